@@ -1,0 +1,3 @@
+from squeezebert_mobile.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""Every error this package raises on purpose.
+
+    SqueezeBertMobileError
+    ├── CheckpointError       a checkpoint's config, weights or vocabulary
+    ├── ExportError           an export that cannot be done as asked
+    │   └── ParityError       an export that was done, and answers differently
+    ├── ArtifactError         an exported folder that is not what its manifest says
+    ├── InputError            a text, a question or an option of a pipeline
+    ├── BenchmarkError        a measurement that cannot be taken
+    └── MissingExtraError     an optional dependency that is not installed
+
+A message says what is wrong (with the value), what would be right, and what to run next, in one
+line. The command line prints it after ``error:`` and exits with 1.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+__all__ = [
+    "ArtifactError",
+    "BenchmarkError",
+    "CheckpointError",
+    "ExportError",
+    "InputError",
+    "MissingExtraError",
+    "ParityError",
+    "SqueezeBertMobileError",
+    "choose",
+    "require",
+]
+
+
+class SqueezeBertMobileError(Exception):
+    """Base of every error below."""
+
+
+class CheckpointError(SqueezeBertMobileError):
+    """The checkpoint cannot be used: its config, weights or vocabulary are wrong."""
+
+
+class ExportError(SqueezeBertMobileError):
+    """The export cannot be done as asked."""
+
+
+class ParityError(ExportError):
+    """The exported model does not compute what the checkpoint computes."""
+
+
+class ArtifactError(SqueezeBertMobileError):
+    """The artifact is damaged, incomplete, or of a version this package does not read."""
+
+
+class InputError(SqueezeBertMobileError):
+    """The text or the options given to a pipeline cannot be used."""
+
+
+class BenchmarkError(SqueezeBertMobileError):
+    """The measurement cannot be taken."""
+
+
+class MissingExtraError(SqueezeBertMobileError):
+    """An optional dependency is not installed."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import `module`, or name the extra of this package that brings it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise  # the module is there; something it needs is broken
+        raise MissingExtraError(
+            f"{module.partition('.')[0]} is not installed; "
+            f"run: pip install 'squeezebert-mobile[{extra}]'"
+        ) from error
+
+
+def choose(what: str, value: str, valid: Iterable[str]) -> str:
+    """The end of an error message for an unknown name: the nearest one, and all that are valid."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(value, names, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {value!r}; {guess}choose from: {', '.join(names)}"

@@ -1,0 +1,38 @@
+"""Where a checkpoint's files are: a folder, or a Hub id whose files are downloaded."""
+
+import re
+from pathlib import Path
+
+from squeezebert_mobile.errors import CheckpointError, require
+
+__all__ = ["checkpoint_folder"]
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_PATTERNS = ("*.json", "*.txt", "*.safetensors", "pytorch_model*.bin")
+
+
+def checkpoint_folder(name: str | Path) -> Path:
+    """The local folder of the checkpoint `name`, a folder or a Hub id like ``user/model``.
+
+    Raises:
+        CheckpointError: there is no such folder, and the Hub does not give one either.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise CheckpointError(f"{str(name)!r} is a file; give the folder that holds config.json")
+    if not _HUB_ID.fullmatch(str(name)):
+        raise CheckpointError(
+            f"no such folder: {str(name)!r}; give a folder with config.json and model.safetensors, "
+            "a Hub id like 'squeezebert/squeezebert-uncased', or 'demo'"
+        )
+    hub = require("huggingface_hub", "export")
+    try:
+        return Path(hub.snapshot_download(str(name), allow_patterns=list(_PATTERNS)))
+    except Exception as error:  # requests, HTTP, validation and cache errors have no common base
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"no folder {str(name)!r} here, and the Hub gave no such checkpoint: {reason}; check "
+            "the name and the network, or download it first and give its folder"
+        ) from None
