@@ -1,0 +1,252 @@
+"""Reading a checkpoint's tokenizer files into one record of settings.
+
+The rules are those of transformers 5 for its BERT tokenizer, so that the same folder gives the
+same ids: the vocabulary comes from tokenizer.json where there is one, else from vocab.txt; how a
+text is normalised comes from tokenizer_config.json alone; the added tokens come from
+tokenizer_config.json's `added_tokens_decoder`, or, where it has none, from special_tokens_map.json,
+added_tokens.json and tokenizer.json together.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken
+from tokenizers.models import WordPiece
+
+from squeezebert_mobile.errors import CheckpointError
+
+__all__ = ["SPECIAL_TOKENS", "UNLIMITED", "TokenizerSettings", "read_settings", "read_vocab_file"]
+
+#: The tokens without which no input can be built: attribute -> token unless the folder says so.
+SPECIAL_TOKENS = {
+    "unk_token": "[UNK]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}
+#: transformers' model_max_length of a tokenizer that states none.
+UNLIMITED = int(1e30)
+
+_MAX_BYTES = 64 << 20  # the largest published WordPiece file (119,547 tokens) has 2 MB
+_ORDER = ("bos_token", "eos_token", *SPECIAL_TOKENS)  # in which new special tokens get their ids
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """Everything that decides which ids a text gets."""
+
+    vocab: Mapping[str, int]
+    do_lower_case: bool
+    strip_accents: bool | None  # None: as do_lower_case
+    tokenize_chinese_chars: bool
+    special_tokens: Mapping[str, str]  # those of SPECIAL_TOKENS
+    added_tokens: tuple[AddedToken, ...]  # in the order in which new ones get their ids
+    model_max_length: int
+
+
+def read_settings(folder: Path) -> TokenizerSettings:
+    """The settings in `folder`.
+
+    Raises:
+        CheckpointError: what is missing, damaged or too large, and what would be right.
+    """
+    config = _read_object(folder / "tokenizer_config.json") or {}
+    tokenizer = _read_object(folder / "tokenizer.json")
+    vocab_file = folder / "vocab.txt"
+    if tokenizer is not None:
+        vocab = _json_vocab(tokenizer, folder / "tokenizer.json")
+    elif vocab_file.is_file():
+        vocab = read_vocab_file(vocab_file)
+    else:
+        raise CheckpointError(
+            f"{str(folder)!r} has no vocabulary: it needs vocab.txt or tokenizer.json; "
+            "copy it from where the checkpoint came from"
+        )
+    _check_against_model(vocab, folder)
+    try:
+        named, added = _tokens(config, tokenizer, folder)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"the added tokens of {str(folder)!r} are damaged: {error}") from None
+    special = {key: str(named.get(key, default)) for key, default in SPECIAL_TOKENS.items()}
+    return TokenizerSettings(
+        vocab=vocab,
+        do_lower_case=_flag(config, "do_lower_case", True, folder),
+        strip_accents=_flag(config, "strip_accents", None, folder),
+        tokenize_chinese_chars=bool(_flag(config, "tokenize_chinese_chars", True, folder)),
+        special_tokens=special,
+        added_tokens=tuple(added),
+        model_max_length=_max_length(config, folder),
+    )
+
+
+# Files --------------------------------------------------------------------------------------
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise CheckpointError(
+                f"{str(path)!r} is too large for a vocabulary: {path.stat().st_size} bytes, "
+                f"at most {_MAX_BYTES} are read"
+            )
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise CheckpointError(
+            f"{str(path)!r} is not UTF-8 text (byte {error.start}); save it as UTF-8, "
+            "or copy it again"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    text = _read_text(path)
+    if text is None:
+        return None
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{str(path)!r} is not valid JSON: {error}; copy it again") from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{str(path)!r} must hold a JSON object, not {type(data).__name__}")
+    return data
+
+
+def read_vocab_file(path: Path) -> dict[str, int]:
+    """The tokens of a vocab.txt, one a line, with their line numbers from 0 as ids."""
+    text = _read_text(path)
+    if text is None:
+        raise CheckpointError(f"no such vocabulary file: {str(path)!r}")
+    if not text.strip():
+        raise CheckpointError(f"{str(path)!r} is empty; it needs one token a line")
+    return dict(WordPiece.read_file(str(path)))
+
+
+def _json_vocab(tokenizer: dict[str, Any], path: Path) -> dict[str, int]:
+    model = tokenizer.get("model")
+    model = model if isinstance(model, dict) else {}
+    vocab, kind = model.get("vocab"), model.get("type", "WordPiece")
+    if not isinstance(vocab, dict) or kind != "WordPiece":
+        raise CheckpointError(
+            f"{str(path)!r} holds no WordPiece vocabulary, which SqueezeBERT and BERT need "
+            f"(its model is of type {kind!r})"
+        )
+    if not vocab:
+        raise CheckpointError(f"{str(path)!r} has an empty vocabulary")
+    for token, number in vocab.items():
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 31:
+            raise CheckpointError(f"{str(path)!r} gives token {token!r} the id {number!r}")
+    return vocab
+
+
+def _check_against_model(vocab: Mapping[str, int], folder: Path) -> None:
+    """An id beyond the embedding would fail far from here, inside the model."""
+    config = _read_object(folder / "config.json") or {}
+    size = config.get("vocab_size")
+    if not isinstance(size, int):
+        return
+    token, number = max(vocab.items(), key=lambda item: item[1])
+    if number >= size:
+        raise CheckpointError(
+            f"the vocabulary of {str(folder)!r} is too large: token {token!r} has id {number}, "
+            f"but vocab_size in config.json is {size}; use the vocabulary the model was trained "
+            "with"
+        )
+
+
+# Settings -----------------------------------------------------------------------------------
+
+
+def _flag(config: dict[str, Any], key: str, default: bool | None, folder: Path) -> Any:
+    value = config.get(key, default)
+    if value is not default and not isinstance(value, bool) and value is not None:
+        raise CheckpointError(
+            f"{key} in {str(folder / 'tokenizer_config.json')!r} is {value!r}; "
+            "it must be true, false or absent"
+        )
+    return default if value is None else value
+
+
+def _max_length(config: dict[str, Any], folder: Path) -> int:
+    value = config.get("model_max_length", config.get("max_len"))
+    if value is None:
+        return UNLIMITED
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
+        raise CheckpointError(
+            f"model_max_length in {str(folder / 'tokenizer_config.json')!r} is {value!r}; "
+            "it must be a positive number"
+        )
+    return int(min(value, UNLIMITED))
+
+
+def _as_token(value: Any) -> AddedToken:
+    if isinstance(value, str):
+        return AddedToken(value, special=True)
+    fields = {key: item for key, item in value.items() if key not in {"__type", "id"}}
+    return AddedToken(**fields)
+
+
+def _tokens(
+    config: dict[str, Any], tokenizer: dict[str, Any] | None, folder: Path
+) -> tuple[dict[str, str], list[AddedToken]]:
+    """The named special tokens, and every added token in the order in which it gets its id."""
+    settings = dict(config)
+    by_id = {int(key): _as_token(value) for key, value in _decoder(settings).items()}
+    if "added_tokens_decoder" not in settings:
+        settings.update(_read_object(folder / "special_tokens_map.json") or {})
+        by_id |= _legacy_added_tokens(settings, folder)
+        for entry in (tokenizer or {}).get("added_tokens", ()):
+            by_id[int(entry["id"])] = _as_token(entry)
+    named, extra = _special_tokens(settings)
+    tokens = [token for _, token in sorted(by_id.items(), key=lambda item: item[0])]
+    contents = {token.content for token in tokens}
+    for token in [*named.values(), *extra]:
+        if token.content not in contents:
+            contents.add(token.content)
+            tokens.append(token)
+    names = {token.content for token in named.values()}
+    for token in tokens:
+        token.special = token.special or token.content in names
+    return {key: token.content for key, token in named.items()}, tokens
+
+
+def _decoder(settings: dict[str, Any]) -> dict[str, Any]:
+    decoder = settings.get("added_tokens_decoder", {})
+    if not isinstance(decoder, dict):
+        raise TypeError(f"added_tokens_decoder is {decoder!r}, not an object")
+    return decoder
+
+
+def _special_tokens(
+    settings: dict[str, Any],
+) -> tuple[dict[str, AddedToken], list[AddedToken]]:
+    """What is named (`cls_token`, ...) in the order of ids, and what is only listed."""
+    extra = settings.get("extra_special_tokens") or settings.get("additional_special_tokens") or []
+    found = {
+        key: value
+        for key, value in settings.items()
+        if key.endswith("_token") and isinstance(value, str | dict)
+    }
+    found |= extra if isinstance(extra, dict) else {}
+    found = {**SPECIAL_TOKENS, **found}
+    order = [key for key in _ORDER if key in found] + [key for key in found if key not in _ORDER]
+    named = {key: _as_token(found[key]) for key in order}
+    return named, [] if isinstance(extra, dict) else [_as_token(item) for item in extra]
+
+
+def _legacy_added_tokens(settings: dict[str, Any], folder: Path) -> dict[int, AddedToken]:
+    """added_tokens.json of old checkpoints: token -> id."""
+    named, extra = _special_tokens(settings)
+    special = {token.content for token in [*named.values(), *extra]}
+    return {
+        int(number): AddedToken(
+            content, normalized=content not in special, special=content in special
+        )
+        for content, number in (_read_object(folder / "added_tokens.json") or {}).items()
+    }
