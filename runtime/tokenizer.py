@@ -190,7 +190,7 @@ class SqueezeBertTokenizer:
         if return_overflowing_tokens:
             flat = [(i, part) for i, row in flat for part in (row, *row.overflowing)]
         encodings = [encoding for _, encoding in flat]
-        self._pad(encodings, padding, max_length)
+        self._pad(encodings, padding, max(map(len, rows), default=0), max_length)
         result = Encoded(input_ids=[e.ids for e in encodings])
         result["token_type_ids"] = [e.type_ids for e in encodings]
         result["attention_mask"] = [e.attention_mask for e in encodings]
@@ -240,12 +240,18 @@ class SqueezeBertTokenizer:
             rows.append(self._tokenizer.post_process(head, tail, add_special_tokens))
         return rows
 
-    def _pad(self, encodings: list[Encoding], padding: bool | str, max_length: int | None) -> None:
+    def _pad(
+        self,
+        encodings: list[Encoding],
+        padding: bool | str,
+        longest: int,
+        max_length: int | None,
+    ) -> None:
         mode = _PADDINGS.get(padding, padding) if isinstance(padding, bool) else padding
-        if mode == "do_not_pad" or not encodings:
+        if mode == "do_not_pad":
             return
         if mode == "longest":
-            length = max(len(encoding) for encoding in encodings)
+            length = longest
         elif mode == "max_length":
             length = self.model_max_length if max_length is None else max_length
         else:
@@ -398,11 +404,8 @@ def _check_room(room: int, most: int, stride: int) -> None:
         raise InputError(
             f"max_length={most} is too short: the special tokens alone take {most - room}"
         )
-    if not 0 <= stride < max(room, 1):
-        raise InputError(
-            f"stride={stride} does not fit max_length={most}: it must be at least 0 and less than "
-            f"the {room} tokens that a row holds of its text"
-        )
+    if stride < 0:
+        raise InputError(f"stride={stride} must not be negative")
 
 
 def _texts(
