@@ -1,0 +1,29 @@
+"""From a checkpoint to an artifact: the torch models and what is done to them."""
+
+from squeezebert_mobile.export.config import BertConfig, SqueezeBertConfig, task_of
+from squeezebert_mobile.export.model import (
+    MODEL_CLASSES,
+    SqueezeBertForMaskedLM,
+    SqueezeBertForMultipleChoice,
+    SqueezeBertForQuestionAnswering,
+    SqueezeBertForSequenceClassification,
+    SqueezeBertForTokenClassification,
+    SqueezeBertModel,
+    initialize,
+)
+from squeezebert_mobile.export.weights import weights_sha256
+
+__all__ = [
+    "MODEL_CLASSES",
+    "BertConfig",
+    "SqueezeBertConfig",
+    "SqueezeBertForMaskedLM",
+    "SqueezeBertForMultipleChoice",
+    "SqueezeBertForQuestionAnswering",
+    "SqueezeBertForSequenceClassification",
+    "SqueezeBertForTokenClassification",
+    "SqueezeBertModel",
+    "initialize",
+    "task_of",
+    "weights_sha256",
+]
