@@ -1,0 +1,172 @@
+"""The sentences of the demo: twelve things that people ask a voice assistant for.
+
+Three grammars, in assets/demo_grammar/, one a split: `training`, `development` (for choices while
+the recipe was made) and `held_out` (for the reported accuracy). No two share a template, a polite
+phrase or a filler, so that a held-out sentence has in common with training what every way of
+saying the thing has in common: its verbs, and the grammar of English.
+"""
+
+import random
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+__all__ = ["INTENTS", "SPLITS", "Grammar", "Sentence", "read_grammar", "sentences"]
+
+SPLITS = ("training", "development", "held_out")
+INTENTS = (
+    "set_alarm",
+    "set_timer",
+    "check_weather",
+    "play_music",
+    "make_call",
+    "send_message",
+    "get_directions",
+    "set_reminder",
+    "shopping_list",
+    "smart_home",
+    "translate",
+    "calculate",
+)
+
+_GRAMMARS = Path(__file__).parent / "assets" / "demo_grammar"
+_CHOICE = re.compile(r"\(([^()]*)\)")
+_SLOT = re.compile(r"\{(\w+)\}")
+# Slots that may hold anything. In training a part of them does, so that an unknown word, or a
+# known one in another's place, says nothing about the intent, and the words around it must.
+_OPEN = (
+    "name",
+    "place",
+    "song",
+    "artist",
+    "genre",
+    "item",
+    "task",
+    "device",
+    "cover",
+    "room",
+    "colour",
+    "language",
+    "phrase",
+    "body",
+    "adjective",
+    "fall",
+    "wear",
+    "unit",
+    "day",
+)
+_SWAPPED = 0.15  # share of open slots that hold the filler of another slot
+_MADE_UP = 0.25  # share of open slots that hold made-up words
+_PREFIXED, _SUFFIXED = 0.45, 0.25  # shares of the commands
+_CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What somebody says, and which of INTENTS it means."""
+
+    text: str
+    intent: str
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The templates and fillers of a split."""
+
+    prefixes: tuple[str, ...]  # go before a command
+    suffixes: tuple[str, ...]  # and behind it
+    slots: Mapping[str, Sequence[str]]
+    commands: Mapping[str, Sequence[str]]  # by intent
+    sentences: Mapping[str, Sequence[str]]  # questions and statements, which stand alone
+
+
+@cache
+def read_grammar(split: str) -> Grammar:
+    """The grammar of one of SPLITS."""
+    with (_GRAMMARS / f"{split}.toml").open("rb") as file:
+        data = tomllib.load(file)
+    return Grammar(
+        prefixes=tuple(data["prefixes"]),
+        suffixes=tuple(data["suffixes"]),
+        slots=data["slots"],
+        commands=data["commands"],
+        sentences=data["sentences"],
+    )
+
+
+def sentences(split: str, *, per_intent: int, seed: int) -> list[Sentence]:
+    """Different sentences of a split, the same number for every intent.
+
+    Args:
+        split: One of SPLITS. Only "training" has swapped and made-up fillers.
+        per_intent: How many of each intent.
+        seed: The same seed gives the same sentences.
+    """
+    grammar = read_grammar(split)
+    rng = random.Random(f"{split} {seed}")
+    noisy = split == "training"
+    texts: dict[str, str] = {}
+    for intent in INTENTS:
+        templates = _templates(grammar, intent)
+        wanted = len(texts) + per_intent
+        while len(texts) < wanted:
+            rng.shuffle(templates)  # a round through all, so that each has the same share
+            for template, is_command in templates:
+                text = _fill(template, grammar, rng, noisy)
+                if is_command:
+                    text = _with_politeness(text, grammar, rng)
+                if len(texts) < wanted:
+                    texts.setdefault(_as_typed(text, rng), intent)
+    return [Sentence(text, intent) for text, intent in texts.items()]
+
+
+def _templates(grammar: Grammar, intent: str) -> list[tuple[str, bool]]:
+    commands = [(template, True) for template in grammar.commands[intent]]
+    return commands + [(template, False) for template in grammar.sentences[intent]]
+
+
+def _fill(template: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str:
+    """The template with a random option of each choice and a random filler in each slot."""
+    while choice := _CHOICE.search(template):
+        option = rng.choice(choice[1].split("|"))
+        template = template[: choice.start()] + option + template[choice.end() :]
+    while slot := _SLOT.search(template):
+        filler = _filler(slot[1], grammar, rng, noisy)
+        template = template[: slot.start()] + filler + template[slot.end() :]
+    return " ".join(template.split())
+
+
+def _filler(slot: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str:
+    if noisy and slot in _OPEN:
+        kind = rng.random()
+        if kind < _MADE_UP:
+            return " ".join(_made_up_word(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4))))
+        if kind < _MADE_UP + _SWAPPED:
+            slot = rng.choice(_OPEN)
+    return rng.choice(grammar.slots[slot])
+
+
+def _made_up_word(rng: random.Random) -> str:
+    syllables = (
+        rng.choice(_CONSONANTS) + rng.choice(_VOWELS) + rng.choice(("", "", *_CONSONANTS))
+        for _ in range(rng.randint(1, 4))
+    )
+    return "".join(syllables)
+
+
+def _with_politeness(command: str, grammar: Grammar, rng: random.Random) -> str:
+    if rng.random() < _PREFIXED:
+        command = f"{rng.choice(grammar.prefixes)} {command}"
+    if rng.random() < _SUFFIXED:
+        command = f"{command} {rng.choice(grammar.suffixes)}"
+    return command
+
+
+def _as_typed(text: str, rng: random.Random) -> str:
+    """Capitals and a final mark, or the bare words as speech recognition gives them."""
+    if rng.random() < 0.5:
+        return text.rstrip("?")
+    return text[0].upper() + text[1:] + ("" if text.endswith("?") else rng.choice(("", ".")))
