@@ -24,10 +24,12 @@ from tokenizers.models import WordPiece
 
 from squeezebert_mobile.errors import CheckpointError, InputError, choose, require
 from squeezebert_mobile.hub import checkpoint_folder
+from squeezebert_mobile.runtime.texts import as_batch
 from squeezebert_mobile.runtime.truncation import truncate
 from squeezebert_mobile.runtime.vocabulary import (
     SPECIAL_TOKENS,
     UNLIMITED,
+    check_special_tokens,
     read_settings,
     read_vocab_file,
 )
@@ -76,7 +78,9 @@ class SqueezeBertTokenizer:
         if isinstance(vocab, str | Path):
             vocab = read_vocab_file(Path(vocab))
         names = {**SPECIAL_TOKENS, **(special_tokens or {})}
-        _check_special_tokens(vocab, names, added_tokens)
+        if not vocab:
+            raise CheckpointError("the vocabulary is empty; it needs one token a line")
+        check_special_tokens(vocab, names, {token.content for token in added_tokens})
         self.do_lower_case = do_lower_case
         self.strip_accents = strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
@@ -87,7 +91,8 @@ class SqueezeBertTokenizer:
         try:
             self._tokenizer = self._build(vocab, list(added_tokens))
         except Exception as error:  # the library raises plain Exceptions
-            raise CheckpointError(f"the vocabulary cannot be used: {error}") from None
+            reason = str(error).partition("\n")[0]
+            raise CheckpointError(f"the vocabulary cannot be used: {reason}") from None
         self.unk_token_id, self.sep_token_id = self._id("unk_token"), self._id("sep_token")
         self.pad_token_id, self.cls_token_id = self._id("pad_token"), self._id("cls_token")
         self.mask_token_id = self._id("mask_token")
@@ -132,7 +137,7 @@ class SqueezeBertTokenizer:
 
     def _id(self, key: str) -> int:
         number = self._tokenizer.token_to_id(getattr(self, key))
-        assert number is not None, key  # _check_special_tokens
+        assert number is not None, key  # check_special_tokens
         return number
 
     # Texts to ids ---------------------------------------------------------------------------
@@ -221,7 +226,7 @@ class SqueezeBertTokenizer:
         Raises:
             InputError: as a call.
         """
-        firsts, seconds = _texts(text, text_pair)
+        firsts, seconds = as_batch(text, text_pair)
         most = self.model_max_length if max_length is None else max_length
         room = None if strategy is None or most > _LARGE else most
         if room is not None:
@@ -383,22 +388,6 @@ class SqueezeBertTokenizer:
 SqueezeBertTokenizerFast = SqueezeBertTokenizer
 
 
-def _check_special_tokens(
-    vocab: Mapping[str, int], names: Mapping[str, str], added: Sequence[AddedToken]
-) -> None:
-    if not vocab:
-        raise CheckpointError("the vocabulary is empty; it needs one token a line")
-    known = {token.content for token in added}
-    for key, token in names.items():
-        if key not in SPECIAL_TOKENS:
-            raise CheckpointError(choose("special token", key, SPECIAL_TOKENS))
-        if token not in vocab and token not in known:
-            raise CheckpointError(
-                f"the vocabulary has no {token!r} ({key}); add it, or name the token that stands "
-                "for it in tokenizer_config.json"
-            )
-
-
 def _check_room(room: int, most: int, stride: int) -> None:
     if room < 0 or most < 1:
         raise InputError(
@@ -406,38 +395,6 @@ def _check_room(room: int, most: int, stride: int) -> None:
         )
     if stride < 0:
         raise InputError(f"stride={stride} must not be negative")
-
-
-def _texts(
-    text: str | Sequence[str], text_pair: str | Sequence[str] | None
-) -> tuple[list[str], list[str]]:
-    """Lists of first and second texts; the second is empty where there are no pairs."""
-    if isinstance(text, str):
-        if not isinstance(text_pair, str | None):
-            raise InputError("one text needs one text_pair, not a list; give both as lists")
-        return _checked([text]), _checked([text_pair] if text_pair else [])
-    firsts = _checked(text)
-    if text_pair is None:
-        return firsts, []
-    if isinstance(text_pair, str) or len(text_pair) != len(firsts):
-        given = "one text" if isinstance(text_pair, str) else f"{len(text_pair)} texts"
-        raise InputError(f"text_pair has {given} for {len(firsts)} texts; give one for each")
-    return firsts, _checked(text_pair)
-
-
-def _checked(texts: Sequence[str]) -> list[str]:
-    if not isinstance(texts, Sequence | np.ndarray) or isinstance(texts, bytes):
-        raise InputError(f"a text must be a str or a list of str, not {type(texts).__name__}")
-    for text in texts:
-        if not isinstance(text, str):
-            raise InputError(f"a text must be a str, not {type(text).__name__}: {text!r:.60}")
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"a text is not valid Unicode: half a surrogate pair at character {error.start}"
-            ) from None
-    return [str(text) for text in texts]
 
 
 def _tensor(rows: list[Any], kind: str) -> Any:

@@ -8,7 +8,7 @@ added_tokens.json and tokenizer.json together.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,16 @@ from typing import Any
 from tokenizers import AddedToken
 from tokenizers.models import WordPiece
 
-from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.errors import CheckpointError, choose
 
-__all__ = ["SPECIAL_TOKENS", "UNLIMITED", "TokenizerSettings", "read_settings", "read_vocab_file"]
+__all__ = [
+    "SPECIAL_TOKENS",
+    "UNLIMITED",
+    "TokenizerSettings",
+    "check_special_tokens",
+    "read_settings",
+    "read_vocab_file",
+]
 
 #: The tokens without which no input can be built: attribute -> token unless the folder says so.
 SPECIAL_TOKENS = {
@@ -32,6 +39,7 @@ SPECIAL_TOKENS = {
 UNLIMITED = int(1e30)
 
 _MAX_BYTES = 64 << 20  # the largest published WordPiece file (119,547 tokens) has 2 MB
+_TOKEN_FIELDS = {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}
 _ORDER = ("bos_token", "eos_token", *SPECIAL_TOKENS)  # in which new special tokens get their ids
 
 
@@ -68,19 +76,33 @@ def read_settings(folder: Path) -> TokenizerSettings:
         )
     _check_against_model(vocab, folder)
     try:
-        named, added = _tokens(config, tokenizer, folder)
+        named, added, known = _tokens(config, tokenizer, folder)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"the added tokens of {str(folder)!r} are damaged: {error}") from None
-    special = {key: str(named.get(key, default)) for key, default in SPECIAL_TOKENS.items()}
+    check_special_tokens(vocab, {key: named[key] for key in SPECIAL_TOKENS}, known)
     return TokenizerSettings(
         vocab=vocab,
         do_lower_case=_flag(config, "do_lower_case", True, folder),
         strip_accents=_flag(config, "strip_accents", None, folder),
         tokenize_chinese_chars=bool(_flag(config, "tokenize_chinese_chars", True, folder)),
-        special_tokens=special,
+        special_tokens={key: named[key] for key in SPECIAL_TOKENS},
         added_tokens=tuple(added),
         model_max_length=_max_length(config, folder),
     )
+
+
+def check_special_tokens(
+    vocab: Mapping[str, int], special_tokens: Mapping[str, str], added: Collection[str]
+) -> None:
+    """Raise CheckpointError unless each special token has an id, in `vocab` or as an added one."""
+    for key, token in special_tokens.items():
+        if key not in SPECIAL_TOKENS:
+            raise CheckpointError(choose("special token", key, SPECIAL_TOKENS))
+        if token not in vocab and token not in added:
+            raise CheckpointError(
+                f"the vocabulary has no {token!r} ({key}); add it, or name the token that stands "
+                "for it in tokenizer_config.json"
+            )
 
 
 # Files --------------------------------------------------------------------------------------
@@ -188,24 +210,26 @@ def _max_length(config: dict[str, Any], folder: Path) -> int:
 def _as_token(value: Any) -> AddedToken:
     if isinstance(value, str):
         return AddedToken(value, special=True)
-    fields = {key: item for key, item in value.items() if key not in {"__type", "id"}}
-    return AddedToken(**fields)
+    return AddedToken(**{key: item for key, item in value.items() if key in _TOKEN_FIELDS})
 
 
 def _tokens(
     config: dict[str, Any], tokenizer: dict[str, Any] | None, folder: Path
-) -> tuple[dict[str, str], list[AddedToken]]:
-    """The named special tokens, and every added token in the order in which it gets its id."""
+) -> tuple[dict[str, str], list[AddedToken], set[str]]:
+    """The named special tokens; every added token in the order of ids; those the files list."""
     settings = dict(config)
     by_id = {int(key): _as_token(value) for key, value in _decoder(settings).items()}
     if "added_tokens_decoder" not in settings:
-        settings.update(_read_object(folder / "special_tokens_map.json") or {})
+        for key, value in (_read_object(folder / "special_tokens_map.json") or {}).items():
+            is_token = isinstance(value, dict) and key.endswith("_token")
+            settings[key] = {**value, "special": True} if is_token else value
         by_id |= _legacy_added_tokens(settings, folder)
         for entry in (tokenizer or {}).get("added_tokens", ()):
             by_id[int(entry["id"])] = _as_token(entry)
     named, extra = _special_tokens(settings)
     tokens = [token for _, token in sorted(by_id.items(), key=lambda item: item[0])]
-    contents = {token.content for token in tokens}
+    known = {token.content for token in tokens}
+    contents = set(known)
     for token in [*named.values(), *extra]:
         if token.content not in contents:
             contents.add(token.content)
@@ -213,7 +237,7 @@ def _tokens(
     names = {token.content for token in named.values()}
     for token in tokens:
         token.special = token.special or token.content in names
-    return {key: token.content for key, token in named.items()}, tokens
+    return {key: token.content for key, token in named.items()}, tokens, known
 
 
 def _decoder(settings: dict[str, Any]) -> dict[str, Any]:

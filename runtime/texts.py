@@ -1,0 +1,45 @@
+"""Checks of the texts that come in."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from squeezebert_mobile.errors import InputError
+
+__all__ = ["as_batch"]
+
+
+def as_batch(
+    text: str | Sequence[str], text_pair: str | Sequence[str] | None
+) -> tuple[list[str], list[str]]:
+    """Lists of first and second texts; the second is empty where there are no pairs.
+
+    Raises:
+        InputError: something is not a text, or the two do not fit together.
+    """
+    if isinstance(text, str):
+        if not isinstance(text_pair, str | None):
+            raise InputError("one text needs one text_pair, not a list; give both as lists")
+        return _checked([text]), _checked([text_pair] if text_pair else [])
+    firsts = _checked(text)
+    if text_pair is None:
+        return firsts, []
+    if isinstance(text_pair, str) or len(text_pair) != len(firsts):
+        given = "one text" if isinstance(text_pair, str) else f"{len(text_pair)} texts"
+        raise InputError(f"text_pair has {given} for {len(firsts)} texts; give one for each")
+    return firsts, _checked(text_pair)
+
+
+def _checked(texts: Sequence[str]) -> list[str]:
+    if not isinstance(texts, Sequence | np.ndarray) or isinstance(texts, bytes):
+        raise InputError(f"a text must be a str or a list of str, not {type(texts).__name__}")
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(f"a text must be a str, not {type(text).__name__}: {text!r:.60}")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"a text is not valid Unicode: half a surrogate pair at character {error.start}"
+            ) from None
+    return [str(text) for text in texts]
