@@ -13,7 +13,6 @@ from typing import Any, overload
 import numpy as np
 from tokenizers import (
     AddedToken,
-    Encoding,
     Tokenizer,
     decoders,
     normalizers,
@@ -24,8 +23,8 @@ from tokenizers.models import WordPiece
 
 from squeezebert_mobile.errors import CheckpointError, InputError, choose, require
 from squeezebert_mobile.hub import checkpoint_folder
+from squeezebert_mobile.runtime.rows import Row, Segment, first_row, rows_with_overflow
 from squeezebert_mobile.runtime.texts import as_batch
-from squeezebert_mobile.runtime.truncation import truncate
 from squeezebert_mobile.runtime.vocabulary import (
     SPECIAL_TOKENS,
     UNLIMITED,
@@ -36,7 +35,7 @@ from squeezebert_mobile.runtime.vocabulary import (
 
 __all__ = ["Encoded", "SqueezeBertTokenizer", "SqueezeBertTokenizerFast"]
 
-_PADDINGS = {True: "longest", False: "do_not_pad"}
+_PADDINGS = {True: "longest", False: "do_not_pad", "max_length": "max_length"}
 _LARGE = int(1e20)  # a model_max_length above it means "none": transformers writes 1e30
 
 
@@ -182,8 +181,7 @@ class SqueezeBertTokenizer:
         """
         if max_length is not None and truncation is None and padding is False:
             truncation = True
-        batched = not isinstance(text, str)
-        rows = self.encode_rows(
+        firsts = self.encode_rows(
             text,
             text_pair,
             add_special_tokens=add_special_tokens,
@@ -191,25 +189,29 @@ class SqueezeBertTokenizer:
             max_length=max_length,
             stride=stride,
         )
-        flat = [(i, row) for i, row in enumerate(rows)]
+        rows = list(enumerate(firsts))
         if return_overflowing_tokens:
-            flat = [(i, part) for i, row in flat for part in (row, *row.overflowing)]
-        encodings = [encoding for _, encoding in flat]
-        self._pad(encodings, padding, max(map(len, rows), default=0), max_length)
-        result = Encoded(input_ids=[e.ids for e in encodings])
-        result["token_type_ids"] = [e.type_ids for e in encodings]
-        result["attention_mask"] = [e.attention_mask for e in encodings]
+            rows = [(i, part) for i, row in rows for part in rows_with_overflow(row, stride)]
+        longest = max(map(len, firsts), default=0)
+        length = self._padded_length(padding, longest, max_length)
+        columns: dict[str, list[Any]] = {
+            "input_ids": [_padded(row.ids, length, self.pad_token_id) for _, row in rows],
+            "token_type_ids": [_padded(row.type_ids, length, 0) for _, row in rows],
+            "attention_mask": [_padded([1] * len(row), length, 0) for _, row in rows],
+        }
         if return_special_tokens_mask:
-            result["special_tokens_mask"] = [e.special_tokens_mask for e in encodings]
+            columns["special_tokens_mask"] = [
+                _padded(row.special_tokens_mask, length, 1) for _, row in rows
+            ]
         if return_offsets_mapping:
-            result["offset_mapping"] = [e.offsets for e in encodings]
+            columns["offset_mapping"] = [_padded(row.offsets, length, (0, 0)) for _, row in rows]
         if return_overflowing_tokens:
-            result["overflow_to_sample_mapping"] = [i for i, _ in flat]
+            columns["overflow_to_sample_mapping"] = [i for i, _ in rows]
         if return_tensors is not None:
-            return Encoded({key: _tensor(rows, return_tensors) for key, rows in result.items()})
-        if not batched and not return_overflowing_tokens:
-            return Encoded({key: rows[0] for key, rows in result.items()})
-        return result
+            return Encoded({name: _tensor(v, return_tensors) for name, v in columns.items()})
+        if isinstance(text, str) and not return_overflowing_tokens:
+            return Encoded({name: values[0] for name, values in columns.items()})
+        return Encoded(columns)
 
     def encode_rows(
         self,
@@ -220,61 +222,52 @@ class SqueezeBertTokenizer:
         strategy: str | None = None,
         max_length: int | None = None,
         stride: int = 0,
-    ) -> list[Encoding]:
-        """One encoding a text, unpadded, with its tokens, words, sequences, offsets and overflow.
+    ) -> list[Row]:
+        """One row a text, unpadded; `rows_with_overflow` gives the rest of one that was cut.
 
         Raises:
             InputError: as a call.
         """
         firsts, seconds = as_batch(text, text_pair)
-        most = self.model_max_length if max_length is None else max_length
-        room = None if strategy is None or most > _LARGE else most
-        if room is not None:
-            room -= self.num_special_tokens_to_add(bool(seconds)) if add_special_tokens else 0
-            _check_room(room, most, stride)
-        heads = self._tokenizer.encode_batch(firsts, add_special_tokens=False)
-        tails: list[Encoding | None] = [None] * len(firsts)
-        if seconds:
-            # As second of a pair, so that the overflow too has the second text's type.
-            pairs = [("", second) for second in seconds]
-            tails = [*self._tokenizer.encode_batch(pairs, add_special_tokens=False)]
-        rows = []
-        for head, tail in zip(heads, tails, strict=True):
-            if strategy is not None and room is not None:
-                truncate(head, tail, strategy=strategy, room=room, stride=stride)
-            rows.append(self._tokenizer.post_process(head, tail, add_special_tokens))
-        return rows
+        room = self.model_max_length if max_length is None else max_length
+        if strategy is not None and room > _LARGE:
+            strategy = None  # no length is known to cut to
+        if strategy is not None:
+            specials = self.num_special_tokens_to_add(bool(seconds)) if add_special_tokens else 0
+            _check_room(room, specials, stride)
+            room -= specials
+        columns = [self._segments(texts) for texts in (firsts, seconds) if texts]
+        marks = (self.cls_token_id, self.sep_token_id) if add_special_tokens else None
+        return [
+            first_row(segments, marks=marks, strategy=strategy, room=room, stride=stride)
+            for segments in zip(*columns, strict=True)
+        ]
 
-    def _pad(
-        self,
-        encodings: list[Encoding],
-        padding: bool | str,
-        longest: int,
-        max_length: int | None,
-    ) -> None:
-        mode = _PADDINGS.get(padding, padding) if isinstance(padding, bool) else padding
-        if mode == "do_not_pad":
-            return
+    def _segments(self, texts: list[str]) -> list[Segment]:
+        return [
+            Segment(encoding)
+            for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        ]
+
+    def _padded_length(self, padding: bool | str, longest: int, max_length: int | None) -> int:
+        mode = _PADDINGS[padding] if isinstance(padding, bool) else padding
+        if mode not in _PADDINGS.values():
+            raise InputError(choose("padding", mode, _PADDINGS.values()))
         if mode == "longest":
-            length = longest
-        elif mode == "max_length":
-            length = self.model_max_length if max_length is None else max_length
-        else:
-            raise InputError(choose("padding", str(mode), ("longest", "max_length", "do_not_pad")))
-        if length > _LARGE:
-            return  # no length is known to pad to
-        for encoding in encodings:
-            encoding.pad(length, pad_id=self.pad_token_id, pad_token=self.pad_token)
+            return longest
+        length = self.model_max_length if max_length is None else max_length
+        return 0 if mode == "do_not_pad" or length > _LARGE else length
 
     def tokenize(self, text: str, text_pair: str | None = None) -> list[str]:
         """The tokens of a text (and its pair), without special tokens."""
-        return self.encode_rows(text, text_pair, add_special_tokens=False)[0].tokens
+        row = self.encode_rows(text, text_pair, add_special_tokens=False)[0]
+        return [token for segment in row.segments for token in segment.encoding.tokens]
 
     # Building rows by hand ------------------------------------------------------------------
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """How many special tokens a text, or a pair of texts, gets."""
-        return int(self._tokenizer.num_special_tokens_to_add(pair))
+        return 3 if pair else 2
 
     def build_inputs_with_special_tokens(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
@@ -388,13 +381,17 @@ class SqueezeBertTokenizer:
 SqueezeBertTokenizerFast = SqueezeBertTokenizer
 
 
-def _check_room(room: int, most: int, stride: int) -> None:
-    if room < 0 or most < 1:
+def _check_room(max_length: int, specials: int, stride: int) -> None:
+    if max_length < max(specials, 1):
         raise InputError(
-            f"max_length={most} is too short: the special tokens alone take {most - room}"
+            f"max_length={max_length} is too short: the special tokens alone take {specials}"
         )
     if stride < 0:
         raise InputError(f"stride={stride} must not be negative")
+
+
+def _padded(values: list[Any], length: int, fill: Any) -> list[Any]:
+    return values + [fill] * (length - len(values))
 
 
 def _tensor(rows: list[Any], kind: str) -> Any:

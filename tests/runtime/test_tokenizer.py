@@ -316,6 +316,13 @@ def test_from_a_vocabulary(tmp_path: Path) -> None:
     assert again.cls_token_id == vocab["<s>"]
 
 
+def test_two_long_texts_take_no_combinations() -> None:
+    """The library would build each piece of one with each of the other: gigabytes, minutes."""
+    text = "some words here " * 20_000
+    ids = OURS(text, text, truncation=True, max_length=64)["input_ids"]
+    assert len(ids) == 64
+
+
 # Threads ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,191 @@
+"""Model rows: pieces of one or two encoded texts between special tokens.
+
+The `tokenizers` library could cut, join and pad as well, but it keeps the settings for that in the
+tokenizer, where threads would disturb each other, and it builds every combination of what it cut
+off from two texts, which for two long texts takes all memory. Here a row is only two spans.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tokenizers import Encoding
+
+from squeezebert_mobile.errors import InputError, choose
+
+__all__ = ["STRATEGIES", "Row", "Segment", "first_row", "rows_with_overflow"]
+
+STRATEGIES = ("longest_first", "only_first", "only_second")
+
+Span = tuple[int, int]
+
+
+class Segment:
+    """One text's tokens, without special tokens; a list is made when it is first asked for."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        """Take what the tokenizer made of the text."""
+        self.encoding = encoding
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return len(self.encoding)
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """The tokens' ids."""
+        return list(self.encoding.ids)
+
+    @cached_property
+    def offsets(self) -> list[Span]:
+        """Where each token stands in its text, in characters."""
+        return list(self.encoding.offsets)
+
+    @cached_property
+    def special(self) -> list[int]:
+        """1 where the tokenizer marks a special token, else 0."""
+        return list(self.encoding.special_tokens_mask)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of model input: `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`."""
+
+    segments: tuple[Segment, ...]
+    spans: tuple[Span, ...]  # which tokens of each
+    marks: tuple[int, int] | None  # the ids of [CLS] and [SEP]; None leaves them out
+
+    def __len__(self) -> int:
+        """The number of tokens, special ones included."""
+        tokens = sum(stop - start for start, stop in self.spans)
+        return tokens + (len(self.spans) + 1 if self.marks else 0)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether something of a text is not in this row."""
+        return any(
+            stop - start < len(segment)
+            for segment, (start, stop) in zip(self.segments, self.spans, strict=True)
+        )
+
+    def first_position(self, which: int) -> int:
+        """Where the first token of text `which` (0 or 1) stands in the row."""
+        before = sum(stop - start for start, stop in self.spans[:which])
+        return before + (which + 1 if self.marks else 0)
+
+    def _join(
+        self, values: Callable[[int, Segment, slice], list[Any]], cls: Any, seps: Sequence[Any]
+    ) -> list[Any]:
+        row = [cls] if self.marks else []
+        for which, (segment, span) in enumerate(zip(self.segments, self.spans, strict=True)):
+            row += values(which, segment, slice(*span))
+            if self.marks:
+                row.append(seps[which])
+        return row
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids."""
+        cls, sep = self.marks or (0, 0)
+        return self._join(lambda _, segment, part: segment.ids[part], cls, (sep, sep))
+
+    @property
+    def type_ids(self) -> list[int]:
+        """0 for the first text, 1 for the second."""
+        return self._join(lambda which, _, part: [which] * (part.stop - part.start), 0, (0, 1))
+
+    @property
+    def offsets(self) -> list[Span]:
+        """Where each token stands in its text, in characters; (0, 0) for special tokens."""
+        return self._join(lambda _, segment, part: segment.offsets[part], (0, 0), ((0, 0), (0, 0)))
+
+    @property
+    def special_tokens_mask(self) -> list[int]:
+        """1 for the special tokens that were added."""
+        return self._join(lambda _, segment, part: segment.special[part], 1, (1, 1))
+
+
+def first_row(
+    segments: tuple[Segment, ...],
+    *,
+    marks: tuple[int, int] | None,
+    strategy: str | None,
+    room: int,
+    stride: int = 0,
+) -> Row:
+    """The row that holds the beginning of each text, together at most `room` tokens of them.
+
+    Raises:
+        InputError: the strategy cannot reach that length.
+    """
+    sizes = _sizes([len(segment) for segment in segments], strategy, room, stride)
+    return Row(segments, tuple((0, size) for size in sizes), marks)
+
+
+def rows_with_overflow(first: Row, stride: int) -> Iterator[Row]:
+    """`first`, then rows of the same shape with what it cut off, in transformers' order.
+
+    Each piece of a text begins with the last `stride` tokens of the piece before it.
+    """
+    windows = [
+        list(_windows(len(segment), stop, stride))
+        for segment, (_, stop) in zip(first.segments, first.spans, strict=True)
+    ]
+    yield first
+    windows[0].append(windows[0].pop(0))  # the first piece of the first text comes last
+    for spans in itertools.product(*windows):
+        if spans != first.spans:
+            yield Row(first.segments, spans, first.marks)
+
+
+def _windows(length: int, size: int, stride: int) -> Iterator[Span]:
+    """Spans of `size` tokens that cover `length`, each `stride` into the one before it."""
+    start = 0
+    yield 0, size
+    while start + size < length:
+        start += size - stride
+        yield start, min(start + size, length) if size else length
+        if not size:  # no token of this text fits beside the other: the rest is one piece
+            return
+
+
+def _sizes(lengths: list[int], strategy: str | None, room: int, stride: int) -> list[int]:
+    if strategy is None or sum(lengths) <= room:
+        return lengths
+    if strategy not in STRATEGIES:
+        raise InputError(choose("truncation", strategy, STRATEGIES))
+    if strategy == "longest_first":
+        sizes = [room] if len(lengths) == 1 else _longest_first(lengths, room)
+    else:
+        sizes = _only(strategy, lengths, sum(lengths) - room)
+    for length, size in zip(lengths, sizes, strict=True):
+        if 0 < size < length and size <= stride:
+            raise InputError(
+                f"stride={stride} leaves no new token in a window of {size}; "
+                "use a smaller stride or a larger max_length"
+            )
+    return sizes
+
+
+def _longest_first(lengths: list[int], room: int) -> list[int]:
+    """Sizes that sum up to `room`: the shorter text is kept whole while it has its half."""
+    short = min(lengths)
+    if short > room - short:
+        short = room // 2
+    return [room - short, short] if lengths[0] > lengths[1] else [short, room - short]
+
+
+def _only(strategy: str, lengths: list[int], excess: int) -> list[int]:
+    which = 0 if strategy == "only_first" else 1
+    if which == len(lengths):
+        raise InputError("truncation='only_second' needs a text pair; use truncation=True")
+    if lengths[which] <= excess:
+        raise InputError(
+            f"truncation={strategy!r} cannot make room: {excess} tokens are too many, and the text "
+            f"to be cut has only {lengths[which]}; use truncation=True or a larger max_length"
+        )
+    sizes = list(lengths)
+    sizes[which] -= excess
+    return sizes
