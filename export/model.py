@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.errors import CheckpointError, InputError
 from squeezebert_mobile.export.activations import ACTIVATIONS
 from squeezebert_mobile.export.config import SqueezeBertConfig, architecture_of
 from squeezebert_mobile.export.weights import load_weights, save_weights
@@ -34,6 +34,7 @@ __all__ = [
     "SqueezeBertForSequenceClassification",
     "SqueezeBertForTokenClassification",
     "SqueezeBertModel",
+    "additive_mask",
     "initialize",
 ]
 
@@ -124,6 +125,7 @@ class EncoderLayer(nn.Module):
         hidden, wide = config.hidden_size, config.intermediate_size
         eps = config.encoder_layer_norm_eps
         self.heads = config.num_attention_heads
+        self.head_size = hidden // self.heads
         self.query = nn.Conv1d(hidden, hidden, 1, groups=config.q_groups)
         self.key = nn.Conv1d(hidden, hidden, 1, groups=config.k_groups)
         self.value = nn.Conv1d(hidden, hidden, 1, groups=config.v_groups)
@@ -151,7 +153,7 @@ class EncoderLayer(nn.Module):
         query, key, value = (
             self._split_heads(product(hidden)) for product in (self.query, self.key, self.value)
         )
-        scores = query.transpose(2, 3) @ key / math.sqrt(key.shape[2])  # (B, H, S, S)
+        scores = query.transpose(2, 3) @ key / math.sqrt(self.head_size)  # (B, H, S, S)
         if mask is not None:
             scores = scores + mask
         probabilities = self.attention_dropout(scores.softmax(dim=-1))
@@ -159,8 +161,8 @@ class EncoderLayer(nn.Module):
         return context.flatten(1, 2), scores if self.returns_scores else probabilities
 
     def _split_heads(self, x: Tensor) -> Tensor:
-        batch, channels, length = x.shape
-        return x.reshape(batch, self.heads, channels // self.heads, length)  # (B, H, D, S)
+        batch, _, length = x.shape
+        return x.reshape(batch, self.heads, self.head_size, length)  # (B, H, D, S)
 
     def _add_norm(self, x: Tensor, residual: Tensor, norm: nn.Module) -> Tensor:
         total = self.dropout(x) + residual
@@ -264,9 +266,9 @@ class SqueezeBertModel(PretrainedModel):
             output_attentions: Whether to give every layer's attention.
             output_hidden_states: Whether to give every hidden state, the embeddings' first.
         """
-        _check_inputs(self.config, input_ids, inputs_embeds)
+        _check_inputs(self.config, input_ids, inputs_embeds, attention_mask)
         embedded = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        mask = None if attention_mask is None else _additive(attention_mask, embedded.dtype)
+        mask = None if attention_mask is None else additive_mask(attention_mask, embedded.dtype)
         hidden = embedded.transpose(1, 2)  # (B, C, S)
         states, attentions = [hidden], []
         for layer in self.layers:
@@ -287,7 +289,7 @@ class SqueezeBertModel(PretrainedModel):
         )
 
 
-def _additive(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
+def additive_mask(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where a token may be looked at, the lowest number where not: (B, 1, 1, S)."""
     zeros = torch.zeros_like(attention_mask, dtype=dtype)
     lowest = torch.finfo(dtype).min
@@ -295,11 +297,18 @@ def _additive(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _check_inputs(
-    config: SqueezeBertConfig, input_ids: Tensor | None, inputs_embeds: Tensor | None
+    config: SqueezeBertConfig,
+    input_ids: Tensor | None,
+    inputs_embeds: Tensor | None,
+    attention_mask: Tensor | None,
 ) -> None:
     given = [x for x in (input_ids, inputs_embeds) if x is not None]
     if len(given) != 1:
         raise InputError("give either input_ids or inputs_embeds, and not both")
+    if attention_mask is not None and attention_mask.dim() != 2:
+        raise InputError(
+            f"attention_mask has {attention_mask.dim()} axes; it must be [batch, sequence]"
+        )
     tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
     if tracing or torch.compiler.is_compiling():
         return  # there a length is a symbol, and comparing it would fix it
@@ -321,6 +330,11 @@ class SqueezeBertForMaskedLM(PretrainedModel):
 
     def __init__(self, config: SqueezeBertConfig) -> None:
         super().__init__(config)
+        if not config.tie_word_embeddings:
+            raise CheckpointError(
+                "tie_word_embeddings is False, and this fill-mask head has no output weights of "
+                "its own; fine-tune it for fill-mask with tied embeddings, or choose another task"
+            )
         hidden = config.hidden_size
         self.base = SqueezeBertModel(config, pooler=False)
         self.transform = nn.Linear(hidden, hidden)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from squeezebert_mobile.errors import CheckpointError
-from squeezebert_mobile.export.config import SqueezeBertConfig
+from squeezebert_mobile.export.config import SqueezeBertConfig, architecture_of
 from squeezebert_mobile.tasks import TASKS
 
 __all__ = ["load_weights", "read_weights", "save_weights", "weight_files", "weights_sha256"]
 
 SAFETENSORS_FILE = "model.safetensors"
 BIN_FILE = "pytorch_model.bin"
+_FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 # Names --------------------------------------------------------------------------------------
 # Theirs -> ours; {} is the layer, * is weight and bias, None is dropped on purpose.
@@ -131,52 +132,49 @@ def load_weights(model: nn.Module, folder: Path, config: SqueezeBertConfig, task
     Raises:
         CheckpointError: what does not fit, by the names in the file.
     """
-    found = _renamed(read_weights(folder), folder, config, task)
+    _check_head(folder, config, task)
+    tensors = read_weights(folder)
+    found, unknown = _renamed(tensors, folder, config, task)
     wanted = model.state_dict()
     theirs = _canonical_names(config, task)
-    if missing := [theirs[name] for name in wanted if name not in found]:
-        raise CheckpointError(_missing(missing, folder, config, task))
-    problems = [
-        problem
+    missing = [theirs[name] for name in wanted if name not in found]
+    other = [
+        mismatch
         for name, (key, tensor) in found.items()
-        if (problem := _mismatch(key, tensor, wanted[name], config))
+        if (mismatch := _mismatch(key, tensor, wanted[name], config))
     ]
-    if problems:
-        raise CheckpointError(f"{str(folder)!r} does not fit its config.json: {_few(problems)}")
-    state = {name: _as_ours(t, wanted[name]) for name, (_, t) in found.items()}
-    if infinite := [found[name][0] for name, t in state.items() if not t.isfinite().all()]:
-        raise CheckpointError(
-            f"{str(folder)!r} has weights that are not finite (NaN or infinite): {_few(infinite)}; "
-            "its training has diverged, or the file is damaged"
-        )
+    if missing and not unknown and not other and _is_head(missing, task):
+        raise CheckpointError(_headless(missing, folder, config, task))
+    if missing or unknown or other:
+        raise CheckpointError(_unfit(missing, unknown, other, tensors.keys(), folder, config))
+    state = {name: _as_ours(tensor, wanted[name]) for name, (_, tensor) in found.items()}
+    _check_finite({found[name][0]: tensor for name, tensor in state.items()}, folder)
     model.load_state_dict(state, assign=True)
 
 
 def _renamed(
-    tensors: dict[str, Tensor], folder: Path, config: SqueezeBertConfig, task: str
-) -> dict[str, tuple[str, Tensor]]:
-    """The weights that the model of `task` has: our name -> the file's name and the tensor."""
-    prefix = _PREFIX[config.model_type]
+    tensors: Mapping[str, Tensor], folder: Path, config: SqueezeBertConfig, task: str
+) -> tuple[dict[str, tuple[str, Tensor]], list[str]]:
+    """What the model of `task` has: our name -> the file's and the tensor; and unknown names."""
     encoder, head = _encoder_names(config, task), _head_names(task)
     if "cls.predictions.bias" not in tensors:  # tied: a file may hold it under either name
-        head |= {"cls.predictions.decoder.bias": head["cls.predictions.bias"]}
+        head["cls.predictions.decoder.bias"] = head["cls.predictions.bias"]
     found: dict[str, tuple[str, Tensor]] = {}
     unknown = []
     for key, tensor in tensors.items():
-        plain = _current_name(key)
-        if plain not in head and plain.removeprefix(prefix) not in encoder:
+        name = _current_name(key)
+        in_encoder = name.removeprefix(_PREFIX[config.model_type])
+        if name not in head and in_encoder not in encoder:
             unknown.append(key)
             continue
-        ours = head[plain] if plain in head else encoder[plain.removeprefix(prefix)]
+        ours = head[name] if name in head else encoder[in_encoder]
         if ours in found:
             raise CheckpointError(
                 f"{str(folder)!r} holds one weight under two names: {found[ours][0]}, {key}"
             )
         if ours is not None:
             found[ours] = key, tensor
-    if unknown:
-        raise CheckpointError(_unknown(unknown, folder, config))
-    return found
+    return found, unknown
 
 
 def _current_name(key: str) -> str:
@@ -191,12 +189,12 @@ def _mismatch(key: str, tensor: Tensor, wanted: Tensor, config: SqueezeBertConfi
     shape = wanted.shape
     if config.model_type == "bert" and wanted.dim() == 3:
         shape = shape[:2]  # a matrix in the file, a pointwise convolution here
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        return f"{key} is no dense tensor"
     if tensor.shape != shape:
         return f"{key} has shape {list(tensor.shape)}, not {list(shape)}"
-    if tensor.dtype not in {torch.float16, torch.bfloat16, torch.float32, torch.float64}:
+    if tensor.dtype not in _FLOATS:
         return f"{key} holds {str(tensor.dtype).removeprefix('torch.')}, not floating point numbers"
-    if tensor.layout != torch.strided or tensor.device.type != "cpu":
-        return f"{key} is not a dense tensor"
     return None
 
 
@@ -208,41 +206,73 @@ def _as_ours(tensor: Tensor, wanted: Tensor) -> Tensor:
 # What to say when they do not fit -----------------------------------------------------------
 
 
-def _few(items: list[str]) -> str:
+def _few(items: Sequence[str]) -> str:
     shown = ", ".join(items[:3])
     return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"
 
 
-def _missing(keys: list[str], folder: Path, config: SqueezeBertConfig, task: str) -> str:
-    head = [key for key in keys if key in _head_names(task) or "pooler.dense." in key]
-    if len(head) < len(keys):
-        return (
-            f"{str(folder)!r} lacks weights of the {config.num_hidden_layers} layers that its "
-            f"config.json describes: {_few(keys)}"
-        )
-    remedy = f"fine-tune it for {task} first"
-    if task != "feature-extraction" and "pooler" not in keys[0]:
-        remedy = f"export it with --task feature-extraction, or {remedy}"
-    return f"{str(folder)!r} was saved without its {task} head: {_few(keys)} missing; {remedy}"
-
-
-def _unknown(keys: list[str], folder: Path, config: SqueezeBertConfig) -> str:
-    prefix = _PREFIX[config.model_type]
-    patterns = _expanded(_ENCODER[config.model_type], 1)
-    deeper = [
-        key
-        for key in keys
-        if re.sub(r"\.\d+\.", ".0.", _current_name(key).removeprefix(prefix)) in patterns
-    ]
-    if deeper:
-        return (
-            f"{str(folder)!r} has more layers than num_hidden_layers in its config.json, "
-            f"{config.num_hidden_layers}: {_few(deeper)}"
-        )
-    return (
-        f"{str(folder)!r} has weights that no {config.model_type} has: {_few(keys)}; "
-        "is it another kind of model?"
+def _check_head(folder: Path, config: SqueezeBertConfig, task: str) -> None:
+    """The three tasks with a `classifier` do not take each other's, though its shape may fit."""
+    sharing = (
+        {name for name, head in _HEADS.items() if head == _HEADS[task]} if _HEADS[task] else {}
     )
+    saved = {
+        name for name in sharing if architecture_of(config, name) in (config.architectures or ())
+    }
+    if saved and task not in saved:
+        (other, *_) = sorted(saved)
+        raise CheckpointError(
+            f"{str(folder)!r} has a head for {other}, by its config.json, and none for {task}; "
+            f"export it with --task {other}, or fine-tune it for {task} first"
+        )
+
+
+def _is_head(missing: Sequence[str], task: str) -> bool:
+    head = _head_names(task)
+    return all(key in head or "pooler.dense." in key for key in missing)
+
+
+def _headless(missing: Sequence[str], folder: Path, config: SqueezeBertConfig, task: str) -> str:
+    remedy = f"fine-tune it for {task} first"
+    if task != "feature-extraction" and not any("pooler.dense." in key for key in missing):
+        remedy = f"export it with --task feature-extraction, or {remedy}"
+    return (
+        f"{str(folder)!r} has no weights for {task}: {_few(missing)} "
+        f"{'is' if len(missing) == 1 else 'are'} missing; {remedy}"
+    )
+
+
+def _unfit(
+    missing: Sequence[str],
+    unknown: Sequence[str],
+    other: Sequence[str],
+    keys: Iterable[str],
+    folder: Path,
+    config: SqueezeBertConfig,
+) -> str:
+    parts = [
+        f"missing: {_few(missing)}" if missing else "",
+        f"unknown: {_few(unknown)}" if unknown else "",
+        _few(other),
+    ]
+    layers = {
+        int(match[1]) for key in keys if (match := re.search(r"encoder\.layers?\.(\d+)\.", key))
+    }
+    found, wanted = max(layers, default=-1) + 1, config.num_hidden_layers
+    if found != wanted:
+        parts.insert(0, f"it has {found} layers, config.json says num_hidden_layers {wanted}")
+    return (
+        f"the weights in {str(folder)!r} are not those of its config.json, a {config.model_type}; "
+        + "; ".join(part for part in parts if part)
+    )
+
+
+def _check_finite(weights: Mapping[str, Tensor], folder: Path) -> None:
+    if broken := [key for key, tensor in weights.items() if not tensor.isfinite().all()]:
+        raise CheckpointError(
+            f"{str(folder)!r} has weights that are not finite (NaN or infinite): {_few(broken)}; "
+            "its training has diverged, or the file is damaged"
+        )
 
 
 # Files --------------------------------------------------------------------------------------
@@ -316,8 +346,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_bin(path: Path) -> dict[str, Tensor]:
     try:
-        # Only the zip form (torch 1.6 and later) can be mapped into memory.
-        mapped = zipfile.is_zipfile(path)
+        mapped = _is_mappable(path)
         data = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # a hostile or cut-off pickle may raise anything
         raise CheckpointError(
@@ -332,6 +361,17 @@ def _read_bin(path: Path) -> dict[str, Tensor]:
             "save it again with save_pretrained of transformers"
         )
     return dict(data)
+
+
+def _is_mappable(path: Path) -> bool:
+    """Whether torch can read the tensors in place: the zip form that torch has saved since 1.6."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        # torch never compresses, and mapped into memory a compressed entry reads as noise.
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise zipfile.BadZipFile("compressed")
+    return True
 
 
 # Writing ------------------------------------------------------------------------------------

@@ -9,6 +9,10 @@ import transformers
 
 from squeezebert_mobile.export.config import BertConfig, SqueezeBertConfig, architecture_of
 
+torch.set_num_threads(1)  # for products this small, handing them to threads takes longest
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
 FAMILIES = ("squeezebert", "bert")
 
 # Every size another, so that two that change places are seen; the eps large, so that it counts.
