@@ -1,0 +1,208 @@
+"""What is measured: an artifact, or a plain ONNX file of a peer; and how one inference is run."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from squeezebert_mobile.artifact import Manifest, read_artifact, read_manifest, sha256_of
+from squeezebert_mobile.benchmarks.results import ContenderFacts, Role, Weights
+from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.tasks import get_task
+
+__all__ = [
+    "CHOICES",
+    "INPUT_SEED",
+    "Contender",
+    "Feed",
+    "Model",
+    "artifact_contender",
+    "artifact_contenders",
+    "file_contender",
+    "import_library",
+    "make_feed",
+    "open_model",
+]
+
+INPUT_SEED = 0
+#: Rows of a multiple-choice input.
+CHOICES = 2
+
+#: What runs each format, and the extra that installs it.
+_LIBRARIES = {
+    "onnx": ("onnxruntime", "all"),
+    "executorch": ("executorch.runtime", "executorch"),
+    "torchscript": ("torch", "export"),
+}
+
+Feed = dict[str, NDArray[np.int64]]
+Model = Callable[[Feed], object]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model that takes part; build one with `artifact_contender` or `file_contender`."""
+
+    label: str
+    path: str  # a folder for an artifact, else the model file
+    origin: Literal["artifact", "file"]
+    format: str
+    precision: str
+    weights: Weights
+    vocab_size: int
+    max_sequence_length: int
+    role: Role = "contender"
+    task: str | None = None
+    sequence_length: int | None = None  # None where it is dynamic
+    has_choices: bool = False
+    file_bytes: int = 0
+    sha256: str = ""
+
+    @property
+    def facts(self) -> ContenderFacts:
+        """The part that goes into the results."""
+        names = set(ContenderFacts.model_fields)
+        return ContenderFacts(**{name: getattr(self, name) for name in names})
+
+
+def artifact_contender(
+    folder: Path, *, label: str | None = None, role: Role = "contender"
+) -> Contender:
+    """The contender in an exported folder, called by the folder's name unless `label` is given.
+
+    Raises:
+        ArtifactError: the folder is not an artifact, or is damaged.
+    """
+    manifest = read_artifact(folder)
+    model = manifest.files[manifest.model_file]
+    return Contender(
+        label=label or folder.resolve().name,
+        path=str(folder),
+        origin="artifact",
+        format=manifest.format,
+        precision=manifest.precision,
+        weights=manifest.weights,
+        vocab_size=manifest.model.vocab_size,
+        max_sequence_length=manifest.max_sequence_length,
+        role=role,
+        task=manifest.task,
+        sequence_length=manifest.sequence_length,
+        has_choices="choices" in get_task(manifest.task).input_axes,
+        file_bytes=_artifact_bytes(manifest),
+        sha256=model.sha256,
+    )
+
+
+def artifact_contenders(folders: Sequence[Path]) -> list[Contender]:
+    """A contender for each folder, with as much of its path as it takes to tell them apart.
+
+    Raises:
+        ArtifactError: a folder is not an artifact, or is damaged.
+        BenchmarkError: a folder is given twice.
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    for index, path in enumerate(parts):
+        if path in parts[:index]:
+            raise BenchmarkError(f"{str(folders[index])!r} is given twice; give it once")
+    return [
+        artifact_contender(folder, label=_tail(path, [each for each in parts if each != path]))
+        for folder, path in zip(folders, parts, strict=True)
+    ]
+
+
+def _tail(path: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> str:
+    size = 1
+    while any(other[-size:] == path[-size:] for other in others):
+        size += 1
+    return "/".join(path[-size:])
+
+
+def file_contender(
+    path: Path,
+    *,
+    label: str,
+    precision: str,
+    vocab_size: int,
+    max_sequence_length: int = 512,
+    weights: Weights = "random",
+    role: Role = "contender",
+) -> Contender:
+    """The contender in a plain ONNX file that takes [batch, sequence] inputs.
+
+    Raises:
+        BenchmarkError: there is no such file.
+    """
+    if not path.is_file():
+        raise BenchmarkError(f"no such model file: {str(path)!r}")
+    data = path.with_name(path.name + ".data")  # where exporters put what exceeds 2 GB
+    return Contender(
+        label=label,
+        path=str(path),
+        origin="file",
+        format="onnx",
+        precision=precision,
+        weights=weights,
+        vocab_size=vocab_size,
+        max_sequence_length=max_sequence_length,
+        role=role,
+        file_bytes=sum(part.stat().st_size for part in (path, data) if part.is_file()),
+        sha256=sha256_of(path),
+    )
+
+
+def _artifact_bytes(manifest: Manifest) -> int:
+    """The size of the model with its external data, without tokenizer and golden file."""
+    name = manifest.model_file
+    return sum(facts.bytes for file, facts in manifest.files.items() if file.startswith(name))
+
+
+# Running ------------------------------------------------------------------------------------
+
+
+def import_library(contender: Contender) -> None:
+    """Import what opening `contender` needs, so that opening it measures that alone."""
+    if contender.origin == "artifact":
+        importlib.import_module("squeezebert_mobile.runtime.session")
+    require(*_LIBRARIES[contender.format])
+
+
+def open_model(contender: Contender, *, threads: int) -> Model:
+    """Open the model with its runtime's default options, threads aside."""
+    if contender.origin == "file":
+        return _open_file(contender, threads)
+    from squeezebert_mobile.runtime.session import open_session
+
+    folder = Path(contender.path)
+    session = open_session(folder, read_manifest(folder), threads=threads)
+    return lambda feed: session.run(feed)
+
+
+def _open_file(contender: Contender, threads: int) -> Model:
+    onnxruntime = require(*_LIBRARIES["onnx"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        contender.path, options, providers=["CPUExecutionProvider"]
+    )
+    wanted = [each.name for each in session.get_inputs()]
+
+    def run(feed: Mapping[str, NDArray[np.int64]]) -> object:
+        return session.run(None, {name: feed[name] for name in wanted})
+
+    return run
+
+
+def make_feed(*, vocab_size: int, sequence_length: int, choices: int | None = None) -> Feed:
+    """Inputs of batch 1 without padding: seeded ids below `vocab_size`, the same on every call."""
+    random = np.random.default_rng(INPUT_SEED)
+    rows = random.integers(vocab_size, size=(CHOICES, sequence_length), dtype=np.int64)
+    ids = rows[None, :choices] if choices else rows[:1]  # (1, C, S) or (1, S)
+    return {
+        "input_ids": np.ascontiguousarray(ids),
+        "attention_mask": np.ones_like(ids),
+        "token_type_ids": np.zeros_like(ids),
+    }
