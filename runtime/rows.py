@@ -15,7 +15,7 @@ from tokenizers import Encoding
 
 from squeezebert_mobile.errors import InputError, choose
 
-__all__ = ["STRATEGIES", "Row", "Segment", "first_row", "rows_with_overflow"]
+__all__ = ["STRATEGIES", "Row", "Segment", "first_row", "rows_with_overflow", "windows"]
 
 STRATEGIES = ("longest_first", "only_first", "only_second")
 
@@ -42,6 +42,11 @@ class Segment:
     def offsets(self) -> list[Span]:
         """Where each token stands in its text, in characters."""
         return list(self.encoding.offsets)
+
+    @cached_property
+    def words(self) -> list[int | None]:
+        """Which word of the text each token belongs to."""
+        return list(self.encoding.word_ids)
 
     @cached_property
     def special(self) -> list[int]:
@@ -129,19 +134,20 @@ def rows_with_overflow(first: Row, stride: int) -> Iterator[Row]:
 
     Each piece of a text begins with the last `stride` tokens of the piece before it.
     """
-    windows = [
-        list(_windows(len(segment), stop, stride))
+    pieces = [
+        list(windows(len(segment), stop, stride))
         for segment, (_, stop) in zip(first.segments, first.spans, strict=True)
     ]
     yield first
-    windows[0].append(windows[0].pop(0))  # the first piece of the first text comes last
-    for spans in itertools.product(*windows):
+    pieces[0].append(pieces[0].pop(0))  # the first piece of the first text comes last
+    for spans in itertools.product(*pieces):
         if spans != first.spans:
             yield Row(first.segments, spans, first.marks)
 
 
-def _windows(length: int, size: int, stride: int) -> Iterator[Span]:
+def windows(length: int, size: int, stride: int) -> Iterator[Span]:
     """Spans of `size` tokens that cover `length`, each `stride` into the one before it."""
+    assert 0 <= size <= length and (stride < size or size in (0, length)), (length, size, stride)
     start = 0
     yield 0, size
     while start + size < length:

@@ -1,12 +1,13 @@
-"""Checks of the texts that come in."""
+"""Checks of the texts that come in, for the tokenizer and for the pipelines."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from squeezebert_mobile.errors import InputError
 
-__all__ = ["as_batch"]
+__all__ = ["as_batch", "as_text"]
 
 
 def as_batch(
@@ -30,16 +31,36 @@ def as_batch(
     return firsts, _checked(text_pair)
 
 
-def _checked(texts: Sequence[str]) -> list[str]:
+def as_text(value: Any, what: str = "text") -> str:
+    """`value` as a text with something in it; bytes are read as UTF-8.
+
+    Raises:
+        InputError: it is none, or empty.
+    """
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"the {what} is not UTF-8 (byte {error.start} is {value[error.start]:#04x}); "
+                "convert it to UTF-8"
+            ) from None
+    (text,) = _checked([value], what)
+    if not text.strip():
+        raise InputError(f"the {what} is empty; give at least one word")
+    return text
+
+
+def _checked(texts: Sequence[str], what: str = "text") -> list[str]:
     if not isinstance(texts, Sequence | np.ndarray) or isinstance(texts, bytes):
-        raise InputError(f"a text must be a str or a list of str, not {type(texts).__name__}")
+        raise InputError(f"a {what} must be a str or a list of str, not {type(texts).__name__}")
     for text in texts:
         if not isinstance(text, str):
-            raise InputError(f"a text must be a str, not {type(text).__name__}: {text!r:.60}")
+            raise InputError(f"a {what} must be a str, not {type(text).__name__}: {text!r:.60}")
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise InputError(
-                f"a text is not valid Unicode: half a surrogate pair at character {error.start}"
+                f"a {what} is not valid Unicode: half a surrogate pair at character {error.start}"
             ) from None
     return [str(text) for text in texts]

@@ -6,7 +6,7 @@ one tokenizer serves any number of threads.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -107,6 +107,15 @@ class SqueezeBertTokenizer:
             CheckpointError: the files are missing, damaged, or do not fit together.
         """
         return cls(**vars(read_settings(checkpoint_folder(checkpoint))))
+
+    @classmethod
+    def from_artifact(cls, folder: Path, files: Collection[str]) -> "SqueezeBertTokenizer":
+        """The tokenizer of an artifact with these checked files, which alone are read.
+
+        Raises:
+            CheckpointError: as `from_pretrained`.
+        """
+        return cls(**vars(read_settings(folder, listed=files)))
 
     def _build(self, vocab: Mapping[str, int], added: list[AddedToken]) -> Tokenizer:
         tokenizer = Tokenizer(WordPiece(dict(vocab), unk_token=self.unk_token))
@@ -319,6 +328,10 @@ class SqueezeBertTokenizer:
         """The text of the ids, as far as the vocabulary keeps it."""
         ids = [int(number) for number in token_ids]
         return self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """The text of tokens: pieces of a word joined, words apart."""
+        return str(self._tokenizer.decoder.decode(list(tokens)))
 
     @overload
     def convert_tokens_to_ids(self, tokens: str) -> int: ...

@@ -8,7 +8,7 @@ added_tokens.json and tokenizer.json together.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,36 +56,37 @@ class TokenizerSettings:
     model_max_length: int
 
 
-def read_settings(folder: Path) -> TokenizerSettings:
+def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> TokenizerSettings:
     """The settings in `folder`.
+
+    Args:
+        folder: a checkpoint or an artifact.
+        listed: the files of an artifact, whose tokenizer.json says all; others are not read.
 
     Raises:
         CheckpointError: what is missing, damaged or too large, and what would be right.
     """
-    config = _read_object(folder / "tokenizer_config.json") or {}
-    tokenizer = _read_object(folder / "tokenizer.json")
-    vocab_file = folder / "vocab.txt"
-    if tokenizer is not None:
-        vocab = _json_vocab(tokenizer, folder / "tokenizer.json")
-    elif vocab_file.is_file():
-        vocab = read_vocab_file(vocab_file)
-    else:
-        raise CheckpointError(
-            f"{str(folder)!r} has no vocabulary: it needs vocab.txt or tokenizer.json; "
-            "copy it from where the checkpoint came from"
-        )
-    _check_against_model(vocab, folder)
+
+    def read(name: str) -> dict[str, Any]:
+        return _read_object(folder / name) if listed is None or name in listed else {}
+
+    config, tokenizer = read("tokenizer_config.json"), read("tokenizer.json")
+    vocab = _vocab(tokenizer, folder)
+    _check_against_model(vocab, read("config.json"), folder)
+    if listed is not None:
+        config = config | _normalizer(tokenizer)
     try:
-        named, added, known = _tokens(config, tokenizer, folder)
+        named, added, known = _tokens(config, tokenizer, read)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"the added tokens of {str(folder)!r} are damaged: {error}") from None
-    check_special_tokens(vocab, {key: named[key] for key in SPECIAL_TOKENS}, known)
+    special = {key: named[key] for key in SPECIAL_TOKENS}
+    check_special_tokens(vocab, special, known)
     return TokenizerSettings(
         vocab=vocab,
         do_lower_case=_flag(config, "do_lower_case", True, folder),
         strip_accents=_flag(config, "strip_accents", None, folder),
         tokenize_chinese_chars=bool(_flag(config, "tokenize_chinese_chars", True, folder)),
-        special_tokens={key: named[key] for key in SPECIAL_TOKENS},
+        special_tokens=special,
         added_tokens=tuple(added),
         model_max_length=_max_length(config, folder),
     )
@@ -127,10 +128,11 @@ def _read_text(path: Path) -> str | None:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
 
 
-def _read_object(path: Path) -> dict[str, Any] | None:
+def _read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; an empty one where there is no file."""
     text = _read_text(path)
     if text is None:
-        return None
+        return {}
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -150,6 +152,29 @@ def read_vocab_file(path: Path) -> dict[str, int]:
     return dict(WordPiece.read_file(str(path)))
 
 
+def _vocab(tokenizer: dict[str, Any], folder: Path) -> dict[str, int]:
+    if tokenizer or (folder / "tokenizer.json").is_file():
+        return _json_vocab(tokenizer, folder / "tokenizer.json")
+    if (folder / "vocab.txt").is_file():
+        return read_vocab_file(folder / "vocab.txt")
+    raise CheckpointError(
+        f"{str(folder)!r} has no vocabulary: it needs vocab.txt or tokenizer.json; "
+        "copy it from where the checkpoint came from"
+    )
+
+
+def _normalizer(tokenizer: dict[str, Any]) -> dict[str, Any]:
+    """What an artifact's tokenizer.json says about case, accents and ideographs."""
+    found = tokenizer.get("normalizer")
+    found = found if isinstance(found, dict) else {}
+    names = {
+        "do_lower_case": "lowercase",
+        "strip_accents": "strip_accents",
+        "tokenize_chinese_chars": "handle_chinese_chars",
+    }
+    return {ours: found[theirs] for ours, theirs in names.items() if theirs in found}
+
+
 def _json_vocab(tokenizer: dict[str, Any], path: Path) -> dict[str, int]:
     model = tokenizer.get("model")
     model = model if isinstance(model, dict) else {}
@@ -167,9 +192,8 @@ def _json_vocab(tokenizer: dict[str, Any], path: Path) -> dict[str, int]:
     return vocab
 
 
-def _check_against_model(vocab: Mapping[str, int], folder: Path) -> None:
+def _check_against_model(vocab: Mapping[str, int], config: dict[str, Any], folder: Path) -> None:
     """An id beyond the embedding would fail far from here, inside the model."""
-    config = _read_object(folder / "config.json") or {}
     size = config.get("vocab_size")
     if not isinstance(size, int):
         return
@@ -214,17 +238,17 @@ def _as_token(value: Any) -> AddedToken:
 
 
 def _tokens(
-    config: dict[str, Any], tokenizer: dict[str, Any] | None, folder: Path
+    config: dict[str, Any], tokenizer: dict[str, Any], read: Callable[[str], dict[str, Any]]
 ) -> tuple[dict[str, str], list[AddedToken], set[str]]:
     """The named special tokens; every added token in the order of ids; those the files list."""
     settings = dict(config)
     by_id = {int(key): _as_token(value) for key, value in _decoder(settings).items()}
     if "added_tokens_decoder" not in settings:
-        for key, value in (_read_object(folder / "special_tokens_map.json") or {}).items():
+        for key, value in read("special_tokens_map.json").items():
             is_token = isinstance(value, dict) and key.endswith("_token")
             settings[key] = {**value, "special": True} if is_token else value
-        by_id |= _legacy_added_tokens(settings, folder)
-        for entry in (tokenizer or {}).get("added_tokens", ()):
+        by_id |= _legacy_added_tokens(settings, read("added_tokens.json"))
+        for entry in tokenizer.get("added_tokens", ()):
             by_id[int(entry["id"])] = _as_token(entry)
     named, extra = _special_tokens(settings)
     tokens = [token for _, token in sorted(by_id.items(), key=lambda item: item[0])]
@@ -264,7 +288,7 @@ def _special_tokens(
     return named, [] if isinstance(extra, dict) else [_as_token(item) for item in extra]
 
 
-def _legacy_added_tokens(settings: dict[str, Any], folder: Path) -> dict[int, AddedToken]:
+def _legacy_added_tokens(settings: dict[str, Any], ids: dict[str, Any]) -> dict[int, AddedToken]:
     """added_tokens.json of old checkpoints: token -> id."""
     named, extra = _special_tokens(settings)
     special = {token.content for token in [*named.values(), *extra]}
@@ -272,5 +296,5 @@ def _legacy_added_tokens(settings: dict[str, Any], folder: Path) -> dict[int, Ad
         int(number): AddedToken(
             content, normalized=content not in special, special=content in special
         )
-        for content, number in (_read_object(folder / "added_tokens.json") or {}).items()
+        for content, number in ids.items()
     }

@@ -1,0 +1,75 @@
+"""From an artifact folder to the pipeline of its task."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from squeezebert_mobile.artifact import Manifest, read_artifact
+from squeezebert_mobile.errors import ArtifactError, CheckpointError, choose
+from squeezebert_mobile.runtime.feature_extraction import FeatureExtraction
+from squeezebert_mobile.runtime.fill_mask import FillMask
+from squeezebert_mobile.runtime.multiple_choice import MultipleChoice
+from squeezebert_mobile.runtime.pipeline import Pipeline
+from squeezebert_mobile.runtime.question_answering import QuestionAnswering
+from squeezebert_mobile.runtime.session import open_session
+from squeezebert_mobile.runtime.text_classification import TextClassification
+from squeezebert_mobile.runtime.token_classification import TokenClassification
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.tasks import TASKS
+
+__all__ = ["PIPELINES", "load_artifact"]
+
+PIPELINES: dict[str, Callable[..., Pipeline[Any]]] = {
+    "feature-extraction": FeatureExtraction,
+    "fill-mask": FillMask,
+    "text-classification": TextClassification,
+    "multiple-choice": MultipleChoice,
+    "token-classification": TokenClassification,
+    "question-answering": QuestionAnswering,
+}
+
+
+def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline[Any]:
+    """Load an exported artifact, after every file's checksum was found to be right.
+
+    Args:
+        folder: what ``squeezebert-mobile export`` wrote.
+        threads: how many threads one call may use; None leaves it to the format's runtime.
+
+    Returns:
+        The pipeline of the artifact's task, to be called with texts. It has the `manifest`, the
+        `session`, which takes ids, and the `tokenizer`.
+
+    Raises:
+        ArtifactError: what is missing, damaged, or made for another version.
+    """
+    folder = Path(folder)
+    manifest = read_artifact(folder)
+    _check_task(manifest)
+    try:
+        tokenizer = SqueezeBertTokenizer.from_artifact(folder, manifest.files)
+    except CheckpointError as error:
+        raise ArtifactError(f"{error}; export the checkpoint again") from None
+    if len(tokenizer) > manifest.model.vocab_size:
+        raise ArtifactError(
+            f"the tokenizer of {str(folder)!r} has {len(tokenizer)} tokens, but its model only "
+            f"{manifest.model.vocab_size}; export the checkpoint again"
+        )
+    session = open_session(folder, manifest, threads=threads)
+    return PIPELINES[manifest.task](manifest=manifest, session=session, tokenizer=tokenizer)
+
+
+def _check_task(manifest: Manifest) -> None:
+    if manifest.task not in PIPELINES:
+        raise ArtifactError(
+            f"the artifact's manifest names an {choose('task', manifest.task, PIPELINES)}"
+        )
+    task = TASKS[manifest.task]
+    found = {output.name: len(output.axes) for output in manifest.outputs}
+    needed = {name: len(axes) for name, axes in task.outputs.items()}
+    inputs = {len(spec.axes) for spec in manifest.inputs}
+    if found != needed or inputs != {len(task.input_axes)}:
+        raise ArtifactError(
+            f"the artifact's manifest does not have the inputs and outputs of {manifest.task}; "
+            "export the checkpoint again"
+        )
