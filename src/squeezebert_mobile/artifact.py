@@ -144,9 +144,9 @@ class Manifest(_Record):
     schema_version: Literal[1]
     task: str
     labels: tuple[str, ...] | None
-    problem_type: Literal[
-        "regression", "single_label_classification", "multi_label_classification"
-    ] | None = None
+    problem_type: (
+        Literal["regression", "single_label_classification", "multi_label_classification"] | None
+    ) = None
     model: ModelFacts
     weights: Literal["trained", "random"]
     format: Format

@@ -1,0 +1,202 @@
+"""int8: the weights of an fp32 ONNX graph as bytes and scales.
+
+    weights       int8, symmetric, one scale an output channel
+    activations   uint8, asymmetric, one scale a tensor, found at run time
+    embeddings    int8, symmetric, one scale a row
+
+A product becomes ONNX Runtime's DynamicQuantizeMatMul, which quantizes its input, multiplies in
+integers and adds the bias: one operator with ARM64 and x86-64 kernels. A table stays a table of
+bytes, and only the rows looked up become floats. The decoder of a masked language model is tied to
+the word embeddings: a row's scale of the one is an output channel's scale of the other, so both
+read one table.
+
+On x86 without VNNI the integer kernels add pairs of products in 16 bits, which can saturate;
+verification on such a machine sees it. ARM64 and VNNI do not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx.helper import make_node, make_opsetid
+
+from squeezebert_mobile.artifact import Quantization
+from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, consumers, drop_unread, initializers
+
+__all__ = ["quantize"]
+
+#: A smaller weight stays fp32 (bytes): a classifier of a few labels gains nothing as int8.
+SMALLEST_WEIGHT = 64 * 1024
+
+
+@dataclass
+class _Graph:
+    """The graph being rebuilt: what is stored, who reads what, and the new nodes and tensors."""
+
+    proto: ModelProto
+    nodes: list[NodeProto] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)  # nodes that became part of another, by output
+    kept: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stored = initializers(self.proto)
+        self.readers = consumers(self.proto)
+
+    def array(self, name: str) -> np.ndarray:
+        return numpy_helper.to_array(self.stored[name])
+
+    def store(self, name: str, array: np.ndarray) -> str:
+        """Store a tensor once; tied weights ask twice."""
+        if name not in self.stored:
+            self.stored[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+            self.proto.graph.initializer.append(self.stored[name])
+        return name
+
+
+def quantize(fp32: ModelProto) -> tuple[ModelProto, Quantization]:
+    """The int8 form of a graph that `to_onnx` gave, and the recipe for the manifest."""
+    proto = ModelProto()
+    proto.CopyFrom(fp32)
+    graph = _Graph(proto)
+    tables = {node.input[0] for node in proto.graph.node if _is_lookup(graph, node)}
+    for node in proto.graph.node:
+        if node.output[0] in graph.done:
+            continue
+        graph.nodes.extend(_quantized(graph, node, tables))
+    del proto.graph.node[:]
+    proto.graph.node.extend(graph.nodes)
+    proto.opset_import.append(make_opsetid(CONTRIB_DOMAIN, 1))
+    drop_unread(proto)
+    onnx.checker.check_model(proto)
+    return proto, Quantization(
+        weights="int8, symmetric, one scale an output channel",
+        embeddings="int8, symmetric, one scale a row",
+        activations="uint8, asymmetric, one scale a tensor, dynamic",
+        kept={"attention scores, softmax, layer norms": "fp32: no weights to make smaller"}
+        | graph.kept,
+    )
+
+
+def _is_lookup(graph: _Graph, node: NodeProto) -> bool:
+    return (
+        node.op_type == "Gather"
+        and node.input[0] in graph.stored
+        and _is_matrix(graph.stored[node.input[0]])
+    )
+
+
+def _is_matrix(tensor: TensorProto) -> bool:
+    return tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2
+
+
+def _quantized(graph: _Graph, node: NodeProto, tables: set[str]) -> Iterator[NodeProto]:
+    """The nodes that take the place of `node`."""
+    if node.op_type == "Gather" and node.input[0] in tables:
+        yield from _lookup(graph, node)
+    elif node.op_type == "Transpose" and node.input[0] in tables:
+        weights, _ = _table(graph, node.input[0])
+        yield make_node("Transpose", [weights], node.output, node.name, perm=[1, 0])
+    elif (weight := _weight_of(graph, node, tables)) is not None:
+        yield _product(graph, node, weight)
+    else:
+        yield node
+
+
+# Embeddings ---------------------------------------------------------------------------------
+
+
+def _table(graph: _Graph, name: str) -> tuple[str, str]:
+    """The table's rows as int8 (rows, C), and their scales (rows)."""
+    weights, scales = f"{name}.int8", f"{name}.scale"
+    if weights not in graph.stored:
+        rows, scale = _symmetric(graph.array(name), axis=1)
+        graph.store(weights, rows)
+        graph.store(scales, scale)
+    return weights, scales
+
+
+def _lookup(graph: _Graph, node: NodeProto) -> Iterator[NodeProto]:
+    weights, scales = _table(graph, node.input[0])
+    ids, out = node.input[1], node.output[0]
+    axis = graph.store("last_axis", np.array([-1], np.int64))
+    yield make_node("Gather", [weights, ids], [f"{out}.int8"], f"{node.name}.rows")
+    yield make_node("Cast", [f"{out}.int8"], [f"{out}.float"], f"{node.name}.cast", to=1)
+    yield make_node("Gather", [scales, ids], [f"{out}.scale"], f"{node.name}.scales")
+    yield make_node(
+        "Unsqueeze", [f"{out}.scale", axis], [f"{out}.column"], f"{node.name}.unsqueeze"
+    )
+    yield make_node("Mul", [f"{out}.float", f"{out}.column"], [out], f"{node.name}.scaled")
+
+
+# Products -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Weight:
+    """int8 (in, out) and float (out), by name."""
+
+    values: str
+    scales: str
+
+
+def _weight_of(graph: _Graph, node: NodeProto, tables: set[str]) -> _Weight | None:
+    """The quantized weight of a product, or None where the node is none or stays fp32."""
+    if node.op_type not in {"MatMul", "Gemm"}:
+        return None
+    name = node.input[1]
+    for table in tables:
+        if name == f"{table}.transposed":
+            return _Weight(name, _table(graph, table)[1])
+    if name not in graph.stored or not _is_matrix(graph.stored[name]):
+        return None
+    array = graph.array(name)
+    if array.nbytes < SMALLEST_WEIGHT:
+        graph.kept[_readable(node)] = f"fp32: {array.nbytes:,} bytes, nothing to gain"
+        return None
+    if _attribute(node, "transB"):
+        array = array.T
+    values, scales = _symmetric(array, axis=0)
+    where = node.name or node.output[0]
+    return _Weight(graph.store(f"{where}.int8", values), graph.store(f"{where}.scale", scales))
+
+
+def _product(graph: _Graph, node: NodeProto, weight: _Weight) -> NodeProto:
+    bias, out = _bias(graph, node)
+    inputs = [node.input[0], weight.values, weight.scales]
+    if bias:
+        inputs += ["", bias]  # "": no zero point, the weights are symmetric
+    return make_node("DynamicQuantizeMatMul", inputs, [out], node.name, domain=CONTRIB_DOMAIN)
+
+
+def _bias(graph: _Graph, node: NodeProto) -> tuple[str | None, str]:
+    """The bias that belongs to a product, and the output after it was added."""
+    out = node.output[0]
+    if node.op_type == "Gemm":
+        return (node.input[2] if len(node.input) > 2 else None), out
+    readers = graph.readers.get(out, [])
+    if len(readers) == 1 and readers[0].op_type == "Add":
+        other = next(name for name in readers[0].input if name != out)
+        if other in graph.stored and len(graph.stored[other].dims) == 1:
+            graph.done.add(readers[0].output[0])
+            return other, readers[0].output[0]
+    return None, out
+
+
+def _attribute(node: NodeProto, name: str) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == name), 0)
+
+
+def _readable(node: NodeProto) -> str:
+    """'/model/classifier/Gemm' as 'classifier'."""
+    parts = [part for part in node.name.split("/") if part not in {"", "model"}]
+    return ".".join(parts[:-1]) or node.name
+
+
+def _symmetric(array: np.ndarray, *, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """int8 values and float scales with array = values * scales; `axis` is reduced away."""
+    largest = np.abs(array).max(axis=axis, keepdims=True)
+    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    values = np.clip(np.rint(array / scales), -127, 127).astype(np.int8)
+    return values, scales.squeeze(axis)

@@ -1,0 +1,287 @@
+"""The rewrite that makes SqueezeBERT fast: grouped convolutions become matrix products.
+
+A pointwise convolution with G groups is G independent matrix products. Runtimes are slow at the
+convolution and fast at the products, above all in int8, where they have no kernel for the former.
+So before export
+
+    - data stays (B, S, C), the layout of a matrix product, and no product needs a transpose;
+    - group g of query, key and value is one product, with the heads of group g attending before
+      anything is concatenated (where the three have as many groups, and groups hold whole heads);
+    - group g runs through both feed-forward products, with no concatenation between them;
+    - 1/sqrt(head size) is folded into the query's weights.
+
+`rewrite` changes no weight otherwise, and `prove_equal` holds the result against the original.
+Shapes: B batch, S sequence, C channels, G groups, H heads, D channels of a head.
+"""
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from squeezebert_mobile.errors import ExportError
+from squeezebert_mobile.export.model import (
+    EncoderLayer,
+    EncoderOutput,
+    PretrainedModel,
+    SqueezeBertModel,
+    additive_mask,
+)
+from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
+
+__all__ = ["EQUAL_WITHIN", "Traceable", "prove_equal", "rewrite"]
+
+#: Largest absolute difference of an fp32 output that still counts as the same function.
+EQUAL_WITHIN = 1e-4
+
+
+class Traceable(nn.Module):
+    """A model as exporters want it: three int64 inputs, a tuple of the task's float32 outputs."""
+
+    def __init__(self, model: PretrainedModel) -> None:  # noqa: D107
+        super().__init__()
+        self.model = model
+        self.task: Task = get_task(model.task)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The outputs in the order of the task's table."""
+        out = self.model(input_ids, attention_mask, token_type_ids)
+        return tuple(getattr(out, name) for name in self.task.outputs)
+
+
+def rewrite(model: PretrainedModel) -> Traceable:
+    """The same function without a grouped convolution; embeddings and heads are shared, not copied.
+
+    Args:
+        model: Any of the six models, of either family, in evaluation mode.
+    """
+    if isinstance(model, SqueezeBertModel):
+        return Traceable(_Encoder(model)).eval()
+    rewritten = copy.copy(model)
+    rewritten._modules = dict(model._modules)
+    rewritten.base = _Encoder(model.base)  # type: ignore[arg-type]
+    return Traceable(rewritten).eval()
+
+
+@torch.inference_mode()
+def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) -> float:
+    """The largest difference of any output, over seeded inputs with and without padding.
+
+    Raises:
+        ExportError: it is larger than EQUAL_WITHIN, or not a number.
+    """
+    original = Traceable(model)
+    config = model.config
+    generator = torch.Generator().manual_seed(seed)
+    longest = min(config.max_position_embeddings, 64)
+    largest = 0.0
+    for length in sorted({1, (longest + 1) // 2, longest}):
+        shape = (2, 2, length) if len(original.task.input_axes) == 3 else (2, length)
+        ids = torch.randint(config.vocab_size, shape, generator=generator)
+        types = torch.randint(config.type_vocab_size, shape, generator=generator)
+        mask = torch.ones_like(ids)
+        mask[-1, ..., (length + 1) // 2 :] = 0
+        feed = dict(zip(INPUT_NAMES, (ids, mask, types), strict=True))
+        for ours, theirs in zip(rewritten(**feed), original(**feed), strict=True):
+            difference = (ours - theirs).abs().max().item()
+            largest = max(largest, difference) if math.isfinite(difference) else math.inf
+    if not largest <= EQUAL_WITHIN:
+        raise ExportError(
+            f"the rewritten model differs from the checkpoint by {largest:.3g} (at most "
+            f"{EQUAL_WITHIN:g} is rounding); its weights may hold values too large for float32: "
+            "look at them with: squeezebert-mobile inspect CHECKPOINT"
+        )
+    return largest
+
+
+class _Encoder(PretrainedModel):
+    """`SqueezeBertModel` after the rewrite."""
+
+    task = SqueezeBertModel.task
+
+    def __init__(self, model: SqueezeBertModel) -> None:
+        super().__init__(model.config)
+        self.embeddings = model.embeddings
+        self.layers = nn.ModuleList(_Layer(layer) for layer in model.layers)  # type: ignore[arg-type]
+        self.pooler = model.pooler
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor,
+        position_ids: None = None,
+        inputs_embeds: None = None,
+    ) -> EncoderOutput:
+        hidden = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        mask = additive_mask(attention_mask, hidden.dtype)  # (B, 1, 1, S)
+        for layer in self.layers:
+            hidden = layer(hidden, mask)  # (B, S, C)
+        pooled = None if self.pooler is None else torch.tanh(self.pooler(hidden[:, 0]))
+        return EncoderOutput(last_hidden_state=hidden, pooler_output=pooled)
+
+
+class _Layer(nn.Module):
+    """`EncoderLayer` after the rewrite."""
+
+    def __init__(self, layer: EncoderLayer) -> None:
+        super().__init__()
+        self.attention = _attention(layer)
+        self.attention_output = _Grouped(layer.attention_output)
+        self.attention_norm = layer.attention_norm
+        self.feed_forward = _feed_forward(layer)
+        self.output_norm = layer.output_norm
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        attended = self.attention_output(self.attention(hidden, mask))
+        attended = self.attention_norm(attended + hidden)
+        return self.output_norm(self.feed_forward(attended) + attended)  # type: ignore[no-any-return]
+
+
+# Products -----------------------------------------------------------------------------------
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A Linear with this weight (out, in) and bias (out)."""
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    linear.weight = nn.Parameter(weight.detach().contiguous(), requires_grad=False)
+    linear.bias = nn.Parameter(bias.detach().contiguous(), requires_grad=False)
+    return linear
+
+
+def _by_group(conv: nn.Conv1d) -> list[tuple[Tensor, Tensor]]:
+    """The weight (out/G, in/G) and bias (out/G) of each group."""
+    assert conv.bias is not None
+    weights = conv.weight.squeeze(-1).chunk(conv.groups)  # G of (out/G, in/G)
+    return list(zip(weights, conv.bias.chunk(conv.groups), strict=True))
+
+
+class _Grouped(nn.Module):
+    """A pointwise grouped convolution as one product a group."""
+
+    def __init__(self, conv: nn.Conv1d) -> None:
+        super().__init__()
+        self.products = nn.ModuleList(_linear(*group) for group in _by_group(conv))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _join([product(part) for product, part in _each(self.products, x)])
+
+
+def _each(modules: nn.ModuleList, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
+    """Every module with its part of the last axis."""
+    # A size read off x would be computed at run time in the traced graph; in_features is a number.
+    parts = x.split(modules[0].in_features, dim=-1) if len(modules) > 1 else (x,)  # type: ignore[arg-type]
+    return list(zip(modules, parts, strict=True))
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+
+
+# Attention ----------------------------------------------------------------------------------
+
+
+def _attention(layer: EncoderLayer) -> nn.Module:
+    groups = {conv.groups for conv in (layer.query, layer.key, layer.value)}
+    if len(groups) == 1 and layer.heads % groups.pop() == 0:
+        return _AttentionByGroup(layer)
+    return _Attention(layer)
+
+
+class _AttentionByGroup(nn.Module):
+    """Group g of the product gives query, key and value of the heads of group g."""
+
+    def __init__(self, layer: EncoderLayer) -> None:
+        super().__init__()
+        groups = zip(*map(_by_group, (layer.query, layer.key, layer.value)), strict=True)
+        head_size = layer.query.out_channels // layer.heads
+        self.head_shape = (layer.heads // layer.query.groups, head_size)  # (H/G, D)
+        self.width = math.prod(self.head_shape)  # C/G
+        self.products = nn.ModuleList(
+            _linear(
+                torch.cat([_scaled(query[0], head_size), key[0], value[0]]),  # (3C/G, C/G)
+                torch.cat([_scaled(query[1], head_size), key[1], value[1]]),  # (3C/G)
+            )
+            for query, key, value in groups
+        )
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        contexts = []
+        for product, part in _each(self.products, hidden):
+            query, key, value = product(part).split(self.width, dim=-1)  # (B, S, C/G) each
+            contexts.append(_attend(query, key, value, mask, self.head_shape))
+        return _join(contexts)
+
+
+class _Attention(nn.Module):
+    """Query, key and value with group counts of their own."""
+
+    def __init__(self, layer: EncoderLayer) -> None:
+        super().__init__()
+        head_size = layer.query.out_channels // layer.heads
+        self.head_shape = (layer.heads, head_size)
+        self.query, self.key, self.value = map(_Grouped, (layer.query, layer.key, layer.value))
+        for product in self.query.products:
+            product.weight.data = _scaled(product.weight.data, head_size)  # type: ignore[union-attr, arg-type]
+            product.bias.data = _scaled(product.bias.data, head_size)  # type: ignore[union-attr, arg-type]
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        return _attend(
+            self.query(hidden), self.key(hidden), self.value(hidden), mask, self.head_shape
+        )
+
+
+def _scaled(query: Tensor, head_size: int) -> Tensor:
+    return query / math.sqrt(head_size)
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, head_shape: tuple[int, int]
+) -> Tensor:
+    """Attention of scaled queries (B, S, H*D), keys and values alike; head_shape is (H, D)."""
+    query, key, value = (
+        x.unflatten(2, head_shape).transpose(1, 2)  # (B, H, S, D)
+        for x in (query, key, value)
+    )
+    scores = query @ key.transpose(2, 3) + mask  # (B, H, S, S)
+    context = scores.softmax(dim=-1) @ value  # (B, H, S, D)
+    return context.transpose(1, 2).flatten(2)  # (B, S, H*D)
+
+
+# Feed-forward -------------------------------------------------------------------------------
+
+
+def _feed_forward(layer: EncoderLayer) -> nn.Module:
+    if layer.intermediate.groups == layer.output.groups:
+        return _FeedForwardByGroup(layer)
+    return _FeedForward(layer)
+
+
+class _FeedForward(nn.Module):
+    """Two products with group counts of their own."""
+
+    def __init__(self, layer: EncoderLayer) -> None:
+        super().__init__()
+        self.intermediate = _Grouped(layer.intermediate)
+        self.activation = layer.activation
+        self.output = _Grouped(layer.output)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.activation(self.intermediate(x)))  # type: ignore[no-any-return]
+
+
+class _FeedForwardByGroup(nn.Module):
+    """With equal group counts, group g of the second product reads group g of the first."""
+
+    def __init__(self, layer: EncoderLayer) -> None:
+        super().__init__()
+        self.first = nn.ModuleList(_linear(*group) for group in _by_group(layer.intermediate))
+        self.activation = layer.activation
+        self.second = nn.ModuleList(_linear(*group) for group in _by_group(layer.output))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = [self.activation(product(part)) for product, part in _each(self.first, x)]
+        return _join([product(part) for product, part in zip(self.second, wide, strict=True)])
