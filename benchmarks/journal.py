@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TextIO
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -115,11 +115,14 @@ class Journal:
     def __init__(self, path: Path | None = None) -> None:
         """Create the file, where there is to be one."""
         self.events: list[Event] = []
+        self._file: TextIO | None = None
         try:
-            self._file = path.open("x", encoding="utf-8", newline="\n") if path else None
-        except FileExistsError:
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = path.open("x", encoding="utf-8", newline="\n")
+        except FileExistsError as error:
             raise BenchmarkError(
-                f"{str(path)!r} exists: it may hold what an interrupted run has measured; "
+                f"{error.filename!r} exists: it may hold what an interrupted run has measured; "
                 "look at it or move it away, then measure again"
             ) from None
         except OSError as error:

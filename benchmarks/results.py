@@ -1,5 +1,6 @@
 """What a measurement leaves behind: the records of a results file."""
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -233,7 +234,8 @@ class Results(Record):
             partial.write_bytes((text + "\n").encode("utf-8"))
             os.replace(partial, path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise BenchmarkError(
                 f"cannot write the results to {str(path)!r}: {error.strerror}; "
                 "choose another file with -o"

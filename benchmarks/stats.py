@@ -14,7 +14,7 @@ __all__ = ["MIN_BLOCKS", "compare", "drift", "latency", "latency_flags"]
 MIN_BLOCKS = 6
 
 _CONFIDENCE = 0.95
-_RESAMPLES = 2000
+_RESAMPLES = 1000
 _SEED = 0
 _WIDE = 0.10  # an interval wider than this share of its ratio is flagged
 _DRIFT = 0.05  # so is a second half that differs from the first by more

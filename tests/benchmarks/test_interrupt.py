@@ -1,0 +1,52 @@
+"""A real Ctrl-C: a process that measures gets SIGINT, as the terminal would send it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from squeezebert_mobile.benchmarks.journal import read_results
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from squeezebert_mobile.benchmarks import Preset, file_contender, measure_host, print_table
+
+folder = Path(sys.argv[1])
+contenders = [
+    file_contender(folder / "tiny.onnx", label=label, precision="fp32", vocab_size=100, role=role)
+    for label, role in (("ours", "contender"), ("theirs", "baseline"))
+]
+preset = Preset("endless", runs=1, seconds=0, blocks=1_000_000, starts=1)
+results = measure_host(contenders, preset=preset, journal=folder / "journal.jsonl")
+print_table(results)
+results.write(folder / "results.json")
+sys.exit(0 if results.complete else 130)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT to a process group")
+def test_what_was_measured_survives_ctrl_c(tmp_path, tiny_file):
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    journal = tmp_path / "journal.jsonl"
+    limit = time.monotonic() + 60
+    while not (journal.is_file() and journal.read_text().count('"block"') > 20):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < limit, "no blocks within a minute"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    assert out.startswith("INCOMPLETE: interrupted")
+    results = read_results(tmp_path / "results.json")
+    assert not results.complete
+    assert all(len(each.blocks) > 20 for each in results.measurements)
+    assert len({len(each.blocks) for each in results.measurements}) == 1
+    assert results.ratios[0].times_faster.low is not None
+    assert read_results(journal).measurements == results.measurements
