@@ -94,13 +94,14 @@ class FillMask(Pipeline[FillMaskResult]):
         for choice in best(scores[tokens], top_k):
             token = int(tokens[choice])
             filled = [*ids[:place], token, *ids[place + 1 :]]
+            shown = [number for number in filled if number != self.tokenizer.pad_token_id]
             fills.append(
                 Fill(
                     token_str=self.tokenizer.decode([token]),
                     score=float(scores[token]),
                     token=token,
                     # The other masks are special tokens too, and are to be seen.
-                    sequence=self.tokenizer.decode(filled, skip_special_tokens=alone),
+                    sequence=self.tokenizer.decode(shown, skip_special_tokens=alone),
                 )
             )
         return tuple(fills)

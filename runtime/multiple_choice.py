@@ -67,7 +67,7 @@ def _parse(value: Any, choices: Sequence[str] | None) -> _Item:
         if unknown := sorted(map(str, value.keys() - {"text", "choices"})):
             raise InputError(f"an input takes 'text' and 'choices', not {unknown[0]!r}")
         choices, value = value.get("choices", choices), value.get("text")
-    if choices is None or isinstance(choices, str | bytes) or len(choices) < 2:
+    if not isinstance(choices, Sequence) or isinstance(choices, str | bytes) or len(choices) < 2:
         raise InputError(f"choices={choices!r:.60} must be a list of at least two texts")
     text = as_text(value)
     return _Item(text, tuple(as_text(choice, "choice") for choice in choices))

@@ -50,7 +50,9 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain numbers, strings, lists and dicts, and `truncated`."""
-        return {**_plain(dataclasses.asdict(self)), "truncated": self.truncated}
+        fields = _plain(dataclasses.asdict(self))
+        tokens_cut = fields.pop("tokens_cut")
+        return {**fields, "truncated": self.truncated, "tokens_cut": tokens_cut}
 
 
 def _plain(value: Any) -> Any:
