@@ -27,8 +27,8 @@ from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, consumers, drop_un
 
 __all__ = ["quantize"]
 
-#: A smaller weight stays fp32 (bytes): a classifier of a few labels gains nothing as int8.
-SMALLEST_WEIGHT = 64 * 1024
+#: A smaller classifier stays fp32 (bytes): a few labels gain nothing as int8, and lose precision.
+SMALLEST_CLASSIFIER = 64 * 1024
 
 
 @dataclass
@@ -152,8 +152,8 @@ def _weight_of(graph: _Graph, node: NodeProto, tables: set[str]) -> _Weight | No
     if name not in graph.stored or not _is_matrix(graph.stored[name]):
         return None
     array = graph.array(name)
-    if array.nbytes < SMALLEST_WEIGHT:
-        graph.kept[_readable(node)] = f"fp32: {array.nbytes:,} bytes, nothing to gain"
+    if _readable(node) == "classifier" and array.nbytes < SMALLEST_CLASSIFIER:
+        graph.kept["classifier"] = f"fp32: {array.nbytes:,} bytes, nothing to gain"
         return None
     if _attribute(node, "transB"):
         array = array.T

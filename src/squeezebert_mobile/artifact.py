@@ -135,7 +135,7 @@ class Parity(_Record):
     top1_agreement: Fraction | None  # None where no output is an answer (feature-extraction)
     answers: Annotated[int, Field(ge=0)]  # how many the agreement was counted over
     answers_undecided: Annotated[int, Field(ge=0)]  # margin within the drift: not counted
-    texts: Count
+    texts: Annotated[int, Field(ge=0)]
 
 
 class Manifest(_Record):

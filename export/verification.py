@@ -1,0 +1,406 @@
+"""Does the artifact answer as the checkpoint does? On real text, and with the exported file.
+
+Every text is run at three lengths; between them the runs cover batch 1 and batch 3, padded and
+not. Each output of the artifact is compared with the fp32 torch model's at every position that is
+not padding:
+
+    max_abs_diff  the largest difference of a number
+    cosine        of each token's vector. Outputs with fewer than 64 numbers a token (labels,
+                  positions) are joined until there are 64: a cosine of two numbers says nothing
+    agreement     how often the answer (the largest logit) is the same, over the answers that the
+                  checkpoint gives with a margin above the output's own drift, which is the root
+                  mean square of its differences: a tie decided by rounding says nothing
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from squeezebert_mobile.artifact import (
+    SCHEMA_VERSION,
+    Golden,
+    GoldenOutput,
+    GoldenText,
+    OutputParity,
+    Parity,
+)
+from squeezebert_mobile.errors import ExportError, ParityError
+from squeezebert_mobile.export.model import PretrainedModel
+from squeezebert_mobile.export.rewriting import Traceable
+from squeezebert_mobile.runtime.session import Session
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.tasks import INPUT_NAMES, Task
+
+__all__ = ["AGREEMENT", "LIMITS", "Limit", "Verification", "make_golden", "verify"]
+
+Floats = NDArray[np.float32]
+Feed = dict[str, NDArray[np.int64]]
+
+LONGEST = 128  # tokens; the longest of the three lengths where the model reads as many
+GOLDEN_TEXTS = 8
+GOLDEN_VALUES = 64  # of each output of a golden text
+SMALLEST_VECTOR = 64  # numbers
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What an output of a precision must keep to."""
+
+    max_abs_diff: float = np.inf
+    mean_cosine: float = -1.0
+    min_cosine: float = -1.0
+
+    def __str__(self) -> str:  # noqa: D105
+        if np.isfinite(self.max_abs_diff):
+            return f"max_abs_diff <= {self.max_abs_diff:g}"
+        return f"mean_cosine >= {self.mean_cosine:g}, min_cosine >= {self.min_cosine:g}"
+
+    def holds(self, parity: OutputParity) -> bool:
+        """Whether an output is within the limit; NaN is not."""
+        return (
+            parity.max_abs_diff <= self.max_abs_diff
+            and parity.mean_cosine >= self.mean_cosine
+            and parity.min_cosine >= self.min_cosine
+        )
+
+
+LIMITS = {
+    "fp32": Limit(max_abs_diff=1e-4),
+    "int8": Limit(mean_cosine=0.99, min_cosine=0.97),
+}
+#: The least top-1 agreement, of every precision.
+AGREEMENT = 0.99
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What is verified: a checkpoint, its tokenizer, and where the artifact's limits lie."""
+
+    model: PretrainedModel
+    tokenizer: SqueezeBertTokenizer
+    max_sequence_length: int
+    sequence_length: int | None  # None: dynamic
+
+    @property
+    def task(self) -> Task:
+        """The model's task."""
+        return Traceable(self.model).task
+
+    @property
+    def lengths(self) -> list[int]:
+        """The lengths to run at: an eighth, a half and all of the longest."""
+        if self.sequence_length is not None:
+            return [self.sequence_length]
+        longest = min(LONGEST, self.max_sequence_length)
+        shortest = min(8, longest)  # tokens: room for a pair and its three special tokens
+        return sorted({max(longest // 8, shortest), max(longest // 2, shortest), longest})
+
+
+# Inputs -------------------------------------------------------------------------------------
+
+
+def _row(texts: Sequence[str], place: int, task: Task) -> tuple[str, str | None]:
+    """The text at `place`, with the next one as its pair where the task, or chance, has pairs."""
+    pairs = task.name in {"question-answering", "multiple-choice"} or place % 3 == 2
+    return texts[place], texts[(place + 1) % len(texts)] if pairs else None
+
+
+def _feed(
+    verification: Verification, rows: list[tuple[str, str | None]], length: int, *, padded: bool
+) -> Feed:
+    """Arrays (B, S) of texts cut to `length` tokens, padded to it or cut to the shortest."""
+    encode = verification.tokenizer.encode_rows
+    found = [encode(*row, strategy="longest_first", max_length=length)[0] for row in rows]
+    if not padded:
+        length = min(map(len, found))
+        found = [encode(*row, strategy="longest_first", max_length=length)[0] for row in rows]
+    feed = {name: np.zeros((len(rows), length), np.int64) for name in INPUT_NAMES}
+    feed["input_ids"][:] = verification.tokenizer.pad_token_id
+    for place, row in enumerate(found):
+        feed["input_ids"][place, : len(row)] = row.ids
+        feed["attention_mask"][place, : len(row)] = 1
+        feed["token_type_ids"][place, : len(row)] = row.type_ids
+    return _for_task(verification, feed)
+
+
+def _for_task(verification: Verification, feed: Feed) -> Feed:
+    """Mask a token where tokens are guessed; one text type where the model knows but one."""
+    if verification.task.name == "fill-mask":
+        lengths = feed["attention_mask"].sum(axis=1)
+        feed["input_ids"][np.arange(len(lengths)), lengths // 2] = (
+            verification.tokenizer.mask_token_id
+        )
+    feed["token_type_ids"] %= verification.model.config.type_vocab_size
+    return feed
+
+
+def _feeds(verification: Verification, texts: Sequence[str]) -> Iterator[tuple[int, Feed]]:
+    """How many texts were used up, and the inputs: every text once at every length."""
+    task = verification.task
+    fixed = verification.sequence_length is not None
+    for turn, length in enumerate(verification.lengths):
+        place = 0
+        kinds = [(1, fixed), (1, True), (3, fixed), (3, True)]  # batch, padded
+        kind = turn  # another text begins the cycle at another length
+        while place < len(texts):
+            batch, padded = kinds[kind % len(kinds)]
+            places = [(place + i) % len(texts) for i in range(batch)]
+            rows = [_row(texts, i, task) for i in places]
+            if task.name == "multiple-choice":
+                yield batch, _choices(verification, texts, places, length, padded=padded)
+            else:
+                yield batch, _feed(verification, rows, length, padded=padded)
+            place += batch
+            kind += 1
+
+
+def _choices(
+    verification: Verification,
+    texts: Sequence[str],
+    places: list[int],
+    length: int,
+    *,
+    padded: bool,
+) -> Feed:
+    """Two continuations of each text: arrays (B, 2, S)."""
+    rows = [(texts[i], texts[(i + step) % len(texts)]) for i in places for step in (1, 2)]
+    feed = _feed(verification, list(rows), length, padded=padded)
+    return {name: array.reshape(len(places), 2, -1) for name, array in feed.items()}
+
+
+# Comparison ---------------------------------------------------------------------------------
+
+
+@dataclass
+class _Drift:
+    """How far one output is off, gathered batch by batch: logits would not fit in memory."""
+
+    largest: float = 0.0
+    squares: float = 0.0
+    numbers: int = 0
+    cosines: list[Floats] = field(default_factory=list)
+    margins: list[Floats] = field(default_factory=list)
+    agrees: list[NDArray[np.bool_]] = field(default_factory=list)
+    waiting: list[tuple[Floats, Floats]] = field(default_factory=list)  # shorter than a vector
+
+    def add(self, ours: Floats, theirs: Floats) -> None:
+        """Compare the same positions (positions, numbers) of both."""
+        difference = np.abs(ours - theirs)
+        self.largest = max(self.largest, float(difference.max()))
+        self.squares += float(np.square(difference, dtype=np.float64).sum())
+        self.numbers += difference.size
+        if ours.shape[-1] >= SMALLEST_VECTOR:
+            self.cosines.append(_cosines(ours, theirs))
+            return
+        self.waiting.append((ours.ravel(), theirs.ravel()))
+        if sum(len(vector) for vector, _ in self.waiting) >= SMALLEST_VECTOR:
+            self._join()
+
+    def _join(self) -> None:
+        ours, theirs = (
+            np.concatenate(vectors)[None] for vectors in zip(*self.waiting, strict=True)
+        )
+        self.cosines.append(_cosines(ours, theirs))
+        self.waiting.clear()
+
+    def answers(self, ours: Floats, theirs: Floats) -> None:
+        """Compare the largest of each row (answers, choices), and note by how much theirs led."""
+        second, first = np.partition(theirs, -2, axis=-1)[:, -2:].T
+        self.margins.append(first - second)
+        self.agrees.append(ours.argmax(-1) == theirs.argmax(-1))
+
+    def parity(self, limit: Limit) -> OutputParity:
+        """The figures of this output."""
+        if self.waiting and not self.cosines:
+            self._join()
+        cosines = np.concatenate(self.cosines)
+        return OutputParity(
+            max_abs_diff=_rounded(self.largest),
+            mean_cosine=_rounded(float(cosines.mean())),
+            min_cosine=_rounded(float(cosines.min())),
+            tolerance=str(limit),
+        )
+
+    def decided(self) -> tuple[int, int, int]:
+        """Answers that agree, answers counted, answers not counted for their small margin."""
+        if not self.margins:
+            return 0, 0, 0
+        typical = np.sqrt(self.squares / self.numbers)
+        counted = np.concatenate(self.margins) > typical
+        agreed = np.concatenate(self.agrees)[counted]
+        return int(agreed.sum()), int(counted.sum()), int((~counted).sum())
+
+
+def _cosines(a: Floats, b: Floats) -> Floats:
+    """Row by row; two rows of zeros are the same."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    same = (a == b).all(axis=-1)
+    products = (a * b).sum(axis=-1)
+    return np.where(same, 1.0, products / np.where(norms > 0, norms, 1.0))  # type: ignore[no-any-return]
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.6g}")
+
+
+def _compare(drift: _Drift, axes: tuple[str, ...], mask: NDArray[np.bool_], ours: Floats,
+             theirs: Floats, *, answers: bool) -> None:  # fmt: skip
+    """Add one output of one run; mask (B, S) or (B, N, S) is 1 where there is no padding."""
+    if axes[-1] == "sequence":  # (B, S): a row is one text's positions, as long as it is
+        for row, positions in enumerate(mask):
+            pair = ours[row, positions][None], theirs[row, positions][None]
+            drift.add(*pair)
+            if answers and positions.sum() > 1:
+                drift.answers(*pair)
+        return
+    if "sequence" in axes:  # (B, S, numbers)
+        ours, theirs = ours[mask], theirs[mask]
+    drift.add(ours, theirs)
+    if answers and ours.shape[-1] > 1:
+        drift.answers(ours, theirs)
+
+
+@torch.inference_mode()
+def _reference(model: Traceable, feed: Feed) -> list[Floats]:
+    return [out.numpy() for out in model(**{k: torch.from_numpy(v) for k, v in feed.items()})]
+
+
+def verify(
+    verification: Verification,
+    session: Session,
+    precision: str,
+    texts: Sequence[str],
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Parity:
+    """Compare the artifact with the checkpoint.
+
+    Args:
+        verification: The checkpoint and its limits.
+        session: The exported model, open.
+        precision: Which limits to hold it to.
+        texts: Any number of them; 200 ship with the package.
+        progress: Called with the texts done and the texts in all.
+
+    Raises:
+        ParityError: an output is over its limit, with all figures in a table.
+    """
+    theirs = Traceable(verification.model)
+    task = verification.task
+    answers = _has_answers(verification)
+    drifts = {name: _Drift() for name in task.outputs}
+    done, total = 0, len(texts) * len(verification.lengths)
+    for used, feed in _feeds(verification, texts):
+        outputs = session.run(feed)
+        mask = feed["attention_mask"].astype(bool)
+        for name, reference in zip(task.outputs, _reference(theirs, feed), strict=True):
+            axes = task.outputs[name]
+            _compare(drifts[name], axes, mask, outputs[name], reference, answers=answers)
+        done += used
+        progress(min(done, total), total)
+    parity = _parity(drifts, LIMITS[precision], len(texts))
+    _check(parity, LIMITS[precision], precision)
+    return parity
+
+
+def _has_answers(verification: Verification) -> bool:
+    """Whether the largest number of an output is an answer: not of a vector, nor of regression."""
+    regression = verification.model.config.problem_type == "regression"
+    return verification.task.name != "feature-extraction" and not regression
+
+
+def _parity(drifts: dict[str, _Drift], limit: Limit, texts: int) -> Parity:
+    agreed, counted, undecided = (
+        sum(numbers) for numbers in zip(*(d.decided() for d in drifts.values()), strict=True)
+    )
+    return Parity(
+        outputs={name: drift.parity(limit) for name, drift in drifts.items()},
+        top1_agreement=_rounded(agreed / counted) if counted else None,
+        answers=counted,
+        answers_undecided=undecided,
+        texts=texts,
+    )
+
+
+def _check(parity: Parity, limit: Limit, precision: str) -> None:
+    wrong = [name for name, output in parity.outputs.items() if not limit.holds(output)]
+    agreement = parity.top1_agreement
+    if agreement is not None and agreement < AGREEMENT:
+        wrong.append(f"top-1 agreement {agreement:.4f} (at least {AGREEMENT})")
+    if not wrong:
+        return
+    rows = [
+        f"  {name:20}{output.max_abs_diff:>14.3g}{output.mean_cosine:>14.6f}"
+        f"{output.min_cosine:>14.6f}   {output.tolerance}"
+        for name, output in parity.outputs.items()
+    ]
+    header = f"  {'output':20}{'max_abs_diff':>14}{'mean_cosine':>14}{'min_cosine':>14}   limit"
+    remedy = "use --precision fp32" if precision != "fp32" else "please report it"
+    raise ParityError(
+        f"the {precision} model does not answer as the checkpoint does: {', '.join(wrong)}; "
+        f"nothing was written; {remedy}\n" + "\n".join([header, *rows])
+    )
+
+
+# Golden answers -----------------------------------------------------------------------------
+
+
+def make_golden(
+    verification: Verification, session: Session, parity: Parity, texts: Sequence[str]
+) -> Golden:
+    """Eight texts and what the artifact itself answers, for a consumer on another machine.
+
+    Raises:
+        ExportError: there are fewer texts than that.
+    """
+    if len(texts) < GOLDEN_TEXTS:
+        raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
+    places = [i * len(texts) // GOLDEN_TEXTS for i in range(GOLDEN_TEXTS)]
+    # As far as int8 is from fp32, it may be from itself on another processor: an activation's
+    # rounding decides differently. fp32 sums in another order.
+    tolerance = {
+        name: max(output.max_abs_diff, LIMITS["fp32"].max_abs_diff)
+        for name, output in parity.outputs.items()
+    }
+    golden = tuple(_golden_text(verification, session, texts, place) for place in places)
+    return Golden(schema_version=SCHEMA_VERSION, tolerance=tolerance, texts=golden)
+
+
+def _golden_text(
+    verification: Verification, session: Session, texts: Sequence[str], place: int
+) -> GoldenText:
+    task = verification.task
+    length = verification.sequence_length or verification.lengths[-1]
+    padded = verification.sequence_length is not None
+    rows: list[tuple[str, str | None]]
+    if task.name == "multiple-choice":
+        rows = [(texts[place], texts[(place + step) % len(texts)]) for step in (1, 2)]
+        feed = _choices(verification, texts, [place], length, padded=padded)
+    else:
+        rows = [_row(texts, place, task)]
+        feed = _feed(verification, rows, length, padded=padded)
+    flat = {name: array.reshape(len(rows), -1).tolist() for name, array in feed.items()}
+    outputs = session.run(feed)
+    answers = _has_answers(verification)
+    return GoldenText(
+        texts=tuple(tuple(text for text in row if text is not None) for row in rows),
+        **{name: tuple(map(tuple, values)) for name, values in flat.items()},
+        outputs={name: _golden_output(array, answers=answers) for name, array in outputs.items()},
+    )
+
+
+def _golden_output(array: Floats, *, answers: bool) -> GoldenOutput:
+    """Values spread evenly over the output, its first and last among them."""
+    count = min(GOLDEN_VALUES, array.size)
+    indices = np.linspace(0, array.size - 1, count).astype(int)
+    top = array.argmax(-1).ravel().tolist() if answers else []
+    return GoldenOutput(
+        shape=array.shape,
+        indices=tuple(indices.tolist()),
+        values=tuple(_rounded(float(value)) for value in array.ravel()[indices]),
+        top=tuple(top),
+    )
