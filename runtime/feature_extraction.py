@@ -26,7 +26,8 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
             texts: a text is a str, ``(text, text_pair)`` inside a list, or
                 ``{"text": ..., "text_pair": ...}``.
             token_vectors: whether to give the vector of each token too.
-            batch_size: the most texts of one model call.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
 
         Returns:
             The sentence vector is the mean over the tokens, special ones included, at length 1: the

@@ -33,7 +33,8 @@ class FillMask(Pipeline[FillMaskResult]):
             texts: texts with at least one mask token (`tokenizer.mask_token`) each.
             top_k: how many tokens to give for each mask, best first; None gives all.
             targets: the words to choose from. Of a word that is no token its first token counts.
-            batch_size: the most texts of one model call.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
 
         Returns:
             For each mask its tokens. A score is that token's probability in this place, the other

@@ -32,7 +32,8 @@ class MultipleChoice(Pipeline[MultipleChoiceResult]):
             texts: a text, with its `choices`; or ``{"text": ..., "choices": [...]}``, or a list or
                 iterable of those.
             choices: what to choose from, where `texts` is one text or all have the same choices.
-            batch_size: the most texts of one model call.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
 
         Returns:
             All choices, best first; the scores of one text's choices add up to 1.

@@ -19,6 +19,8 @@ from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 
 __all__ = ["BATCH_SIZE", "Pipeline", "parse_pair", "tokens_cut"]
 
+#: The most inputs of one model call. In int8 an answer depends on the others in its call, about in
+#: the third digit, as activations get one scale a call; a batch_size of 1 gives each its own.
 BATCH_SIZE = 8
 _LOOK_AHEAD = 8  # batches of a stream that are read, and sorted by length, at a time
 

@@ -63,7 +63,8 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
                 model takes if that is less.
             doc_stride: how many tokens of the context two neighbouring windows share, at most half
                 a window.
-            batch_size: the most windows of one model call.
+            batch_size: the most windows of one model call. In int8 these share the scales of their
+                activations, and a score changes with its company in about the third digit.
 
         Returns:
             Whole words of the context with their places in it. A score is the probability of the

@@ -47,7 +47,8 @@ class TextClassification(Pipeline[TextClassificationResult]):
             function_to_apply: "softmax", "sigmoid" or "none"; by default what the model was trained
                 for: none for regression, sigmoid for several labels at once or a single one, else
                 softmax.
-            batch_size: the most texts of one model call.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
 
         Raises:
             InputError: a text or an option cannot be used.

@@ -62,7 +62,8 @@ class TokenClassification(Pipeline[TokenClassificationResult]):
                 that of the token with the highest score ("max"), or the one with the highest
                 "average".
             ignore_labels: the labels that are left out.
-            batch_size: the most texts of one model call.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
 
         Raises:
             InputError: a text or an option cannot be used.
