@@ -8,8 +8,8 @@ not padding:
     cosine        of each token's vector. Outputs with fewer than 64 numbers a token (labels,
                   positions) are joined until there are 64: a cosine of two numbers says nothing
     agreement     how often the answer (the largest logit) is the same, over the answers that the
-                  checkpoint gives with a margin above the output's own drift, which is the root
-                  mean square of its differences: a tie decided by rounding says nothing
+                  checkpoint gives with a margin above the drift, which is what the logits of 99 %
+                  of the answers differ by at most: a tie decided by rounding says nothing
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +43,7 @@ LONGEST = 128  # tokens; the longest of the three lengths where the model reads 
 GOLDEN_TEXTS = 8
 GOLDEN_VALUES = 64  # of each output of a golden text
 SMALLEST_VECTOR = 64  # numbers
+TYPICAL = 0.99  # of the answers drift less than what a margin must exceed to be counted
 
 
 @dataclass(frozen=True)
@@ -179,19 +180,15 @@ class _Drift:
     """How far one output is off, gathered batch by batch: logits would not fit in memory."""
 
     largest: float = 0.0
-    squares: float = 0.0
-    numbers: int = 0
     cosines: list[Floats] = field(default_factory=list)
     margins: list[Floats] = field(default_factory=list)
+    differences: list[Floats] = field(default_factory=list)  # the largest of each answer
     agrees: list[NDArray[np.bool_]] = field(default_factory=list)
     waiting: list[tuple[Floats, Floats]] = field(default_factory=list)  # shorter than a vector
 
     def add(self, ours: Floats, theirs: Floats) -> None:
         """Compare the same positions (positions, numbers) of both."""
-        difference = np.abs(ours - theirs)
-        self.largest = max(self.largest, float(difference.max()))
-        self.squares += float(np.square(difference, dtype=np.float64).sum())
-        self.numbers += difference.size
+        self.largest = max(self.largest, float(np.abs(ours - theirs).max()))
         if ours.shape[-1] >= SMALLEST_VECTOR:
             self.cosines.append(_cosines(ours, theirs))
             return
@@ -210,6 +207,7 @@ class _Drift:
         """Compare the largest of each row (answers, choices), and note by how much theirs led."""
         second, first = np.partition(theirs, -2, axis=-1)[:, -2:].T
         self.margins.append(first - second)
+        self.differences.append(np.abs(ours - theirs).max(axis=-1))
         self.agrees.append(ours.argmax(-1) == theirs.argmax(-1))
 
     def parity(self, limit: Limit) -> OutputParity:
@@ -228,8 +226,8 @@ class _Drift:
         """Answers that agree, answers counted, answers not counted for their small margin."""
         if not self.margins:
             return 0, 0, 0
-        typical = np.sqrt(self.squares / self.numbers)
-        counted = np.concatenate(self.margins) > typical
+        drift = np.quantile(np.concatenate(self.differences), TYPICAL)
+        counted = np.concatenate(self.margins) > drift
         agreed = np.concatenate(self.agrees)[counted]
         return int(agreed.sum()), int(counted.sum()), int((~counted).sum())
 
