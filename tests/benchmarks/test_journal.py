@@ -27,6 +27,7 @@ def test_results_are_read_as_they_were_written(results, tmp_path):
     data = json.loads(path.read_text())
     assert data["schema_version"] == 1
     assert len(data["measurements"][0]["blocks"]) == 8  # the raw samples
+    assert len(path.read_text().splitlines()) < 300  # a block on a line, not a sample
 
 
 def test_the_journal_holds_the_same_results(results, journal):
