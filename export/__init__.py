@@ -11,6 +11,7 @@ from squeezebert_mobile.export.model import (
     SqueezeBertModel,
     initialize,
 )
+from squeezebert_mobile.export.pipeline import export_checkpoint
 from squeezebert_mobile.export.weights import weights_sha256
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "SqueezeBertForSequenceClassification",
     "SqueezeBertForTokenClassification",
     "SqueezeBertModel",
+    "export_checkpoint",
     "initialize",
     "task_of",
     "weights_sha256",

@@ -5,7 +5,6 @@ import importlib.metadata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import onnx
 
@@ -20,6 +19,7 @@ from squeezebert_mobile.artifact import (
     Manifest,
     ModelFacts,
     Parity,
+    Part,
     Quantization,
     Source,
     TensorSpec,
@@ -32,6 +32,7 @@ from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, sh
 from squeezebert_mobile.export.config import SqueezeBertConfig
 from squeezebert_mobile.export.quantization import quantize
 from squeezebert_mobile.export.rewriting import prove_equal, rewrite
+from squeezebert_mobile.export.sizes import parts_of
 from squeezebert_mobile.export.to_onnx import to_onnx
 from squeezebert_mobile.export.verification import Verification, make_golden, verify
 from squeezebert_mobile.runtime.session import open_session
@@ -44,16 +45,10 @@ _TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim")
 SHORTEST_LENGTH = 8
 
 
-class Step(Protocol):
-    """What a step reports to while it runs."""
-
-    def __call__(self, done: int, total: int) -> None: ...  # noqa: D102
-
-
-class Progress(Protocol):
-    """Shows the steps of an export: `with progress("verify") as report: report(3, 200)`."""
-
-    def __call__(self, name: str) -> contextlib.AbstractContextManager[Step]: ...  # noqa: D102
+#: What a step reports to while it runs: how much is done, and of how much.
+Step = Callable[[int, int], None]
+#: Shows the steps of an export: `with progress("verify") as step: step(3, 200)`.
+Progress = Callable[[str], contextlib.AbstractContextManager[Step]]
 
 
 @contextlib.contextmanager
@@ -122,10 +117,11 @@ def export_checkpoint(
         if precision == "int8":
             with progress("quantize"):
                 graph, recipe = quantize(graph)
+        parts = parts_of(source.model, graph)
         onnx.save(graph, str(partial / MODEL_FILES[format]))
         del graph, rewritten  # twice the model, where memory is short
         source.tokenizer.save_pretrained(partial)
-        draft = _manifest(source, request, recipe)
+        draft = _manifest(source, request, parts, recipe)
         with progress("verify") as report:
             parity = _verified(source, request, draft, partial, texts or shipped_texts(), report)
         manifest = draft.model_copy(
@@ -182,7 +178,7 @@ def _verified(
     manifest: Manifest,
     folder: Path,
     texts: Sequence[str],
-    report: Callable[[int, int], None],
+    report: Step,
 ) -> Parity:
     """Hold the file in `folder` against the checkpoint, and write its golden answers."""
     verification = Verification(
@@ -201,7 +197,9 @@ def _verified(
 # The manifest -------------------------------------------------------------------------------
 
 
-def _manifest(source: Checkpoint, request: _Request, recipe: Quantization | None) -> Manifest:
+def _manifest(
+    source: Checkpoint, request: _Request, parts: dict[str, Part], recipe: Quantization | None
+) -> Manifest:
     """Everything but what verification and the finished files say."""
     config = source.model.config
     task = get_task(source.model.task)
@@ -212,6 +210,7 @@ def _manifest(source: Checkpoint, request: _Request, recipe: Quantization | None
         labels=tuple(config.id2label.values()) if has_labels else None,
         problem_type=config.problem_type if task.name == "text-classification" else None,  # type: ignore[arg-type]
         model=_model_facts(source),
+        parts=parts,
         weights=source.weights,
         format=request.format,  # type: ignore[arg-type]
         precision=request.precision,  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ Shapes: B batch, S sequence, C channels, G groups, H heads, D channels of a head
 
 import copy
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -91,8 +92,8 @@ def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) 
     if not largest <= EQUAL_WITHIN:
         raise ExportError(
             f"the rewritten model differs from the checkpoint by {largest:.3g} (at most "
-            f"{EQUAL_WITHIN:g} is rounding); its weights may hold values too large for float32: "
-            "look at them with: squeezebert-mobile inspect CHECKPOINT"
+            f"{EQUAL_WITHIN:g} is rounding); its weights hold values too large for float32: "
+            "train it again with a smaller learning rate, or give another checkpoint"
         )
     return largest
 
@@ -172,8 +173,9 @@ class _Grouped(nn.Module):
 
 def _each(modules: nn.ModuleList, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
     """Every module with its part of the last axis."""
-    # A size read off x would be computed at run time in the traced graph; in_features is a number.
-    parts = x.split(modules[0].in_features, dim=-1) if len(modules) > 1 else (x,)  # type: ignore[arg-type]
+    # A size read off x would be computed at run time in the traced graph; this one is a number.
+    width = cast(nn.Linear, modules[0]).in_features
+    parts = torch.split(x, width, dim=-1) if len(modules) > 1 else (x,)
     return list(zip(modules, parts, strict=True))
 
 
@@ -225,8 +227,8 @@ class _Attention(nn.Module):
         self.head_shape = (layer.heads, head_size)
         self.query, self.key, self.value = map(_Grouped, (layer.query, layer.key, layer.value))
         for product in self.query.products:
-            product.weight.data = _scaled(product.weight.data, head_size)  # type: ignore[union-attr, arg-type]
-            product.bias.data = _scaled(product.bias.data, head_size)  # type: ignore[union-attr, arg-type]
+            product.weight.data = _scaled(product.weight.data, head_size)  # type: ignore[arg-type]
+            product.bias.data = _scaled(product.bias.data, head_size)  # type: ignore[arg-type]
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         return _attend(
@@ -243,7 +245,7 @@ def _attend(
 ) -> Tensor:
     """Attention of scaled queries (B, S, H*D), keys and values alike; head_shape is (H, D)."""
     query, key, value = (
-        x.unflatten(2, head_shape).transpose(1, 2)  # (B, H, S, D)
+        torch.unflatten(x, 2, head_shape).transpose(1, 2)  # (B, H, S, D)
         for x in (query, key, value)
     )
     scores = query @ key.transpose(2, 3) + mask  # (B, H, S, S)

@@ -63,7 +63,7 @@ def _trace(model: Traceable, sequence_length: int | None) -> ModelProto:
             torch.onnx.export(
                 model,
                 example,
-                buffer,
+                buffer,  # type: ignore[arg-type]  # this exporter takes a file object
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(INPUT_NAMES),
@@ -88,7 +88,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
             yield
     finally:
         logger.setLevel(level)
@@ -114,14 +114,14 @@ def _static_reshapes() -> Iterator[None]:
     def constant(g: Any, numbers: list[int]) -> Any:
         return g.op("Constant", value_t=torch.tensor(numbers))
 
-    custom = {"aten::unflatten": unflatten, "aten::flatten": flatten}
+    custom: dict[str, Callable[..., Any]] = {"aten::unflatten": unflatten, "aten::flatten": flatten}
     for name, symbolic in custom.items():
-        torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)
+        torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)  # type: ignore[attr-defined]
     try:
         yield
     finally:
         for name in custom:
-            torch.onnx.unregister_custom_op_symbolic(name, OPSET)
+            torch.onnx.unregister_custom_op_symbolic(name, OPSET)  # type: ignore[attr-defined]
 
 
 # Simplification and lowerings ---------------------------------------------------------------
@@ -132,6 +132,7 @@ _SKIPPED = ["fuse_matmul_add_bias_into_gemm", "fuse_matmul_add_bias_into_gemm_ba
 
 
 def _simplify(graph: ModelProto) -> ModelProto:
+    simplified: ModelProto
     simplified, _ = onnxsim.simplify(graph, check_n=0, skipped_optimizers=_SKIPPED)
     return simplified
 
@@ -198,9 +199,21 @@ def drop_unread(graph: ModelProto) -> None:
     graph.graph.initializer.extend(kept)
 
 
+def _name_weights(graph: ModelProto) -> None:
+    """Call a weight that tracing numbered by the node that reads it."""
+    stored, readers = initializers(graph), consumers(graph)
+    for name, tensor in stored.items():
+        if not name.startswith("model."):
+            first = readers[name][0]
+            tensor.name = f"{first.name}.{list(first.input).index(name)}"
+            for node in readers[name]:
+                node.input[:] = [tensor.name if i == name else i for i in node.input]
+
+
 def _tidy(graph: ModelProto) -> None:
     """Leave nothing of the machine or the moment in the file: the same model, the same bytes."""
     drop_unread(graph)
+    _name_weights(graph)
     graph.ir_version = IR_VERSION
     graph.producer_name, graph.producer_version = "squeezebert-mobile", __version__
     graph.doc_string = graph.graph.doc_string = ""

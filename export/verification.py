@@ -238,7 +238,7 @@ def _cosines(a: Floats, b: Floats) -> Floats:
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     same = (a == b).all(axis=-1)
     products = (a * b).sum(axis=-1)
-    return np.where(same, 1.0, products / np.where(norms > 0, norms, 1.0))  # type: ignore[no-any-return]
+    return np.where(same, 1.0, products / np.where(norms > 0, norms, 1.0))
 
 
 def _rounded(number: float) -> float:

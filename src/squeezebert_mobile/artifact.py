@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -42,6 +42,7 @@ __all__ = [
     "ModelFacts",
     "OutputParity",
     "Parity",
+    "Part",
     "Quantization",
     "Source",
     "TensorSpec",
@@ -54,7 +55,7 @@ __all__ = [
     "write_json",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.json"
 
@@ -85,6 +86,14 @@ class ModelFacts(_Record):
     groups: dict[str, Count]  # of each of the six encoder products
     parameters: Count
     vocab_size: Count
+
+
+class Part(_Record):
+    """The embeddings, the encoder, or the head."""
+
+    parameters: Annotated[int, Field(ge=0)]
+    checkpoint_bytes: Annotated[int, Field(ge=0)]  # in float32
+    bytes: Annotated[int, Field(ge=0)]  # in the artifact's model file
 
 
 class TensorSpec(_Record):
@@ -148,6 +157,7 @@ class Manifest(_Record):
         Literal["regression", "single_label_classification", "multi_label_classification"] | None
     ) = None
     model: ModelFacts
+    parts: dict[str, Part]
     weights: Literal["trained", "random"]
     format: Format
     precision: Precision
@@ -390,7 +400,9 @@ def _swap(partial: Path, target: Path) -> None:
 def _exchange(a: Path, b: Path) -> bool:
     """Exchange two folders in one step, where the system can."""
     names = os.fsencode(a), os.fsencode(b)
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform != "win32" else None
+    if sys.platform == "win32":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "linux" and hasattr(libc, "renameat2"):
         at_cwd, rename_exchange = -100, 2  # fcntl.h, linux/fs.h
         failed = libc.renameat2(at_cwd, names[0], at_cwd, names[1], rename_exchange)

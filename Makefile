@@ -1,0 +1,50 @@
+# Everything a newcomer runs. `make demo` and `make test` do their own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LINKS := .typing/squeezebert_mobile
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-checkpoint test lint format typecheck bench-peers clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
+
+setup: $(READY)  ## make .venv with every extra, the tests' tools and the peers
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than Python 3.11; run: make setup PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: $(PYTHON) cannot make virtual environments; run: apt-get install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip setuptools
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group test -e '.[all]'
+	@touch $@
+
+demo: $(READY)  ## export the demo to int8, ask it five questions, measure SqueezeBERT against BERT
+	$(BIN)/python -m squeezebert_mobile.benchmarks.demo
+
+demo-checkpoint: $(READY)  ## train the demo checkpoint again (a few minutes; the same bytes)
+	$(BIN)/python -m squeezebert_mobile.export.demo export/assets/demo
+
+test: $(READY)  ## every Python test; no phone, no GPU, no Java, no network
+	$(BIN)/pytest
+
+lint: $(READY)  ## check formatting and rules
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+format: $(READY)  ## format, and mend what can be mended by rule
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+# mypy cannot run the editable install's import hook, so it reads the package through links.
+typecheck: $(READY)  ## mypy, strict
+	@rm -rf .typing && mkdir -p $(LINKS) && cd $(LINKS) && \
+	  ln -s ../../src/squeezebert_mobile/* ../../export ../../runtime ../../benchmarks .
+	$(BIN)/mypy
+
+bench-peers: $(READY)  ## measure ours beside what transformers and ONNX Runtime give without us
+	$(BIN)/python -m squeezebert_mobile.benchmarks.peers
+
+clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel
+	rm -rf build dist .typing src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,62 @@
+"""BERT-base as the baseline of a benchmark: exported on first use, then kept in a cache."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from squeezebert_mobile import __version__
+from squeezebert_mobile.artifact import read_artifact
+from squeezebert_mobile.errors import ArtifactError, require
+
+__all__ = ["baseline_artifact", "cache_folder"]
+
+PRESET = "preset:bert-base"
+
+
+def cache_folder() -> Path:
+    """Where this package keeps what it can make again, as each system wants it."""
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        home = Path.home() / "Library" / "Caches"
+    else:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "squeezebert-mobile"
+
+
+def baseline_artifact(
+    task: str,
+    precision: str,
+    sequence_length: int | None,
+    *,
+    progress: Callable[[str], AbstractContextManager[Callable[[int, int], None]]],
+) -> Path:
+    """The folder of BERT-base with random weights, from the cache or exported into it.
+
+    Args:
+        task: The head.
+        precision: "fp32" or "int8".
+        sequence_length: The fixed length, or None for any.
+        progress: Shows the steps of the export, where there is one.
+    """
+    length = sequence_length or "dynamic"
+    name = f"bert-base-{task}-onnx-{precision}-{length}"
+    folder = cache_folder() / "baselines" / __version__ / name
+    try:
+        read_artifact(folder)
+    except ArtifactError:  # not there yet, or damaged
+        require("torch", "export")
+        from squeezebert_mobile.export import export_checkpoint
+
+        export_checkpoint(
+            PRESET,
+            folder,
+            task=task,
+            precision=precision,
+            sequence_length=sequence_length,
+            force=True,
+            progress=progress,
+        )
+    return folder

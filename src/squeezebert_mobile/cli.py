@@ -1,0 +1,369 @@
+"""The command line: the one place that strings export, runtime and benchmarks together.
+
+Nothing heavy is imported here; each command imports what it runs, so that --help answers at once.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
+from squeezebert_mobile.tasks import TASKS
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.artifact import Manifest
+    from squeezebert_mobile.benchmarks import Contender
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Export a SqueezeBERT checkpoint to a phone's format, run it, and measure it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: it fits 80 columns, and pipes
+)
+
+# An option's choices, so that a wrong one is a usage error (exit 2) that lists them.
+TaskName = Enum("TaskName", {name: name for name in TASKS}, type=str)  # type: ignore[misc]
+
+
+class FormatName(StrEnum):
+    """The formats that this version writes."""
+
+    onnx = "onnx"
+
+
+class PrecisionName(StrEnum):
+    """The precisions that this version writes."""
+
+    fp32 = "fp32"
+    int8 = "int8"
+
+
+class PresetName(StrEnum):
+    """How long to measure."""
+
+    rapid = "rapid"
+    quick = "quick"
+    normal = "normal"
+
+
+class Aggregation(StrEnum):
+    """How tokens are joined to entities."""
+
+    none = "none"
+    simple = "simple"
+    first = "first"
+    average = "average"
+    max = "max"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+# Read by `main`, which sees errors after the command has ended.
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line and exit code 1."""
+    try:
+        app()
+    except SqueezeBertMobileError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:  # the reader of our output (head, less) has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from squeezebert_mobile import __version__
+
+        print(f"squeezebert-mobile {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
+
+# Export -------------------------------------------------------------------------------------
+
+
+def _length(value: str) -> int | None:
+    if value == "dynamic":
+        return None
+    if not value.isdecimal():
+        raise typer.BadParameter(f"{value!r} is neither a number of tokens nor 'dynamic'")
+    return int(value)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A folder in Hugging Face layout, a Hub id, demo, preset:squeezebert-base, or "
+            "preset:bert-base (random weights)."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
+    task: Annotated[
+        TaskName | None,
+        typer.Option(
+            metavar="TASK", help=f"One of {', '.join(TASKS)}; default: what config.json names."
+        ),
+    ] = None,
+    format: Annotated[FormatName, typer.Option(help="What the phone's runtime reads.")] = (
+        FormatName.onnx
+    ),
+    precision: Annotated[PrecisionName, typer.Option(help="How weights are stored.")] = (
+        PrecisionName.int8
+    ),
+    sequence_length: Annotated[
+        str, typer.Option(metavar="dynamic|N", help="The input's length in tokens.")
+    ] = "dynamic",
+    max_sequence_length: Annotated[
+        int | None, typer.Option(help="The longest input in tokens; default: the model's.")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="Texts to verify with, one a line; default: 200 of ours.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an artifact that is there.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Export a checkpoint to a verified artifact.
+
+    Its grouped convolutions are rewritten and proved equal, it is quantized, and the file that
+    was written is compared with the checkpoint on real text before the folder appears.
+    """
+    from squeezebert_mobile.errors import require
+
+    require("torch", "export")
+    from squeezebert_mobile.export import export_checkpoint
+    from squeezebert_mobile.terminal import export_progress, print_export
+
+    manifest = export_checkpoint(
+        checkpoint,
+        output,
+        task=task.value if task else None,
+        format=format.value,
+        precision=precision.value,
+        sequence_length=_length(sequence_length),
+        max_sequence_length=max_sequence_length,
+        texts=_lines(texts) if texts else None,
+        force=force,
+        progress=export_progress(Console(stderr=True)),
+    )
+    if as_json:
+        print(manifest.model_dump_json(indent=1))
+    else:
+        print_export(manifest, output, Console())
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--texts {str(path)!r} cannot be read: {error}") from None
+    if found := [line for line in lines if line.strip()]:
+        return found
+    raise InputError(f"--texts {str(path)!r} holds no text; write one a line")
+
+
+# Run ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    artifact: Annotated[Path, typer.Argument(help="An exported folder.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts; default: the lines of stdin.")
+    ] = None,
+    text_pair: Annotated[str | None, typer.Option(help="The second text.")] = None,
+    choice: Annotated[
+        list[str] | None, typer.Option(help="multiple-choice: a choice; give two or more.")
+    ] = None,
+    question: Annotated[str | None, typer.Option(help="question-answering: the question.")] = None,
+    context: Annotated[str | None, typer.Option(help="question-answering: where to look.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="How many answers to give.")] = None,
+    aggregation: Annotated[
+        Aggregation, typer.Option(help="token-classification: how tokens are joined.")
+    ] = Aggregation.simple,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: the runtime's.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Answer texts with an artifact."""
+    from squeezebert_mobile.runtime import load_artifact
+
+    model = load_artifact(artifact, threads=threads)
+    given = {
+        "text_pair": text_pair,
+        "choices": choice or None,
+        "question": question,
+        "context": context,
+        "top_k": top_k,
+    }
+    options = _options_for(model.manifest.task, given)
+    if model.manifest.task == "token-classification":
+        options["aggregation_strategy"] = aggregation.value
+    if model.manifest.weights == "random":
+        print("note: the weights are random; the answers mean nothing", file=sys.stderr)
+    if question is not None:
+        _answer(None, model(**options), as_json)
+        return
+    for text in texts or _stdin():
+        _answer(text, model(text, **options), as_json)
+
+
+#: The options that each task takes, by the names of its pipeline.
+_TASK_OPTIONS = {
+    "feature-extraction": {"text_pair"},
+    "fill-mask": {"top_k"},
+    "text-classification": {"text_pair", "top_k"},
+    "multiple-choice": {"choices"},
+    "token-classification": set(),
+    "question-answering": {"question", "context", "top_k"},
+}
+
+
+def _options_for(task: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What was given, if this task takes it."""
+    options = {name: value for name, value in given.items() if value is not None}
+    if wrong := sorted(options.keys() - _TASK_OPTIONS[task]):
+        flag = {"choices": "choice"}.get(wrong[0], wrong[0]).replace("_", "-")
+        raise InputError(f"--{flag} is not for {task}; leave it out, or take another artifact")
+    if task == "multiple-choice" and len(options.get("choices", ())) < 2:
+        raise InputError("multiple-choice needs two choices or more; give --choice for each")
+    if task == "question-answering" and not {"question", "context"} <= options.keys():
+        raise InputError("question-answering needs --question and --context")
+    return options
+
+
+def _stdin() -> Iterator[bytes]:
+    """The lines of stdin as they come; the pipeline decodes them, and says where it cannot."""
+    if sys.stdin.isatty():
+        print("Type a text and Enter; Ctrl-D ends.", file=sys.stderr)
+    for line in sys.stdin.buffer:
+        if line.strip():
+            yield line.rstrip(b"\r\n")
+
+
+def _answer(text: str | bytes | None, result: Any, as_json: bool) -> None:
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
+    if as_json:
+        print(json.dumps({"text": text, **result.to_dict()}, ensure_ascii=False), flush=True)
+        return
+    if text is not None:
+        print(text)
+    for line in str(result).splitlines():
+        print(f"  {line}", flush=True)
+    if result.notice:
+        print(f"note: {result.notice}", file=sys.stderr)
+
+
+# Bench --------------------------------------------------------------------------------------
+
+
+@app.command()
+def bench(
+    artifacts: Annotated[list[Path], typer.Argument(help="Exported folders.")],
+    baseline: Annotated[
+        str, typer.Option(help="bert-base, another artifact, or none.")
+    ] = "bert-base",
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="Default: 1.")] = None,
+    sequence_length: Annotated[
+        list[int] | None, typer.Option(min=1, help="In tokens; default: 128.")
+    ] = None,
+    preset: Annotated[
+        PresetName, typer.Option(help="How long: 64 runs and 6 s, 128 and 10 s, 1024 and 60 s.")
+    ] = PresetName.quick,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the JSON results go.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure artifacts on this machine, beside BERT-base in the same run.
+
+    The baseline has the artifacts' task and format: once in their precision and once in fp32. It
+    is exported on first use and kept in the user's cache.
+    """
+    from squeezebert_mobile.benchmarks import (
+        artifact_contenders,
+        get_preset,
+        measure_host,
+        print_table,
+        progress_bar,
+    )
+
+    contenders = artifact_contenders(artifacts)
+    contenders += _baselines(baseline, artifacts)
+    journal = output.with_name(f"{output.name}.journal") if output else None
+    if journal:
+        journal.unlink(missing_ok=True)  # of an earlier run to the same file
+    with progress_bar() as progress:
+        results = measure_host(
+            contenders,
+            preset=get_preset(preset.value),
+            threads=threads or [1],
+            sequence_lengths=sequence_length,
+            journal=journal,
+            progress=progress,
+        )
+    if output and journal:
+        results.write(output)
+        journal.unlink()
+    if as_json:
+        print(results.model_dump_json(indent=1))
+    else:
+        print_table(results)
+    if not results.complete:
+        raise typer.Exit(1)
+
+
+def _baselines(name: str, artifacts: Sequence[Path]) -> list["Contender"]:
+    from squeezebert_mobile.benchmarks import artifact_contender
+
+    if name == "none":
+        return []
+    if name != "bert-base":
+        return [artifact_contender(Path(name), role="baseline")]
+    from squeezebert_mobile.artifact import read_manifest
+    from squeezebert_mobile.baselines import baseline_artifact
+    from squeezebert_mobile.terminal import export_progress
+
+    manifests = [read_manifest(folder) for folder in artifacts]
+    progress = export_progress(Console(stderr=True))
+    wanted = {_baseline_key(m, p): None for m in manifests for p in (m.precision, "fp32")}
+    return [
+        artifact_contender(
+            baseline_artifact(task, precision, length, progress=progress),
+            label=f"BERT-base {precision}",
+            role="baseline",
+        )
+        for task, precision, length in wanted
+    ]
+
+
+def _baseline_key(manifest: "Manifest", precision: str) -> tuple[str, str, int | None]:
+    return manifest.task, precision, manifest.sequence_length
