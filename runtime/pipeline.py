@@ -60,7 +60,7 @@ class Pipeline(ABC, Generic[R]):
         self.close()
 
     @abstractmethod
-    def __call__(self, *inputs: Any, **options: Any) -> R | list[R] | Iterator[R]:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """One result for one input, a list for a list, a generator for any other iterable."""
 
     def _apply(

@@ -131,6 +131,7 @@ def _manifest(
             parameters=theirs.num_parameters(),
             vocab_size=config.vocab_size,
         ),
+        parts={},
         weights="random",
         format="onnx",
         precision="fp32",

@@ -150,14 +150,19 @@ def test_the_answer_of_a_late_window_is_found(case: Any) -> None:
         assert 0 < result.score < 1
 
 
-def test_impossible(case: Any) -> None:
-    ours, _, _ = case
-    with_none = ours(question=QUESTION, context=SHORT, handle_impossible_answer=True, top_k=None)
-    without = ours(question=QUESTION, context=SHORT, top_k=None)
+@pytest.mark.parametrize("context", [SHORT, LONG * 3], ids=["short", "longer"])
+def test_impossible(case: Any, context: str) -> None:
+    """No answer is as likely as in the window that least says so."""
+    ours, theirs, tokenizer = case
+    options = {"question": QUESTION, "context": context, "top_k": None}
+    with_none = ours(**options, handle_impossible_answer=True)
     (none,) = [answer for answer in with_none.answers if not answer.answer]
     assert (none.start, none.end) == (0, 0)
     assert str(none).startswith("no answer 0.")
-    assert [a for a in with_none.answers if a.answer] == list(without.answers)
+    want = reference(theirs, tokenizer, QUESTION, context, impossible=True)
+    (score,) = [score for answer, score, _, _ in want if not answer]
+    assert none.score == pytest.approx(score, rel=1e-3)
+    assert [a for a in with_none.answers if a.answer] == list(ours(**options).answers)
 
 
 def test_answers_are_whole_words(case: Any) -> None:
