@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test lint format typecheck bench-peers clean
+.PHONY: help setup demo demo-checkpoint test lint format typecheck bench-peers schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)  ## export the demo to int8, ask it five questions, measure SqueezeBERT against BERT
-	$(BIN)/python -m squeezebert_mobile.benchmarks.demo
+	$(BIN)/python -m squeezebert_mobile.demo
 
 demo-checkpoint: $(READY)  ## train the demo checkpoint again (a few minutes; the same bytes)
 	$(BIN)/python -m squeezebert_mobile.export.demo export/assets/demo
@@ -48,3 +48,7 @@ bench-peers: $(READY)  ## measure ours beside what transformers and ONNX Runtime
 
 clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel
 	rm -rf build dist .typing src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+schema: $(READY)  ## write docs/manifest.schema.json from the manifest's pydantic model
+	$(BIN)/python -c 'import json; from squeezebert_mobile.artifact import Manifest; \
+	  print(json.dumps(Manifest.model_json_schema(), indent=1))' > docs/manifest.schema.json

@@ -127,8 +127,13 @@ def _static_reshapes() -> Iterator[None]:
 # Simplification and lowerings ---------------------------------------------------------------
 
 
-#: A product and its bias stay two operators: as one Gemm they would need reshapes around it.
-_SKIPPED = ["fuse_matmul_add_bias_into_gemm", "fuse_matmul_add_bias_into_gemm_batched"]
+#: Products stay as the rewrite made them, beside their bias: as a Gemm each would need reshapes
+#: around it, and a merged one would lose the name of its module.
+_SKIPPED = [
+    "fuse_matmul_add_bias_into_gemm",
+    "fuse_matmul_add_bias_into_gemm_batched",
+    "fuse_qkv",
+]
 
 
 def _simplify(graph: ModelProto) -> ModelProto:

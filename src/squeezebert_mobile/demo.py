@@ -1,0 +1,42 @@
+"""`make demo`: the whole path as a user would type it, in a folder that is removed afterwards."""
+
+import os
+import shlex
+import tempfile
+
+from rich.console import Console
+
+from squeezebert_mobile.cli import app
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = (
+    ("export", "demo", "-o", "assistant-int8"),
+    (
+        "run",
+        "assistant-int8",
+        "wake me at half past six",
+        "how long to the airport",
+        "will it rain in Lisbon tomorrow",
+        "tell Maria I am running late",
+        "play something quiet",
+    ),
+    ("export", "preset:squeezebert-base", "-o", "squeezebert-int8"),
+    ("bench", "squeezebert-int8", "--preset", "rapid"),
+)
+
+
+def main() -> None:
+    """Run the commands, each after showing it."""
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for command in COMMANDS:
+            line = shlex.join(("squeezebert-mobile", *command))
+            console.print(f"\n$ {line}", style="bold", highlight=False, soft_wrap=True)
+            app(list(command), standalone_mode=False)
+        os.chdir(os.path.dirname(folder))  # Windows removes no folder that is in use
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""An artifact whose files need not be opened by a runtime: for tests of the contract alone."""
+
+from pathlib import Path
+
+from squeezebert_mobile.artifact import (
+    Golden,
+    Manifest,
+    ModelFacts,
+    OutputParity,
+    Parity,
+    Part,
+    Source,
+    TensorSpec,
+    file_facts,
+    write_json,
+)
+from squeezebert_mobile.tasks import INPUT_NAMES
+
+
+def write_small_artifact(folder: Path) -> Manifest:
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"not a model" * 10)
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "vocab.txt").write_text("[PAD]\n")
+    write_json(Golden(schema_version=1, tolerance={}, texts=()), folder / "golden.json")
+    groups = dict.fromkeys(
+        ("query", "key", "value", "attention_output", "intermediate", "output"), 1
+    )
+    parity = OutputParity(max_abs_diff=0, mean_cosine=1, min_cosine=1, tolerance="")
+    manifest = Manifest(
+        schema_version=1,
+        task="text-classification",
+        labels=("no", "yes"),
+        model=ModelFacts(
+            type="bert", layers=1, hidden=8, heads=2, groups=groups, parameters=1, vocab_size=1
+        ),
+        parts={"head": Part(parameters=1, checkpoint_bytes=4, bytes=1)},
+        weights="random",
+        format="onnx",
+        precision="fp32",
+        inputs=tuple(
+            TensorSpec(name=name, dtype="int64", axes=("batch", "sequence")) for name in INPUT_NAMES
+        ),
+        outputs=(TensorSpec(name="logits", dtype="float32", axes=("batch", 2)),),
+        max_sequence_length=8,
+        source=Source(name="small", sha256="0" * 64),
+        quantization=None,
+        files={path.name: file_facts(path) for path in sorted(folder.iterdir())},
+        parity=Parity(
+            outputs={"logits": parity}, top1_agreement=1, answers=1, answers_undecided=0, texts=1
+        ),
+        versions={},
+    )
+    write_json(manifest, folder / "manifest.json")
+    return manifest

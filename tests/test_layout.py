@@ -1,0 +1,51 @@
+"""The wheel holds every package of the folders and nothing else; the versions agree."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import squeezebert_mobile
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("export", "runtime", "benchmarks")
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_package_folder_is_listed() -> None:
+    listed = set(CONFIG["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(("squeezebert_mobile", *init.parent.relative_to(ROOT).parts))
+        for folder in FOLDERS
+        for init in (ROOT / folder).rglob("__init__.py")
+    }
+    assert found | {"squeezebert_mobile"} == listed
+
+
+def test_changelog_begins_with_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (\d+\.\d+\.\d+)", changelog, flags=re.MULTILINE)
+    assert versions[0] == squeezebert_mobile.__version__
+
+
+def test_every_dependency_is_pinned() -> None:
+    pins = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    }
+    project = CONFIG["project"]
+    wanted = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    wanted += CONFIG["dependency-groups"]["test"]
+    names = {re.split(r"[\[<>=]", each)[0].lower().replace("_", "-") for each in wanted}
+    assert names - {"squeezebert-mobile"} <= pins
+
+
+def test_constraints_hold_names_and_versions_only() -> None:
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), line
+
+
+def test_every_make_target_is_phony() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert targets == phony
