@@ -61,6 +61,8 @@ _OPEN = (
 _SWAPPED = 0.15  # share of open slots that hold the filler of another slot
 _MADE_UP = 0.25  # share of open slots that hold made-up words
 _PREFIXED, _SUFFIXED = 0.45, 0.25  # shares of the commands
+_SLIPS = 0.15  # share of the words that are lost or misheard
+_BLENDED = 0.6  # share of the made-up words that look like English
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 
 
@@ -97,17 +99,18 @@ def read_grammar(split: str) -> Grammar:
     )
 
 
-def sentences(split: str, *, per_intent: int, seed: int) -> list[Sentence]:
+def sentences(split: str, *, per_intent: int, seed: int = 0, noisy: bool = False) -> list[Sentence]:
     """Different sentences of a split, the same number for every intent.
 
     Args:
-        split: One of SPLITS. Only "training" has swapped and made-up fillers.
+        split: One of SPLITS.
         per_intent: How many of each intent.
         seed: The same seed gives the same sentences.
+        noisy: Whether fillers are swapped and made up, and words lost, so that a model which
+            learns from them looks at the whole sentence.
     """
     grammar = read_grammar(split)
     rng = random.Random(f"{split} {seed}")
-    noisy = split == "training"
     texts: dict[str, str] = {}
     for intent in INTENTS:
         templates = _templates(grammar, intent)
@@ -117,7 +120,9 @@ def sentences(split: str, *, per_intent: int, seed: int) -> list[Sentence]:
             for template, is_command in templates:
                 text = _fill(template, grammar, rng, noisy)
                 if is_command:
-                    text = _with_politeness(text, grammar, rng)
+                    text = _with_politeness(text, grammar, rng, noisy)
+                if noisy:
+                    text = _with_slips(text, rng)
                 if len(texts) < wanted:
                     texts.setdefault(_as_typed(text, rng), intent)
     return [Sentence(text, intent) for text, intent in texts.items()]
@@ -149,7 +154,20 @@ def _filler(slot: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str
     return rng.choice(grammar.slots[slot])
 
 
+@cache
+def _known_words() -> tuple[str, ...]:
+    grammar = read_grammar("training")
+    texts = [*grammar.prefixes, *grammar.suffixes]
+    for table in (grammar.slots, grammar.commands, grammar.sentences):
+        texts += [text for group in table.values() for text in group]
+    return tuple(sorted({w for text in texts for w in re.findall("[a-z]{4,}", text.lower())}))
+
+
 def _made_up_word(rng: random.Random) -> str:
+    """Syllables, or the beginning of one known word and the end of another."""
+    if rng.random() < _BLENDED:
+        first, second = rng.choice(_known_words()), rng.choice(_known_words())
+        return first[: rng.randint(1, len(first) - 1)] + second[rng.randint(1, len(second) - 1) :]
     syllables = (
         rng.choice(_CONSONANTS) + rng.choice(_VOWELS) + rng.choice(("", "", *_CONSONANTS))
         for _ in range(rng.randint(1, 4))
@@ -157,11 +175,23 @@ def _made_up_word(rng: random.Random) -> str:
     return "".join(syllables)
 
 
-def _with_politeness(command: str, grammar: Grammar, rng: random.Random) -> str:
+def _with_slips(text: str, rng: random.Random) -> str:
+    """The text with a few words left out, or made up as if misheard."""
+    words = []
+    for word in text.split():
+        kind = rng.random()
+        if kind < _SLIPS:
+            words += [_made_up_word(rng)] if kind < _SLIPS / 2 else []
+        else:
+            words.append(word)
+    return " ".join(words) or text
+
+
+def _with_politeness(command: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str:
     if rng.random() < _PREFIXED:
-        command = f"{rng.choice(grammar.prefixes)} {command}"
+        command = f"{_fill(rng.choice(grammar.prefixes), grammar, rng, noisy)} {command}"
     if rng.random() < _SUFFIXED:
-        command = f"{command} {rng.choice(grammar.suffixes)}"
+        command = f"{command} {_fill(rng.choice(grammar.suffixes), grammar, rng, noisy)}"
     return command
 
 
