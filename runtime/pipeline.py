@@ -29,13 +29,18 @@ Item = TypeVar("Item")
 Decoded = TypeVar("Decoded")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pipeline(ABC, Generic[R]):
     """A loaded artifact. Several threads may call it at once."""
 
     manifest: Manifest
     session: Session
     tokenizer: SqueezeBertTokenizer
+
+    def __repr__(self) -> str:
+        """The class, and what it runs."""
+        what = self.manifest.source.name, self.manifest.format, self.manifest.precision
+        return f"<{type(self).__name__} {' '.join(what)}>"
 
     @property
     def max_length(self) -> int:

@@ -148,20 +148,23 @@ def rows_with_overflow(first: Row, stride: int) -> Iterator[Row]:
 def windows(length: int, size: int, stride: int) -> Iterator[Span]:
     """Spans of `size` tokens that cover `length`, each `stride` into the one before it."""
     assert 0 <= size <= length and (stride < size or size in (0, length)), (length, size, stride)
-    start = 0
     yield 0, size
-    while start + size < length:
-        start += size - stride
-        yield start, min(start + size, length) if size else length
-        if not size:  # no token of this text fits beside the other: the rest is one piece
+    if not size < length:
+        return
+    if not size:  # no token of this text fits beside the other: all of it is one piece
+        yield 0, length
+        return
+    for start in itertools.count(size - stride, size - stride):
+        yield start, min(start + size, length)
+        if start + size >= length:
             return
 
 
 def _sizes(lengths: list[int], strategy: str | None, room: int, stride: int) -> list[int]:
+    if strategy is not None and strategy not in STRATEGIES:
+        raise InputError(choose("truncation", strategy, STRATEGIES))
     if strategy is None or sum(lengths) <= room:
         return lengths
-    if strategy not in STRATEGIES:
-        raise InputError(choose("truncation", strategy, STRATEGIES))
     if strategy == "longest_first":
         sizes = [room] if len(lengths) == 1 else _longest_first(lengths, room)
     else:

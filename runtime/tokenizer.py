@@ -8,7 +8,7 @@ one tokenizer serves any number of threads.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 from tokenizers import (
@@ -21,8 +21,9 @@ from tokenizers import (
 )
 from tokenizers.models import WordPiece
 
-from squeezebert_mobile.errors import CheckpointError, InputError, choose, require
+from squeezebert_mobile.errors import CheckpointError, InputError, choose
 from squeezebert_mobile.hub import checkpoint_folder
+from squeezebert_mobile.runtime.encoded import Encoded, columns, tensors
 from squeezebert_mobile.runtime.rows import Row, Segment, first_row, rows_with_overflow
 from squeezebert_mobile.runtime.texts import as_batch
 from squeezebert_mobile.runtime.vocabulary import (
@@ -33,14 +34,10 @@ from squeezebert_mobile.runtime.vocabulary import (
     read_vocab_file,
 )
 
-__all__ = ["Encoded", "SqueezeBertTokenizer", "SqueezeBertTokenizerFast"]
+__all__ = ["SqueezeBertTokenizer", "SqueezeBertTokenizerFast"]
 
 _PADDINGS = {True: "longest", False: "do_not_pad", "max_length": "max_length"}
 _LARGE = int(1e20)  # a model_max_length above it means "none": transformers writes 1e30
-
-
-class Encoded(dict[str, Any]):
-    """What a tokenizer call returns: input_ids, token_type_ids, attention_mask, ..."""
 
 
 class SqueezeBertTokenizer:
@@ -203,24 +200,20 @@ class SqueezeBertTokenizer:
             rows = [(i, part) for i, row in rows for part in rows_with_overflow(row, stride)]
         longest = max(map(len, firsts), default=0)
         length = self._padded_length(padding, longest, max_length)
-        columns: dict[str, list[Any]] = {
-            "input_ids": [_padded(row.ids, length, self.pad_token_id) for _, row in rows],
-            "token_type_ids": [_padded(row.type_ids, length, 0) for _, row in rows],
-            "attention_mask": [_padded([1] * len(row), length, 0) for _, row in rows],
-        }
-        if return_special_tokens_mask:
-            columns["special_tokens_mask"] = [
-                _padded(row.special_tokens_mask, length, 1) for _, row in rows
-            ]
-        if return_offsets_mapping:
-            columns["offset_mapping"] = [_padded(row.offsets, length, (0, 0)) for _, row in rows]
+        found = columns(
+            [row for _, row in rows],
+            length,
+            self.pad_token_id,
+            special_tokens=return_special_tokens_mask,
+            offsets=return_offsets_mapping,
+        )
         if return_overflowing_tokens:
-            columns["overflow_to_sample_mapping"] = [i for i, _ in rows]
+            found["overflow_to_sample_mapping"] = [i for i, _ in rows]
         if return_tensors is not None:
-            return Encoded({name: _tensor(v, return_tensors) for name, v in columns.items()})
+            return tensors(found, return_tensors)
         if isinstance(text, str) and not return_overflowing_tokens:
-            return Encoded({name: values[0] for name, values in columns.items()})
-        return Encoded(columns)
+            return Encoded({name: values[0] for name, values in found.items()})
+        return found
 
     def encode_rows(
         self,
@@ -245,11 +238,11 @@ class SqueezeBertTokenizer:
             specials = self.num_special_tokens_to_add(bool(seconds)) if add_special_tokens else 0
             _check_room(room, specials, stride)
             room -= specials
-        columns = [self._segments(texts) for texts in (firsts, seconds) if texts]
+        segments = [self._segments(texts) for texts in (firsts, seconds) if texts]
         marks = (self.cls_token_id, self.sep_token_id) if add_special_tokens else None
         return [
-            first_row(segments, marks=marks, strategy=strategy, room=room, stride=stride)
-            for segments in zip(*columns, strict=True)
+            first_row(each, marks=marks, strategy=strategy, room=room, stride=stride)
+            for each in zip(*segments, strict=True)
         ]
 
     def _segments(self, texts: list[str]) -> list[Segment]:
@@ -401,19 +394,3 @@ def _check_room(max_length: int, specials: int, stride: int) -> None:
         )
     if stride < 0:
         raise InputError(f"stride={stride} must not be negative")
-
-
-def _padded(values: list[Any], length: int, fill: Any) -> list[Any]:
-    return values + [fill] * (length - len(values))
-
-
-def _tensor(rows: list[Any], kind: str) -> Any:
-    if kind not in {"np", "pt"}:
-        raise InputError(choose("return_tensors", kind, ("np", "pt")))
-    if len({len(row) for row in rows if isinstance(row, list)}) > 1:
-        raise InputError(
-            "rows of different lengths make no array; use padding=True, and truncation=True "
-            "with max_length where texts may be too long"
-        )
-    array = np.asarray(rows, dtype=np.int64)
-    return array if kind == "np" else require("torch", "export").from_numpy(array)

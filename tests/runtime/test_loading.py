@@ -29,6 +29,7 @@ def test_every_task_has_a_pipeline() -> None:
 
 def test_parts(folder: Path) -> None:
     with load_artifact(str(folder)) as model:
+        assert repr(model) == "<TextClassification tiny onnx fp32>"
         assert model.manifest == artifact.read_manifest(folder)
         assert model.session.run({"input_ids": [[2, 3]]})["logits"].shape == (1, 5)
         assert model.tokenizer("wake me")["input_ids"] == [2, 42, 19, 3]

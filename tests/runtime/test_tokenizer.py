@@ -132,6 +132,12 @@ def test_overflow_of_pairs(strategy: str, stride: int) -> None:
     assert len(OURS(**call)["input_ids"]) > 3
 
 
+@pytest.mark.parametrize("stride", [0, 1])
+def test_overflow_of_a_text_that_has_no_room_at_all(stride: int) -> None:
+    call = {"truncation": True, "max_length": 4, "return_overflowing_tokens": True}
+    assert_same({"text": "a", "text_pair": "b", "stride": stride, **call})
+
+
 def test_tensors() -> None:
     texts = ["short", "a somewhat longer text"]
     for kind in ("np", "pt"):
@@ -355,7 +361,7 @@ def test_threads_with_different_lengths_do_not_disturb_each_other() -> None:
         ({"text": ["a"], "text_pair": "b"}, "text_pair has one text for 1 texts"),
         ({"text": ["a"], "text_pair": ["b", "c"]}, "text_pair has 2 texts for 1 texts"),
         ({"text": "a", "padding": "shortest"}, "unknown padding 'shortest'"),
-        ({"text": "a b c d", "truncation": "hard", "max_length": 3}, "unknown truncation 'hard'"),
+        ({"text": "a", "truncation": "hard"}, "unknown truncation 'hard'"),
         ({"text": "a", "truncation": True, "max_length": 1}, "special tokens alone take 2"),
         ({"text": "a", "truncation": True, "max_length": 0}, "max_length=0 is too short"),
         ({"text": "a", "truncation": True, "stride": -1}, "stride=-1 must not be negative"),
