@@ -34,6 +34,17 @@ def test_the_journal_holds_the_same_results(results, journal):
     assert read_results(journal) == results
 
 
+def test_each_block_is_in_the_file_as_soon_as_it_is_measured(pretend, short, fake_clock, journal):
+    seen = []
+
+    def model(feed):
+        seen.append(journal.read_text().count('"block"'))
+        fake_clock.work(0.01)()
+
+    measure_host([pretend("A", model)], preset=short, clock=fake_clock, journal=journal)
+    assert sorted(set(seen)) == list(range(8))
+
+
 def test_the_results_have_a_json_schema():
     schema = Results.model_json_schema()
     assert schema["properties"]["schema_version"] == {
