@@ -14,7 +14,6 @@ from squeezebert_mobile.runtime import load_artifact
 CALLS: dict[str, dict[str, Any]] = {
     "question-answering": {"question": TEXTS[0], "context": TEXTS[4] * 3, "top_k": 3},
     "multiple-choice": {"texts": TEXTS[0], "choices": ["yes", "no at night", TEXTS[4]]},
-    "token-classification": {"texts": TEXTS, "aggregation_strategy": "average"},
 }
 
 

@@ -75,14 +75,14 @@ TEXT = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=TEXT, pair=st.none() | TEXT)
 @example(text="a", pair="")
 def test_any_unicode(text: str, pair: str | None) -> None:
     assert_same({"text": text, "text_pair": pair, **EVERYTHING})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     pairs=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=3),
     paired=st.booleans(),
