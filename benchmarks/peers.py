@@ -162,7 +162,7 @@ def bench_peers(
     """
     console = console or Console(stderr=True)
     with progress_bar(console) as progress:
-        contenders, failures = _build_all(folder, lambda what: progress(what, 0, 1))
+        contenders, failures = _build_all(folder, lambda what: progress(what, 0, 0))
         if not contenders:
             raise BenchmarkError(f"no model could be built: {failures[0].error}")
         results = measure_host(

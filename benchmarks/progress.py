@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 __all__ = ["ProgressCallback", "progress_bar"]
 
-#: Called with what is being done, the seconds done, and the seconds it is likely to take in all.
+#: Called with what is being done, the seconds done, and the seconds it is likely to take in all
+#: (0 where nobody knows).
 ProgressCallback = Callable[[str, float, float], None]
 
 
@@ -16,13 +17,30 @@ ProgressCallback = Callable[[str, float, float], None]
 def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
     """A callback that moves a bar for as long as the block lasts; silent without a terminal."""
     console = console or Console(stderr=True)
-    what = TextColumn("{task.description}", markup=False)  # a label may have brackets
-    columns = (what, BarColumn(bar_width=20), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    columns = (
+        TextColumn("{task.description}", markup=False),  # a label may have brackets
+        BarColumn(bar_width=20),
+        # Rich's own remaining time starts anew whenever the total changes.
+        TextColumn("{task.fields[left]}"),
+    )
+    bar = Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        auto_refresh=False,  # a thread that draws would take its time from the runs
+    )
     with bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("", total=None, left="")
 
         def update(what: str, done: float, total: float) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+            left = _left(total - done) if total else ""
+            bar.update(task, description=what, completed=done, total=total or None, left=left)
+            bar.refresh()
 
         yield update
+
+
+def _left(seconds: float) -> str:
+    minutes, rest = divmod(round(max(0, seconds)), 60)
+    return f"{minutes}:{rest:02} left"

@@ -1,4 +1,5 @@
 import io
+import threading
 
 from rich.console import Console
 
@@ -15,7 +16,12 @@ def test_silent_without_a_terminal():
 def test_a_bar_with_the_remaining_time_on_a_terminal():
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80, color_system=None)
+    before = threading.active_count()
     with progress_bar(console) as tell:
-        tell("start [int8]", 3, 60)
-    assert "start [int8]" in file.getvalue()
-    assert "-:--:--" in file.getvalue()  # nothing is known yet about the speed
+        tell("build [int8]", 0, 0)
+        assert "build [int8]" in file.getvalue()
+        assert "left" not in file.getvalue()
+        tell("start [int8]", 13, 90)
+        assert "start [int8]" in file.getvalue()
+        assert "1:17 left" in file.getvalue()
+        assert threading.active_count() == before  # nothing draws while something is timed
