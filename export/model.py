@@ -91,9 +91,9 @@ class Embeddings(nn.Module):
     def __init__(self, config: SqueezeBertConfig) -> None:
         super().__init__()
         hidden = config.hidden_size
-        self.word = nn.Embedding(config.vocab_size, hidden, padding_idx=config.pad_token_id)
-        self.position = nn.Embedding(config.max_position_embeddings, hidden)
-        self.token_type = nn.Embedding(config.type_vocab_size, hidden)
+        self.word = _embedding(config.vocab_size, hidden, padding=config.pad_token_id)
+        self.position = _embedding(config.max_position_embeddings, hidden)
+        self.token_type = _embedding(config.type_vocab_size, hidden)
         self.norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
@@ -115,6 +115,12 @@ class Embeddings(nn.Module):
             token_type_ids = torch.zeros(batch, length, dtype=torch.long, device=device)
         total = inputs_embeds + self.position(position_ids) + self.token_type(token_type_ids)
         return self.dropout(self.norm(total))  # type: ignore[no-any-return]
+
+
+def _embedding(count: int, size: int, *, padding: int | None = None) -> nn.Embedding:
+    """A table without values yet: nn.Embedding would draw them, and `_randomize` does so again."""
+    empty = torch.empty(count, size)
+    return nn.Embedding.from_pretrained(empty, freeze=False, padding_idx=padding)
 
 
 class EncoderLayer(nn.Module):
@@ -218,6 +224,8 @@ def initialize(task: str, config: SqueezeBertConfig, *, seed: int = 0) -> Pretra
 
 def _randomize(model: nn.Module, deviation: float) -> None:
     """Draw the weights of every layer of `model` from the global generator, in order."""
+    if any(weight.is_meta for weight in model.parameters()):
+        return  # nothing to write to; and the first normal_ there imports for seconds
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv1d):
             nn.init.normal_(module.weight, std=deviation)

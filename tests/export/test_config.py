@@ -1,9 +1,13 @@
+import contextlib
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 import tiny
 import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.config import (
@@ -79,6 +83,12 @@ def test_dtype_of_the_file_that_was_read_is_not_kept(tmp_path):
     assert "dtype" not in saved and "torch_dtype" not in saved
 
 
+def test_no_padding_token_is_kept(tmp_path):
+    """Its default is 0: left out of the file, it would come back as that."""
+    tiny.tiny_config(pad_token_id=None).save_pretrained(tmp_path)
+    assert SqueezeBertConfig.from_pretrained(tmp_path).pad_token_id is None
+
+
 def test_saving_twice_gives_the_same_bytes(tmp_path):
     config = tiny.tiny_config(num_labels=12)
     config.save_pretrained(tmp_path / "a")
@@ -126,6 +136,7 @@ def test_dropout_of_the_head():
         ({"num_labels": 2**40}, "num_labels is"),
         ({"num_labels": 0}, "num_labels is 0"),
         ({"q_groups": 0}, "q_groups is 0"),
+        ({"q_groups": True}, "q_groups is True"),
         ({"embedding_size": 12}, "embedding_size is 12; it must be hidden_size, 24"),
         ({"num_attention_heads": 5}, "hidden_size is 24; .* multiple of num_attention_heads, 5"),
         ({"q_groups": 5}, "hidden_size is 24; it must be a multiple of q_groups, 5"),
@@ -182,6 +193,26 @@ def test_bert_that_is_another_network(changes, message):
     assert BertConfig.from_dict(data | {"is_decoder": False, "position_embedding_type": "absolute"})
     with pytest.raises(CheckpointError, match=message):
         BertConfig.from_dict(data | changes)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    family=st.sampled_from(tiny.FAMILIES),
+    key=st.sampled_from([field.name for field in dataclasses.fields(SqueezeBertConfig)]),
+    value=ANY_JSON,
+)
+def test_any_value_is_read_or_refused(family, key, value):
+    data = tiny.tiny_config(family).to_dict() | {key: value}
+    with contextlib.suppress(CheckpointError):
+        config = SqueezeBertConfig.from_dict(data)
+        assert SqueezeBertConfig.from_dict(json.loads(json.dumps(config.to_dict())))
 
 
 def test_model_type():

@@ -2,8 +2,10 @@ import hashlib
 import json
 import os
 import pickle
+import random
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import tiny
 import torch
 import transformers
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from squeezebert_mobile.errors import CheckpointError
@@ -100,6 +103,8 @@ def test_saving_is_deterministic(tmp_path):
     for name in "ab":
         initialize("fill-mask", tiny.tiny_config("bert"), seed=1).save_pretrained(tmp_path / name)
     assert weights_sha256(tmp_path / "a") == weights_sha256(tmp_path / "b")
+    with safe_open(tmp_path / "a" / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
 
 
 def test_saving_over_the_file_that_was_loaded(tmp_path):
@@ -363,11 +368,12 @@ def test_weights_that_are_quantized(dtype, tmp_path):
 
 
 def test_huge_config_takes_no_memory(tmp_path):
-    """200 GB by its config, 60 kB by its file."""
+    """A terabyte by its config, 60 kB by its file."""
     saved(tmp_path)
     sizes = {"hidden_size": 2**14, "embedding_size": 2**14, "intermediate_size": 2**16}
-    config_changed(tmp_path, **sizes, num_attention_heads=16)
-    refused(tmp_path, r"has shape \[24\], not \[16384\], .* and 38 more$")
+    sizes |= {"vocab_size": 2**20, "num_hidden_layers": 256, "num_attention_heads": 16}
+    config_changed(tmp_path, **sizes)
+    refused(tmp_path, r"has 2 layers, .* 256; missing: .*; cls.* has shape .* and 39 more$")
 
 
 # Heads --------------------------------------------------------------------------------------
@@ -553,6 +559,25 @@ def test_bin_with_one_number_for_a_terabyte(tmp_path):
     weights = torch.load(path, weights_only=True)
     torch.save(weights | {BIAS: torch.ones(1).expand(2**40)}, path)
     refused(tmp_path, rf"{BIAS} has shape \[1099511627776\], not \[64\]")
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_any_byte_may_be_wrong(binary, tmp_path):
+    """Then the file is refused, or its numbers are others; nothing else may happen."""
+    tiny.tiny_theirs(num_hidden_layers=1).save_pretrained(tmp_path)
+    path = as_bin(tmp_path) if binary else tmp_path / "model.safetensors"
+    data, draw = path.read_bytes(), random.Random(0)
+    # where the structure is: a header in front, or a pickle in front and a directory at the end
+    places = [*range(0, 2000, 37), *range(len(data) - 3000, len(data), 59)]
+    outcomes = Counter()
+    for place in places:
+        path.write_bytes(data[:place] + bytes([draw.randrange(256)]) + data[place + 1 :])
+        try:
+            MODEL_CLASSES["feature-extraction"].from_pretrained(tmp_path)
+            outcomes["read"] += 1
+        except CheckpointError:
+            outcomes["refused"] += 1
+    assert min(outcomes["read"], outcomes["refused"]) > 10, outcomes
 
 
 # Shards -------------------------------------------------------------------------------------
