@@ -119,8 +119,10 @@ class Embeddings(nn.Module):
 
 def _embedding(count: int, size: int, *, padding: int | None = None) -> nn.Embedding:
     """A table without values yet: nn.Embedding would draw them, and `_randomize` does so again."""
-    empty = torch.empty(count, size)
-    return nn.Embedding.from_pretrained(empty, freeze=False, padding_idx=padding)
+    table: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
+        torch.empty(count, size), freeze=False, padding_idx=padding
+    )
+    return table
 
 
 class EncoderLayer(nn.Module):
