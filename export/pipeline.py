@@ -184,7 +184,8 @@ def _verified(
     verification = Verification(
         source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
     )
-    session = open_session(folder, manifest)
+    # One thread: the spinning threads of the session and of torch would fight for the cores.
+    session = open_session(folder, manifest, threads=1)
     try:
         parity = verify(verification, session, request.precision, texts, progress=report)
         golden = make_golden(verification, session, parity, texts)
