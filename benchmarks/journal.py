@@ -258,7 +258,7 @@ def read_results(path: Path) -> Results:
     except (OSError, UnicodeDecodeError) as error:
         raise BenchmarkError(f"cannot read the results {str(path)!r}: {error}") from None
     try:
-        if path.suffix == ".jsonl":
+        if text.startswith('{"event"'):  # as each line of a journal does
             return assemble(_events(text, path))
         _check_version(_object(text, path), path)
         return Results.model_validate_json(text)
@@ -269,10 +269,9 @@ def read_results(path: Path) -> Results:
 
 
 def _events(text: str, path: Path) -> list[Event]:
-    lines = text.split("\n")
-    complete = lines[:-1]  # what stands after the last line end was cut off while being written
+    complete = text.split("\n")[:-1]  # what stands after the last line end was cut off
     if not complete or _object(complete[0], path).get("event") != "begin":
-        raise BenchmarkError(f"{str(path)!r} is not a journal: it does not start with 'begin'")
+        raise BenchmarkError(f"{str(path)!r} is not a whole journal: its first line is no 'begin'")
     _check_version(_object(complete[0], path), path)
     return [_EVENT.validate_json(line) for line in complete]
 

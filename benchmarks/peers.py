@@ -221,12 +221,8 @@ def _goals(results: Results) -> Iterator[Goal]:
             if contender in measured
             else None
         )
-        yield Goal(
-            contender=contender,
-            baseline=baseline,
-            at_least=at_least,
-            times_faster=ratio.times_faster if ratio else None,
-        )
+        found = ratio.times_faster if ratio else None
+        yield Goal.judge(contender, baseline, at_least=at_least, found=found)
 
 
 # Command line -------------------------------------------------------------------------------
@@ -252,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted before anything was measured", file=sys.stderr)
         return 130
     if options.json:
-        print(results.model_dump_json(indent=1))
+        print(results.to_json(), end="")
     else:
         print_table(results)
     return 0 if results.complete else 130

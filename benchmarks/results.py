@@ -183,19 +183,23 @@ class Goal(Record):
     baseline: str
     at_least: float
     times_faster: Interval | None
+    holds: bool  # the measured ratio is as large as asked
+    firm: bool  # the whole interval is on the same side of what was asked
 
-    @property
-    def holds(self) -> bool:
-        """Whether the measured ratio is as large as asked."""
-        return self.times_faster is not None and self.times_faster.ratio >= self.at_least
-
-    @property
-    def firm(self) -> bool:
-        """Whether the whole interval is on the same side of what was asked."""
-        found = self.times_faster
-        if found is None or found.low is None or found.high is None:
-            return False
-        return found.low >= self.at_least or found.high < self.at_least
+    @classmethod
+    def judge(
+        cls, contender: str, baseline: str, *, at_least: float, found: Interval | None
+    ) -> "Goal":
+        """Say whether `found` is what was asked for."""
+        low, high = (found.low, found.high) if found else (None, None)
+        return cls(
+            contender=contender,
+            baseline=baseline,
+            at_least=at_least,
+            times_faster=found,
+            holds=found is not None and found.ratio >= at_least,
+            firm=low is not None and high is not None and not low < at_least <= high,
+        )
 
 
 class Failure(Record):
@@ -224,6 +228,11 @@ class Results(Record):
     failures: tuple[Failure, ...]
     goals: tuple[Goal, ...] = ()
 
+    def to_json(self) -> str:
+        """The text of a results file."""
+        text = self.model_dump_json(indent=1)
+        return _NUMBERS.sub(lambda found: "".join(found[0].split()), text) + "\n"
+
     def write(self, path: Path) -> None:
         """Write the results to `path`; the file is there whole or not at all.
 
@@ -231,10 +240,9 @@ class Results(Record):
             BenchmarkError: the file cannot be written.
         """
         partial = path.with_name(f".{path.name}.partial")
-        text = _NUMBERS.sub(lambda found: "".join(found[0].split()), self.model_dump_json(indent=1))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes((text + "\n").encode("utf-8"))
+            partial.write_bytes(self.to_json().encode("utf-8"))
             os.replace(partial, path)
         except OSError as error:
             with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ from squeezebert_mobile.errors import BenchmarkError
 
 @pytest.fixture
 def journal(tmp_path):
-    return tmp_path / "journal.jsonl"
+    return tmp_path / "results.json.journal"
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def test_another_schema_version_is_refused(written, journal):
     change(written, schema_version=2)
     with pytest.raises(BenchmarkError, match="schema_version 2, this version .* reads 1; upgrade"):
         read_results(written)
-    first, rest = journal.read_text().split("\n", 1)
-    journal.write_text(json.dumps(json.loads(first) | {"schema_version": 9}) + "\n" + rest)
+    text = journal.read_text()
+    journal.write_text(text.replace('"schema_version":1', '"schema_version":9', 1))
     with pytest.raises(BenchmarkError, match="schema_version 9, this version .* reads 1"):
         read_results(journal)
 
@@ -142,10 +142,16 @@ def test_a_missing_file(tmp_path):
         read_results(tmp_path / "results.json")
 
 
-@pytest.mark.parametrize("text", ["", "\n", '{"event":"end","load_after":null}\n', "{}\n"])
-def test_something_else_than_a_journal(journal, text):
+@pytest.mark.parametrize("text", ['{"event":"end","load_after":null}\n', '{"event":"begin","sch'])
+def test_a_journal_without_a_beginning(journal, text):
     journal.write_text(text)
-    with pytest.raises(BenchmarkError, match="not a journal|not valid JSON"):
+    with pytest.raises(BenchmarkError, match="not a whole journal: its first line is no 'begin'"):
+        read_results(journal)
+
+
+def test_an_empty_file(journal):
+    journal.write_text("")
+    with pytest.raises(BenchmarkError, match="is not valid JSON"):
         read_results(journal)
 
 

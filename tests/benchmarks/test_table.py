@@ -180,14 +180,14 @@ def test_a_failure_is_a_line(four):
 def test_goals_are_judged(four):
     def goal(at_least, low, high):
         interval = Interval(ratio=5.2, low=low, high=high, flags=())
-        return Goal(contender="A", baseline="B", at_least=at_least, times_faster=interval)
+        return Goal.judge("A", "B", at_least=at_least, found=interval)
 
     goals = (
         goal(5.0, 5.1, 5.3),
         goal(5.0, 4.9, 5.3),
         goal(6.0, 5.1, 5.3),
         goal(5.3, 5.1, 5.4),
-        Goal(contender="A", baseline="B", at_least=2.0, times_faster=None),
+        Goal.judge("A", "B", at_least=2.0, found=None),
     )
     assert [(each.holds, each.firm) for each in goals] == [
         (True, True), (True, False), (False, True), (False, False), (False, False)
