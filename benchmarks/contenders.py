@@ -97,20 +97,28 @@ def artifact_contender(
     )
 
 
-def artifact_contenders(folders: Sequence[Path]) -> list[Contender]:
+def artifact_contenders(
+    folders: Sequence[Path], *, baselines: Sequence[Path] = ()
+) -> list[Contender]:
     """A contender for each folder, with as much of its path as it takes to tell them apart.
 
     Raises:
         ArtifactError: a folder is not an artifact, or is damaged.
         BenchmarkError: a folder is given twice.
     """
-    parts = [folder.resolve().parts for folder in folders]
+    given = [*folders, *baselines]
+    parts = [folder.resolve().parts for folder in given]
     for index, path in enumerate(parts):
         if path in parts[:index]:
-            raise BenchmarkError(f"{str(folders[index])!r} is given twice; give it once")
+            raise BenchmarkError(
+                f"{str(given[index])!r} is given twice; name each artifact once, the baseline too"
+            )
+    roles: list[Role] = ["contender"] * len(folders) + ["baseline"] * len(baselines)
     return [
-        artifact_contender(folder, label=_tail(path, [each for each in parts if each != path]))
-        for folder, path in zip(folders, parts, strict=True)
+        artifact_contender(
+            folder, label=_tail(path, [each for each in parts if each != path]), role=role
+        )
+        for folder, path, role in zip(given, parts, roles, strict=True)
     ]
 
 

@@ -132,7 +132,7 @@ def _check_contenders(contenders: Sequence[Contender]) -> None:
     labels = [each.label for each in contenders]
     for label in labels:
         if labels.count(label) > 1:
-            raise BenchmarkError(f"two contenders are called {label!r}; rename one of the folders")
+            raise BenchmarkError(f"two contenders are called {label!r}; give them different labels")
 
 
 def _default_lengths(contenders: Sequence[Contender]) -> list[int]:

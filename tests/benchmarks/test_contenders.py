@@ -63,6 +63,17 @@ def test_a_folder_given_twice(make_artifact):
         artifact_contenders([folder, folder / ".." / folder.name])
 
 
+def test_a_baseline_has_its_role_and_a_label_of_its_own(make_artifact):
+    ours, theirs = make_artifact("a/int8"), make_artifact("b/int8")
+    found = artifact_contenders([ours], baselines=[theirs])
+    assert [(each.label, each.role) for each in found] == [
+        ("a/int8", "contender"),
+        ("b/int8", "baseline"),
+    ]
+    with pytest.raises(BenchmarkError, match="given twice; name each artifact once, the baseline"):
+        artifact_contenders([ours], baselines=[ours])
+
+
 def test_not_an_artifact(tmp_path):
     with pytest.raises(ArtifactError, match="is not an artifact"):
         artifact_contender(tmp_path)
