@@ -113,12 +113,13 @@ def artifact_contenders(
             raise BenchmarkError(
                 f"{str(given[index])!r} is given twice; name each artifact once, the baseline too"
             )
-    roles: list[Role] = ["contender"] * len(folders) + ["baseline"] * len(baselines)
     return [
         artifact_contender(
-            folder, label=_tail(path, [each for each in parts if each != path]), role=role
+            folder,
+            label=_tail(path, [each for each in parts if each != path]),
+            role="contender" if index < len(folders) else "baseline",
         )
-        for folder, path, role in zip(given, parts, roles, strict=True)
+        for index, (folder, path) in enumerate(zip(given, parts, strict=True))
     ]
 
 
