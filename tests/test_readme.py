@@ -1,0 +1,56 @@
+"""The README's commands and its Python, run as they stand."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def _without_baseline(words: list[str]) -> list[str]:
+    """Exporting BERT-base twice takes minutes; the baseline has a test of its own."""
+    return [*words, "--baseline", "none"] if words[0] == "bench" else words
+
+
+def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (block,) = _blocks("sh")
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [command[1] for command in commands] == ["export", "run", "bench"]
+    for program, *words in commands:
+        assert program == "squeezebert-mobile"
+        command = [sys.executable, "-m", "squeezebert_mobile", *_without_baseline(words)]
+        subprocess.run(command, cwd=tmp_path, check=True)
+    shown = capfd.readouterr().out
+    assert "set_alarm" in shown and "get_directions" in shown and "median" in shown
+
+
+def test_the_python(tmp_path: Path) -> None:
+    (block,) = _blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    difference, light, *_ = done.stdout.splitlines()
+    assert float(difference) <= 1e-4
+    assert light.startswith("smart_home")
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "develop.md"):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert links
+        assert all((page.parent / link).exists() for link in links), page
+
+
+def test_the_map_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "develop.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:src|export|runtime|benchmarks)/[\w/]+\.py)`", text):
+        assert (ROOT / path).is_file(), path
