@@ -33,8 +33,14 @@ from squeezebert_mobile.export.config import SqueezeBertConfig
 from squeezebert_mobile.export.quantization import quantize
 from squeezebert_mobile.export.rewriting import prove_equal, rewrite
 from squeezebert_mobile.export.sizes import parts_of
+from squeezebert_mobile.export.smoothing import smooth
 from squeezebert_mobile.export.to_onnx import to_onnx
-from squeezebert_mobile.export.verification import Verification, make_golden, verify
+from squeezebert_mobile.export.verification import (
+    Verification,
+    calibration_inputs,
+    make_golden,
+    verify,
+)
 from squeezebert_mobile.runtime.session import open_session
 from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
@@ -101,7 +107,7 @@ def export_checkpoint(
         ExportError: what was asked for cannot be done.
         ParityError: the exported model does not answer as the checkpoint does.
     """
-    folder = Path(folder)
+    folder, texts = Path(folder), texts or shipped_texts()
     _check_choices(task, format, precision)
     with staged(folder, force=force) as partial:
         with progress("load"):
@@ -110,6 +116,8 @@ def export_checkpoint(
             request = _Request(format, precision, *lengths)
         with progress("rewrite"):
             rewritten = rewrite(source.model)
+            if precision == "int8":
+                smooth(rewritten, calibration_inputs(_verification(source, request), texts))
             prove_equal(source.model, rewritten)
         with progress("export"):
             graph = to_onnx(rewritten, sequence_length=request.sequence_length)
@@ -123,7 +131,7 @@ def export_checkpoint(
         source.tokenizer.save_pretrained(partial)
         draft = _manifest(source, request, parts, recipe)
         with progress("verify") as report:
-            parity = _verified(source, request, draft, partial, texts or shipped_texts(), report)
+            parity = _verified(source, request, draft, partial, texts, report)
         manifest = draft.model_copy(
             update={
                 "parity": parity,
@@ -172,6 +180,12 @@ def _lengths(
     return sequence_length, sequence_length
 
 
+def _verification(source: Checkpoint, request: _Request) -> Verification:
+    return Verification(
+        source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
+    )
+
+
 def _verified(
     source: Checkpoint,
     request: _Request,
@@ -181,9 +195,7 @@ def _verified(
     report: Step,
 ) -> Parity:
     """Hold the file in `folder` against the checkpoint, and write its golden answers."""
-    verification = Verification(
-        source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
-    )
+    verification = _verification(source, request)
     # One thread: the spinning threads of the session and of torch would fight for the cores.
     session = open_session(folder, manifest, threads=1)
     try:

@@ -16,6 +16,7 @@ Shapes: B batch, S sequence, C channels, G groups, H heads, D channels of a head
 
 import copy
 import math
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -31,7 +32,7 @@ from squeezebert_mobile.export.model import (
 )
 from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 
-__all__ = ["EQUAL_WITHIN", "Traceable", "prove_equal", "rewrite"]
+__all__ = ["EQUAL_WITHIN", "Factors", "Traceable", "prove_equal", "rewrite"]
 
 #: Largest absolute difference of an fp32 output that still counts as the same function.
 EQUAL_WITHIN = 1e-4
@@ -160,6 +161,28 @@ def _by_group(conv: nn.Conv1d) -> list[tuple[Tensor, Tensor]]:
     return list(zip(weights, conv.bias.chunk(conv.groups), strict=True))
 
 
+class Factors(nn.Module):
+    """A factor for each channel on the way to products that share them; none until it is set."""
+
+    def __init__(self, readers: Iterable[nn.Module]) -> None:  # noqa: D107
+        super().__init__()
+        self._readers = tuple(readers)  # a tuple: they are modules of another, not of this one
+        self.factors: Tensor | None = None
+
+    @property
+    def readers(self) -> list[nn.Linear]:
+        """The products, each of which reads its share of the channels, in order."""
+        return [cast(nn.Linear, reader) for reader in self._readers]
+
+    def set(self, factors: Tensor) -> None:
+        """Multiply by `factors` (C) from now on."""
+        self.factors = nn.Parameter(factors, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) to (..., C)."""
+        return x if self.factors is None else x * self.factors
+
+
 class _Grouped(nn.Module):
     """A pointwise grouped convolution as one product a group."""
 
@@ -200,8 +223,7 @@ class _AttentionByGroup(nn.Module):
         super().__init__()
         groups = zip(*map(_by_group, (layer.query, layer.key, layer.value)), strict=True)
         head_size = layer.query.out_channels // layer.heads
-        self.head_shape = (layer.heads // layer.query.groups, head_size)  # (H/G, D)
-        self.width = math.prod(self.head_shape)  # C/G
+        self.heads = layer.heads // layer.query.groups  # of one group
         self.products = nn.ModuleList(
             _linear(
                 torch.cat([_scaled(query[0], head_size), key[0], value[0]]),  # (3C/G, C/G)
@@ -209,12 +231,15 @@ class _AttentionByGroup(nn.Module):
             )
             for query, key, value in groups
         )
+        self.factors = Factors(self.products)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         contexts = []
-        for product, part in _each(self.products, hidden):
-            query, key, value = product(part).split(self.width, dim=-1)  # (B, S, C/G) each
-            contexts.append(_attend(query, key, value, mask, self.head_shape))
+        for product, part in _each(self.products, self.factors(hidden)):
+            # Split after the transpose: the parts are then contiguous, and there is one transpose.
+            heads = _split_heads(product(part), 3 * self.heads)  # (B, 3H/G, S, D)
+            query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each
+            contexts.append(_attend(query, key, value, mask))
         return _join(contexts)
 
 
@@ -224,33 +249,34 @@ class _Attention(nn.Module):
     def __init__(self, layer: EncoderLayer) -> None:
         super().__init__()
         head_size = layer.query.out_channels // layer.heads
-        self.head_shape = (layer.heads, head_size)
+        self.heads = layer.heads
         self.query, self.key, self.value = map(_Grouped, (layer.query, layer.key, layer.value))
         for product in self.query.products:
             product.weight.data = _scaled(product.weight.data, head_size)  # type: ignore[arg-type]
             product.bias.data = _scaled(product.bias.data, head_size)  # type: ignore[arg-type]
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        return _attend(
-            self.query(hidden), self.key(hidden), self.value(hidden), mask, self.head_shape
+        query, key, value = (
+            _split_heads(product(hidden), self.heads)  # (B, H, S, D)
+            for product in (self.query, self.key, self.value)
         )
+        return _attend(query, key, value, mask)
 
 
 def _scaled(query: Tensor, head_size: int) -> Tensor:
     return query / math.sqrt(head_size)
 
 
-def _attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, head_shape: tuple[int, int]
-) -> Tensor:
-    """Attention of scaled queries (B, S, H*D), keys and values alike; head_shape is (H, D)."""
-    query, key, value = (
-        torch.unflatten(x, 2, head_shape).transpose(1, 2)  # (B, H, S, D)
-        for x in (query, key, value)
-    )
+def _split_heads(x: Tensor, heads: int) -> Tensor:
+    """(B, S, H*D) to (B, H, S, D)."""
+    return torch.unflatten(x, 2, (heads, -1)).transpose(1, 2)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """Attention of scaled queries (B, H, S, D), keys and values alike, as (B, S, H*D)."""
     scores = query @ key.transpose(2, 3) + mask  # (B, H, S, S)
     context = scores.softmax(dim=-1) @ value  # (B, H, S, D)
-    return context.transpose(1, 2).flatten(2)  # (B, S, H*D)
+    return context.transpose(1, 2).flatten(2)
 
 
 # Feed-forward -------------------------------------------------------------------------------
@@ -270,9 +296,12 @@ class _FeedForward(nn.Module):
         self.intermediate = _Grouped(layer.intermediate)
         self.activation = layer.activation
         self.output = _Grouped(layer.output)
+        self.factors = Factors(self.intermediate.products)
+        self.wide_factors = Factors(self.output.products)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.output(self.activation(self.intermediate(x)))  # type: ignore[no-any-return]
+        wide = self.activation(self.intermediate(self.factors(x)))
+        return self.output(self.wide_factors(wide))  # type: ignore[no-any-return]
 
 
 class _FeedForwardByGroup(nn.Module):
@@ -283,7 +312,14 @@ class _FeedForwardByGroup(nn.Module):
         self.first = nn.ModuleList(_linear(*group) for group in _by_group(layer.intermediate))
         self.activation = layer.activation
         self.second = nn.ModuleList(_linear(*group) for group in _by_group(layer.output))
+        self.factors = Factors(self.first)
+        self.wide_factors = nn.ModuleList(Factors([product]) for product in self.second)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = [self.activation(product(part)) for product, part in _each(self.first, x)]
-        return _join([product(part) for product, part in zip(self.second, wide, strict=True)])
+        wide = [self.activation(first(part)) for first, part in _each(self.first, self.factors(x))]
+        return _join(
+            [
+                second(factors(part))
+                for second, factors, part in zip(self.second, self.wide_factors, wide, strict=True)
+            ]
+        )

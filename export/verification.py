@@ -8,9 +8,9 @@ not padding:
     cosine        of each token's vector. Outputs with fewer than 64 numbers a token (labels,
                   positions) are joined until there are 64: a cosine of two numbers says nothing
     agreement     how often the answer (the largest logit) is the same, over the answers that the
-                  checkpoint gives with a margin above the drift: twice the typical (median) answer's
-                  largest difference, one logit up and the other down. A tie decided by rounding
-                  says nothing; and answers that are grossly wrong do not widen a median
+                  checkpoint gives with a margin above the drift: twice the largest difference of
+                  the median answer, one logit up and another down. A tie decided by rounding says
+                  nothing; and answers that are grossly wrong do not widen a median
 """
 
 import contextlib
@@ -36,7 +36,15 @@ from squeezebert_mobile.runtime.session import Session
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.tasks import INPUT_NAMES, Task
 
-__all__ = ["AGREEMENT", "LIMITS", "Limit", "Verification", "make_golden", "verify"]
+__all__ = [
+    "AGREEMENT",
+    "LIMITS",
+    "Limit",
+    "Verification",
+    "calibration_inputs",
+    "make_golden",
+    "verify",
+]
 
 Floats = NDArray[np.float32]
 Feed = dict[str, NDArray[np.int64]]
@@ -158,6 +166,19 @@ def _feeds(verification: Verification, texts: Sequence[str]) -> Iterator[tuple[i
                 yield batch, _feed(verification, rows, length, padded=padded)
             place += batch
             kind += 1
+
+
+def calibration_inputs(
+    verification: Verification, texts: Sequence[str]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Ids, mask and types of every text, as long as it is: what activations are looked at with."""
+    for place in range(len(texts)):
+        rows = [_row(texts, place, verification.task)]
+        feed = _feed(verification, rows, verification.lengths[-1], padded=False)
+        ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
+        if verification.task.name == "multiple-choice":
+            ids, mask, types = ids[None], mask[None], types[None]  # one choice: (1, 1, S)
+        yield ids, mask, types
 
 
 def _choices(
