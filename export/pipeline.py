@@ -33,14 +33,8 @@ from squeezebert_mobile.export.config import SqueezeBertConfig
 from squeezebert_mobile.export.quantization import quantize
 from squeezebert_mobile.export.rewriting import prove_equal, rewrite
 from squeezebert_mobile.export.sizes import parts_of
-from squeezebert_mobile.export.smoothing import smooth
 from squeezebert_mobile.export.to_onnx import to_onnx
-from squeezebert_mobile.export.verification import (
-    Verification,
-    calibration_inputs,
-    make_golden,
-    verify,
-)
+from squeezebert_mobile.export.verification import Verification, make_golden, verify
 from squeezebert_mobile.runtime.session import open_session
 from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
@@ -116,8 +110,6 @@ def export_checkpoint(
             request = _Request(format, precision, *lengths)
         with progress("rewrite"):
             rewritten = rewrite(source.model)
-            if precision == "int8":
-                smooth(rewritten, calibration_inputs(_verification(source, request), texts))
             prove_equal(source.model, rewritten)
         with progress("export"):
             graph = to_onnx(rewritten, sequence_length=request.sequence_length)

@@ -16,7 +16,6 @@ Shapes: B batch, S sequence, C channels, G groups, H heads, D channels of a head
 
 import copy
 import math
-from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -32,7 +31,7 @@ from squeezebert_mobile.export.model import (
 )
 from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 
-__all__ = ["EQUAL_WITHIN", "Factors", "Traceable", "prove_equal", "rewrite"]
+__all__ = ["EQUAL_WITHIN", "Traceable", "prove_equal", "rewrite"]
 
 #: Largest absolute difference of an fp32 output that still counts as the same function.
 EQUAL_WITHIN = 1e-4
@@ -161,28 +160,6 @@ def _by_group(conv: nn.Conv1d) -> list[tuple[Tensor, Tensor]]:
     return list(zip(weights, conv.bias.chunk(conv.groups), strict=True))
 
 
-class Factors(nn.Module):
-    """A factor for each channel on the way to products that share them; none until it is set."""
-
-    def __init__(self, readers: Iterable[nn.Module]) -> None:  # noqa: D107
-        super().__init__()
-        self._readers = tuple(readers)  # a tuple: they are modules of another, not of this one
-        self.factors: Tensor | None = None
-
-    @property
-    def readers(self) -> list[nn.Linear]:
-        """The products, each of which reads its share of the channels, in order."""
-        return [cast(nn.Linear, reader) for reader in self._readers]
-
-    def set(self, factors: Tensor) -> None:
-        """Multiply by `factors` (C) from now on."""
-        self.factors = nn.Parameter(factors, requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., C) to (..., C)."""
-        return x if self.factors is None else x * self.factors
-
-
 class _Grouped(nn.Module):
     """A pointwise grouped convolution as one product a group."""
 
@@ -231,11 +208,10 @@ class _AttentionByGroup(nn.Module):
             )
             for query, key, value in groups
         )
-        self.factors = Factors(self.products)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         contexts = []
-        for product, part in _each(self.products, self.factors(hidden)):
+        for product, part in _each(self.products, hidden):
             # Split after the transpose: the parts are then contiguous, and there is one transpose.
             heads = _split_heads(product(part), 3 * self.heads)  # (B, 3H/G, S, D)
             query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each
@@ -296,12 +272,9 @@ class _FeedForward(nn.Module):
         self.intermediate = _Grouped(layer.intermediate)
         self.activation = layer.activation
         self.output = _Grouped(layer.output)
-        self.factors = Factors(self.intermediate.products)
-        self.wide_factors = Factors(self.output.products)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = self.activation(self.intermediate(self.factors(x)))
-        return self.output(self.wide_factors(wide))  # type: ignore[no-any-return]
+        return self.output(self.activation(self.intermediate(x)))  # type: ignore[no-any-return]
 
 
 class _FeedForwardByGroup(nn.Module):
@@ -312,14 +285,7 @@ class _FeedForwardByGroup(nn.Module):
         self.first = nn.ModuleList(_linear(*group) for group in _by_group(layer.intermediate))
         self.activation = layer.activation
         self.second = nn.ModuleList(_linear(*group) for group in _by_group(layer.output))
-        self.factors = Factors(self.first)
-        self.wide_factors = nn.ModuleList(Factors([product]) for product in self.second)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = [self.activation(first(part)) for first, part in _each(self.first, self.factors(x))]
-        return _join(
-            [
-                second(factors(part))
-                for second, factors, part in zip(self.second, self.wide_factors, wide, strict=True)
-            ]
-        )
+        wide = [self.activation(product(part)) for product, part in _each(self.first, x)]
+        return _join([product(part) for product, part in zip(self.second, wide, strict=True)])

@@ -41,7 +41,6 @@ __all__ = [
     "LIMITS",
     "Limit",
     "Verification",
-    "calibration_inputs",
     "make_golden",
     "verify",
 ]
@@ -166,19 +165,6 @@ def _feeds(verification: Verification, texts: Sequence[str]) -> Iterator[tuple[i
                 yield batch, _feed(verification, rows, length, padded=padded)
             place += batch
             kind += 1
-
-
-def calibration_inputs(
-    verification: Verification, texts: Sequence[str]
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Ids, mask and types of every text, as long as it is: what activations are looked at with."""
-    for place in range(len(texts)):
-        rows = [_row(texts, place, verification.task)]
-        feed = _feed(verification, rows, verification.lengths[-1], padded=False)
-        ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
-        if verification.task.name == "multiple-choice":
-            ids, mask, types = ids[None], mask[None], types[None]  # one choice: (1, 1, S)
-        yield ids, mask, types
 
 
 def _choices(

