@@ -6,7 +6,7 @@ Nothing heavy is imported here; each command imports what it runs, so that --hel
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -281,6 +281,8 @@ def _answer(text: str | bytes | None, result: Any, as_json: bool) -> None:
         print(f"note: {result.notice}", file=sys.stderr)
 
 
+BaselineKey = tuple[str, str, int | None]  # task, precision, fixed length
+
 # Bench --------------------------------------------------------------------------------------
 
 
@@ -316,8 +318,10 @@ def bench(
         progress_bar,
     )
 
-    contenders = artifact_contenders(artifacts)
-    contenders += _baselines(baseline, artifacts)
+    given = [] if baseline in {"bert-base", "none"} else [Path(baseline)]
+    contenders = artifact_contenders(artifacts, baselines=given)
+    if baseline == "bert-base":
+        contenders += _baselines(artifacts)
     journal = output.with_name(f"{output.name}.journal") if output else None
     if journal:
         journal.unlink(missing_ok=True)  # of an earlier run to the same file
@@ -334,22 +338,18 @@ def bench(
         results.write(output)
         journal.unlink()
     if as_json:
-        print(results.model_dump_json(indent=1))
+        print(results.to_json(), end="")
     else:
         print_table(results)
     if not results.complete:
-        raise typer.Exit(1)
+        raise typer.Exit(130)  # as a shell reports Ctrl-C
 
 
-def _baselines(name: str, artifacts: Sequence[Path]) -> list["Contender"]:
-    from squeezebert_mobile.benchmarks import artifact_contender
-
-    if name == "none":
-        return []
-    if name != "bert-base":
-        return [artifact_contender(Path(name), role="baseline")]
+def _baselines(artifacts: Sequence[Path]) -> list["Contender"]:
+    """BERT-base as each artifact needs it: its head and length, in its precision and in fp32."""
     from squeezebert_mobile.artifact import read_manifest
     from squeezebert_mobile.baselines import baseline_artifact
+    from squeezebert_mobile.benchmarks import artifact_contender
     from squeezebert_mobile.terminal import export_progress
 
     manifests = [read_manifest(folder) for folder in artifacts]
@@ -358,12 +358,25 @@ def _baselines(name: str, artifacts: Sequence[Path]) -> list["Contender"]:
     return [
         artifact_contender(
             baseline_artifact(task, precision, length, progress=progress),
-            label=f"BERT-base {precision}",
+            label=" ".join(_telling(wanted, key)),
             role="baseline",
         )
-        for task, precision, length in wanted
+        for key in wanted
+        for task, precision, length in [key]
     ]
 
 
-def _baseline_key(manifest: "Manifest", precision: str) -> tuple[str, str, int | None]:
+def _telling(wanted: Iterable[BaselineKey], key: BaselineKey) -> list[str]:
+    """BERT-base with its precision, and with what else tells it from the others."""
+    task, precision, length = key
+    others = list(wanted)
+    words = ["BERT-base", precision]
+    if len({other[0] for other in others}) > 1:
+        words.append(task)
+    if len({other[2] for other in others}) > 1:
+        words.append(f"at {length or 'any length'}")
+    return words
+
+
+def _baseline_key(manifest: "Manifest", precision: str) -> BaselineKey:
     return manifest.task, precision, manifest.sequence_length
