@@ -4,11 +4,12 @@ Twelve intents of a voice assistant, from generated sentences to a folder in Hug
 The same versions on the same machine write the same bytes.
 """
 
+import contextlib
 import json
 import string
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,6 @@ from squeezebert_mobile.export.demo_sentences import INTENTS, sentences
 from squeezebert_mobile.export.finetune import Example, Progress, Training, finetune, predict
 from squeezebert_mobile.export.model import SqueezeBertForSequenceClassification, initialize
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
-from squeezebert_mobile.runtime.vocabulary import SPECIAL_TOKENS
 
 __all__ = ["HELD_OUT_PER_INTENT", "LICENSE", "examples", "make_demo", "measure", "vocabulary"]
 
@@ -37,6 +37,7 @@ VOCABULARY_SIZE = 2400
 # Lower case, because the tokenizer lowers it, and without marks, because it strips them; the last
 # are letters that do not come apart into a letter and a mark.
 _LETTERS = string.ascii_lowercase + string.digits + "ßæœøłđðþıŋ"
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # padding has id 0 by convention
 _OTHER = string.punctuation + "–—‘’“”„…«»¡¿°€£"
 
 SIZES: dict[str, Any] = {
@@ -56,21 +57,17 @@ def examples(split: str, *, per_intent: int, noisy: bool = False) -> list[Exampl
 
 def vocabulary(texts: Sequence[str]) -> dict[str, int]:
     """A WordPiece vocabulary from `texts` that can spell any word of Latin letters."""
+    spelling = [*_LETTERS, *_OTHER, *(f"##{letter}" for letter in _LETTERS)]
+    # The trainer numbers pieces as it meets them, in an order that changes from run to run, and
+    # goes by the number where two are as frequent: so everything it could meet is numbered first.
     trainer = trainers.WordPieceTrainer(
-        vocab_size=VOCABULARY_SIZE,
-        show_progress=False,
-        special_tokens=[SPECIAL_TOKENS["unk_token"]],
+        vocab_size=VOCABULARY_SIZE, special_tokens=[*_SPECIAL, *spelling], show_progress=False
     )
     learner = Tokenizer(models.WordPiece())
     learner.normalizer = normalizers.BertNormalizer(lowercase=True)
     learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     learner.train_from_iterator(texts, trainer=trainer)
-    learned = sorted(learner.get_vocab(), key=learner.token_to_id)
-    letters = [*_LETTERS, *_OTHER, *(f"##{letter}" for letter in _LETTERS)]
-    # [PAD] first: id 0 is what padding is by convention.
-    special = sorted(SPECIAL_TOKENS.values(), key="[PAD] [UNK] [CLS] [SEP] [MASK]".index)
-    pieces = dict.fromkeys([*special, *letters, *learned])
-    return {piece: number for number, piece in enumerate([*pieces][:VOCABULARY_SIZE])}
+    return dict(sorted(learner.get_vocab().items(), key=lambda item: item[1]))
 
 
 def measure(
@@ -93,6 +90,21 @@ def measure(
     }
 
 
+@contextlib.contextmanager
+def _reproducible() -> Iterator[None]:
+    """Have torch compute the same bits each time; its settings are put back afterwards."""
+    threads = torch.get_num_threads()
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)  # sums in one order; products this small gain nothing from threads
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(was_deterministic)
+
+
+@_reproducible()
 def make_demo(folder: Path) -> dict[str, Any]:
     """Train the demo and write it.
 
@@ -105,14 +117,7 @@ def make_demo(folder: Path) -> dict[str, Any]:
     clean = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED)
     vocab = vocabulary([sentence.text for sentence in clean])
     tokenizer = SqueezeBertTokenizer(vocab, model_max_length=MAX_TOKENS)
-    config = SqueezeBertConfig(
-        vocab_size=len(vocab),
-        problem_type="single_label_classification",
-        extra={"license": LICENSE},
-        **SIZES,
-    ).with_labels(INTENTS)
-    model = initialize("text-classification", config, seed=SEED)
-    assert isinstance(model, SqueezeBertForSequenceClassification)
+    model = _untrained(len(vocab))
     learned = examples("training", per_intent=TRAINING_PER_INTENT, noisy=True)
     finetune(model, tokenizer, learned, TRAINING, report=_report)
     held_out = examples("held_out", per_intent=HELD_OUT_PER_INTENT)
@@ -128,6 +133,18 @@ def make_demo(folder: Path) -> dict[str, Any]:
     _write(folder / "results.json", json.dumps(results, indent=2) + "\n")
     _write(folder / "README.md", _readme(results))
     return results
+
+
+def _untrained(vocab_size: int) -> SqueezeBertForSequenceClassification:
+    config = SqueezeBertConfig(
+        vocab_size=vocab_size,
+        problem_type="single_label_classification",
+        extra={"license": LICENSE},
+        **SIZES,
+    )
+    model = initialize("text-classification", config.with_labels(INTENTS), seed=SEED)
+    assert isinstance(model, SqueezeBertForSequenceClassification)
+    return model
 
 
 def _write(path: Path, text: str) -> None:
@@ -174,13 +191,11 @@ Licence: Apache-2.0.
 """
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Write the demo into the folder that the command line names."""
-    if len(sys.argv) != 2:
+    if len(arguments) != 1:
         raise SystemExit("usage: python -m squeezebert_mobile.export.demo FOLDER")
-    torch.set_num_threads(1)  # one thread adds up in one order: the same bytes each time
-    torch.use_deterministic_algorithms(True)
-    held_out = make_demo(Path(sys.argv[1]))["held_out"]
+    held_out = make_demo(Path(arguments[0]))["held_out"]
     print(
         f"held-out accuracy {held_out['accuracy']:.1%} "
         f"({held_out['right']} of {held_out['sentences']} sentences)"
@@ -188,4 +203,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

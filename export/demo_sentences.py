@@ -9,7 +9,7 @@ saying the thing has in common: its verbs, and the grammar of English.
 import random
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,10 +58,13 @@ _OPEN = (
     "unit",
     "day",
 )
+_NUMBERS = ("number", "count")
+_MADE_UP_NUMBERS = 0.5  # share of these that is any number
 _SWAPPED = 0.15  # share of open slots that hold the filler of another slot
 _MADE_UP = 0.25  # share of open slots that hold made-up words
 _PREFIXED, _SUFFIXED = 0.45, 0.25  # shares of the commands
 _SLIPS = 0.15  # share of the words that are lost or misheard
+_SHUFFLED = 0.2  # share of the sentences
 _BLENDED = 0.6  # share of the made-up words that look like English
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 
@@ -145,29 +148,60 @@ def _fill(template: str, grammar: Grammar, rng: random.Random, noisy: bool) -> s
 
 
 def _filler(slot: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str:
+    if noisy and slot in _NUMBERS and rng.random() < _MADE_UP_NUMBERS:
+        return _anew(_made_up_number, rng)
     if noisy and slot in _OPEN:
         kind = rng.random()
         if kind < _MADE_UP:
-            return " ".join(_made_up_word(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4))))
+            return " ".join(
+                _anew(_made_up_word, rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4)))
+            )
         if kind < _MADE_UP + _SWAPPED:
-            slot = rng.choice(_OPEN)
+            slot = rng.choice([*grammar.slots])
     return rng.choice(grammar.slots[slot])
+
+
+def _words(*texts: str) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(texts).lower()))
 
 
 @cache
 def _known_words() -> tuple[str, ...]:
     grammar = read_grammar("training")
-    texts = [*grammar.prefixes, *grammar.suffixes]
-    for table in (grammar.slots, grammar.commands, grammar.sentences):
-        texts += [text for group in table.values() for text in group]
-    return tuple(sorted({w for text in texts for w in re.findall("[a-z]{4,}", text.lower())}))
+    tables = (grammar.slots, grammar.commands, grammar.sentences)
+    known = _words(*(text for table in tables for group in table.values() for text in group))
+    return tuple(sorted(word for word in known if word.isalpha() and len(word) > 2))
+
+
+@cache
+def _reserved_words() -> set[str]:
+    """Words of the other splits' fillers, which training must not make up by accident."""
+    others = [read_grammar(split).slots for split in SPLITS if split != "training"]
+    return _words(*(text for slots in others for group in slots.values() for text in group))
+
+
+def _anew(make: Callable[[random.Random], str], rng: random.Random) -> str:
+    """What `make` makes, and no reserved word."""
+    while (made := make(rng)) in _reserved_words():
+        pass
+    return made
+
+
+def _made_up_number(rng: random.Random) -> str:
+    return str(rng.randint(1, 10 ** rng.randint(1, 4)))
 
 
 def _made_up_word(rng: random.Random) -> str:
-    """Syllables, or the beginning of one known word and the end of another."""
-    if rng.random() < _BLENDED:
-        first, second = rng.choice(_known_words()), rng.choice(_known_words())
-        return first[: rng.randint(1, len(first) - 1)] + second[rng.randint(1, len(second) - 1) :]
+    return _blend(rng) if rng.random() < _BLENDED else _babble(rng)
+
+
+def _blend(rng: random.Random) -> str:
+    """The beginning of one known word and the end of another."""
+    first, second = rng.choice(_known_words()), rng.choice(_known_words())
+    return first[: rng.randint(1, len(first))] + second[rng.randint(1, len(second) - 1) :]
+
+
+def _babble(rng: random.Random) -> str:
     syllables = (
         rng.choice(_CONSONANTS) + rng.choice(_VOWELS) + rng.choice(("", "", *_CONSONANTS))
         for _ in range(rng.randint(1, 4))
@@ -176,14 +210,16 @@ def _made_up_word(rng: random.Random) -> str:
 
 
 def _with_slips(text: str, rng: random.Random) -> str:
-    """The text with a few words left out, or made up as if misheard."""
+    """The text with a few words left out or made up as if misheard, or in another order."""
     words = []
     for word in text.split():
         kind = rng.random()
         if kind < _SLIPS:
-            words += [_made_up_word(rng)] if kind < _SLIPS / 2 else []
+            words += [_anew(_made_up_word, rng)] if kind < _SLIPS / 2 else []
         else:
             words.append(word)
+    if rng.random() < _SHUFFLED:
+        rng.shuffle(words)
     return " ".join(words) or text
 
 

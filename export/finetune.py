@@ -1,15 +1,16 @@
-"""Training a head on labelled texts: one plain loop, and the accuracy of what came out."""
+"""Training a text classifier: one plain loop, and the answers of what came out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from squeezebert_mobile.export.model import SqueezeBertForSequenceClassification
+from squeezebert_mobile.export.model import HeadOutput, SqueezeBertForSequenceClassification
 from squeezebert_mobile.runtime import SqueezeBertTokenizer
 
-__all__ = ["Example", "Progress", "Training", "accuracy", "finetune", "predict"]
+__all__ = ["Example", "Progress", "Training", "finetune", "predict"]
 
 _EVALUATION_BATCH = 128
 _POOL = 50  # batches' worth of examples that are sorted by length together
@@ -86,7 +87,7 @@ def finetune(
 
 def _optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:
     weights = [p for p in model.parameters() if p.requires_grad]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in weights if p.dim() > _NOT_DECAYED]},
         {"params": [p for p in weights if p.dim() <= _NOT_DECAYED], "weight_decay": 0.0},
     ]
@@ -129,9 +130,9 @@ def _loss(
     batch: Sequence[Example],
 ) -> Tensor:
     labels = torch.tensor([example.label for example in batch])
-    loss = model(**_inputs(tokenizer, [example.text for example in batch]), labels=labels).loss
-    assert loss is not None
-    return loss
+    out: HeadOutput = model(**_inputs(tokenizer, [e.text for e in batch]), labels=labels)
+    assert out.loss is not None
+    return out.loss
 
 
 @torch.no_grad()
@@ -146,14 +147,3 @@ def predict(
         batch = texts[start : start + _EVALUATION_BATCH]
         answers += model(**_inputs(tokenizer, batch)).logits.argmax(-1).tolist()
     return answers
-
-
-def accuracy(
-    model: SqueezeBertForSequenceClassification,
-    tokenizer: SqueezeBertTokenizer,
-    examples: Sequence[Example],
-) -> float:
-    """The share of the examples whose likeliest label is theirs."""
-    answers = predict(model, tokenizer, [example.text for example in examples])
-    right = sum(a == example.label for a, example in zip(answers, examples, strict=True))
-    return right / len(examples)
