@@ -65,7 +65,7 @@ _MADE_UP = 0.25  # share of open slots that hold made-up words
 _PREFIXED, _SUFFIXED = 0.45, 0.25  # shares of the commands
 _SLIPS = 0.15  # share of the words that are lost or misheard
 _SHUFFLED = 0.2  # share of the sentences
-_BLENDED = 0.6  # share of the made-up words that look like English
+_BLENDED, _COMPOUND = 0.35, 0.35  # shares of the made-up words that look like English
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 
 
@@ -192,13 +192,21 @@ def _made_up_number(rng: random.Random) -> str:
 
 
 def _made_up_word(rng: random.Random) -> str:
-    return _blend(rng) if rng.random() < _BLENDED else _babble(rng)
+    kind = rng.random()
+    if kind < _BLENDED + _COMPOUND:
+        return _blend(rng, whole=kind < _COMPOUND)
+    return _babble(rng)
 
 
-def _blend(rng: random.Random) -> str:
-    """The beginning of one known word and the end of another."""
+def _blend(rng: random.Random, *, whole: bool) -> str:
+    """The beginning of one known word, or the whole of it, and the end of another.
+
+    Whole, because a word may well begin with one that means something else: "spin" is for music,
+    spinach is not.
+    """
     first, second = rng.choice(_known_words()), rng.choice(_known_words())
-    return first[: rng.randint(1, len(first))] + second[rng.randint(1, len(second) - 1) :]
+    beginning = first if whole else first[: rng.randint(1, len(first))]
+    return beginning + second[rng.randint(1, len(second) - 1) :]
 
 
 def _babble(rng: random.Random) -> str:

@@ -28,13 +28,21 @@ from squeezebert_mobile.artifact import (
     write_json,
 )
 from squeezebert_mobile.errors import ExportError, choose
+from squeezebert_mobile.export.calibration import calibrate
 from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.export.config import SqueezeBertConfig
+from squeezebert_mobile.export.outliers import set_apart, smooth
 from squeezebert_mobile.export.quantization import quantize
-from squeezebert_mobile.export.rewriting import prove_equal, rewrite
+from squeezebert_mobile.export.rewriting import Traceable, prove_equal, rewrite
+from squeezebert_mobile.export.rounding import round_weights
 from squeezebert_mobile.export.sizes import parts_of
 from squeezebert_mobile.export.to_onnx import to_onnx
-from squeezebert_mobile.export.verification import Verification, make_golden, verify
+from squeezebert_mobile.export.verification import (
+    Verification,
+    calibration_feeds,
+    make_golden,
+    verify,
+)
 from squeezebert_mobile.runtime.session import open_session
 from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
@@ -111,6 +119,9 @@ def export_checkpoint(
         with progress("rewrite"):
             rewritten = rewrite(source.model)
             prove_equal(source.model, rewritten)
+        if precision == "int8":
+            with progress("calibrate"):
+                _prepare(source, request, rewritten, texts)
         with progress("export"):
             graph = to_onnx(rewritten, sequence_length=request.sequence_length)
         recipe = None
@@ -176,6 +187,16 @@ def _verification(source: Checkpoint, request: _Request) -> Verification:
     return Verification(
         source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
     )
+
+
+def _prepare(
+    source: Checkpoint, request: _Request, rewritten: Traceable, texts: Sequence[str]
+) -> None:
+    """Ready the encoder's products for int8, by what they read on a part of the texts."""
+    read = calibrate(rewritten, calibration_feeds(_verification(source, request), texts))
+    read = set_apart(rewritten, smooth(rewritten, read))
+    prove_equal(source.model, rewritten)
+    round_weights(read)
 
 
 def _verified(

@@ -15,7 +15,9 @@ Shapes: B batch, S sequence, C channels, G groups, H heads, D channels of a head
 """
 
 import copy
+import functools
 import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import torch
@@ -31,7 +33,15 @@ from squeezebert_mobile.export.model import (
 )
 from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 
-__all__ = ["EQUAL_WITHIN", "Traceable", "prove_equal", "rewrite"]
+__all__ = [
+    "EQUAL_WITHIN",
+    "Factors",
+    "FeedForward",
+    "Traceable",
+    "products",
+    "prove_equal",
+    "rewrite",
+]
 
 #: Largest absolute difference of an fp32 output that still counts as the same function.
 EQUAL_WITHIN = 1e-4
@@ -65,6 +75,12 @@ def rewrite(model: PretrainedModel) -> Traceable:
     rewritten._modules = dict(model._modules)
     rewritten.base = _Encoder(model.base)  # type: ignore[arg-type]
     return Traceable(rewritten).eval()
+
+
+def products(model: Traceable) -> list[nn.Linear]:
+    """The matrix products of the encoder's layers, of a model that `rewrite` gave."""
+    layers = [layer for layer in model.modules() if isinstance(layer, _Layer)]
+    return [m for layer in layers for m in layer.modules() if isinstance(m, nn.Linear)]
 
 
 @torch.inference_mode()
@@ -160,6 +176,28 @@ def _by_group(conv: nn.Conv1d) -> list[tuple[Tensor, Tensor]]:
     return list(zip(weights, conv.bias.chunk(conv.groups), strict=True))
 
 
+class Factors(nn.Module):
+    """A factor for each channel on the way to products that share them; none until it is set."""
+
+    def __init__(self, readers: Iterable[nn.Module]) -> None:  # noqa: D107
+        super().__init__()
+        self._readers = tuple(readers)  # a tuple: they are modules of another, not of this one
+        self.factors: Tensor | None = None
+
+    @property
+    def readers(self) -> list[nn.Linear]:
+        """The products, each of which reads its share of the channels, in order."""
+        return [cast(nn.Linear, reader) for reader in self._readers]
+
+    def set(self, factors: Tensor) -> None:
+        """Multiply by `factors` (C) from now on."""
+        self.factors = nn.Parameter(factors, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) to (..., C)."""
+        return x if self.factors is None else x * self.factors
+
+
 class _Grouped(nn.Module):
     """A pointwise grouped convolution as one product a group."""
 
@@ -174,7 +212,7 @@ class _Grouped(nn.Module):
 def _each(modules: nn.ModuleList, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
     """Every module with its part of the last axis."""
     # A size read off x would be computed at run time in the traced graph; this one is a number.
-    width = cast(nn.Linear, modules[0]).in_features
+    width = cast(int, modules[0].in_features)
     parts = torch.split(x, width, dim=-1) if len(modules) > 1 else (x,)
     return list(zip(modules, parts, strict=True))
 
@@ -208,10 +246,11 @@ class _AttentionByGroup(nn.Module):
             )
             for query, key, value in groups
         )
+        self.factors = Factors(self.products)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         contexts = []
-        for product, part in _each(self.products, hidden):
+        for product, part in _each(self.products, self.factors(hidden)):
             # Split after the transpose: the parts are then contiguous, and there is one transpose.
             heads = _split_heads(product(part), 3 * self.heads)  # (B, 3H/G, S, D)
             query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each
@@ -272,9 +311,11 @@ class _FeedForward(nn.Module):
         self.intermediate = _Grouped(layer.intermediate)
         self.activation = layer.activation
         self.output = _Grouped(layer.output)
+        self.factors = Factors(self.intermediate.products)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.output(self.activation(self.intermediate(x)))  # type: ignore[no-any-return]
+        wide = self.activation(self.intermediate(self.factors(x)))
+        return self.output(wide)  # type: ignore[no-any-return]
 
 
 class _FeedForwardByGroup(nn.Module):
@@ -282,10 +323,50 @@ class _FeedForwardByGroup(nn.Module):
 
     def __init__(self, layer: EncoderLayer) -> None:
         super().__init__()
-        self.first = nn.ModuleList(_linear(*group) for group in _by_group(layer.intermediate))
-        self.activation = layer.activation
-        self.second = nn.ModuleList(_linear(*group) for group in _by_group(layer.output))
+        groups = zip(_by_group(layer.intermediate), _by_group(layer.output), strict=True)
+        self.groups = nn.ModuleList(
+            FeedForward(_linear(*first), layer.activation, _linear(*second))
+            for first, second in groups
+        )
+        self.factors = Factors(cast(FeedForward, group).first[0] for group in self.groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = [self.activation(product(part)) for product, part in _each(self.first, x)]
-        return _join([product(part) for product, part in zip(self.second, wide, strict=True)])
+        return _join([group(part) for group, part in _each(self.groups, self.factors(x))])
+
+
+class FeedForward(nn.Module):
+    """The two products of a group, and the activation between them.
+
+    The channels between the products can be parted: each part has products of its own, and what
+    these give adds up.
+    """
+
+    def __init__(  # noqa: D107
+        self, first: nn.Linear, activation: Callable[[Tensor], Tensor], second: nn.Linear
+    ) -> None:
+        super().__init__()
+        self.in_features = first.in_features
+        self.first = nn.ModuleList([first])
+        self.activation = activation
+        self.second = nn.ModuleList([second])
+
+    @property
+    def products(self) -> tuple[list[nn.Linear], list[nn.Linear]]:
+        """The products into the wide layer and those out of it, a pair for each part."""
+        return [cast(nn.Linear, p) for p in self.first], [cast(nn.Linear, p) for p in self.second]
+
+    def part(self, channels: Sequence[Tensor]) -> None:
+        """Part the channels between the products: one tensor of numbers for each part."""
+        (first,), (second,) = self.products
+        nothing = torch.zeros_like(second.bias)  # the bias is to be added once
+        self.first = nn.ModuleList(_linear(first.weight[c], first.bias[c]) for c in channels)
+        self.second = nn.ModuleList(
+            _linear(second.weight[:, c], nothing if place else second.bias)
+            for place, c in enumerate(channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C/G) to (..., C/G)."""
+        parts = zip(self.first, self.second, strict=True)
+        results: list[Tensor] = [second(self.activation(first(x))) for first, second in parts]
+        return functools.reduce(torch.add, results)

@@ -41,6 +41,7 @@ __all__ = [
     "LIMITS",
     "Limit",
     "Verification",
+    "calibration_feeds",
     "make_golden",
     "verify",
 ]
@@ -165,6 +166,28 @@ def _feeds(verification: Verification, texts: Sequence[str]) -> Iterator[tuple[i
                 yield batch, _feed(verification, rows, length, padded=padded)
             place += batch
             kind += 1
+
+
+def calibration_feeds(
+    verification: Verification, texts: Sequence[str]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Ids, mask and types: every second text, three at a time, padded; then two long ones.
+
+    Every second, so that verification meets others. The long ones are all texts in a row, as far
+    as the model reads, so that every position has been seen.
+    """
+    length = verification.lengths[len(verification.lengths) // 2]
+    rows = [_row(texts, place, verification.task) for place in range(0, len(texts), 2)]
+    feeds = [
+        _feed(verification, rows[i : i + 3], length, padded=True) for i in range(0, len(rows), 3)
+    ]
+    rows = [(" ".join(order), None) for order in (texts, texts[::-1])]
+    feeds.append(_feed(verification, rows, verification.max_sequence_length, padded=True))
+    for feed in feeds:
+        if verification.task.name == "multiple-choice":
+            feed = {name: array[None] for name, array in feed.items()}  # (1, rows, S)
+        ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
+        yield ids, mask, types
 
 
 def _choices(

@@ -1,0 +1,62 @@
+"""Weights rounded to int8 so that the errors cancel on real text, rather than each to its nearest.
+
+A product's channels move together. What rounding one weight up adds to the output, rounding a
+weight of a channel that moves with it down takes away again. Going through the channels, the
+largest first, each one's rounding error is spread over those still to come, in the way that the
+inputs' second moments say (GPTQ, arXiv 2210.17323). Nothing is paid for it at run time.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from squeezebert_mobile.export.calibration import Inputs
+
+__all__ = ["round_weights"]
+
+_LARGEST = 127
+_DAMPING = 0.1  # of the mean moment, added to each: 0.01 fits a few thousand tokens too well
+_BLOCK = 128  # channels after which the rest is updated at once, for speed
+
+
+@torch.no_grad()
+def round_weights(read: dict[nn.Linear, Inputs]) -> None:
+    """Round the products' weights in place to 255 steps an output channel.
+
+    The largest weight of an output channel becomes 127 steps, so rounding to the nearest of those
+    steps, as `quantize` does, finds the same integers again.
+
+    Args:
+        read: What each product reads.
+    """
+    for product, inputs in read.items():
+        rounded = _rounded(product.weight.double(), inputs.moment.double())
+        product.weight = nn.Parameter(rounded.float(), requires_grad=False)
+
+
+def _rounded(weight: Tensor, moment: Tensor) -> Tensor:
+    """The weight (out, C), rounded for inputs with the second moment (C, C)."""
+    order = moment.diagonal().argsort(descending=True)
+    spread = _spread(moment[order][:, order])
+    left, rounded = weight[:, order], torch.empty_like(weight)
+    largest, place = left.abs().max(dim=1)  # (out)
+    step = torch.where(largest > 0, largest / _LARGEST, 1)
+    pinned = left.gather(1, place[:, None]).squeeze(1)  # the largest one keeps its value: the scale
+    for start in range(0, len(order), _BLOCK):
+        end = min(start + _BLOCK, len(order))
+        errors = torch.empty(len(weight), end - start, dtype=weight.dtype)
+        for i in range(start, end):
+            nearest = (left[:, i] / step).round().clamp(-_LARGEST, _LARGEST) * step
+            rounded[:, i] = torch.where(place == i, pinned, nearest)
+            error = (left[:, i] - rounded[:, i]) / spread[i, i]
+            left[:, i:end] -= error[:, None] * spread[i, i:end]
+            errors[:, i - start] = error
+        left[:, end:] -= errors @ spread[start:end, end:]
+    return rounded[:, order.argsort()]
+
+
+def _spread(moment: Tensor) -> Tensor:
+    """Row i: how the error of channel i is best made up for by those after it. (C, C)."""
+    damped = moment + _DAMPING * moment.diagonal().mean().clamp(min=1e-12) * torch.eye(len(moment))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+    rows: Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return rows
