@@ -8,9 +8,10 @@ not padding:
     cosine        of each token's vector. Outputs with fewer than 64 numbers a token (labels,
                   positions) are joined until there are 64: a cosine of two numbers says nothing
     agreement     how often the answer (the largest logit) is the same, over the answers that the
-                  checkpoint gives with a margin above the drift: twice the largest difference of
-                  the median answer, one logit up and another down. A tie decided by rounding says
-                  nothing; and answers that are grossly wrong do not widen a median
+                  checkpoint gives with a margin above the drift: twice the largest difference
+                  that nine in ten answers keep within, one logit up and another down. A tie
+                  decided by rounding says nothing. The nine in ten are inferred from the median,
+                  which answers that are grossly wrong do not widen
 """
 
 import contextlib
@@ -54,6 +55,7 @@ GOLDEN_TEXTS = 8
 GOLDEN_VALUES = 64  # of each output of a golden text
 SMALLEST_VECTOR = 64  # numbers
 SMALL_MODEL = 10_000_000  # parameters
+NINE_IN_TEN = 1.645 / 0.674  # of a normal drift's size: the 90th percentile in medians
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,7 @@ class _Drift:
         """Answers that agree, answers counted, answers not counted for their small margin."""
         if not self.margins:
             return 0, 0, 0
-        drift = 2 * np.median(np.concatenate(self.differences))
+        drift = 2 * NINE_IN_TEN * np.median(np.concatenate(self.differences))
         counted = np.concatenate(self.margins) > drift
         agreed = np.concatenate(self.agrees)[counted]
         return int(agreed.sum()), int(counted.sum()), int((~counted).sum())

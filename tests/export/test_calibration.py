@@ -1,0 +1,143 @@
+"""Calibration against what was multiplied; outliers and rounding against the plain way."""
+
+import pytest
+import torch
+from tiny import tiny_config
+from torch import Tensor, nn
+
+from squeezebert_mobile.export.calibration import Inputs, calibrate
+from squeezebert_mobile.export.model import SqueezeBertModel, initialize
+from squeezebert_mobile.export.outliers import set_apart, smooth
+from squeezebert_mobile.export.rewriting import (
+    EQUAL_WITHIN,
+    FeedForward,
+    Traceable,
+    products,
+    prove_equal,
+    rewrite,
+)
+from squeezebert_mobile.export.rounding import round_weights
+
+LOUD, FACTOR = 5, 100.0
+
+
+@pytest.fixture
+def model() -> SqueezeBertModel:
+    config = tiny_config(
+        "squeezebert", hidden_size=64, num_attention_heads=4, intermediate_size=512
+    )
+    found = initialize("feature-extraction", config, seed=1)
+    assert isinstance(found, SqueezeBertModel)
+    return found
+
+
+@pytest.fixture
+def feeds() -> list[tuple[Tensor, Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, 60, (6, 4, 12), generator=generator)
+    mask = torch.ones_like(ids)
+    mask[:, 0, 7:] = 0
+    return [(i, m, torch.zeros_like(i)) for i, m in zip(ids, mask, strict=True)]
+
+
+@torch.no_grad()
+def _with_a_loud_channel(model: SqueezeBertModel) -> SqueezeBertModel:
+    """One channel inside each feed-forward is a hundred times louder, and read as much quieter."""
+    for layer in model.layers:
+        layer.intermediate.weight[LOUD] *= FACTOR
+        layer.intermediate.bias[LOUD] = FACTOR
+        layer.output.weight[:, LOUD] /= FACTOR
+    return model
+
+
+def _error(product: nn.Linear, read: Inputs, exact: Tensor) -> float:
+    difference = (product.weight - exact).double()
+    return float(((difference @ read.moment.double()) * difference).sum())
+
+
+def test_the_moments_are_of_the_texts_and_the_ranges_of_the_padding_too(
+    model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    rewritten = rewrite(model)
+    read = calibrate(rewritten, feeds)
+    assert set(read) == set(products(rewritten))
+    first = products(rewritten)[0]  # the first group, which reads the embeddings
+    hidden = torch.stack([model.embeddings(ids, types, None, None) for ids, _, types in feeds])
+    hidden = hidden[..., : first.in_features]
+    texts = hidden[torch.stack([mask for _, mask, _ in feeds]).bool()]
+    torch.testing.assert_close(read[first].largest, hidden.abs().flatten(0, 2).amax(0))
+    torch.testing.assert_close(read[first].moment, texts.T @ texts, rtol=1e-4, atol=1e-3)
+
+
+def test_smoothing_evens_channels_out_and_changes_nothing_else(
+    model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    with torch.no_grad():
+        model.embeddings.norm.weight[LOUD] = FACTOR
+    rewritten = rewrite(model)
+    before = calibrate(rewritten, feeds)
+    said = smooth(rewritten, before)
+    assert prove_equal(model, rewritten) <= EQUAL_WITHIN
+    after = calibrate(rewritten, feeds)
+    first = products(rewritten)[0]
+
+    def unevenness(read: Inputs) -> float:
+        return float(read.largest.max() / read.largest.median())
+
+    assert unevenness(before[first]) > 30 > 10 > unevenness(after[first])
+    for product, read in after.items():  # what it says, and what is seen
+        torch.testing.assert_close(said[product].largest, read.largest, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(said[product].moment, read.moment, rtol=1e-3, atol=1e-2)
+
+
+def test_loud_channels_are_set_apart_and_nothing_else_changes(
+    model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    model = _with_a_loud_channel(model)
+    rewritten = rewrite(model)
+    said = set_apart(rewritten, calibrate(rewritten, feeds))
+    groups = [module for module in rewritten.modules() if isinstance(module, FeedForward)]
+    parts = [[second.in_features for second in group.products[1]] for group in groups]
+    each = len(groups) // len(model.layers)
+    assert parts[0] == [64, 64], "the group with the loud channel"
+    assert all(part == [128] for part in parts[1:each]), "the groups without"
+    assert prove_equal(model, rewritten) <= EQUAL_WITHIN
+    seen = calibrate(rewritten, feeds)
+    assert set(said) == set(seen)
+    for product, read in seen.items():
+        torch.testing.assert_close(said[product].largest, read.largest, rtol=1e-3, atol=1e-4)
+
+
+def test_nothing_is_set_apart_where_channels_are_alike(
+    model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    rewritten = rewrite(model)
+    before = products(rewritten)
+    set_apart(rewritten, calibrate(rewritten, feeds))
+    assert products(rewritten) == before
+
+
+def test_rounding_errors_cancel(
+    model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    rewritten: Traceable = rewrite(model)
+    read = calibrate(rewritten, feeds)
+    exact = {product: product.weight.clone() for product in read}
+    round_weights(read)
+    for product, inputs in read.items():
+        steps = exact[product].abs().amax(dim=1, keepdim=True) / 127
+        ours = _error(product, inputs, exact[product])
+        quotient = product.weight / steps
+        torch.testing.assert_close(quotient, quotient.round(), atol=1e-3, rtol=0)
+        assert quotient.abs().amax(dim=1).round().eq(127).all(), "quantize finds the same scale"
+        product.weight.data = (exact[product] / steps).round() * steps
+        assert ours < 0.8 * _error(product, inputs, exact[product])
+
+
+def test_a_channel_that_is_never_read_is_no_trouble() -> None:
+    product = nn.Linear(4, 3)
+    with torch.no_grad():
+        product.weight[1] = 0
+    nothing = Inputs(torch.zeros(4), torch.zeros(4, 4))
+    round_weights({product: nothing})
+    assert product.weight.isfinite().all()
