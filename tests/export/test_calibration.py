@@ -28,6 +28,11 @@ def model() -> SqueezeBertModel:
     )
     found = initialize("feature-extraction", config, seed=1)
     assert isinstance(found, SqueezeBertModel)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for layer in found.layers:
+            for bias in (layer.intermediate.bias, layer.output.bias):
+                bias.normal_(generator=generator)
     return found
 
 
@@ -132,6 +137,23 @@ def test_rounding_errors_cancel(
         assert quotient.abs().amax(dim=1).round().eq(127).all(), "quantize finds the same scale"
         product.weight.data = (exact[product] / steps).round() * steps
         assert ours < 0.8 * _error(product, inputs, exact[product])
+
+
+def test_rounding_in_blocks_is_rounding_channel_by_channel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    product, seen = nn.Linear(300, 8), torch.randn(900, 300, generator=generator)
+    seen[:, 1:] += seen[:, :-1]  # neighbours move together
+    read, weight = Inputs(seen.abs().amax(0), seen.T @ seen), product.weight.detach().clone()
+    rounded = []
+    for block in (300, 128, 7):
+        monkeypatch.setattr("squeezebert_mobile.export.rounding._BLOCK", block)
+        product.weight = nn.Parameter(weight.clone())
+        round_weights({product: read})
+        rounded.append(product.weight)
+    torch.testing.assert_close(rounded[1], rounded[0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(rounded[2], rounded[0], rtol=0, atol=1e-6)
 
 
 def test_a_channel_that_is_never_read_is_no_trouble() -> None:
