@@ -32,7 +32,7 @@ def model() -> SqueezeBertModel:
     with torch.no_grad():
         for layer in found.layers:
             for bias in (layer.intermediate.bias, layer.output.bias):
-                bias.normal_(generator=generator)
+                bias.normal_(std=0.02, generator=generator)
     return found
 
 
