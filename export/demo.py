@@ -29,8 +29,9 @@ __all__ = ["HELD_OUT_PER_INTENT", "LICENSE", "examples", "make_demo", "measure",
 LICENSE = "apache-2.0"
 SEED = 0
 HELD_OUT_PER_INTENT = 100
-TRAINING_PER_INTENT = 2000
-TRAINING = Training(epochs=2, batch_size=32, learning_rate=7e-4, seed=SEED)
+TRAINING_PER_INTENT = 8000
+VOCABULARY_PER_INTENT = 2000  # sentences that the vocabulary is made from
+TRAINING = Training(epochs=2, batch_size=32, learning_rate=1e-3, seed=SEED)
 
 MAX_TOKENS = 128
 VOCABULARY_SIZE = 2400
@@ -42,7 +43,7 @@ _OTHER = string.punctuation + "–—‘’“”„…«»¡¿°€£"
 
 SIZES: dict[str, Any] = {
     "hidden_size": 128,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "intermediate_size": 512,
     "max_position_embeddings": MAX_TOKENS,
@@ -114,8 +115,8 @@ def make_demo(folder: Path) -> dict[str, Any]:
     Returns:
         What results.json holds: the held-out accuracy, the recipe, the versions.
     """
-    clean = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED)
-    vocab = vocabulary([sentence.text for sentence in clean])
+    clean = examples("training", per_intent=VOCABULARY_PER_INTENT)
+    vocab = vocabulary([example.text for example in clean])
     tokenizer = SqueezeBertTokenizer(vocab, model_max_length=MAX_TOKENS)
     model = _untrained(len(vocab))
     learned = examples("training", per_intent=TRAINING_PER_INTENT, noisy=True)

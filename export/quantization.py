@@ -5,7 +5,8 @@
     embeddings    int8, symmetric, one scale a row
 
 A product becomes ONNX Runtime's DynamicQuantizeMatMul, which quantizes its input, multiplies in
-integers and adds the bias: one operator with ARM64 and x86-64 kernels. A table stays a table of
+integers and adds the bias: one operator with ARM64 and x86-64 kernels. A group's attention, with
+the product before it, becomes one QAttention (`attention.py`). A table stays a table of
 bytes, and only the rows looked up become floats. The decoder of a masked language model is tied to
 the word embeddings: a row's scale of the one is an output channel's scale of the other, so both
 read one table.
@@ -23,6 +24,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node, make_opsetid
 
 from squeezebert_mobile.artifact import Quantization
+from squeezebert_mobile.export.attention import fuse_attention
 from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, consumers, drop_unread, initializers
 
 __all__ = ["quantize"]
@@ -69,6 +71,7 @@ def quantize(fp32: ModelProto) -> tuple[ModelProto, Quantization]:
     proto.graph.node.extend(graph.nodes)
     proto.opset_import.append(make_opsetid(CONTRIB_DOMAIN, 1))
     drop_unread(proto)
+    fuse_attention(proto)
     onnx.checker.check_model(proto)
     return proto, Quantization(
         weights="int8, symmetric, one scale an output channel",

@@ -232,30 +232,47 @@ def _attention(layer: EncoderLayer) -> nn.Module:
 
 
 class _AttentionByGroup(nn.Module):
-    """Group g of the product gives query, key and value of the heads of group g."""
+    """Group g of query, key and value makes the heads of group g."""
 
     def __init__(self, layer: EncoderLayer) -> None:
         super().__init__()
         groups = zip(*map(_by_group, (layer.query, layer.key, layer.value)), strict=True)
         head_size = layer.query.out_channels // layer.heads
-        self.heads = layer.heads // layer.query.groups  # of one group
-        self.products = nn.ModuleList(
-            _linear(
-                torch.cat([_scaled(query[0], head_size), key[0], value[0]]),  # (3C/G, C/G)
-                torch.cat([_scaled(query[1], head_size), key[1], value[1]]),  # (3C/G)
+        self.groups = nn.ModuleList(
+            _AttentionGroup(
+                _linear(
+                    torch.cat([_scaled(query[0], head_size), key[0], value[0]]),  # (3C/G, C/G)
+                    torch.cat([_scaled(query[1], head_size), key[1], value[1]]),  # (3C/G)
+                ),
+                heads=layer.heads // layer.query.groups,
             )
             for query, key, value in groups
         )
-        self.factors = Factors(self.products)
+        self.factors = Factors(cast(_AttentionGroup, group).product for group in self.groups)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        contexts = []
-        for product, part in _each(self.products, self.factors(hidden)):
-            # Split after the transpose: the parts are then contiguous, and there is one transpose.
-            heads = _split_heads(product(part), 3 * self.heads)  # (B, 3H/G, S, D)
-            query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each
-            contexts.append(_attend(query, key, value, mask))
-        return _join(contexts)
+        return _join(
+            [group(part, mask) for group, part in _each(self.groups, self.factors(hidden))]
+        )
+
+
+class _AttentionGroup(nn.Module):
+    """One product gives query, key and value of a group's heads, which attend by themselves.
+
+    A module of its own, so that its nodes in the graph share a name: `attention.py` fuses them.
+    """
+
+    def __init__(self, product: nn.Linear, *, heads: int) -> None:
+        super().__init__()
+        self.in_features = product.in_features
+        self.product = product
+        self.heads = heads  # H/G
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # Split after the transpose: the parts are then contiguous, and there is one transpose.
+        heads = _split_heads(self.product(x), 3 * self.heads)  # (B, 3H/G, S, D)
+        query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each
+        return _attend(query, key, value, mask)
 
 
 class _Attention(nn.Module):
