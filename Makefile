@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## export the demo to int8, ask it five questions, measure SqueezeBERT against BERT
 	$(BIN)/python -m squeezebert_mobile.demo
 
-demo-checkpoint: $(READY)  ## train the demo checkpoint again (a few minutes; the same bytes)
+demo-checkpoint: $(READY)  ## train the demo checkpoint again (15 minutes; the same bytes)
 	$(BIN)/python -m squeezebert_mobile.export.demo export/assets/demo
 
 test: $(READY)  ## every Python test; no phone, no GPU, no Java, no network

@@ -11,7 +11,7 @@ from squeezebert_mobile.export.model import (
     SqueezeBertModel,
     initialize,
 )
-from squeezebert_mobile.export.pipeline import export_checkpoint
+from squeezebert_mobile.export.pipeline import export_checkpoint, verify_against
 from squeezebert_mobile.export.weights import weights_sha256
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "initialize",
     "task_of",
     "weights_sha256",
+    "verify_against",
 ]

@@ -5,6 +5,7 @@ import importlib.metadata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -43,10 +44,11 @@ from squeezebert_mobile.export.verification import (
     make_golden,
     verify,
 )
+from squeezebert_mobile.runtime import Pipeline
 from squeezebert_mobile.runtime.session import open_session
 from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
-__all__ = ["Progress", "export_checkpoint"]
+__all__ = ["Progress", "export_checkpoint", "verify_against"]
 
 _TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim")
 #: Shorter than this no pair of texts fits between its special tokens.
@@ -218,6 +220,47 @@ def _verified(
         session.close()
     write_json(golden, folder / GOLDEN_FILE)
     return parity
+
+
+def verify_against(
+    model: Pipeline[Any],
+    checkpoint: str | Path,
+    *,
+    texts: Sequence[str] | None = None,
+    progress: Progress = _silent,
+) -> Parity:
+    """Hold a loaded artifact against a checkpoint, as at the end of an export.
+
+    Args:
+        model: What `load_artifact` gave.
+        checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
+        texts: What to verify with; None takes the 200 sentences that ship with the package.
+        progress: Called with the name of each step.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        ExportError: its vocabulary is another one.
+        ParityError: the artifact does not answer as the checkpoint does.
+    """
+    manifest = model.manifest
+    with progress("load"):
+        source = open_checkpoint(checkpoint, task=manifest.task)
+    if source.tokenizer.get_vocab() != model.tokenizer.get_vocab():
+        raise ExportError(
+            f"{str(checkpoint)!r} has another vocabulary than the artifact, which was made from "
+            f"{manifest.source.name!r}; give that checkpoint"
+        )
+    verification = Verification(
+        source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length
+    )
+    with progress("verify") as report:
+        return verify(
+            verification,
+            model.session,
+            manifest.precision,
+            texts or shipped_texts(),
+            progress=report,
+        )
 
 
 # The manifest -------------------------------------------------------------------------------

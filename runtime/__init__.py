@@ -1,5 +1,6 @@
 """Run an exported artifact: its tokenizer, its session, and a pipeline for its task."""
 
+from squeezebert_mobile.runtime.golden import GoldenCheck, check_golden
 from squeezebert_mobile.runtime.loading import PIPELINES, load_artifact
 from squeezebert_mobile.runtime.pipeline import Pipeline
 from squeezebert_mobile.runtime.results import (
@@ -27,6 +28,7 @@ __all__ = [
     "FeatureExtractionResult",
     "Fill",
     "FillMaskResult",
+    "GoldenCheck",
     "Label",
     "MultipleChoiceResult",
     "OnnxSession",
@@ -38,6 +40,7 @@ __all__ = [
     "SqueezeBertTokenizerFast",
     "TextClassificationResult",
     "TokenClassificationResult",
+    "check_golden",
     "load_artifact",
     "open_session",
 ]

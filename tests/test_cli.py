@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, where, and how it exits."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from squeezebert_mobile.artifact import read_artifact
+from squeezebert_mobile.artifact import file_facts, read_artifact
 from squeezebert_mobile.cli import app, main
 from squeezebert_mobile.export.checkpoint import shipped_texts
 
@@ -67,7 +68,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert best < 0.5
 
 
-@pytest.mark.parametrize("command", ["export", "run", "bench"])
+@pytest.mark.parametrize("command", ["export", "run", "verify", "bench"])
 def test_help_of_every_command_fits_80_columns(cli: Run, command: str) -> None:
     code, out, err = _run(*cli, command, "--help")
     assert (code, err) == (0, "")
@@ -151,6 +152,54 @@ def test_run_into_a_closed_pipe_ends_quietly(assistant: Path) -> None:
     assert process.returncode == 1
 
 
+def test_verify_shows_that_the_answers_are_reproduced(cli: Run, assistant: Path) -> None:
+    code, out, err = _run(*cli, "verify", assistant)
+    assert (code, err) == (0, "")
+    assert "checksums right" in out and "8 of 8" in out
+    code, out, _ = _run(*cli, "verify", assistant, "--json")
+    (golden,) = json.loads(out)["golden"]
+    assert golden["output"] == "logits" and golden["holds"] and golden["texts"] == 8
+
+
+def test_verify_against_compares_with_the_checkpoint(cli: Run, assistant: Path) -> None:
+    texts = assistant.with_name("texts.txt")
+    code, out, err = _run(*cli, "verify", assistant, "--against", "demo", "--texts", texts)
+    assert (code, err) == (0, "")
+    assert "verified on 25 texts" in out
+    code, out, _ = _run(*cli, "verify", assistant, "--against", "demo", "--texts", texts, "--json")
+    assert (
+        json.loads(out)["parity"]
+        == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))["parity"]
+    )
+
+
+def test_verify_sees_another_answer(cli: Run, assistant: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(assistant, folder)
+    golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    golden["texts"][3]["outputs"]["logits"]["values"][2] += 9
+    (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    code, _, err = _run(*cli, "verify", folder)
+    assert code == 1 and "golden.json' has changed since the export" in err
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["golden.json"] = file_facts(folder / "golden.json").model_dump()
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    code, out, err = _run(*cli, "verify", folder, "--against", "demo")
+    assert code == 1
+    assert err.startswith("error: this machine does not reproduce the artifact's answers: logits")
+    assert err.count("\n") == 1 and "checkpoint's" not in out
+
+
+def test_verify_against_another_checkpoint_says_which_it_was_made_from(
+    cli: Run, assistant: Path, tmp_path: Path
+) -> None:
+    tiny.write_checkpoint(tmp_path / "other", task="text-classification")
+    code, _, err = _run(*cli, "verify", assistant, "--against", tmp_path / "other")
+    assert code == 1
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert "has another vocabulary than the artifact, which was made from 'demo'" in err
+
+
 def test_bench_measures_against_a_baseline(cli: Run, assistant: Path, tmp_path: Path) -> None:
     fp32, results = tmp_path / "fp32", tmp_path / "results.json"
     tiny.write_checkpoint(tmp_path / "bert", "bert", "text-classification")
@@ -182,6 +231,8 @@ def test_bench_measures_against_a_baseline(cli: Run, assistant: Path, tmp_path: 
         (("run", "ASSISTANT", ""), "empty"),
         (("run", "ASSISTANT", "text", "--choice", "a"), "--choice is not for text-classification"),
         (("run", "ASSISTANT", "text", "--question", "why"), "--question is not for text-class"),
+        (("verify", "nowhere"), "no such artifact folder: 'nowhere'"),
+        (("verify", "ASSISTANT", "--texts", "few.txt"), "--texts is for --against; give a"),
         (("bench", "nowhere"), "no such artifact folder: 'nowhere'"),
         (("bench", "ASSISTANT", "ASSISTANT", "--baseline", "none"), "is given twice"),
     ],

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
+from squeezebert_mobile.errors import ArtifactError, InputError, SqueezeBertMobileError
 from squeezebert_mobile.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -279,6 +280,62 @@ def _answer(text: str | bytes | None, result: Any, as_json: bool) -> None:
         print(f"  {line}", flush=True)
     if result.notice:
         print(f"note: {result.notice}", file=sys.stderr)
+
+
+# Verify -------------------------------------------------------------------------------------
+
+
+@app.command()
+def verify(
+    artifact: Annotated[Path, typer.Argument(help="An exported folder.")],
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="Compare with this checkpoint, on all texts."),
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="With --against: texts, one a line; default: 200 of ours.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of the artifact's runtime.")] = 1,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check an artifact: its files' checksums, and whether this machine reproduces its answers.
+
+    With --against the checkpoint is run as well, and the artifact must be as close to it as an
+    export must.
+    """
+    from squeezebert_mobile.artifact import read_golden
+    from squeezebert_mobile.runtime import check_golden, load_artifact
+    from squeezebert_mobile.terminal import export_progress, print_verification
+
+    if texts and not against:
+        raise InputError("--texts is for --against; give a checkpoint to compare with, too")
+    model = load_artifact(artifact, threads=threads)
+    checks = check_golden(model.session, model.manifest, read_golden(artifact))
+    parity = None
+    if against and all(check.holds for check in checks):
+        from squeezebert_mobile.errors import require
+
+        require("torch", "export")
+        from squeezebert_mobile.export import verify_against
+
+        progress = export_progress(Console(stderr=True))
+        lines = _lines(texts) if texts else None
+        parity = verify_against(model, against, texts=lines, progress=progress)
+    if as_json:
+        golden = [asdict(check) | {"holds": check.holds} for check in checks]
+        found = {"files": len(model.manifest.files), "golden": golden}
+        if parity:
+            found["parity"] = parity.model_dump(mode="json")
+        print(json.dumps(found, indent=1))
+    else:
+        print_verification(model.manifest, checks, parity, Console())
+    if wrong := [check for check in checks if not check.holds]:
+        raise ArtifactError(
+            f"this machine does not reproduce the artifact's answers: {wrong[0].output} differs by "
+            f"{wrong[0].max_abs_diff:.3g} (at most {wrong[0].tolerance:.3g}); upgrade the runtime, "
+            "or export the checkpoint again"
+        )
 
 
 BaselineKey = tuple[str, str, int | None]  # task, precision, fixed length

@@ -1,7 +1,7 @@
 """What an export shows on a terminal: its steps as they go, and a table at the end."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from squeezebert_mobile.artifact import Manifest
+from squeezebert_mobile.artifact import Manifest, Parity
+from squeezebert_mobile.runtime.golden import GoldenCheck
 
-__all__ = ["export_progress", "print_export"]
+__all__ = ["export_progress", "print_export", "print_verification"]
 
 Report = Callable[[int, int], None]
 
@@ -41,8 +42,8 @@ def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
         f"{manifest.task}, {manifest.precision} {manifest.format}: {model.type}, "
         f"{model.layers} layers of {model.hidden}, {model.parameters / 1e6:.1f} M parameters"
     )
-    console.print(_size_table(manifest), _parity_table(manifest))
-    console.print(_agreement(manifest))
+    console.print(_size_table(manifest), _parity_table(manifest.parity))
+    console.print(_agreement(manifest.parity))
     for part, why in (manifest.quantization.kept if manifest.quantization else {}).items():
         console.print(f"kept {part}: {why}", style="dim", highlight=False)
     if manifest.weights == "random":
@@ -73,9 +74,9 @@ def _sizes(parameters: int, before: int, after: int) -> tuple[str, ...]:
     return f"{parameters / 1e6:.2f} M", f"{before / 1e6:.2f}", f"{after / 1e6:.2f}", ratio
 
 
-def _parity_table(manifest: Manifest) -> Table:
+def _parity_table(parity: Parity) -> Table:
     table = _table("against fp32", "max |diff|", "mean cosine", "min cosine")
-    for name, output in manifest.parity.outputs.items():
+    for name, output in parity.outputs.items():
         table.add_row(
             name,
             f"{output.max_abs_diff:.2g}",
@@ -85,8 +86,21 @@ def _parity_table(manifest: Manifest) -> Table:
     return table
 
 
-def _agreement(manifest: Manifest) -> str:
-    parity = manifest.parity
+def print_verification(
+    manifest: Manifest, checks: Sequence[GoldenCheck], parity: Parity | None, console: Console
+) -> None:
+    """What was checked: the files, the golden answers, and the checkpoint's, if it was asked."""
+    console.print(f"{len(manifest.files)} files, checksums right")
+    table = _table("golden answers", "max |diff|", "at most", "same answer")
+    for check in checks:
+        same = "" if check.same_answers is None else f"{check.same_answers} of {check.texts}"
+        table.add_row(check.output, f"{check.max_abs_diff:.2g}", f"{check.tolerance:.2g}", same)
+    console.print(table)
+    if parity:
+        console.print(_parity_table(parity), _agreement(parity))
+
+
+def _agreement(parity: Parity) -> str:
     text = f"verified on {parity.texts} texts"
     if parity.top1_agreement is None:
         return text

@@ -21,9 +21,10 @@ CONFIG = {"hidden_size": 32, "num_attention_heads": 8, "q_groups": 4, "k_groups"
 def _fp32(family: str, task: str) -> onnx.ModelProto:
     changes = CONFIG if family == "squeezebert" else {}
     model = initialize(task, tiny.tiny_config(family, **changes), seed=3)
+    generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():  # no bias is 0, and attention is not even
-            parameter.add_(0.2 * torch.randn_like(parameter))
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
     return to_onnx(rewrite(model), sequence_length=None)
 
 

@@ -155,6 +155,11 @@ def test_the_vocabulary_spells_latin_letters(tokenizer: SqueezeBertTokenizer, te
     assert "[UNK]" not in tokenizer.tokenize(text)
 
 
+def test_the_shipped_vocabulary_is_what_the_recipe_makes(tokenizer: SqueezeBertTokenizer) -> None:
+    texts = [s.text for s in sentences("training", per_intent=demo.VOCABULARY_PER_INTENT)]
+    assert demo.vocabulary(texts) == tokenizer.get_vocab()
+
+
 # The checkpoint -----------------------------------------------------------------------------
 
 
@@ -199,6 +204,19 @@ def test_transformers_reads_it_and_gives_the_same_logits(
     assert theirs.config.id2label == dict(enumerate(INTENTS))
 
 
+def test_the_held_out_accuracy_is_high_and_the_stated_one(
+    model: SqueezeBertForSequenceClassification, tokenizer: SqueezeBertTokenizer
+) -> None:
+    asked = demo.examples("held_out", per_intent=demo.HELD_OUT_PER_INTENT)
+    found = demo.measure(model, tokenizer, asked)
+    print(f"held out: {found['right']} of {found['sentences']}, {found['accuracy']:.1%}")
+    assert found["sentences"] >= 500
+    assert found["accuracy"] >= LEAST_ACCURACY
+    stated = json.loads((demo_folder() / "results.json").read_text(encoding="utf-8"))["held_out"]
+    assert found == stated
+    assert f"{found['accuracy']:.1%}" in (demo_folder() / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_folder_is_small_and_states_its_licence() -> None:
     files = {path.name: path.stat().st_size for path in demo_folder().iterdir()}
     assert set(files) == {
@@ -217,6 +235,7 @@ def test_the_folder_is_small_and_states_its_licence() -> None:
 
 def quick_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "TRAINING_PER_INTENT", 5)
+    monkeypatch.setattr(demo, "VOCABULARY_PER_INTENT", 5)
     monkeypatch.setattr(demo, "HELD_OUT_PER_INTENT", 5)
     monkeypatch.setattr(demo, "TRAINING", replace(demo.TRAINING, epochs=1))
 

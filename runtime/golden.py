@@ -1,0 +1,85 @@
+"""Does this machine compute what the artifact computed where it was made? Its golden answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from squeezebert_mobile.artifact import Golden, GoldenOutput, GoldenText, Manifest
+from squeezebert_mobile.errors import ArtifactError, InputError
+from squeezebert_mobile.runtime.session import FloatArray, IntArray, Session
+from squeezebert_mobile.tasks import INPUT_NAMES, get_task
+
+__all__ = ["GoldenCheck", "check_golden"]
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """One output, over all golden texts."""
+
+    output: str
+    max_abs_diff: float  # from the stored values
+    tolerance: float
+    same_answers: int | None  # texts whose largest number stands where it stood; None: no answers
+    texts: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference is within the tolerance; NaN is not."""
+        return self.max_abs_diff <= self.tolerance
+
+
+def check_golden(session: Session, manifest: Manifest, golden: Golden) -> list[GoldenCheck]:
+    """Run the golden texts' ids again, and compare each output with what is stored.
+
+    Raises:
+        ArtifactError: golden.json does not fit the model.
+    """
+    names = [output.name for output in manifest.outputs]
+    complete = all(text.outputs.keys() == set(names) for text in golden.texts)
+    if not golden.texts or not complete or golden.tolerance.keys() != set(names):
+        raise _misfit(f"does not have texts with the outputs {', '.join(names)}")
+    found: dict[str, list[tuple[float, bool | None]]] = {name: [] for name in names}
+    for text in golden.texts:
+        try:
+            outputs = session.run(_feed(text, manifest))
+        except (InputError, ValueError) as error:
+            raise _misfit(f"has an input that the model does not take: {error}") from None
+        for name in names:
+            found[name].append(_compare(name, outputs[name], text.outputs[name]))
+    return [
+        GoldenCheck(
+            output=name,
+            max_abs_diff=float(np.max([difference for difference, _ in compared])),  # keeps NaN
+            tolerance=golden.tolerance[name],
+            same_answers=None
+            if compared[0][1] is None
+            else sum(bool(same) for _, same in compared),
+            texts=len(compared),
+        )
+        for name, compared in found.items()
+    ]
+
+
+def _misfit(how: str) -> ArtifactError:
+    return ArtifactError(f"golden.json {how}; export the checkpoint again")
+
+
+def _feed(text: GoldenText, manifest: Manifest) -> dict[str, IntArray]:
+    """Arrays (1, S), or (1, N, S) where the model takes choices."""
+    rows = {name: np.array(getattr(text, name), np.int64) for name in INPUT_NAMES}
+    takes_choices = "choices" in get_task(manifest.task).input_axes
+    return {name: array[None] if takes_choices else array for name, array in rows.items()}
+
+
+def _compare(name: str, ours: FloatArray, stored: GoldenOutput) -> tuple[float, bool | None]:
+    """The largest difference from the stored values, and whether the answers are the same."""
+    if ours.shape != stored.shape:
+        raise _misfit(f"has {name} in the shape {stored.shape}, the model gives {ours.shape}")
+    fits = len(stored.indices) == len(stored.values) > 0
+    if not fits or not all(0 <= index < ours.size for index in stored.indices):
+        raise _misfit(f"has values of {name} that stand nowhere in it")
+    values = ours.ravel()[list(stored.indices)]
+    difference = float(np.abs(values - np.array(stored.values, np.float32)).max())
+    if not stored.top:
+        return difference, None
+    return difference, ours.argmax(-1).ravel().tolist() == list(stored.top)
