@@ -63,10 +63,12 @@ GOALS = (
 
 def build_ours(family: str, precision: str, folder: Path) -> None:
     """Export our preset to `folder` / `precision`."""
+    from squeezebert_mobile.baselines import verification_texts
     from squeezebert_mobile.export import export_checkpoint
 
     _, checkpoint = _FAMILIES[family]
-    export_checkpoint(checkpoint, folder / precision, task=_TASK, precision=precision)
+    texts = verification_texts()
+    export_checkpoint(checkpoint, folder / precision, task=_TASK, precision=precision, texts=texts)
 
 
 def build_peer(
