@@ -27,6 +27,6 @@ __all__ = [
     "export_checkpoint",
     "initialize",
     "task_of",
-    "weights_sha256",
     "verify_against",
+    "weights_sha256",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node
 
-from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, drop_unread, initializers
+from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, initializers
 
 __all__ = ["fuse_attention"]
 
@@ -26,25 +26,29 @@ _MASK, _ZERO = "attention_mask.int32", "int8.zero"
 
 
 def fuse_attention(proto: ModelProto) -> None:
-    """Replace the operators of every attention group of a quantized graph, in place."""
+    """Replace the operators of every attention group of a quantized graph, in place.
+
+    Tensors that nobody reads any more stay; `drop_unread` removes them.
+    """
     groups: dict[str, list[NodeProto]] = {}
     for node in proto.graph.node:
         if found := _GROUP.match(node.name):
             groups.setdefault(found[1], []).append(node)
     if not groups:
         return
-    nodes = _mask(proto)
+    nodes, stored = _mask(proto), initializers(proto)
     for node in proto.graph.node:
         found = _GROUP.match(node.name)
         if not found:
             nodes.append(node)
         elif node is groups[found[1]][0]:
-            nodes += _fused(proto, found[1], groups[found[1]])
+            fused, tensors = _fused(stored, found[1], groups[found[1]])
+            nodes += fused
+            proto.graph.initializer.extend(tensors)
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
     zero = numpy_helper.from_array(np.array(0, np.int8), _ZERO)  # the weights are symmetric
     proto.graph.initializer.append(zero)
-    drop_unread(proto)
 
 
 def _mask(proto: ModelProto) -> list[NodeProto]:
@@ -58,10 +62,11 @@ def _mask(proto: ModelProto) -> list[NodeProto]:
     ]
 
 
-def _fused(proto: ModelProto, name: str, nodes: list[NodeProto]) -> list[NodeProto]:
-    """The two operators that take the place of one group's."""
+def _fused(
+    stored: dict[str, TensorProto], name: str, nodes: list[NodeProto]
+) -> tuple[list[NodeProto], list[TensorProto]]:
+    """The two operators that take the place of one group's, and the tensors they need."""
     assert tuple(node.op_type for node in nodes) == _OPERATORS, f"{name} is made of other operators"
-    stored = initializers(proto)
     product, reshape = nodes[:2]
     hidden, weight, scales, _, bias = product.input
     _, _, thrice_heads, _ = numpy_helper.to_array(stored[reshape.input[1]])
@@ -69,9 +74,10 @@ def _fused(proto: ModelProto, name: str, nodes: list[NodeProto]) -> list[NodePro
     # The operator divides by the root of the head size; the rewrite has folded that in.
     factors = np.ones(stored[scales].dims[0], np.float32)
     factors[: len(factors) // 3] = math.sqrt(len(factors) // 3 // heads)
-    for tensor in (scales, bias):
-        array = numpy_helper.to_array(stored[tensor]) * factors
-        proto.graph.initializer.append(numpy_helper.from_array(array, f"{name}/{tensor}"))
+    tensors = [
+        numpy_helper.from_array(numpy_helper.to_array(stored[each]) * factors, f"{name}/{each}")
+        for each in (scales, bias)
+    ]
     read = [f"{name}.{part}" for part in ("uint8", "scale", "zero")]
     return [
         make_node("DynamicQuantizeLinear", [hidden], read, f"{name}.quantized"),
@@ -84,4 +90,4 @@ def _fused(proto: ModelProto, name: str, nodes: list[NodeProto]) -> list[NodePro
             num_heads=heads,
             mask_filter_value=float(np.finfo(np.float32).min),
         ),
-    ]
+    ], tensors

@@ -70,8 +70,8 @@ def quantize(fp32: ModelProto) -> tuple[ModelProto, Quantization]:
     del proto.graph.node[:]
     proto.graph.node.extend(graph.nodes)
     proto.opset_import.append(make_opsetid(CONTRIB_DOMAIN, 1))
-    drop_unread(proto)
     fuse_attention(proto)
+    drop_unread(proto)
     onnx.checker.check_model(proto)
     return proto, Quantization(
         weights="int8, symmetric, one scale an output channel",
