@@ -1,6 +1,7 @@
 """From a checkpoint to an artifact: the torch models and what is done to them."""
 
 from squeezebert_mobile.export.config import BertConfig, SqueezeBertConfig, task_of
+from squeezebert_mobile.export.inspection import inspect_checkpoint
 from squeezebert_mobile.export.model import (
     MODEL_CLASSES,
     SqueezeBertForMaskedLM,
@@ -26,6 +27,7 @@ __all__ = [
     "SqueezeBertModel",
     "export_checkpoint",
     "initialize",
+    "inspect_checkpoint",
     "task_of",
     "verify_against",
     "weights_sha256",

@@ -16,7 +16,17 @@ from squeezebert_mobile.hub import checkpoint_folder
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.tasks import get_task
 
-__all__ = ["DEMO", "PRESETS", "Checkpoint", "demo_folder", "open_checkpoint", "shipped_texts"]
+__all__ = [
+    "DEMO",
+    "PRESETS",
+    "PRESET_TASK",
+    "Checkpoint",
+    "demo_folder",
+    "open_checkpoint",
+    "preset_config",
+    "shipped_texts",
+    "stated_license",
+]
 
 DEMO = "demo"
 
@@ -25,6 +35,8 @@ PRESETS: dict[str, Callable[[], SqueezeBertConfig]] = {
     "preset:squeezebert-base": lambda: SqueezeBertConfig(vocab_size=30528),
     "preset:bert-base": BertConfig,
 }
+#: The head of a preset where no task is named.
+PRESET_TASK = "text-classification"
 
 
 @dataclass(frozen=True)
@@ -56,14 +68,14 @@ def open_checkpoint(name: str | Path, *, task: str | None = None) -> Checkpoint:
     Args:
         name: A folder, a Hub id, `demo`, or one of PRESETS.
         task: Which head; None takes the one that the config's architectures name
-            (text-classification for a preset).
+            (PRESET_TASK for a preset).
 
     Raises:
         CheckpointError: there is none, or it is damaged, or it has no such head.
         ExportError: there is no such task.
     """
     if str(name).startswith("preset:"):
-        return _preset(str(name), get_task(task or "text-classification").name)
+        return _preset(str(name), get_task(task or PRESET_TASK).name)
     folder = demo_folder() if name == DEMO else checkpoint_folder(name)
     config = SqueezeBertConfig.from_pretrained(folder)
     model = MODEL_CLASSES[get_task(task or task_of(config)).name].from_pretrained(folder)
@@ -79,11 +91,11 @@ def open_checkpoint(name: str | Path, *, task: str | None = None) -> Checkpoint:
         tokenizer=tokenizer,
         weights="trained",
         sha256=weights_sha256(folder),
-        license=_license(folder, config),
+        license=stated_license(folder, config),
     )
 
 
-def _license(folder: Path, config: SqueezeBertConfig) -> str | None:
+def stated_license(folder: Path, config: SqueezeBertConfig) -> str | None:
     """What config.json or the front matter of README.md states."""
     stated = config.extra.get("license")
     if isinstance(stated, str):
@@ -94,10 +106,19 @@ def _license(folder: Path, config: SqueezeBertConfig) -> str | None:
     return found[1] if found else None
 
 
-def _preset(name: str, task: str) -> Checkpoint:
+def preset_config(name: str) -> SqueezeBertConfig:
+    """The architecture of the preset `name`.
+
+    Raises:
+        CheckpointError: there is no such preset.
+    """
     if name not in PRESETS:
         raise CheckpointError(choose("preset", name, PRESETS))
-    model = initialize(task, PRESETS[name]())
+    return PRESETS[name]()
+
+
+def _preset(name: str, task: str) -> Checkpoint:
+    model = initialize(task, preset_config(name))
     digest = hashlib.sha256()
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())

@@ -18,7 +18,6 @@ from squeezebert_mobile.artifact import (
     PRECISIONS,
     SCHEMA_VERSION,
     Manifest,
-    ModelFacts,
     Parity,
     Part,
     Quantization,
@@ -32,12 +31,12 @@ from squeezebert_mobile.errors import ExportError, choose
 from squeezebert_mobile.export.calibration import calibrate
 from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.export.config import SqueezeBertConfig
+from squeezebert_mobile.export.facts import model_facts, parts_of
 from squeezebert_mobile.export.outliers import set_apart, smooth
 from squeezebert_mobile.export.quantization import quantize
 from squeezebert_mobile.export.rewriting import Traceable, prove_equal, rewrite
 from squeezebert_mobile.export.rounding import round_weights
-from squeezebert_mobile.export.sizes import parts_of
-from squeezebert_mobile.export.to_onnx import to_onnx
+from squeezebert_mobile.export.to_onnx import operators, to_onnx
 from squeezebert_mobile.export.verification import (
     Verification,
     calibration_feeds,
@@ -130,11 +129,11 @@ def export_checkpoint(
         if precision == "int8":
             with progress("quantize"):
                 graph, recipe = quantize(graph)
-        parts = parts_of(source.model, graph)
+        parts, kernels = parts_of(source.model, graph), operators(graph)
         onnx.save(graph, str(partial / MODEL_FILES[format]))
         del graph, rewritten  # twice the model, where memory is short
         source.tokenizer.save_pretrained(partial)
-        draft = _manifest(source, request, parts, recipe)
+        draft = _manifest(source, request, parts, recipe, kernels)
         with progress("verify") as report:
             parity = _verified(source, request, draft, partial, texts, report)
         manifest = draft.model_copy(
@@ -267,7 +266,11 @@ def verify_against(
 
 
 def _manifest(
-    source: Checkpoint, request: _Request, parts: dict[str, Part], recipe: Quantization | None
+    source: Checkpoint,
+    request: _Request,
+    parts: dict[str, Part],
+    recipe: Quantization | None,
+    kernels: dict[str, int],
 ) -> Manifest:
     """Everything but what verification and the finished files say."""
     config = source.model.config
@@ -278,7 +281,7 @@ def _manifest(
         task=task.name,
         labels=tuple(config.id2label.values()) if has_labels else None,
         problem_type=config.problem_type if task.name == "text-classification" else None,  # type: ignore[arg-type]
-        model=_model_facts(source),
+        model=model_facts(source.model),
         parts=parts,
         weights=source.weights,
         format=request.format,  # type: ignore[arg-type]
@@ -294,6 +297,7 @@ def _manifest(
         max_sequence_length=request.max_sequence_length,
         source=Source(name=source.name, sha256=source.sha256, license=source.license),
         quantization=recipe,
+        operators=kernels,
         files={},
         parity=Parity(outputs={}, top1_agreement=None, answers=0, answers_undecided=0, texts=0),
         versions={"squeezebert-mobile": __version__}
@@ -312,23 +316,3 @@ def _axes(
         "labels": config.num_labels,
     }
     return tuple(known.get(name) or name for name in names)
-
-
-def _model_facts(source: Checkpoint) -> ModelFacts:
-    config = source.model.config
-    return ModelFacts(
-        type=config.model_type,  # type: ignore[arg-type]
-        layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
-        heads=config.num_attention_heads,
-        groups={
-            "query": config.q_groups,
-            "key": config.k_groups,
-            "value": config.v_groups,
-            "attention_output": config.post_attention_groups,
-            "intermediate": config.intermediate_groups,
-            "output": config.output_groups,
-        },
-        parameters=sum(parameter.numel() for parameter in source.model.parameters()),
-        vocab_size=config.vocab_size,
-    )

@@ -27,7 +27,7 @@ from squeezebert_mobile.artifact import Quantization
 from squeezebert_mobile.export.attention import fuse_attention
 from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, consumers, drop_unread, initializers
 
-__all__ = ["quantize"]
+__all__ = ["SMALLEST_CLASSIFIER", "quantize"]
 
 #: A smaller classifier stays fp32 (bytes): a few labels gain nothing as int8, and lose precision.
 SMALLEST_CLASSIFIER = 64 * 1024

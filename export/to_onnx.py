@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,7 +24,7 @@ from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.rewriting import Traceable
 from squeezebert_mobile.tasks import INPUT_NAMES
 
-__all__ = ["CONTRIB_DOMAIN", "consumers", "drop_unread", "initializers", "to_onnx"]
+__all__ = ["CONTRIB_DOMAIN", "consumers", "drop_unread", "initializers", "operators", "to_onnx"]
 
 OPSET = 20  # the first with Gelu as one operator
 IR_VERSION = 10  # what ONNX Runtime 1.26 reads without question
@@ -142,6 +143,12 @@ def _simplify(graph: ModelProto) -> ModelProto:
     simplified: ModelProto
     simplified, _ = onnxsim.simplify(graph, check_n=0, skipped_optimizers=_SKIPPED)
     return simplified
+
+
+def operators(graph: ModelProto) -> dict[str, int]:
+    """How often each operator stands in the graph, by name; those beyond ONNX with their domain."""
+    names = (f"{node.domain}.{node.op_type}".lstrip(".") for node in graph.graph.node)
+    return dict(sorted(Counter(names).items()))
 
 
 def initializers(graph: ModelProto) -> dict[str, onnx.TensorProto]:

@@ -21,7 +21,14 @@ from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.config import SqueezeBertConfig, architecture_of
 from squeezebert_mobile.tasks import TASKS
 
-__all__ = ["load_weights", "read_weights", "save_weights", "weight_files", "weights_sha256"]
+__all__ = [
+    "check_weights",
+    "load_weights",
+    "read_weights",
+    "save_weights",
+    "weight_files",
+    "weights_sha256",
+]
 
 SAFETENSORS_FILE = "model.safetensors"
 BIN_FILE = "pytorch_model.bin"
@@ -132,10 +139,38 @@ def load_weights(model: nn.Module, folder: Path, config: SqueezeBertConfig, task
     Raises:
         CheckpointError: what does not fit, by the names in the file.
     """
-    _check_head(folder, config, task)
-    tensors = read_weights(folder)
-    found, unknown = _renamed(tensors, folder, config, task)
     wanted = model.state_dict()
+    found = _fitting(wanted, read_weights(folder), folder, config, task)
+    state = {name: _as_ours(tensor, wanted[name]) for name, (_, tensor) in found.items()}
+    _check_finite({found[name][0]: tensor for name, tensor in state.items()}, folder)
+    model.load_state_dict(state, assign=True)
+
+
+def check_weights(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    folder: Path,
+    config: SqueezeBertConfig,
+    task: str,
+) -> None:
+    """Whether `load_weights` would take what `read_weights` gave, judged by names and shapes.
+
+    Raises:
+        CheckpointError: what does not fit, by the names in the file.
+    """
+    _fitting(model.state_dict(), tensors, folder, config, task)
+
+
+def _fitting(
+    wanted: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+    folder: Path,
+    config: SqueezeBertConfig,
+    task: str,
+) -> dict[str, tuple[str, Tensor]]:
+    """For each of our names in `wanted`, the file's name and the tensor."""
+    _check_head(folder, config, task)
+    found, unknown = _renamed(tensors, folder, config, task)
     theirs = _canonical_names(config, task)
     missing = [theirs[name] for name in wanted if name not in found]
     other = [
@@ -147,9 +182,7 @@ def load_weights(model: nn.Module, folder: Path, config: SqueezeBertConfig, task
         raise CheckpointError(_headless(missing, folder, config, task))
     if missing or unknown or other:
         raise CheckpointError(_unfit(missing, unknown, other, tensors.keys(), folder, config))
-    state = {name: _as_ours(tensor, wanted[name]) for name, (_, tensor) in found.items()}
-    _check_finite({found[name][0]: tensor for name, tensor in state.items()}, folder)
-    model.load_state_dict(state, assign=True)
+    return found
 
 
 def _renamed(

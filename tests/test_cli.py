@@ -68,7 +68,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert best < 0.5
 
 
-@pytest.mark.parametrize("command", ["export", "run", "verify", "bench"])
+@pytest.mark.parametrize("command", ["export", "run", "inspect", "verify", "bench"])
 def test_help_of_every_command_fits_80_columns(cli: Run, command: str) -> None:
     code, out, err = _run(*cli, command, "--help")
     assert (code, err) == (0, "")
@@ -198,6 +198,28 @@ def test_verify_against_another_checkpoint_says_which_it_was_made_from(
     assert code == 1
     assert err.startswith("error: ") and err.count("\n") == 1
     assert "has another vocabulary than the artifact, which was made from 'demo'" in err
+
+
+def test_inspect_shows_a_checkpoint(cli: Run) -> None:
+    code, out, err = _run(*cli, "inspect", "demo")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    for word in ("text-classification", "4 (attention_output 1)", "Conv1d", "expected", "apache"):
+        assert word in out
+    code, out, _ = _run(*cli, "inspect", "demo", "--json")
+    found = json.loads(out)
+    assert found["heads"] == ["feature-extraction", "text-classification"]
+    assert found["model"]["groups"]["query"] == 4
+
+
+def test_inspect_shows_an_artifact(cli: Run, assistant: Path) -> None:
+    code, out, err = _run(*cli, "inspect", assistant)
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    for word in ("int8", "mean cosine", "kept classifier", "DynamicQuantizeMatMul", "apache-2.0"):
+        assert word in out
+    code, out, _ = _run(*cli, "inspect", assistant, "--json")
+    assert json.loads(out) == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))
 
 
 def test_bench_measures_against_a_baseline(cli: Run, assistant: Path, tmp_path: Path) -> None:

@@ -166,6 +166,7 @@ class Manifest(_Record):
     max_sequence_length: Count
     source: Source
     quantization: Quantization | None
+    operators: dict[str, Count]  # what the model file is made of, and its runtime must know
     files: dict[str, FileFacts]
     parity: Parity
     versions: dict[str, str]

@@ -280,6 +280,47 @@ def _answer(text: str | bytes | None, result: Any, as_json: bool) -> None:
         print(f"note: {result.notice}", file=sys.stderr)
 
 
+# Inspect ------------------------------------------------------------------------------------
+
+
+@app.command()
+def inspect(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT|ARTIFACT",
+            help="An exported folder, or what export takes: a folder, a Hub id, demo, preset:NAME.",
+        ),
+    ],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show what a checkpoint or an artifact is made of.
+
+    A checkpoint: its heads, parameters, groups, and the size it will have. An artifact: its sizes,
+    operators, how close it is to its checkpoint, and what was kept in higher precision.
+    """
+    from squeezebert_mobile.artifact import MANIFEST_FILE, read_artifact
+    from squeezebert_mobile.terminal import print_artifact, print_checkpoint
+
+    if (Path(name) / MANIFEST_FILE).is_file():
+        manifest = read_artifact(Path(name))
+        if as_json:
+            print(manifest.model_dump_json(indent=1))
+        else:
+            print_artifact(manifest, Console())
+        return
+    require("torch", "export")
+    from squeezebert_mobile.export import inspect_checkpoint
+
+    facts = inspect_checkpoint(name)
+    if as_json:
+        found = asdict(facts) | {"model": facts.model.model_dump()}
+        print(json.dumps(found, indent=1))
+    else:
+        print_checkpoint(facts, Console())
+
+
 # Verify -------------------------------------------------------------------------------------
 
 

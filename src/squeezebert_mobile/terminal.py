@@ -1,19 +1,29 @@
-"""What an export shows on a terminal: its steps as they go, and a table at the end."""
+"""What checkpoints, exports and artifacts look like on a terminal: steps as they go, and tables."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from squeezebert_mobile.artifact import Manifest, Parity
+from squeezebert_mobile.artifact import Manifest, ModelFacts, Parity
 from squeezebert_mobile.runtime.golden import GoldenCheck
 
-__all__ = ["export_progress", "print_export", "print_verification"]
+if TYPE_CHECKING:
+    from squeezebert_mobile.export.inspection import CheckpointFacts  # needs torch
+
+__all__ = [
+    "export_progress",
+    "print_artifact",
+    "print_checkpoint",
+    "print_export",
+    "print_verification",
+]
 
 Report = Callable[[int, int], None]
 
@@ -37,18 +47,102 @@ def export_progress(console: Console) -> Callable[[str], AbstractContextManager[
 
 def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
     """What was written: its size by part, before and after, and how close its answers are."""
-    model = manifest.model
-    console.print(
-        f"{manifest.task}, {manifest.precision} {manifest.format}: {model.type}, "
-        f"{model.layers} layers of {model.hidden}, {model.parameters / 1e6:.1f} M parameters"
+    _print_sizes(manifest, console)
+    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
+def print_artifact(manifest: Manifest, console: Console) -> None:
+    """Everything a user of the artifact may ask: what `print_export` shows, and what it needs."""
+    _print_sizes(manifest, console)
+    source = manifest.source
+    _print_facts(
+        console,
+        {
+            "from": f"{source.name} (weights sha256 {source.sha256[:12]}…)",
+            "licence": source.license or "none stated",
+            "groups": _groups(manifest.model),
+            "labels": ", ".join(manifest.labels or ()),
+            "inputs": ", ".join(spec.name for spec in manifest.inputs),
+            "axes": ", ".join(str(axis) for axis in manifest.inputs[0].axes),
+            "longest input": f"{manifest.max_sequence_length} tokens",
+            "made with": ", ".join(f"{name} {v}" for name, v in manifest.versions.items()),
+        },
     )
+    table = _table("operator", "count")
+    for name, count in sorted(manifest.operators.items(), key=lambda item: -item[1]):
+        table.add_row(name, str(count))
+    console.print(table)
+
+
+def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
+    """What there is to export, and how large it will be."""
+    console.print(facts.name, highlight=False, soft_wrap=True)
+    console.print(_architecture(facts.model))
+    _print_facts(
+        console,
+        {
+            "task": facts.task,
+            "heads": ", ".join(facts.heads),
+            "licence": facts.license or "none stated",
+            "groups": _groups(facts.model),
+            "labels": ", ".join(facts.labels) if "classification" in facts.task else "",
+            "longest input": f"{facts.max_sequence_length} tokens",
+            "vocabulary": f"{facts.model.vocab_size} tokens",
+        },
+    )
+    parts = _table("part", "parameters", "float32 MB")
+    for name, part in facts.parts.items():
+        parts.add_row(name, f"{part.parameters / 1e6:.2f} M", f"{part.bytes / 1e6:.2f}")
+    layers = _table("layer", "shape", "groups", "count", "parameters", "multiply-adds a token")
+    for layer in facts.operators:
+        layers.add_row(
+            layer.kind,
+            " x ".join(map(str, layer.shape)),
+            str(layer.groups),
+            str(layer.count),
+            f"{layer.parameters:,}",
+            f"{layer.multiply_adds:,}" if layer.multiply_adds else "",
+        )
+    sizes = _table("expected MB of weights", *next(iter(facts.expected_bytes.values())))
+    for name, precisions in facts.expected_bytes.items():
+        sizes.add_row(name, *(f"{size / 1e6:.2f}" for size in precisions.values()))
+    console.print(parts, layers, sizes)
+
+
+def _print_facts(console: Console, facts: dict[str, str]) -> None:
+    """Name and value a line; long values are folded beside their names."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, value)
+    console.print(table)
+
+
+def _architecture(model: ModelFacts) -> str:
+    return (
+        f"{model.type}, {model.layers} layers of {model.hidden}, {model.heads} heads, "
+        f"{model.parameters / 1e6:.1f} M parameters"
+    )
+
+
+def _groups(model: ModelFacts) -> str:
+    """'4 (attention_output 1)': the usual number, and who has another."""
+    usual = max(model.groups.values(), key=list(model.groups.values()).count)
+    others = [f"{name} {count}" for name, count in model.groups.items() if count != usual]
+    return f"{usual} ({', '.join(others)})" if others else str(usual)
+
+
+def _print_sizes(manifest: Manifest, console: Console) -> None:
+    console.print(f"{manifest.task}, {manifest.precision} {manifest.format}")
+    console.print(_architecture(manifest.model))
     console.print(_size_table(manifest), _parity_table(manifest.parity))
     console.print(_agreement(manifest.parity))
     for part, why in (manifest.quantization.kept if manifest.quantization else {}).items():
         console.print(f"kept {part}: {why}", style="dim", highlight=False)
     if manifest.weights == "random":
         console.print("random weights: latency is real, answers are not", style="yellow")
-    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:

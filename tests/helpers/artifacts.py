@@ -140,6 +140,7 @@ def _manifest(
         max_sequence_length=config.max_position_embeddings,
         source=artifact.Source(name="tiny", sha256="0" * 64),
         quantization=None,
+        operators={"Gemm": 1},
         files={path.name: artifact.file_facts(path) for path in sorted(target.iterdir())},
         parity=artifact.Parity(
             outputs={}, top1_agreement=None, answers=0, answers_undecided=0, texts=1

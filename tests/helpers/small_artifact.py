@@ -45,6 +45,7 @@ def write_small_artifact(folder: Path) -> Manifest:
         max_sequence_length=8,
         source=Source(name="small", sha256="0" * 64),
         quantization=None,
+        operators={"Gemm": 1},
         files={path.name: file_facts(path) for path in sorted(folder.iterdir())},
         parity=Parity(
             outputs={"logits": parity}, top1_agreement=1, answers=1, answers_undecided=0, texts=1

@@ -1,0 +1,77 @@
+"""What a model is made of: its architecture, and the parameters and bytes of its parts."""
+
+from onnx import ModelProto
+from torch import nn
+
+from squeezebert_mobile.artifact import ModelFacts, Part
+from squeezebert_mobile.export.model import PretrainedModel
+from squeezebert_mobile.export.quantization import SMALLEST_CLASSIFIER
+
+__all__ = ["FLOAT_BYTES", "expected_bytes", "model_facts", "parameters_of", "parts_of"]
+
+FLOAT_BYTES = 4
+
+
+def model_facts(model: PretrainedModel) -> ModelFacts:
+    """The architecture, as manifests state it."""
+    config = model.config
+    return ModelFacts(
+        type=config.model_type,  # type: ignore[arg-type]
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        heads=config.num_attention_heads,
+        groups={
+            "query": config.q_groups,
+            "key": config.k_groups,
+            "value": config.v_groups,
+            "attention_output": config.post_attention_groups,
+            "intermediate": config.intermediate_groups,
+            "output": config.output_groups,
+        },
+        parameters=sum(parameters_of(model).values()),
+        vocab_size=config.vocab_size,
+    )
+
+
+def _part(name: str) -> str:
+    """The part that a weight belongs to, by the name of the module it came from."""
+    if "embeddings" in name:
+        return "embeddings"
+    return "encoder" if "layers." in name else "head"
+
+
+def parameters_of(model: PretrainedModel) -> dict[str, int]:
+    """The parameters of each part."""
+    parameters = {"embeddings": 0, "encoder": 0, "head": 0}
+    for name, parameter in model.named_parameters():
+        parameters[_part(name)] += parameter.numel()
+    return parameters
+
+
+def parts_of(model: PretrainedModel, graph: ModelProto) -> dict[str, Part]:
+    """Each part in the checkpoint's float32, and as the graph stores it."""
+    parameters = parameters_of(model)
+    stored = dict.fromkeys(parameters, 0)
+    for tensor in graph.graph.initializer:
+        stored[_part(tensor.name)] += tensor.ByteSize()
+    return {
+        part: Part(parameters=count, checkpoint_bytes=count * FLOAT_BYTES, bytes=stored[part])
+        for part, count in parameters.items()
+    }
+
+
+def expected_bytes(model: PretrainedModel) -> dict[str, int]:
+    """The bytes of the weights in each precision, before anything was exported."""
+    fp32 = FLOAT_BYTES * sum(parameter.numel() for parameter in model.parameters())
+    saved = sum(_saved_by_int8(name, module) for name, module in model.named_modules())
+    return {"fp32": fp32, "int8": fp32 - saved}
+
+
+def _saved_by_int8(name: str, module: nn.Module) -> int:
+    """A byte a weight, and a scale an output channel (or a row of a table) more."""
+    if not isinstance(module, nn.Embedding | nn.Linear | nn.Conv1d):
+        return 0
+    weight = module.weight
+    if name == "classifier" and weight.numel() * FLOAT_BYTES < SMALLEST_CLASSIFIER:
+        return 0
+    return weight.numel() * (FLOAT_BYTES - 1) - len(weight) * FLOAT_BYTES

@@ -1,0 +1,164 @@
+"""What a checkpoint is, before anything is exported: for `squeezebert-mobile inspect`."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from squeezebert_mobile.artifact import ModelFacts
+from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.export.checkpoint import (
+    DEMO,
+    PRESET_TASK,
+    demo_folder,
+    preset_config,
+    stated_license,
+)
+from squeezebert_mobile.export.config import SqueezeBertConfig, task_of
+from squeezebert_mobile.export.facts import (
+    FLOAT_BYTES,
+    expected_bytes,
+    model_facts,
+    parameters_of,
+)
+from squeezebert_mobile.export.model import MODEL_CLASSES, PretrainedModel
+from squeezebert_mobile.export.weights import check_weights, read_weights
+from squeezebert_mobile.hub import checkpoint_folder
+
+__all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkpoint"]
+
+
+@dataclass(frozen=True)
+class CheckpointPart:
+    """The embeddings, the encoder, or the head."""
+
+    parameters: int
+    bytes: int  # in float32
+
+
+@dataclass(frozen=True)
+class OperatorFacts:
+    """Layers of one kind and shape."""
+
+    kind: str  # torch's name
+    shape: tuple[int, ...]  # of the weight: [output, input], [rows, channels] or [channels]
+    groups: int
+    count: int
+    parameters: int  # of all of them
+    multiply_adds: int  # of all of them, a token
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """A checkpoint's facts; sizes are those of the head of `task`."""
+
+    name: str
+    task: str  # what its config names; else the first of `heads`
+    heads: tuple[str, ...]  # the tasks it has all the weights of
+    labels: tuple[str, ...]
+    max_sequence_length: int
+    license: str | None  # None where none is stated
+    model: ModelFacts
+    parts: dict[str, CheckpointPart]
+    operators: tuple[OperatorFacts, ...]
+    expected_bytes: dict[str, dict[str, int]]  # format -> precision -> of the model file's weights
+
+
+def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
+    """The facts of a checkpoint; its weights are looked at, by name and shape, and not loaded.
+
+    Args:
+        name: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
+
+    Raises:
+        CheckpointError: it is none, or its weights are not those of its config.
+    """
+    if str(name).startswith("preset:"):
+        config, license = preset_config(str(name)), None
+        models, named = _models(config), PRESET_TASK
+    else:
+        folder = demo_folder() if name == DEMO else checkpoint_folder(name)
+        config = SqueezeBertConfig.from_pretrained(folder)
+        license = stated_license(folder, config)
+        models, named = _models_in(folder, config), _named_task(config)
+    task = named if named in models else next(iter(models))
+    model = models[task]
+    return CheckpointFacts(
+        name=str(name),
+        task=task,
+        heads=tuple(models),
+        labels=tuple(config.id2label.values()),
+        max_sequence_length=config.max_position_embeddings,
+        license=license,
+        model=model_facts(model),
+        parts={
+            part: CheckpointPart(count, count * FLOAT_BYTES)
+            for part, count in parameters_of(model).items()
+        },
+        operators=tuple(_operators(model)),
+        expected_bytes={"onnx": expected_bytes(model)},
+    )
+
+
+def _named_task(config: SqueezeBertConfig) -> str:
+    try:
+        return task_of(config)
+    except CheckpointError:  # it names none; the weights tell
+        return ""
+
+
+def _models(config: SqueezeBertConfig) -> dict[str, PretrainedModel]:
+    """A model without memory for every task that this architecture can have."""
+    models = {}
+    for task, model_class in MODEL_CLASSES.items():
+        with torch.device("meta"):
+            try:
+                models[task] = model_class(config)
+            except CheckpointError:  # an untied fill-mask head
+                continue
+    return models
+
+
+def _models_in(folder: Path, config: SqueezeBertConfig) -> dict[str, PretrainedModel]:
+    """Of these, those whose weights are all in the folder.
+
+    Raises:
+        CheckpointError: there is none, and why the encoder alone is not there.
+    """
+    tensors, found, reasons = read_weights(folder), {}, []
+    for task, model in _models(config).items():
+        try:
+            check_weights(model, tensors, folder, config, task)
+            found[task] = model
+        except CheckpointError as error:
+            reasons.append(error)
+    if not found:
+        raise reasons[0]
+    return found
+
+
+def _operators(model: PretrainedModel) -> Iterator[OperatorFacts]:
+    """The layers with weights, in the order in which the model runs them first."""
+    kinds = Counter(_kind(layer) for layer in model.modules() if hasattr(layer, "weight"))
+    for (kind, shape, groups, parameters), count in kinds.items():
+        products = 1 if kind in {"Conv1d", "Linear"} else 0
+        yield OperatorFacts(
+            kind=kind,
+            shape=shape,
+            groups=groups,
+            count=count,
+            parameters=count * parameters,
+            multiply_adds=products * count * shape[0] * shape[-1] // groups,
+        )
+
+
+def _kind(layer: nn.Module) -> tuple[str, tuple[int, ...], int, int]:
+    """What tells two layers apart: name, [output, input], groups, parameters."""
+    groups = layer.groups if isinstance(layer, nn.Conv1d) else 1
+    outputs, *inputs = layer.get_parameter("weight").shape
+    shape = (outputs, *(size * groups for size in inputs[:1]))  # without a Conv1d's kernel size
+    parameters = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
+    return type(layer).__name__, shape, groups, parameters

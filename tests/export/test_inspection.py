@@ -1,0 +1,109 @@
+"""What inspect says of a checkpoint is what its export turns out to be."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import tiny
+import transformers
+from safetensors.torch import load_file, save_file
+
+from squeezebert_mobile.artifact import read_manifest
+from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.export import export_checkpoint, initialize, inspect_checkpoint
+from squeezebert_mobile.export.config import architecture_of
+from squeezebert_mobile.tasks import TASKS
+
+# Wide enough that the names of the tensors are nothing beside their contents.
+WIDE = {"vocab_size": 2000, "hidden_size": 192, "intermediate_size": 384}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_expected_size_is_the_size(family: str, precision: str, tmp_path: Path) -> None:
+    model = initialize("fill-mask", tiny.tiny_config(family, **WIDE))
+    model.save_pretrained(tmp_path / "checkpoint")
+    tiny.write_vocabulary(tmp_path / "checkpoint")
+    facts = inspect_checkpoint(tmp_path / "checkpoint")
+    export_checkpoint(tmp_path / "checkpoint", tmp_path / "artifact", precision=precision)
+    manifest = read_manifest(tmp_path / "artifact")
+    stored = sum(part.bytes for part in manifest.parts.values())
+    assert facts.expected_bytes["onnx"][precision] == pytest.approx(stored, rel=0.02)
+    assert facts.model == manifest.model
+    assert {name: part.parameters for name, part in facts.parts.items()} == {
+        name: part.parameters for name, part in manifest.parts.items()
+    }
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_parameters_are_theirs(family: str, tmp_path: Path) -> None:
+    theirs = tiny.write_checkpoint(tmp_path, family, "text-classification")
+    facts = inspect_checkpoint(tmp_path)
+    assert facts.model.parameters == theirs.num_parameters()
+    assert sum(layer.parameters for layer in facts.operators) == theirs.num_parameters()
+
+
+def test_layers_and_what_they_multiply(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, "squeezebert", "text-classification")
+    layers = inspect_checkpoint(tmp_path).operators
+    grouped = [dataclasses.astuple(layer) for layer in layers if layer.kind == "Conv1d"]
+    # 2 layers of 24 channels and 48 inside; query, key and value; bias and weight
+    assert grouped == [
+        ("Conv1d", (24, 24), 4, 6, 6 * (24 * 6 + 24), 6 * 24 * 6),
+        ("Conv1d", (24, 24), 1, 2, 2 * (24 * 24 + 24), 2 * 24 * 24),
+        ("Conv1d", (48, 24), 4, 2, 2 * (48 * 6 + 48), 2 * 48 * 6),
+        ("Conv1d", (24, 48), 4, 2, 2 * (24 * 12 + 24), 2 * 24 * 12),
+    ]
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_head_that_is_there(task: str, family: str, tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, family, task)
+    facts = inspect_checkpoint(tmp_path)
+    # transformers' SqueezeBERT has a pooler beside every head, its BERT where the head reads it.
+    has_pooler = family == "squeezebert" or TASKS[task].uses_pooler
+    encoder = ["feature-extraction"] if has_pooler else []
+    assert facts.task == task
+    assert facts.heads == tuple(dict.fromkeys([*encoder, task]))
+
+
+def test_two_heads_in_one_file(tmp_path: Path) -> None:
+    config = tiny.tiny_theirs("bert").config
+    theirs = transformers.BertForPreTraining(config)
+    theirs.save_pretrained(tmp_path)
+    tiny.write_vocabulary(tmp_path)
+    assert inspect_checkpoint(tmp_path).heads == ("feature-extraction", "fill-mask")
+
+
+def test_a_head_that_config_does_not_name(tmp_path: Path) -> None:
+    theirs = tiny.write_checkpoint(tmp_path, "bert", "question-answering")
+    theirs.config.architectures = None
+    theirs.config.save_pretrained(tmp_path)
+    assert inspect_checkpoint(tmp_path).task == "question-answering"
+
+
+def test_a_preset_has_every_head() -> None:
+    facts = inspect_checkpoint("preset:bert-base")
+    assert facts.heads == tuple(TASKS)
+    assert facts.task == "text-classification"
+    assert facts.model.parameters == 109_483_778  # transformers' BertForSequenceClassification
+
+
+def test_weights_of_another_config_are_refused(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, "squeezebert", "fill-mask")
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file(
+        {k: v for k, v in weights.items() if "layers.1." not in k}, tmp_path / "model.safetensors"
+    )
+    with pytest.raises(
+        CheckpointError, match="it has 1 layers, config.json says num_hidden_layers"
+    ):
+        inspect_checkpoint(tmp_path)
+
+
+def test_an_encoder_whose_config_names_another_class(tmp_path: Path) -> None:
+    theirs = tiny.write_checkpoint(tmp_path, "squeezebert", "feature-extraction")
+    theirs.config.architectures = [architecture_of(tiny.tiny_config(), "fill-mask")]
+    theirs.config.save_pretrained(tmp_path)
+    assert inspect_checkpoint(tmp_path).heads == ("feature-extraction",)
