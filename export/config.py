@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from squeezebert_mobile.artifact import MANIFEST_FILE
 from squeezebert_mobile.errors import CheckpointError, choose
 from squeezebert_mobile.export.activations import ACTIVATIONS
 from squeezebert_mobile.hub import checkpoint_folder
@@ -237,8 +238,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        is_artifact = (path.parent / MANIFEST_FILE).is_file()
         raise CheckpointError(
-            f"{str(path.parent)!r} is not a checkpoint: it has no {CONFIG_FILE}; "
+            f"{str(path.parent)!r} is {'an artifact, and no' if is_artifact else 'not a'} "
+            f"checkpoint: it has no {CONFIG_FILE}; "
             "give a folder with config.json and model.safetensors"
         ) from None
     except (OSError, ValueError, RecursionError) as error:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import tiny
+from commands import Cli
 
 from squeezebert_mobile.artifact import file_facts, read_artifact
-from squeezebert_mobile.cli import app, main
+from squeezebert_mobile.cli import app
 from squeezebert_mobile.export.checkpoint import shipped_texts
 
 
@@ -23,29 +24,6 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")
     app(["export", "demo", "-o", str(folder), "--texts", str(texts)], standalone_mode=False)
     return folder
-
-
-def _run(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: object
-) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command."""
-    monkeypatch.setattr(sys, "argv", ["squeezebert-mobile", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    out, err = capfd.readouterr()
-    return code, out, err
-
-
-Run = tuple[pytest.MonkeyPatch, pytest.CaptureFixture[str]]
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("COLUMNS", "80")
-    return monkeypatch, capfd
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
@@ -69,21 +47,21 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("command", ["export", "run", "inspect", "verify", "bench"])
-def test_help_of_every_command_fits_80_columns(cli: Run, command: str) -> None:
-    code, out, err = _run(*cli, command, "--help")
+def test_help_of_every_command_fits_80_columns(cli: Cli, command: str) -> None:
+    code, out, err = cli(command, "--help")
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_version(cli: Run) -> None:
+def test_version(cli: Cli) -> None:
     from squeezebert_mobile import __version__
 
-    assert _run(*cli, "--version") == (0, f"squeezebert-mobile {__version__}\n", "")
+    assert cli("--version") == (0, f"squeezebert-mobile {__version__}\n", "")
 
 
-def test_export_shows_sizes_and_parity_and_is_quiet_when_piped(cli: Run, tmp_path: Path) -> None:
+def test_export_shows_sizes_and_parity_and_is_quiet_when_piped(cli: Cli, tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path / "checkpoint", task="fill-mask")
-    code, out, err = _run(*cli, "export", tmp_path / "checkpoint", "-o", tmp_path / "out")
+    code, out, err = cli("export", tmp_path / "checkpoint", "-o", tmp_path / "out")
     assert (code, err) == (0, "")
     for word in ("embeddings", "encoder", "head", "model.onnx", "logits", "same answer in"):
         assert word in out
@@ -92,10 +70,10 @@ def test_export_shows_sizes_and_parity_and_is_quiet_when_piped(cli: Run, tmp_pat
     assert read_artifact(tmp_path / "out").task == "fill-mask"
 
 
-def test_export_json_is_the_manifest(cli: Run, tmp_path: Path) -> None:
+def test_export_json_is_the_manifest(cli: Cli, tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path / "checkpoint", task="fill-mask")
     options = ("-o", tmp_path / "out", "--precision", "fp32", "--json")
-    code, out, _ = _run(*cli, "export", tmp_path / "checkpoint", *options)
+    code, out, _ = cli("export", tmp_path / "checkpoint", *options)
     assert code == 0
     assert json.loads(out) == json.loads((tmp_path / "out" / "manifest.json").read_text())
 
@@ -109,8 +87,8 @@ def test_export_json_is_the_manifest(cli: Run, tmp_path: Path) -> None:
         ("turn the lights off", "smart_home"),
     ],
 )
-def test_run_answers(cli: Run, assistant: Path, text: str, intent: str) -> None:
-    code, out, err = _run(*cli, "run", assistant, text)
+def test_run_answers(cli: Cli, assistant: Path, text: str, intent: str) -> None:
+    code, out, err = cli("run", assistant, text)
     assert (code, err) == (0, "")
     shown, answer = out.splitlines()
     assert shown == text
@@ -129,8 +107,8 @@ def test_run_reads_stdin_and_writes_json_lines(assistant: Path) -> None:
     assert done.stderr == b""
 
 
-def test_run_tells_of_a_text_that_is_too_long(cli: Run, assistant: Path) -> None:
-    code, out, err = _run(*cli, "run", assistant, "wake me " * 200)
+def test_run_tells_of_a_text_that_is_too_long(cli: Cli, assistant: Path) -> None:
+    code, out, err = cli("run", assistant, "wake me " * 200)
     assert code == 0 and "set_alarm" in out
     assert err.startswith("note: the input is longer than this model takes")
 
@@ -152,83 +130,83 @@ def test_run_into_a_closed_pipe_ends_quietly(assistant: Path) -> None:
     assert process.returncode == 1
 
 
-def test_verify_shows_that_the_answers_are_reproduced(cli: Run, assistant: Path) -> None:
-    code, out, err = _run(*cli, "verify", assistant)
+def test_verify_shows_that_the_answers_are_reproduced(cli: Cli, assistant: Path) -> None:
+    code, out, err = cli("verify", assistant)
     assert (code, err) == (0, "")
     assert "checksums right" in out and "8 of 8" in out
-    code, out, _ = _run(*cli, "verify", assistant, "--json")
+    code, out, _ = cli("verify", assistant, "--json")
     (golden,) = json.loads(out)["golden"]
     assert golden["output"] == "logits" and golden["holds"] and golden["texts"] == 8
 
 
-def test_verify_against_compares_with_the_checkpoint(cli: Run, assistant: Path) -> None:
+def test_verify_against_compares_with_the_checkpoint(cli: Cli, assistant: Path) -> None:
     texts = assistant.with_name("texts.txt")
-    code, out, err = _run(*cli, "verify", assistant, "--against", "demo", "--texts", texts)
+    code, out, err = cli("verify", assistant, "--against", "demo", "--texts", texts)
     assert (code, err) == (0, "")
     assert "verified on 25 texts" in out
-    code, out, _ = _run(*cli, "verify", assistant, "--against", "demo", "--texts", texts, "--json")
+    code, out, _ = cli("verify", assistant, "--against", "demo", "--texts", texts, "--json")
     assert (
         json.loads(out)["parity"]
         == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))["parity"]
     )
 
 
-def test_verify_sees_another_answer(cli: Run, assistant: Path, tmp_path: Path) -> None:
+def test_verify_sees_another_answer(cli: Cli, assistant: Path, tmp_path: Path) -> None:
     folder = tmp_path / "changed"
     shutil.copytree(assistant, folder)
     golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
     golden["texts"][3]["outputs"]["logits"]["values"][2] += 9
     (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
-    code, _, err = _run(*cli, "verify", folder)
+    code, _, err = cli("verify", folder)
     assert code == 1 and "golden.json' has changed since the export" in err
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["files"]["golden.json"] = file_facts(folder / "golden.json").model_dump()
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    code, out, err = _run(*cli, "verify", folder, "--against", "demo")
+    code, out, err = cli("verify", folder, "--against", "demo")
     assert code == 1
     assert err.startswith("error: this machine does not reproduce the artifact's answers: logits")
     assert err.count("\n") == 1 and "checkpoint's" not in out
 
 
 def test_verify_against_another_checkpoint_says_which_it_was_made_from(
-    cli: Run, assistant: Path, tmp_path: Path
+    cli: Cli, assistant: Path, tmp_path: Path
 ) -> None:
     tiny.write_checkpoint(tmp_path / "other", task="text-classification")
-    code, _, err = _run(*cli, "verify", assistant, "--against", tmp_path / "other")
+    code, _, err = cli("verify", assistant, "--against", tmp_path / "other")
     assert code == 1
     assert err.startswith("error: ") and err.count("\n") == 1
     assert "has another vocabulary than the artifact, which was made from 'demo'" in err
 
 
-def test_inspect_shows_a_checkpoint(cli: Run) -> None:
-    code, out, err = _run(*cli, "inspect", "demo")
+def test_inspect_shows_a_checkpoint(cli: Cli) -> None:
+    code, out, err = cli("inspect", "demo")
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
     for word in ("text-classification", "4 (attention_output 1)", "Conv1d", "expected", "apache"):
         assert word in out
-    code, out, _ = _run(*cli, "inspect", "demo", "--json")
+    code, out, _ = cli("inspect", "demo", "--json")
     found = json.loads(out)
     assert found["heads"] == ["feature-extraction", "text-classification"]
     assert found["model"]["groups"]["query"] == 4
 
 
-def test_inspect_shows_an_artifact(cli: Run, assistant: Path) -> None:
-    code, out, err = _run(*cli, "inspect", assistant)
+def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
+    code, out, err = cli("inspect", assistant)
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
     for word in ("int8", "mean cosine", "kept classifier", "DynamicQuantizeMatMul", "apache-2.0"):
         assert word in out
-    code, out, _ = _run(*cli, "inspect", assistant, "--json")
+    code, out, _ = cli("inspect", assistant, "--json")
     assert json.loads(out) == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))
 
 
-def test_bench_measures_against_a_baseline(cli: Run, assistant: Path, tmp_path: Path) -> None:
+def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: Path) -> None:
     fp32, results = tmp_path / "fp32", tmp_path / "results.json"
     tiny.write_checkpoint(tmp_path / "bert", "bert", "text-classification")
-    code, *_ = _run(*cli, "export", tmp_path / "bert", "-o", fp32, "--precision", "fp32")
+    code, *_ = cli("export", tmp_path / "bert", "-o", fp32, "--precision", "fp32")
     assert code == 0
     options = ("--baseline", fp32, "--preset", "rapid", "--sequence-length", 16, "-o", results)
-    code, out, _ = _run(*cli, "bench", assistant, *options)
+    code, out, _ = cli("bench", assistant, *options)
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     for word in ("assistant", "median", "P90", "load"):
@@ -260,11 +238,16 @@ def test_bench_measures_against_a_baseline(cli: Run, assistant: Path, tmp_path: 
     ],
 )
 def test_an_error_is_one_line_and_exit_1(
-    cli: Run, assistant: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    assistant: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
 ) -> None:
-    cli[0].chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     given = (str(assistant) if each == "ASSISTANT" else each for each in arguments)
-    code, out, err = _run(*cli, *given)
+    code, out, err = cli(*given)
     assert (code, out) == (1, "")
     assert err.startswith("error: ") and err.count("\n") == 1, err
     assert message in err
@@ -284,10 +267,14 @@ def test_an_error_is_one_line_and_exit_1(
     ],
 )
 def test_a_wrong_option_exits_2(
-    cli: Run, tmp_path: Path, arguments: tuple[str, ...], message: str
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
 ) -> None:
-    cli[0].chdir(tmp_path)
-    code, out, err = _run(*cli, *arguments)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*arguments)
     assert (code, out) == (2, "")
     assert message.lower() in " ".join(err.split()).lower()
     assert list(tmp_path.iterdir()) == []

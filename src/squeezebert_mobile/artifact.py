@@ -260,7 +260,10 @@ def _validate(model: type[_Model], path: Path) -> _Model:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest alone, its files unchecked (for listing; use `read_artifact` to run one)."""
     if not folder.is_dir():
-        raise ArtifactError(f"no such artifact folder: {str(folder)!r}")
+        raise ArtifactError(
+            f"no such artifact folder: {str(folder)!r}; "
+            "make one with: squeezebert-mobile export CHECKPOINT -o DIR"
+        )
     return _validate(Manifest, folder / MANIFEST_FILE)
 
 
@@ -315,7 +318,8 @@ def staged(folder: Path, *, force: bool = False) -> Iterator[Path]:
     was killed has left beside it is removed.
 
     Raises:
-        ExportError: `folder` exists and `force` was not given, or it is not an artifact.
+        ExportError: `folder` exists and `force` was not given, or it is not an artifact; or the
+            disk is full.
     """
     _check_replaceable(folder, force=force)
     target = folder.absolute()
@@ -330,6 +334,13 @@ def staged(folder: Path, *, force: bool = False) -> Iterator[Path]:
             partial.chmod(0o755)  # mkdtemp makes it private; an artifact is an ordinary folder
             yield partial
             _swap(partial, target)
+    except BrokenPipeError:
+        raise  # of the terminal, not of the disk
+    except OSError as error:
+        raise ExportError(
+            f"cannot write {str(folder)!r}: {error.strerror or error}; nothing was written; "
+            "free some space, or choose another folder with -o"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,0 +1,27 @@
+"""The command line, run in this process."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from squeezebert_mobile.cli import main
+
+#: Takes the words after the program's name; gives exit code, stdout and stderr.
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["squeezebert-mobile", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
