@@ -38,6 +38,7 @@ from squeezebert_mobile.export.rewriting import Traceable, prove_equal, rewrite
 from squeezebert_mobile.export.rounding import round_weights
 from squeezebert_mobile.export.to_onnx import operators, to_onnx
 from squeezebert_mobile.export.verification import (
+    GOLDEN_TEXTS,
     Verification,
     calibration_feeds,
     make_golden,
@@ -112,6 +113,8 @@ def export_checkpoint(
     """
     folder, texts = Path(folder), texts or shipped_texts()
     _check_choices(task, format, precision)
+    if len(texts) < GOLDEN_TEXTS:
+        raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
     with staged(folder, force=force) as partial:
         with progress("load"):
             source = open_checkpoint(checkpoint, task=task)

@@ -1,0 +1,68 @@
+"""Exports over an existing artifact, each killed at a random moment; run as a script.
+
+One process with everything imported forks each export, or the kills would mostly hit imports.
+
+    python kill_exports.py FOLDER COUNT SEED
+
+FOLDER holds two checkpoints, `one` and `two`. Prints JSON: after each kill whose artifact stands
+there, and how many partial folders; and what is left in FOLDER after a last, undisturbed export.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from squeezebert_mobile.artifact import read_artifact
+from squeezebert_mobile.export import export_checkpoint
+
+TEXTS = ["wake me at six", "play music", "what time is it", "is it cold"] * 2
+
+torch.set_num_threads(1)  # a forked process has none of its parent's threads, and waits for them
+
+
+def _export(folder: Path, checkpoint: str) -> None:
+    export_checkpoint(folder / checkpoint, folder / "artifact", texts=TEXTS, force=True)
+
+
+def _forked(folder: Path, checkpoint: str) -> int:
+    process = os.fork()
+    if process == 0:
+        _export(folder, checkpoint)
+        os._exit(0)
+    return process
+
+
+def main(folder: Path, count: int, seed: int) -> None:
+    chance = random.Random(seed)
+    _export(folder, "one")
+    begun = time.monotonic()
+    os.waitpid(_forked(folder, "two"), 0)
+    usual = time.monotonic() - begun
+    outcomes = []
+    for number in range(count):
+        process = _forked(folder, ("one", "two")[number % 2])
+        # Every second one about the end, where folders change places.
+        time.sleep(usual * chance.uniform(*((0, 1.1), (0.8, 1.1))[number // 2 % 2]))
+        os.kill(process, signal.SIGKILL)
+        _, status = os.waitpid(process, 0)
+        outcomes.append(
+            {
+                "killed": os.WIFSIGNALED(status),
+                "asked": ("one", "two")[number % 2],
+                "found": read_artifact(folder / "artifact").source.name,
+                "partial": len(list(folder.glob(".artifact.partial-*"))),
+            }
+        )
+    _export(folder, "one")
+    left = sorted(path.name for path in folder.iterdir())
+    print(json.dumps({"outcomes": outcomes, "left": left}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
