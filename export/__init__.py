@@ -1,5 +1,9 @@
 """From a checkpoint to an artifact: the torch models and what is done to them."""
 
+from squeezebert_mobile.errors import require_extra
+
+require_extra("export")  # before the imports that would fail
+
 from squeezebert_mobile.export.config import BertConfig, SqueezeBertConfig, task_of
 from squeezebert_mobile.export.inspection import inspect_checkpoint
 from squeezebert_mobile.export.model import (

@@ -1,4 +1,8 @@
 import importlib
+import re
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +45,25 @@ def test_every_error_is_one_tree() -> None:
     found = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
     assert all(issubclass(each, errors.SqueezeBertMobileError) for each in found)
     assert all(each.__name__ in (errors.__doc__ or "") for each in found)
+
+
+def test_extras_are_those_of_the_package() -> None:
+    config = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    extras = config["project"]["optional-dependencies"]
+    found = {
+        extra: [re.split(r"[\[<>=]", each)[0].replace("-", "_") for each in packages]
+        for extra, packages in extras.items()
+        if extra != "all"
+    }
+    modules = {"scikit_learn": "sklearn"}
+    assert errors.EXTRAS == {
+        extra: tuple(modules.get(name, name) for name in names if name != "squeezebert_mobile")
+        for extra, names in found.items()
+    }
+
+
+def test_an_extra_that_is_half_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors.require_extra("export")
+    monkeypatch.setitem(sys.modules, "onnxsim", None)
+    with pytest.raises(errors.MissingExtraError, match=r"onnxsim is not installed; run: pip inst"):
+        errors.require_extra("export")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import read_artifact
-from squeezebert_mobile.errors import ArtifactError, require
+from squeezebert_mobile.errors import ArtifactError
 
 __all__ = ["baseline_artifact", "cache_folder", "verification_texts"]
 
@@ -57,7 +57,6 @@ def baseline_artifact(
     try:
         read_artifact(folder)
     except ArtifactError:  # not there yet, or damaged
-        require("torch", "export")
         from squeezebert_mobile.export import export_checkpoint
 
         export_checkpoint(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from squeezebert_mobile.errors import ArtifactError, InputError, SqueezeBertMobileError, require
+from squeezebert_mobile.errors import ArtifactError, InputError, SqueezeBertMobileError
 from squeezebert_mobile.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -155,7 +155,6 @@ def export(
     Its grouped convolutions are rewritten and proved equal, it is quantized, and the file that
     was written is compared with the checkpoint on real text before the folder appears.
     """
-    require("torch", "export")
     from squeezebert_mobile.export import export_checkpoint
     from squeezebert_mobile.terminal import export_progress, print_export
 
@@ -310,7 +309,6 @@ def inspect(
         else:
             print_artifact(manifest, Console())
         return
-    require("torch", "export")
     from squeezebert_mobile.export import inspect_checkpoint
 
     facts = inspect_checkpoint(name)
@@ -353,7 +351,6 @@ def verify(
     checks = check_golden(model.session, model.manifest, read_golden(artifact))
     parity = None
     if against and all(check.holds for check in checks):
-        require("torch", "export")
         from squeezebert_mobile.export import verify_against
 
         progress = export_progress(Console(stderr=True))

@@ -15,10 +15,12 @@ line. The command line prints it after ``error:`` and exits with 1.
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from types import ModuleType
 
 __all__ = [
+    "EXTRAS",
     "ArtifactError",
     "BenchmarkError",
     "CheckpointError",
@@ -29,7 +31,17 @@ __all__ = [
     "SqueezeBertMobileError",
     "choose",
     "require",
+    "require_extra",
 ]
+
+#: The modules that each extra of this package brings (pyproject.toml).
+EXTRAS = {
+    "export": ("torch", "onnx", "onnxscript", "onnxsim", "safetensors", "huggingface_hub"),
+    "executorch": ("executorch", "torchao"),
+    "bench": ("adbutils", "matplotlib", "jinja2", "psutil"),
+    "finetune": ("accelerate", "sklearn"),
+    "peers": ("transformers",),
+}
 
 
 class SqueezeBertMobileError(Exception):
@@ -71,10 +83,25 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name):
             raise  # the module is there; something it needs is broken
-        raise MissingExtraError(
-            f"{module.partition('.')[0]} is not installed; "
-            f"run: pip install 'squeezebert-mobile[{extra}]'"
-        ) from error
+        raise _missing(module, extra) from error
+
+
+def require_extra(extra: str) -> None:
+    """See that all modules of `extra` can be imported, without importing them.
+
+    Raises:
+        MissingExtraError: one cannot.
+    """
+    for module in EXTRAS[extra]:
+        if importlib.util.find_spec(module) is None:
+            raise _missing(module, extra)
+
+
+def _missing(module: str, extra: str) -> MissingExtraError:
+    name = module.partition(".")[0]
+    return MissingExtraError(
+        f"{name} is not installed; run: pip install 'squeezebert-mobile[{extra}]'"
+    )
 
 
 def choose(what: str, value: str, valid: Iterable[str]) -> str:
