@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test lint format typecheck bench-peers schema clean
+.PHONY: help setup demo demo-checkpoint test fuzz lint format typecheck bench-peers schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -30,6 +30,14 @@ demo-checkpoint: $(READY)  ## train the demo checkpoint again (15 minutes; the s
 
 test: $(READY)  ## every Python test; no phone, no GPU, no Java, no network
 	$(BIN)/pytest
+
+# One process a file and a target: a native crash ends one of them, and says which.
+fuzz: $(READY)  ## 120,000 nearly right files and odd texts, and what atheris makes of them (1 hour)
+	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 tests/test_fuzz.py
+	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/test_any_text.py
+	@$(BIN)/python -c 'import atheris' || { echo "atheris does not install here; its part is left out" >&2; exit 0; } && \
+	for target in manifests goldens configs weights tokenizers; do \
+	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done
 
 lint: $(READY)  ## check formatting and rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

@@ -3,8 +3,13 @@
 import pytest
 import torch
 from commands import Cli, runner
+from hypothesis import settings
 
 torch.set_num_threads(1)
+
+settings.register_profile("short", max_examples=100, deadline=None)
+settings.register_profile("fuzz", max_examples=20_000, deadline=None)  # make fuzz
+settings.load_profile("short")
 
 
 @pytest.fixture

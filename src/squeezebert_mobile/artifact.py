@@ -66,6 +66,7 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 MODEL_FILES = {"onnx": "model.onnx", "executorch": "model.pte", "torchscript": "model.pt"}
 
 Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0, lt=2**31)]  # ids and positions
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -187,18 +188,18 @@ class GoldenOutput(_Record):
     """A sample of one output: `values[i]` stands at flat position `indices[i]`."""
 
     shape: tuple[Count, ...]
-    indices: tuple[int, ...]
+    indices: tuple[Whole, ...]
     values: tuple[float, ...]
-    top: tuple[int, ...]  # argmax over the last axis; empty where the output is no answer
+    top: tuple[Whole, ...]  # argmax over the last axis; empty where the output is no answer
 
 
 class GoldenText(_Record):
     """One input and what this artifact answers; rows are choices for multiple-choice, else one."""
 
     texts: tuple[tuple[str, ...], ...]  # a row: (text,) or (text, pair)
-    input_ids: tuple[tuple[int, ...], ...]
-    attention_mask: tuple[tuple[int, ...], ...]
-    token_type_ids: tuple[tuple[int, ...], ...]
+    input_ids: tuple[tuple[Whole, ...], ...]
+    attention_mask: tuple[tuple[Whole, ...], ...]
+    token_type_ids: tuple[tuple[Whole, ...], ...]
     outputs: dict[str, GoldenOutput]
 
 
@@ -254,7 +255,10 @@ def _validate(model: type[_Model], path: Path) -> _Model:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise ArtifactError(f"{str(path)!r} is damaged at {where}: {first['msg']}") from None
+        printable = json.dumps(where)[1:-1]  # a key may hold anything
+        raise ArtifactError(
+            f"{str(path)!r} is damaged at {printable:.80}: {first['msg']}"
+        ) from None
 
 
 def read_manifest(folder: Path) -> Manifest:

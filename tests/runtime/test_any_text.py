@@ -5,7 +5,7 @@ from typing import Any
 import artifacts
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from squeezebert_mobile.errors import InputError
@@ -45,7 +45,6 @@ def check(pipeline: Any, result: Any, text: str) -> None:
     assert result.to_dict()
 
 
-@settings(max_examples=60, deadline=None)
 @given(text=TEXT, other=TEXT, strategy=st.sampled_from(["none", "simple", "first", "max"]))
 def test_any_text(pipelines: dict[str, Any], text: str, other: str, strategy: str) -> None:
     calls: dict[str, dict[str, Any]] = {

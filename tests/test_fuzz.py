@@ -1,0 +1,143 @@
+"""Files from somebody else that are nearly right: read, or refused in one line.
+
+`make test` tries a few, `make fuzz` many, and lets atheris look for inputs that reach new code.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fuzzing
+import pytest
+import tiny
+from hypothesis import given
+from hypothesis import strategies as st
+
+from squeezebert_mobile.artifact import file_facts, read_golden
+from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.export.checkpoint import open_checkpoint
+from squeezebert_mobile.runtime import SqueezeBertTokenizer, check_golden, load_artifact
+
+TEXT = "Play MUSIC at séven, [MASK] — 日本"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "added_tokens.json")
+
+#: A target takes a folder that it may fill, and gives a strategy of inputs and what reads one.
+Target = tuple[st.SearchStrategy[Any], Callable[[Any], Any]]
+
+
+@contextlib.contextmanager
+def _restored(path: Path, content: bytes) -> Any:
+    """`content` in `path` for a while."""
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
+
+
+def _exported(folder: Path, task: str) -> Path:
+    tiny.write_checkpoint(folder / "checkpoint", task=task)
+    texts = ["wake me at six", "play music"] * 4
+    export_checkpoint(folder / "checkpoint", folder / "artifact", precision="fp32", texts=texts)
+    return folder / "artifact"
+
+
+def manifests(folder: Path) -> Target:
+    """manifest.json, up to an answer of the artifact."""
+    artifact = _exported(folder, "text-classification")
+    document = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
+
+    def read(content: bytes) -> None:
+        with _restored(artifact / "manifest.json", content), load_artifact(artifact) as model:
+            model(TEXT)
+
+    return fuzzing.mutated_json(document), read
+
+
+def goldens(folder: Path) -> Target:
+    """golden.json, as `verify` reads it."""
+    artifact = _exported(folder, "multiple-choice")
+    document = json.loads((artifact / "golden.json").read_text(encoding="utf-8"))
+    model = load_artifact(artifact)
+
+    def read(content: bytes) -> None:
+        with _restored(artifact / "golden.json", content):
+            facts = model.manifest.files | {"golden.json": file_facts(artifact / "golden.json")}
+            manifest = model.manifest.model_copy(update={"files": facts})
+            check_golden(model.session, manifest, read_golden(artifact))
+
+    return fuzzing.mutated_json(document), read
+
+
+def configs(folder: Path) -> Target:
+    """config.json, up to a loaded checkpoint."""
+    tiny.write_checkpoint(folder, task="token-classification")
+    document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+    def read(content: bytes) -> None:
+        with _restored(folder / "config.json", content):
+            open_checkpoint(folder)
+
+    return fuzzing.mutated_json(document), read
+
+
+def weights(folder: Path) -> Target:
+    """model.safetensors, up to a loaded checkpoint."""
+    tiny.write_checkpoint(folder, task="question-answering")
+    data = (folder / "model.safetensors").read_bytes()
+
+    def read(content: bytes) -> None:
+        with _restored(folder / "model.safetensors", content):
+            open_checkpoint(folder)
+
+    return fuzzing.mutated_safetensors(data), read
+
+
+def tokenizers(folder: Path) -> Target:
+    """The files of a tokenizer, up to the ids of a text and back."""
+    tiny.write_vocabulary(folder)
+    (folder / "added_tokens.json").write_text('{"séven": 63}', encoding="utf-8")
+    found = {name: (folder / name).read_bytes() for name in TOKENIZER_FILES}
+    inputs = st.one_of(
+        st.tuples(
+            st.just(name),
+            fuzzing.mutated_json(json.loads(content))
+            if name.endswith(".json")
+            else fuzzing.mutated_bytes(content),
+        )
+        for name, content in found.items()
+    )
+
+    def read(given: tuple[str, bytes]) -> None:
+        name, content = given
+        for other in TOKENIZER_FILES:
+            (folder / other).write_bytes(content if other == name else found[other])
+        if name != "tokenizer.json":
+            (folder / "tokenizer.json").unlink()  # which would be read in the others' place
+        tokenizer = SqueezeBertTokenizer.from_pretrained(folder)
+        ids = tokenizer(TEXT, truncation=True, max_length=8)["input_ids"]
+        tokenizer.decode(ids)
+
+    return inputs, read
+
+
+TARGETS = {each.__name__: each for each in (manifests, goldens, configs, weights, tokenizers)}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nearly_right(name: str, tmp_path: Path) -> None:
+    outcomes = {True: 0, False: 0}
+    inputs, read = TARGETS[name](tmp_path)
+
+    @given(inputs)
+    def reads_or_refuses(content: Any) -> None:
+        outcomes[fuzzing.attempt(tmp_path, lambda: read(content))] += 1
+
+    reads_or_refuses()
+    print(f"{name}: {outcomes[True]} read, {outcomes[False]} refused")
+    assert outcomes[True] and outcomes[False]  # near enough to be read at times
