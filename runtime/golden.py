@@ -76,7 +76,7 @@ def _compare(name: str, ours: FloatArray, stored: GoldenOutput) -> tuple[float, 
     if ours.shape != stored.shape:
         raise _misfit(f"has {name} in the shape {stored.shape}, the model gives {ours.shape}")
     fits = len(stored.indices) == len(stored.values) > 0
-    if not fits or not all(0 <= index < ours.size for index in stored.indices):
+    if not fits or not all(index < ours.size for index in stored.indices):
         raise _misfit(f"has values of {name} that stand nowhere in it")
     values = ours.ravel()[list(stored.indices)]
     difference = float(np.abs(values - np.array(stored.values, np.float32)).max())

@@ -13,6 +13,7 @@ from small_artifact import write_small_artifact
 
 from squeezebert_mobile.artifact import Manifest, file_facts, read_artifact, read_golden, staged
 from squeezebert_mobile.errors import ArtifactError, ExportError
+from squeezebert_mobile.tasks import INPUT_NAMES
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,6 +60,21 @@ def test_a_wrong_manifest_is_refused(
     _change(folder / file, change)
     with pytest.raises(ArtifactError, match=message):
         read_artifact(folder)
+
+
+@pytest.mark.parametrize("number", [-1, 2**63])
+def test_golden_ids_that_are_none_are_refused(folder: Path, number: int) -> None:
+    text = {name: [[number]] for name in INPUT_NAMES} | {"texts": [["a"]], "outputs": {}}
+    _change(folder / "golden.json", lambda d: d.update(texts=[text]))
+    with pytest.raises(ArtifactError, match=r"damaged at texts\.0\.input_ids\.0\.0: Input should"):
+        read_golden(folder)
+
+
+def test_a_key_that_would_break_the_line_is_escaped(folder: Path) -> None:
+    _change(folder / "manifest.json", lambda d: d.update({"a\nb" + "c" * 99: 1}))
+    with pytest.raises(ArtifactError, match=r"damaged at a\\nbc{76}: ") as error:
+        read_artifact(folder)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 100_000, '"' + "\\ud800" * 3])

@@ -58,7 +58,6 @@ def _first(data: dict[str, Any]) -> dict[str, Any]:
         (lambda data: data["tolerance"].clear(), "does not have texts with the outputs logits"),
         (lambda data: data["texts"][1]["outputs"].clear(), "does not have texts with the outputs"),
         (lambda data: _first(data)["indices"].__setitem__(0, 99), "stand nowhere in it"),
-        (lambda data: _first(data)["indices"].__setitem__(0, -1), "stand nowhere in it"),
         (lambda data: _first(data)["values"].pop(), "stand nowhere in it"),
         (lambda data: _first(data).update(indices=[], values=[]), "stand nowhere in it"),
         (lambda data: _first(data).update(shape=[7, 7]), r"in the shape \(7, 7\), the model gives"),
