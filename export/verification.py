@@ -386,10 +386,12 @@ def _check(parity: Parity, limit: Limit, precision: str) -> None:
     ]
     header = f"  {'output':20}{'max_abs_diff':>14}{'mean_cosine':>14}{'min_cosine':>14}   limit"
     remedy = "use --precision fp32" if precision != "fp32" else "report it with the checkpoint"
-    raise ParityError(
+    error = ParityError(
         f"the {precision} model does not answer as the checkpoint does: {', '.join(wrong)}; "
-        f"nothing was written; {remedy}\n" + "\n".join([header, *rows])
+        f"nothing was written; {remedy}"
     )
+    error.add_note("\n".join([header, *rows]))
+    raise error
 
 
 # Golden answers -----------------------------------------------------------------------------

@@ -32,7 +32,8 @@ __all__ = [
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
 
-_SEVERITY_ERROR = 3  # onnxruntime: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal
+#: onnxruntime: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. An error is raised as well.
+_SEVERITY_FATAL = 4
 
 
 class Session(Protocol):
@@ -54,7 +55,7 @@ class OnnxSession:
         """Load the model file of a checked artifact; None leaves the threads to onnxruntime."""
         ort: Any = importlib.import_module("onnxruntime")  # not at import: it takes its time
         options = ort.SessionOptions()
-        options.log_severity_level = _SEVERITY_ERROR
+        options.log_severity_level = _SEVERITY_FATAL
         options.intra_op_num_threads = threads or 0
         path = str(folder / manifest.model_file)
         try:

@@ -99,7 +99,8 @@ def check_special_tokens(
     for key, token in special_tokens.items():
         if key not in SPECIAL_TOKENS:
             raise CheckpointError(choose("special token", key, SPECIAL_TOKENS))
-        if token not in vocab and token not in added:
+        is_added = token in added and key != "unk_token"  # WordPiece itself gives that one
+        if token not in vocab and not is_added:
             raise CheckpointError(
                 f"the vocabulary has no {token!r} ({key}); add it, or name the token that stands "
                 "for it in tokenizer_config.json"

@@ -67,3 +67,8 @@ def test_an_extra_that_is_half_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxsim", None)
     with pytest.raises(errors.MissingExtraError, match=r"onnxsim is not installed; run: pip inst"):
         errors.require_extra("export")
+
+
+def test_what_a_message_quotes_is_made_printable() -> None:
+    message = str(errors.InputError("a\nb\x1b[31m \ud800 é 日 'x' \\"))
+    assert message == r"a\nb\x1b[31m \ud800 é 日 'x' " + "\\"

@@ -10,7 +10,7 @@
     └── MissingExtraError     an optional dependency that is not installed
 
 A message says what is wrong (with the value), what would be right, and what to run next, in one
-line. The command line prints it after ``error:`` and exits with 1.
+line. The command line prints it after ``error:``, then its notes, and exits with 1.
 """
 
 import difflib
@@ -45,7 +45,14 @@ EXTRAS = {
 
 
 class SqueezeBertMobileError(Exception):
-    """Base of every error below."""
+    """Base of every error below.
+
+    The message is printable whatever it quotes: a line break or an escape sequence from somebody's
+    file shows as \\n or \\x1b.
+    """
+
+    def __init__(self, message: str) -> None:  # noqa: D107
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
 
 
 class CheckpointError(SqueezeBertMobileError):

@@ -12,6 +12,14 @@ from hypothesis import strategies as st
 
 from squeezebert_mobile.errors import SqueezeBertMobileError
 
+
+class Content(bytes):
+    """The bytes of a file, too long to be shown whole."""
+
+    def __repr__(self) -> str:
+        return f"Content({bytes(self[:200])!r}... {len(self)} bytes)"
+
+
 # Documents ----------------------------------------------------------------------------------
 
 _NUMBERS = st.one_of(
@@ -55,7 +63,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @st.composite
-def mutated_json(draw: st.DrawFn, document: Any) -> bytes:
+def mutated_json(draw: st.DrawFn, document: Any) -> Content:
     """`document` with one to three values replaced, removed or added; now and then cut or torn."""
     document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
@@ -74,26 +82,26 @@ def mutated_json(draw: st.DrawFn, document: Any) -> bytes:
             case "add":
                 container.append(draw(_VALUES))
     data = json.dumps(document).encode()
-    return draw(mutated_bytes(data)) if draw(st.integers(0, 7)) == 7 else data
+    return draw(mutated_bytes(data)) if draw(st.integers(0, 7)) == 7 else Content(data)
 
 
 @st.composite
-def mutated_bytes(draw: st.DrawFn, data: bytes) -> bytes:
+def mutated_bytes(draw: st.DrawFn, data: bytes) -> Content:
     """`data` with a piece of it cut out and something else put there."""
     start = draw(st.integers(0, len(data)))
     length = draw(st.sampled_from([0, 1, 4, 8, len(data)]))
-    return data[:start] + draw(st.binary(max_size=12)) + data[start + length :]
+    return Content(data[:start] + draw(st.binary(max_size=12)) + data[start + length :])
 
 
 @st.composite
-def mutated_safetensors(draw: st.DrawFn, data: bytes) -> bytes:
+def mutated_safetensors(draw: st.DrawFn, data: bytes) -> Content:
     """A safetensors file whose header says something else, or whose bytes are torn."""
     if draw(st.integers(0, 3)) == 3:
         return draw(mutated_bytes(data))
     length = int.from_bytes(data[:8], "little")
     header = draw(mutated_json(json.loads(data[8 : 8 + length])))
     stated = draw(st.sampled_from([len(header), len(header) + 1, 0, 2**62]))
-    return stated.to_bytes(8, "little") + header + data[8 + length :]
+    return Content(stated.to_bytes(8, "little") + header + data[8 + length :])
 
 
 # The guard ----------------------------------------------------------------------------------
