@@ -1,11 +1,12 @@
 """What a model is made of: its architecture, and the parameters and bytes of its parts."""
 
-from onnx import ModelProto
+from collections.abc import Mapping
+
 from torch import nn
 
 from squeezebert_mobile.artifact import ModelFacts, Part
 from squeezebert_mobile.export.model import PretrainedModel
-from squeezebert_mobile.export.quantization import SMALLEST_CLASSIFIER
+from squeezebert_mobile.export.quantization import stays_float
 
 __all__ = ["FLOAT_BYTES", "expected_bytes", "model_facts", "parameters_of", "parts_of"]
 
@@ -48,14 +49,14 @@ def parameters_of(model: PretrainedModel) -> dict[str, int]:
     return parameters
 
 
-def parts_of(model: PretrainedModel, graph: ModelProto) -> dict[str, Part]:
-    """Each part in the checkpoint's float32, and as the graph stores it."""
+def parts_of(model: PretrainedModel, stored: Mapping[str, int]) -> dict[str, Part]:
+    """Each part in the checkpoint's float32, and in a file that stores these names and bytes."""
     parameters = parameters_of(model)
-    stored = dict.fromkeys(parameters, 0)
-    for tensor in graph.graph.initializer:
-        stored[_part(tensor.name)] += tensor.ByteSize()
+    parts = dict.fromkeys(parameters, 0)
+    for name, size in stored.items():
+        parts[_part(name)] += size
     return {
-        part: Part(parameters=count, checkpoint_bytes=count * FLOAT_BYTES, bytes=stored[part])
+        part: Part(parameters=count, checkpoint_bytes=count * FLOAT_BYTES, bytes=parts[part])
         for part, count in parameters.items()
     }
 
@@ -72,6 +73,6 @@ def _saved_by_int8(name: str, module: nn.Module) -> int:
     if not isinstance(module, nn.Embedding | nn.Linear | nn.Conv1d):
         return 0
     weight = module.weight
-    if name == "classifier" and weight.numel() * FLOAT_BYTES < SMALLEST_CLASSIFIER:
+    if stays_float(name, weight.numel() * FLOAT_BYTES):
         return 0
     return weight.numel() * (FLOAT_BYTES - 1) - len(weight) * FLOAT_BYTES

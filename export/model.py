@@ -34,6 +34,7 @@ __all__ = [
     "SqueezeBertForSequenceClassification",
     "SqueezeBertForTokenClassification",
     "SqueezeBertModel",
+    "TiedDecoder",
     "additive_mask",
     "initialize",
 ]
@@ -333,6 +334,24 @@ def _check_inputs(
 # Heads --------------------------------------------------------------------------------------
 
 
+class TiedDecoder(nn.Module):
+    """Hidden states to logits of the vocabulary, by the word embeddings and a bias of its own."""
+
+    def __init__(self, words: nn.Embedding) -> None:
+        super().__init__()
+        self._words = (words,)  # a tuple: it is a module of the encoder, not of this one
+        self.bias = nn.Parameter(torch.zeros(words.num_embeddings))
+
+    @property
+    def weight(self) -> Tensor:
+        """The table (V, C)."""
+        return self._words[0].weight
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, S, C) to (B, S, V)."""
+        return functional.linear(hidden, self.weight, self.bias)
+
+
 class SqueezeBertForMaskedLM(PretrainedModel):
     """fill-mask: which token stands at each position."""
 
@@ -350,7 +369,7 @@ class SqueezeBertForMaskedLM(PretrainedModel):
         self.transform = nn.Linear(hidden, hidden)
         self.activation = ACTIVATIONS[config.hidden_act]
         self.transform_norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
-        self.decoder_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.decoder = TiedDecoder(self.base.embeddings.word)
         _randomize(self.transform, config.initializer_range)
 
     def forward(
@@ -365,8 +384,7 @@ class SqueezeBertForMaskedLM(PretrainedModel):
         """Logits (B, S, V); the loss over the labels (B, S) that are not -100."""
         out: EncoderOutput = self.base(input_ids, attention_mask, token_type_ids, **options)
         hidden = self.transform_norm(self.activation(self.transform(out.last_hidden_state)))
-        # The decoder's weight is the word embeddings', tied.
-        logits = functional.linear(hidden, self.base.embeddings.word.weight, self.decoder_bias)
+        logits = self.decoder(hidden)
         return _output(out, logits, _cross_entropy(logits, labels))
 
 

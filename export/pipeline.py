@@ -1,17 +1,12 @@
 """From a checkpoint to a verified artifact: load, rewrite, export, quantize, verify, write."""
 
-import contextlib
 import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import (
-    FORMATS,
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILES,
@@ -19,8 +14,6 @@ from squeezebert_mobile.artifact import (
     SCHEMA_VERSION,
     Manifest,
     Parity,
-    Part,
-    Quantization,
     Source,
     TensorSpec,
     file_facts,
@@ -32,11 +25,12 @@ from squeezebert_mobile.export.calibration import calibrate
 from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.export.config import SqueezeBertConfig
 from squeezebert_mobile.export.facts import model_facts, parts_of
+from squeezebert_mobile.export.formats import WRITERS, Request
 from squeezebert_mobile.export.outliers import set_apart, smooth
-from squeezebert_mobile.export.quantization import quantize
+from squeezebert_mobile.export.progress import Progress, Step, silent
 from squeezebert_mobile.export.rewriting import Traceable, prove_equal, rewrite
 from squeezebert_mobile.export.rounding import round_weights
-from squeezebert_mobile.export.to_onnx import operators, to_onnx
+from squeezebert_mobile.export.to_torchscript import ENGINES
 from squeezebert_mobile.export.verification import (
     GOLDEN_TEXTS,
     Verification,
@@ -44,36 +38,16 @@ from squeezebert_mobile.export.verification import (
     make_golden,
     verify,
 )
+from squeezebert_mobile.export.written import Written
 from squeezebert_mobile.runtime import Pipeline
 from squeezebert_mobile.runtime.session import open_session
 from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
-__all__ = ["Progress", "export_checkpoint", "verify_against"]
+__all__ = ["export_checkpoint", "verify_against"]
 
 _TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim")
 #: Shorter than this no pair of texts fits between its special tokens.
 SHORTEST_LENGTH = 8
-
-
-#: What a step reports to while it runs: how much is done, and of how much.
-Step = Callable[[int, int], None]
-#: Shows the steps of an export: `with progress("verify") as step: step(3, 200)`.
-Progress = Callable[[str], contextlib.AbstractContextManager[Step]]
-
-
-@contextlib.contextmanager
-def _silent(name: str) -> Iterator[Step]:
-    yield lambda done, total: None
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What was asked for, checked."""
-
-    format: str
-    precision: str
-    sequence_length: int | None
-    max_sequence_length: int
 
 
 def export_checkpoint(
@@ -85,9 +59,10 @@ def export_checkpoint(
     precision: str = "int8",
     sequence_length: int | None = None,
     max_sequence_length: int | None = None,
+    engine: str | None = None,
     texts: Sequence[str] | None = None,
     force: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Manifest:
     """Export a checkpoint to a verified artifact.
 
@@ -95,10 +70,12 @@ def export_checkpoint(
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
         folder: Where the artifact goes; nothing is there until it is whole.
         task: Which head; None takes the one that the checkpoint's config names.
-        format: "onnx".
+        format: "onnx" or "torchscript".
         precision: "fp32" or "int8".
         sequence_length: A fixed length in tokens; None accepts any up to the longest.
         max_sequence_length: The longest input in tokens; None takes the model's own.
+        engine: For which of torch's engines int8 TorchScript is packed: "qnnpack" (phones; the
+            default) or "x86".
         texts: What to verify with; None takes the 200 sentences that ship with the package.
         force: Whether to replace an artifact that is there.
         progress: Called with the name of each step.
@@ -112,31 +89,24 @@ def export_checkpoint(
         ParityError: the exported model does not answer as the checkpoint does.
     """
     folder, texts = Path(folder), texts or shipped_texts()
-    _check_choices(task, format, precision)
+    _check_choices(task, format, precision, engine)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
     with staged(folder, force=force) as partial:
         with progress("load"):
             source = open_checkpoint(checkpoint, task=task)
             lengths = _lengths(source, sequence_length, max_sequence_length)
-            request = _Request(format, precision, *lengths)
+            request = Request(format, precision, *lengths, engine or ENGINES[0])
         with progress("rewrite"):
             rewritten = rewrite(source.model)
             prove_equal(source.model, rewritten)
         if precision == "int8":
             with progress("calibrate"):
                 _prepare(source, request, rewritten, texts)
-        with progress("export"):
-            graph = to_onnx(rewritten, sequence_length=request.sequence_length)
-        recipe = None
-        if precision == "int8":
-            with progress("quantize"):
-                graph, recipe = quantize(graph)
-        parts, kernels = parts_of(source.model, graph), operators(graph)
-        onnx.save(graph, str(partial / MODEL_FILES[format]))
-        del graph, rewritten  # twice the model, where memory is short
+        written = WRITERS[format](rewritten, partial / MODEL_FILES[format], request, progress)
+        del rewritten  # memory may be short
         source.tokenizer.save_pretrained(partial)
-        draft = _manifest(source, request, parts, recipe, kernels)
+        draft = _manifest(source, request, written)
         with progress("verify") as report:
             parity = _verified(source, request, draft, partial, texts, report)
         manifest = draft.model_copy(
@@ -149,17 +119,24 @@ def export_checkpoint(
     return manifest
 
 
-def _check_choices(task: str | None, format: str, precision: str) -> None:
+def _check_choices(task: str | None, format: str, precision: str, engine: str | None) -> None:
     if task is not None:
         get_task(task)
     for what, value, valid in (
-        ("format", format, FORMATS),
+        ("format", format, WRITERS),
         ("precision", precision, PRECISIONS),
     ):
         if value not in valid:
             raise ExportError(choose(what, value, valid))
-    if format != "onnx":
-        raise ExportError(f"this version cannot export to {format!r}; use --format onnx")
+    if engine is None:
+        return
+    if engine not in ENGINES:
+        raise ExportError(choose("engine", engine, ENGINES))
+    if (format, precision) != ("torchscript", "int8"):
+        raise ExportError(
+            f"--engine {engine} is for --format torchscript --precision int8, and not for "
+            f"{precision} {format}; leave it out"
+        )
 
 
 def _lengths(
@@ -187,14 +164,14 @@ def _lengths(
     return sequence_length, sequence_length
 
 
-def _verification(source: Checkpoint, request: _Request) -> Verification:
+def _verification(source: Checkpoint, request: Request) -> Verification:
     return Verification(
         source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
     )
 
 
 def _prepare(
-    source: Checkpoint, request: _Request, rewritten: Traceable, texts: Sequence[str]
+    source: Checkpoint, request: Request, rewritten: Traceable, texts: Sequence[str]
 ) -> None:
     """Ready the encoder's products for int8, by what they read on a part of the texts."""
     read = calibrate(rewritten, calibration_feeds(_verification(source, request), texts))
@@ -205,7 +182,7 @@ def _prepare(
 
 def _verified(
     source: Checkpoint,
-    request: _Request,
+    request: Request,
     manifest: Manifest,
     folder: Path,
     texts: Sequence[str],
@@ -229,7 +206,7 @@ def verify_against(
     checkpoint: str | Path,
     *,
     texts: Sequence[str] | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Parity:
     """Hold a loaded artifact against a checkpoint, as at the end of an export.
 
@@ -268,13 +245,7 @@ def verify_against(
 # The manifest -------------------------------------------------------------------------------
 
 
-def _manifest(
-    source: Checkpoint,
-    request: _Request,
-    parts: dict[str, Part],
-    recipe: Quantization | None,
-    kernels: dict[str, int],
-) -> Manifest:
+def _manifest(source: Checkpoint, request: Request, written: Written) -> Manifest:
     """Everything but what verification and the finished files say."""
     config = source.model.config
     task = get_task(source.model.task)
@@ -285,7 +256,7 @@ def _manifest(
         labels=tuple(config.id2label.values()) if has_labels else None,
         problem_type=config.problem_type if task.name == "text-classification" else None,  # type: ignore[arg-type]
         model=model_facts(source.model),
-        parts=parts,
+        parts=parts_of(source.model, written.stored),
         weights=source.weights,
         format=request.format,  # type: ignore[arg-type]
         precision=request.precision,  # type: ignore[arg-type]
@@ -299,8 +270,8 @@ def _manifest(
         ),
         max_sequence_length=request.max_sequence_length,
         source=Source(name=source.name, sha256=source.sha256, license=source.license),
-        quantization=recipe,
-        operators=kernels,
+        quantization=written.quantization,
+        operators=written.operators,
         files={},
         parity=Parity(outputs={}, top1_agreement=None, answers=0, answers_undecided=0, texts=0),
         versions={"squeezebert-mobile": __version__}
@@ -309,7 +280,7 @@ def _manifest(
 
 
 def _axes(
-    names: tuple[str, ...], config: SqueezeBertConfig, request: _Request
+    names: tuple[str, ...], config: SqueezeBertConfig, request: Request
 ) -> tuple[str | int, ...]:
     """The axes with the lengths that are known."""
     known: dict[str, int | None] = {

@@ -27,10 +27,22 @@ from squeezebert_mobile.artifact import Quantization
 from squeezebert_mobile.export.attention import fuse_attention
 from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, consumers, drop_unread, initializers
 
-__all__ = ["SMALLEST_CLASSIFIER", "quantize"]
+__all__ = [
+    "EMBEDDINGS",
+    "KEPT",
+    "WEIGHTS",
+    "nothing_to_gain",
+    "quantize",
+    "stays_float",
+    "symmetric",
+]
 
 #: A smaller classifier stays fp32 (bytes): a few labels gain nothing as int8, and lose precision.
 SMALLEST_CLASSIFIER = 64 * 1024
+# The recipe, in the words of the manifest.
+WEIGHTS = "int8, symmetric, one scale an output channel"
+EMBEDDINGS = "int8, symmetric, one scale a row"
+KEPT = {"attention scores, softmax, layer norms": "fp32: no weights to make smaller"}
 
 
 @dataclass
@@ -74,11 +86,10 @@ def quantize(fp32: ModelProto) -> tuple[ModelProto, Quantization]:
     drop_unread(proto)
     onnx.checker.check_model(proto)
     return proto, Quantization(
-        weights="int8, symmetric, one scale an output channel",
-        embeddings="int8, symmetric, one scale a row",
+        weights=WEIGHTS,
+        embeddings=EMBEDDINGS,
         activations="uint8, asymmetric, one scale a tensor, dynamic",
-        kept={"attention scores, softmax, layer norms": "fp32: no weights to make smaller"}
-        | graph.kept,
+        kept=KEPT | graph.kept,
     )
 
 
@@ -114,7 +125,7 @@ def _table(graph: _Graph, name: str) -> tuple[str, str]:
     """The table's rows as int8 (rows, C), and their scales (rows)."""
     weights, scales = f"{name}.int8", f"{name}.scale"
     if weights not in graph.stored:
-        rows, scale = _symmetric(graph.array(name), axis=1)
+        rows, scale = symmetric(graph.array(name), axis=1)
         graph.store(weights, rows)
         graph.store(scales, scale)
     return weights, scales
@@ -155,12 +166,12 @@ def _weight_of(graph: _Graph, node: NodeProto, tables: set[str]) -> _Weight | No
     if name not in graph.stored or not _is_matrix(graph.stored[name]):
         return None
     array = graph.array(name)
-    if _readable(node) == "classifier" and array.nbytes < SMALLEST_CLASSIFIER:
-        graph.kept["classifier"] = f"fp32: {array.nbytes:,} bytes, nothing to gain"
+    if stays_float(_readable(node), array.nbytes):
+        graph.kept["classifier"] = nothing_to_gain(array.nbytes)
         return None
     if _attribute(node, "transB"):
         array = array.T
-    values, scales = _symmetric(array, axis=0)
+    values, scales = symmetric(array, axis=0)
     where = node.name or node.output[0]
     return _Weight(graph.store(f"{where}.int8", values), graph.store(f"{where}.scale", scales))
 
@@ -197,7 +208,20 @@ def _readable(node: NodeProto) -> str:
     return ".".join(parts[:-1]) or node.name
 
 
-def _symmetric(array: np.ndarray, *, axis: int) -> tuple[np.ndarray, np.ndarray]:
+# Shared with the other formats ---------------------------------------------------------------
+
+
+def stays_float(name: str, size: int) -> bool:
+    """Whether the product called `name`, of `size` bytes in float32, is a small classifier."""
+    return name.rpartition(".")[2] == "classifier" and size < SMALLEST_CLASSIFIER
+
+
+def nothing_to_gain(size: int) -> str:
+    """Why a small classifier is kept in fp32, for the manifest."""
+    return f"fp32: {size:,} bytes, nothing to gain"
+
+
+def symmetric(array: np.ndarray, *, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """int8 values and float scales with array = values * scales; `axis` is reduced away."""
     largest = np.abs(array).max(axis=axis, keepdims=True)
     scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)

@@ -76,7 +76,7 @@ _ENCODER: dict[str, dict[str, str | None]] = {
 _FILL_MASK = {
     "cls.predictions.transform.dense.*": "transform.*",
     "cls.predictions.transform.LayerNorm.*": "transform_norm.*",
-    "cls.predictions.bias": "decoder_bias",
+    "cls.predictions.bias": "decoder.bias",
 }
 _HEADS: dict[str, dict[str, str]] = {
     "feature-extraction": {},

@@ -114,8 +114,14 @@ def _check_names(path: str, kind: str, found: Sequence[Any], specs: Sequence[Ten
         )
 
 
+def _torchscript(folder: Path, manifest: Manifest, *, threads: int | None) -> Session:
+    from squeezebert_mobile.runtime.torch_sessions import TorchScriptSession
+
+    return TorchScriptSession(folder, manifest, threads=threads)
+
+
 #: How each format is opened.
-SESSIONS: dict[str, Callable[..., Session]] = {"onnx": OnnxSession}
+SESSIONS: dict[str, Callable[..., Session]] = {"onnx": OnnxSession, "torchscript": _torchscript}
 
 
 def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None = None) -> Session:

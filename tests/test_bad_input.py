@@ -255,7 +255,7 @@ def test_a_hub_id_without_a_network(here: Path) -> None:
         ("--max-sequence-length -1", "--max-sequence-length -1 is out of range; the model reads"),
         ("--sequence-length 16 --max-sequence-length 32", "contradicts --sequence-length 16; giv"),
         ("--texts nowhere.txt", "--texts 'nowhere.txt' cannot be read: "),
-        ("--task fill-mask", "has no weights for fill-mask: cls.predictions.bias, cls.predict"),
+        ("--task fill-mask", "has no weights for fill-mask: cls.predictions.transform.dense"),
         ("--task token-classification", "has a head for text-classification, by its config.json"),
         ("--task question-answering", "has no weights for question-answering: qa_outputs.weight"),
     ],

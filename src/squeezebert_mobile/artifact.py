@@ -119,6 +119,7 @@ class Quantization(_Record):
     weights: str
     embeddings: str
     activations: str
+    engine: str | None = None  # torch's engine for int8, which the file is packed for (TorchScript)
     kept: dict[str, str] = {}  # part -> why
 
 

@@ -38,6 +38,7 @@ def verification_texts() -> list[str]:
 
 def baseline_artifact(
     task: str,
+    format: str,
     precision: str,
     sequence_length: int | None,
     *,
@@ -47,12 +48,13 @@ def baseline_artifact(
 
     Args:
         task: The head.
+        format: "onnx" or "torchscript".
         precision: "fp32" or "int8".
         sequence_length: The fixed length, or None for any.
         progress: Shows the steps of the export, where there is one.
     """
     length = sequence_length or "dynamic"
-    name = f"bert-base-{task}-onnx-{precision}-{length}"
+    name = f"bert-base-{task}-{format}-{precision}-{length}"
     folder = cache_folder() / "baselines" / __version__ / name
     try:
         read_artifact(folder)
@@ -63,6 +65,7 @@ def baseline_artifact(
             PRESET,
             folder,
             task=task,
+            format=format,
             precision=precision,
             sequence_length=sequence_length,
             texts=verification_texts(),

@@ -40,6 +40,7 @@ class FormatName(StrEnum):
     """The formats that this version writes."""
 
     onnx = "onnx"
+    torchscript = "torchscript"
 
 
 class PrecisionName(StrEnum):
@@ -47,6 +48,13 @@ class PrecisionName(StrEnum):
 
     fp32 = "fp32"
     int8 = "int8"
+
+
+class EngineName(StrEnum):
+    """Torch's engines for int8."""
+
+    qnnpack = "qnnpack"
+    x86 = "x86"
 
 
 class PresetName(StrEnum):
@@ -129,9 +137,13 @@ def export(
             metavar="TASK", help=f"One of {', '.join(TASKS)}; default: what config.json names."
         ),
     ] = None,
-    format: Annotated[FormatName, typer.Option(help="What the phone's runtime reads.")] = (
-        FormatName.onnx
-    ),
+    format: Annotated[
+        FormatName,
+        typer.Option(
+            help="What the phone's runtime reads. torchscript is legacy: no runtime for phones is "
+            "maintained; it serves C++ hosts and older apps."
+        ),
+    ] = FormatName.onnx,
     precision: Annotated[PrecisionName, typer.Option(help="How weights are stored.")] = (
         PrecisionName.int8
     ),
@@ -140,6 +152,10 @@ def export(
     ] = "dynamic",
     max_sequence_length: Annotated[
         int | None, typer.Option(help="The longest input in tokens; default: the model's.")
+    ] = None,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="int8 torchscript: who multiplies; qnnpack (phones) is the default."),
     ] = None,
     texts: Annotated[
         Path | None, typer.Option(help="Texts to verify with, one a line; default: 200 of ours.")
@@ -166,6 +182,7 @@ def export(
         precision=precision.value,
         sequence_length=_length(sequence_length),
         max_sequence_length=max_sequence_length,
+        engine=engine.value if engine else None,
         texts=_lines(texts) if texts else None,
         force=force,
         progress=export_progress(Console(stderr=True)),
@@ -374,7 +391,7 @@ def verify(
 
 # Bench --------------------------------------------------------------------------------------
 
-BaselineKey = tuple[str, str, int | None]  # task, precision, fixed length
+BaselineKey = tuple[str, str, str, int | None]  # task, format, precision, fixed length
 
 
 @app.command()
@@ -448,26 +465,28 @@ def _baselines(artifacts: Sequence[Path]) -> list["Contender"]:
     wanted = {_baseline_key(m, p): None for m in manifests for p in (m.precision, "fp32")}
     return [
         artifact_contender(
-            baseline_artifact(task, precision, length, progress=progress),
+            baseline_artifact(task, format, precision, length, progress=progress),
             label=" ".join(_telling(wanted, key)),
             role="baseline",
         )
         for key in wanted
-        for task, precision, length in [key]
+        for task, format, precision, length in [key]
     ]
 
 
 def _telling(wanted: Iterable[BaselineKey], key: BaselineKey) -> list[str]:
     """BERT-base with its precision, and with what else tells it from the others."""
-    task, precision, length = key
+    task, format, precision, length = key
     others = list(wanted)
     words = ["BERT-base", precision]
     if len({other[0] for other in others}) > 1:
         words.append(task)
-    if len({other[2] for other in others}) > 1:
+    if len({other[1] for other in others}) > 1:
+        words.append(format)
+    if len({other[3] for other in others}) > 1:
         words.append(f"at {length or 'any length'}")
     return words
 
 
 def _baseline_key(manifest: "Manifest", precision: str) -> BaselineKey:
-    return manifest.task, precision, manifest.sequence_length
+    return manifest.task, manifest.format, precision, manifest.sequence_length

@@ -9,12 +9,14 @@ import torch
 
 from squeezebert_mobile.artifact import read_artifact, read_golden
 from squeezebert_mobile.errors import CheckpointError, ExportError, ParityError
-from squeezebert_mobile.export import export_checkpoint, pipeline, verification
+from squeezebert_mobile.export import export_checkpoint, formats, verification
 from squeezebert_mobile.export.checkpoint import shipped_texts
+from squeezebert_mobile.export.formats import WRITERS
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import INPUT_NAMES, TASKS
 
 TEXTS = shipped_texts()[::8]  # 25
+FORMATS = list(WRITERS)
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_every_task_answers_as_transformers_does(
-    task: str, family: str, precision: str, tmp_path: Path
+    format: str, task: str, family: str, precision: str, tmp_path: Path
 ) -> None:
     theirs = tiny.write_checkpoint(tmp_path / "checkpoint", family, task)
     manifest = export_checkpoint(
-        tmp_path / "checkpoint", tmp_path / "out", precision=precision, texts=TEXTS
+        tmp_path / "checkpoint", tmp_path / "out", format=format, precision=precision, texts=TEXTS
     )
     for name, output in manifest.parity.outputs.items():
         print(f"{family} {task} {precision} {name}: {output}")
@@ -72,8 +75,11 @@ def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> No
     assert manifest.files.keys() == kinds
 
 
-def test_golden_answers_are_the_artifacts_own(checkpoint: Path, tmp_path: Path) -> None:
-    export_checkpoint(checkpoint, tmp_path / "out", texts=TEXTS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_golden_answers_are_the_artifacts_own(
+    checkpoint: Path, tmp_path: Path, format: str
+) -> None:
+    export_checkpoint(checkpoint, tmp_path / "out", format=format, texts=TEXTS)
     golden, model = read_golden(tmp_path / "out"), load_artifact(tmp_path / "out")
     assert len(golden.texts) == 8
     for text in golden.texts:
@@ -89,16 +95,22 @@ def test_golden_answers_are_the_artifacts_own(checkpoint: Path, tmp_path: Path) 
     assert (tmp_path / "out" / "golden.json").stat().st_size <= 200_000
 
 
-def test_the_same_checkpoint_gives_the_same_bytes(checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_checkpoint_gives_the_same_bytes(
+    checkpoint: Path, tmp_path: Path, format: str
+) -> None:
     for name in ("a", "b"):
-        export_checkpoint(checkpoint, tmp_path / name, texts=TEXTS)
+        export_checkpoint(checkpoint, tmp_path / name, format=format, texts=TEXTS)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
 
 @pytest.mark.parametrize("length", [8, 40])
-def test_a_fixed_length(checkpoint: Path, tmp_path: Path, length: int) -> None:
-    manifest = export_checkpoint(checkpoint, tmp_path / "out", sequence_length=length, texts=TEXTS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_fixed_length(checkpoint: Path, tmp_path: Path, format: str, length: int) -> None:
+    manifest = export_checkpoint(
+        checkpoint, tmp_path / "out", format=format, sequence_length=length, texts=TEXTS
+    )
     assert manifest.sequence_length == manifest.max_sequence_length == length
     model = load_artifact(tmp_path / "out")
     assert model("wake me at seven").label.startswith("LABEL_")
@@ -114,7 +126,8 @@ def test_a_shorter_maximum(checkpoint: Path, tmp_path: Path) -> None:
     [
         ({"task": "classify"}, ExportError, "unknown task 'classify'.*text-classification"),
         ({"format": "onxx"}, ExportError, "unknown format 'onxx'; did you mean 'onnx'"),
-        ({"format": "torchscript"}, ExportError, "cannot export to 'torchscript'; use --format"),
+        ({"engine": "x87"}, ExportError, "unknown engine 'x87'; did you mean 'x86'"),
+        ({"engine": "x86"}, ExportError, "--engine x86 is for --format torchscript --precision i"),
         ({"precision": "int9"}, ExportError, "unknown precision 'int9'; did you mean 'int8'"),
         ({"sequence_length": 0}, ExportError, "--sequence-length 0 is out of range"),
         ({"sequence_length": 41}, ExportError, "the model reads up to 40 tokens"),
@@ -146,8 +159,8 @@ def test_a_model_that_answers_otherwise_is_not_written(
                 tensor.raw_data = bytes(len(tensor.raw_data))  # the products of a layer are 0
         return quantized, recipe
 
-    pipeline_quantize = pipeline.quantize
-    monkeypatch.setattr(pipeline, "quantize", wrong)
+    pipeline_quantize = formats.quantize
+    monkeypatch.setattr(formats, "quantize", wrong)
     with pytest.raises(ParityError, match="(?s)does not answer as the checkpoint does.*logits"):
         export_checkpoint(checkpoint, tmp_path / "out", texts=TEXTS)
     assert list(tmp_path.iterdir()) == []
@@ -158,5 +171,7 @@ def test_fp32_is_held_to_its_limit(
 ) -> None:
     limit = verification.Limit(max_abs_diff=1e-12)
     monkeypatch.setitem(verification.LIMITS, "fp32", limit)
-    with pytest.raises(ParityError, match=r"(?s)fp32 model .* max_abs_diff <= 1e-12"):
+    with pytest.raises(ParityError, match="fp32 model does not answer") as raised:
         export_checkpoint(checkpoint, tmp_path / "out", precision="fp32", texts=TEXTS)
+    (table,) = raised.value.__notes__
+    assert "max_abs_diff <= 1e-12" in table

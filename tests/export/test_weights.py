@@ -383,7 +383,7 @@ def test_huge_config_takes_no_memory(tmp_path):
 @pytest.mark.parametrize(
     ("task", "missing"),
     [
-        ("fill-mask", "cls.predictions.bias, .* and 2 more are"),
+        ("fill-mask", "cls.predictions.transform.dense.weight, .* and 2 more are"),
         ("text-classification", "classifier.weight, classifier.bias are"),
         ("multiple-choice", "classifier.weight, classifier.bias are"),
         ("token-classification", "classifier.weight, classifier.bias are"),

@@ -1,0 +1,56 @@
+"""From a rewritten model to a model file in each format: the one table of writers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from squeezebert_mobile.export.progress import Progress
+from squeezebert_mobile.export.quantization import quantize
+from squeezebert_mobile.export.rewriting import Traceable
+from squeezebert_mobile.export.to_onnx import operators, to_onnx
+from squeezebert_mobile.export.to_torchscript import to_torchscript
+from squeezebert_mobile.export.written import Written
+
+__all__ = ["WRITERS", "Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, checked."""
+
+    format: str
+    precision: str
+    sequence_length: int | None
+    max_sequence_length: int
+    engine: str
+
+
+def _onnx(model: Traceable, path: Path, request: Request, progress: Progress) -> Written:
+    with progress("export"):
+        graph = to_onnx(model, sequence_length=request.sequence_length)
+    recipe = None
+    if request.precision == "int8":
+        with progress("quantize"):
+            graph, recipe = quantize(graph)
+    onnx.save(graph, str(path))
+    stored = {tensor.name: tensor.ByteSize() for tensor in graph.graph.initializer}
+    return Written(stored, operators(graph), recipe)
+
+
+def _torchscript(model: Traceable, path: Path, request: Request, progress: Progress) -> Written:
+    with progress("export"):
+        return to_torchscript(
+            model,
+            path,
+            precision=request.precision,
+            sequence_length=request.sequence_length,
+            engine=request.engine,
+        )
+
+
+WRITERS: dict[str, Callable[[Traceable, Path, Request, Progress], Written]] = {
+    "onnx": _onnx,
+    "torchscript": _torchscript,
+}

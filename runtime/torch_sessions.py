@@ -1,0 +1,154 @@
+"""Sessions of the formats whose Python runtimes need torch: TorchScript and ExecuTorch.
+
+Their threads belong to the process, not to a session, so all sessions of a format that are open at
+once have the same number of them.
+"""
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from squeezebert_mobile.artifact import Manifest
+from squeezebert_mobile.errors import ArtifactError, InputError, require
+from squeezebert_mobile.runtime.session import FloatArray, checked_feed
+
+__all__ = ["TorchScriptSession"]
+
+
+class _ProcessThreads:
+    """The threads of a runtime that has one pool for the process."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._count: int | None = None
+        self._sessions = 0
+
+    def claim(self, count: int | None, set_threads: Callable[[int], object]) -> None:
+        """Take part with `count` threads; None takes what there is.
+
+        Raises:
+            InputError: another session is open with another number.
+        """
+        with self._lock:
+            if count is not None and self._sessions and count != self._count:
+                raise InputError(
+                    f"threads={count} cannot be had: {self._name} has one pool of threads for the "
+                    f"process, and a session with {self._count or 'the usual number'} is open; "
+                    "close it first, or give the same number"
+                )
+            if count is not None and count != self._count:
+                set_threads(count)
+                self._count = count
+            self._sessions += 1
+
+    def release(self) -> None:
+        """Take part no more."""
+        with self._lock:
+            self._sessions -= 1
+
+
+_TORCH_THREADS = _ProcessThreads("torch")
+
+
+class TorchScriptSession:
+    """A TorchScript archive in torch."""
+
+    def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None) -> None:
+        """Load the model file of a checked artifact; None leaves the threads to torch."""
+        self._model: Any = None
+        self._torch = torch = require("torch", "export")
+        path = str(folder / manifest.model_file)
+        engine = manifest.quantization.engine if manifest.quantization else None
+        try:
+            with _engine(torch, engine), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch advises torch.export
+                if engine:
+                    # torch warns of this type once a process; said here, it is not said by its
+                    # C++ reader, which writes to stderr.
+                    torch.quantize_per_tensor(torch.zeros(1), 1.0, 0, torch.qint8)
+                # int8 weights are packed again, for the engine, while they are read
+                model = torch.jit.load(path, map_location="cpu")
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ArtifactError(
+                f"torch {torch.__version__} cannot load {path!r}: {_first_line(error)}; "
+                "upgrade torch, or export the checkpoint again"
+            ) from None
+        _TORCH_THREADS.claim(threads, torch.set_num_threads)
+        self._model = model
+        self.manifest = manifest
+        self._outputs = [output.name for output in manifest.outputs]
+
+    def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
+        """The model's outputs for a feed; token_type_ids and attention_mask may be left out.
+
+        Raises:
+            InputError: the feed is not what the manifest says, or the session is closed.
+        """
+        if self._model is None:
+            raise InputError("this session is closed; load the artifact again")
+        torch = self._torch
+        arrays = checked_feed(self.manifest, feed)
+        inputs = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays.values()]
+        try:
+            with torch.inference_mode():
+                outputs = self._model(*inputs)
+        except Exception as error:  # torch's interpreter has errors of its own
+            raise InputError(f"the model cannot run this input: {_first_line(error)}") from None
+        return {name: out.numpy() for name, out in zip(self._outputs, outputs, strict=True)}
+
+    def close(self) -> None:
+        """Free the model; a later `run` is an error."""
+        if self._model is not None:
+            self._model = None
+            _TORCH_THREADS.release()
+
+    def __del__(self) -> None:
+        """Free the threads' number as well."""
+        self.close()
+
+    def __enter__(self) -> "TorchScriptSession":
+        """Close at the end of a `with` block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+@contextmanager
+def _engine(torch: Any, name: str | None) -> Iterator[None]:
+    """Torch's engine for int8, for a while.
+
+    Raises:
+        ArtifactError: this torch has not got it.
+    """
+    engines = torch.backends.quantized
+    if name is not None and name not in engines.supported_engines:
+        raise ArtifactError(
+            f"the model is packed for torch's engine {name!r}, and this torch has: "
+            f"{', '.join(engines.supported_engines)}; export it again with --engine"
+        )
+    before = engines.engine
+    engines.engine = name or before
+    try:
+        yield
+    finally:
+        engines.engine = before
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
