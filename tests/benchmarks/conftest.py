@@ -129,7 +129,7 @@ def make_artifact(tmp_path: Path) -> Callable[..., Path]:
             "max_sequence_length": max_sequence_length,
             "source": {"name": "test", "sha256": "0" * 64},
             "quantization": None,
-        "operators": {"Gemm": 1},
+            "operators": {"Gemm": 1},
             "files": files,
             "parity": {
                 "outputs": {},
