@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test fuzz lint format typecheck bench-peers schema clean
+.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -30,6 +30,9 @@ demo-checkpoint: $(READY)  ## train the demo checkpoint again (15 minutes; the s
 
 test: $(READY)  ## every Python test; no phone, no GPU, no Java, no network
 	$(BIN)/pytest
+
+test-executorch: $(READY)  ## the tests that lower models to XNNPACK (10 minutes)
+	$(BIN)/pytest -m executorch
 
 # One process a file and a target: a native crash ends one of them, and says which.
 fuzz: $(READY)  ## 120,000 nearly right files and odd texts, and what atheris makes of them (1 hour)

@@ -8,9 +8,9 @@
 quantized as graphs (`quantization.py`), with the same numbers.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from torch.nn import functional
 from squeezebert_mobile.export.facts import FLOAT_BYTES
 from squeezebert_mobile.export.model import TiedDecoder
 from squeezebert_mobile.export.quantization import nothing_to_gain, stays_float, symmetric
-from squeezebert_mobile.export.rewriting import Traceable
+from squeezebert_mobile.export.rewriting import Traceable, with_children
 
 __all__ = ["Int8Model", "Int8Table", "with_int8"]
 
@@ -58,7 +58,8 @@ def with_int8(model: Traceable, product: Product) -> Int8Model:
         product: Makes the format's product.
     """
     made = Int8Model(model)
-    return Int8Model(_replaced(model, "", product, made), made.stored, made.kept)  # type: ignore[arg-type]
+    int8 = with_children(model, lambda name, child: _replaced(child, name, product, made))
+    return Int8Model(cast(Traceable, int8), made.stored, made.kept)
 
 
 def _replaced(module: nn.Module, name: str, product: Product, made: Int8Model) -> nn.Module:
@@ -73,14 +74,9 @@ def _replaced(module: nn.Module, name: str, product: Product, made: Int8Model) -
         made.kept["classifier"] = nothing_to_gain(module.weight.nbytes)
     for parameter_name, parameter in module.named_parameters(recurse=False):
         made.stored[f"{name}.{parameter_name}"] = parameter.nbytes
-    clone = copy.copy(module)
-    clone._modules = {
-        child_name: _replaced(child, f"{name}.{child_name}".lstrip("."), product, made)
-        for child_name, child in module._modules.items()
-        if child is not None
-    }
-    clone._modules |= {name: None for name, child in module._modules.items() if child is None}
-    return clone
+    return with_children(
+        module, lambda child_name, child: _replaced(child, f"{name}.{child_name}", product, made)
+    )
 
 
 def _counted(made: Int8Model, name: str, weight: Tensor) -> tuple[Tensor, Tensor]:

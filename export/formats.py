@@ -9,6 +9,7 @@ import onnx
 from squeezebert_mobile.export.progress import Progress
 from squeezebert_mobile.export.quantization import quantize
 from squeezebert_mobile.export.rewriting import Traceable
+from squeezebert_mobile.export.to_executorch import to_executorch
 from squeezebert_mobile.export.to_onnx import operators, to_onnx
 from squeezebert_mobile.export.to_torchscript import to_torchscript
 from squeezebert_mobile.export.written import Written
@@ -50,7 +51,19 @@ def _torchscript(model: Traceable, path: Path, request: Request, progress: Progr
         )
 
 
+def _executorch(model: Traceable, path: Path, request: Request, progress: Progress) -> Written:
+    with progress("export"):
+        return to_executorch(
+            model,
+            path,
+            precision=request.precision,
+            sequence_length=request.sequence_length,
+            max_sequence_length=request.max_sequence_length,
+        )
+
+
 WRITERS: dict[str, Callable[[Traceable, Path, Request, Progress], Written]] = {
     "onnx": _onnx,
     "torchscript": _torchscript,
+    "executorch": _executorch,
 }

@@ -45,7 +45,12 @@ from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
 __all__ = ["export_checkpoint", "verify_against"]
 
-_TOOLS = ("torch", "onnx", "onnxruntime", "onnxsim")
+#: What made the file, and what it was verified with.
+_TOOLS = {
+    "onnx": ("torch", "onnx", "onnxruntime", "onnxsim"),
+    "torchscript": ("torch",),
+    "executorch": ("torch", "executorch", "torchao"),
+}
 #: Shorter than this no pair of texts fits between its special tokens.
 SHORTEST_LENGTH = 8
 
@@ -70,7 +75,7 @@ def export_checkpoint(
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
         folder: Where the artifact goes; nothing is there until it is whole.
         task: Which head; None takes the one that the checkpoint's config names.
-        format: "onnx" or "torchscript".
+        format: "onnx", "executorch" or "torchscript".
         precision: "fp32" or "int8".
         sequence_length: A fixed length in tokens; None accepts any up to the longest.
         max_sequence_length: The longest input in tokens; None takes the model's own.
@@ -272,10 +277,11 @@ def _manifest(source: Checkpoint, request: Request, written: Written) -> Manifes
         source=Source(name=source.name, sha256=source.sha256, license=source.license),
         quantization=written.quantization,
         operators=written.operators,
+        delegated=written.delegated,
         files={},
         parity=Parity(outputs={}, top1_agreement=None, answers=0, answers_undecided=0, texts=0),
         versions={"squeezebert-mobile": __version__}
-        | {tool: importlib.metadata.version(tool) for tool in _TOOLS},
+        | {tool: importlib.metadata.version(tool) for tool in _TOOLS[request.format]},
     )
 
 
@@ -283,7 +289,10 @@ def _axes(
     names: tuple[str, ...], config: SqueezeBertConfig, request: Request
 ) -> tuple[str | int, ...]:
     """The axes with the lengths that are known."""
+    one = 1 if request.format == "executorch" else None
     known: dict[str, int | None] = {
+        "batch": one,
+        "choices": one,
         "sequence": request.sequence_length,
         "hidden": config.hidden_size,
         "vocab": config.vocab_size,

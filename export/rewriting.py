@@ -35,12 +35,14 @@ from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 
 __all__ = [
     "EQUAL_WITHIN",
+    "AttentionGroup",
     "Factors",
     "FeedForward",
     "Traceable",
     "products",
     "prove_equal",
     "rewrite",
+    "with_children",
 ]
 
 #: Largest absolute difference of an fp32 output that still counts as the same function.
@@ -71,10 +73,10 @@ def rewrite(model: PretrainedModel) -> Traceable:
     """
     if isinstance(model, SqueezeBertModel):
         return Traceable(_Encoder(model)).eval()
-    rewritten = copy.copy(model)
-    rewritten._modules = dict(model._modules)
-    rewritten.base = _Encoder(model.base)  # type: ignore[arg-type]
-    return Traceable(rewritten).eval()
+    rewritten = with_children(
+        model, lambda name, child: _Encoder(child) if isinstance(child, SqueezeBertModel) else child
+    )
+    return Traceable(cast(PretrainedModel, rewritten)).eval()
 
 
 def products(model: Traceable) -> list[nn.Linear]:
@@ -112,6 +114,16 @@ def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) 
             "train it again with a smaller learning rate, or give another checkpoint"
         )
     return largest
+
+
+def with_children(module: nn.Module, made: Callable[[str, nn.Module], nn.Module]) -> nn.Module:
+    """A copy of `module`, its children being what `made` gives for their names; weights shared."""
+    clone = copy.copy(module)
+    clone._modules = {
+        name: None if child is None else made(name, child)
+        for name, child in module._modules.items()
+    }
+    return clone
 
 
 class _Encoder(PretrainedModel):
@@ -239,7 +251,7 @@ class _AttentionByGroup(nn.Module):
         groups = zip(*map(_by_group, (layer.query, layer.key, layer.value)), strict=True)
         head_size = layer.query.out_channels // layer.heads
         self.groups = nn.ModuleList(
-            _AttentionGroup(
+            AttentionGroup(
                 _linear(
                     torch.cat([_scaled(query[0], head_size), key[0], value[0]]),  # (3C/G, C/G)
                     torch.cat([_scaled(query[1], head_size), key[1], value[1]]),  # (3C/G)
@@ -248,7 +260,7 @@ class _AttentionByGroup(nn.Module):
             )
             for query, key, value in groups
         )
-        self.factors = Factors(cast(_AttentionGroup, group).product for group in self.groups)
+        self.factors = Factors(cast(AttentionGroup, group).product for group in self.groups)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         return _join(
@@ -256,19 +268,20 @@ class _AttentionByGroup(nn.Module):
         )
 
 
-class _AttentionGroup(nn.Module):
+class AttentionGroup(nn.Module):
     """One product gives query, key and value of a group's heads, which attend by themselves.
 
     A module of its own, so that its nodes in the graph share a name: `attention.py` fuses them.
     """
 
-    def __init__(self, product: nn.Linear, *, heads: int) -> None:
+    def __init__(self, product: nn.Linear, *, heads: int) -> None:  # noqa: D107
         super().__init__()
         self.in_features = product.in_features
         self.product = product
         self.heads = heads  # H/G
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, S, C/G) to (B, S, C/G)."""
         # Split after the transpose: the parts are then contiguous, and there is one transpose.
         heads = _split_heads(self.product(x), 3 * self.heads)  # (B, 3H/G, S, D)
         query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each

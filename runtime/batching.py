@@ -47,6 +47,9 @@ def run_units(
         The results in the order of the units.
     """
     results: dict[int, Decoded] = {}
+    fixed = manifest.inputs[0].axes[0]
+    if isinstance(fixed, int):  # more rows would run one by one, each as long as the longest
+        batch_size = min(batch_size, fixed)
     for batch in _batches(manifest, units, batch_size):
         outputs = session.run(_feed(manifest, [units[number] for number in batch], pad_id))
         for place, number in enumerate(batch):

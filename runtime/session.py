@@ -120,8 +120,18 @@ def _torchscript(folder: Path, manifest: Manifest, *, threads: int | None) -> Se
     return TorchScriptSession(folder, manifest, threads=threads)
 
 
+def _executorch(folder: Path, manifest: Manifest, *, threads: int | None) -> Session:
+    from squeezebert_mobile.runtime.torch_sessions import ExecuTorchSession
+
+    return ExecuTorchSession(folder, manifest, threads=threads)
+
+
 #: How each format is opened.
-SESSIONS: dict[str, Callable[..., Session]] = {"onnx": OnnxSession, "torchscript": _torchscript}
+SESSIONS: dict[str, Callable[..., Session]] = {
+    "onnx": OnnxSession,
+    "torchscript": _torchscript,
+    "executorch": _executorch,
+}
 
 
 def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None = None) -> Session:
@@ -138,20 +148,21 @@ def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None 
     """
     if threads is not None and (isinstance(threads, bool) or threads < 1):
         raise InputError(f"threads={threads!r} must be at least 1, or None for all cores")
-    opener = SESSIONS.get(manifest.format)
-    if opener is None:
-        raise ArtifactError(
-            f"this version cannot run an artifact of format {manifest.format!r}; "
-            "export the checkpoint again with --format onnx"
-        )
-    return opener(Path(folder), manifest, threads=threads)
+    return SESSIONS[manifest.format](Path(folder), manifest, threads=threads)
 
 
 # Checks of what goes in ---------------------------------------------------------------------
 
 
-def checked_feed(manifest: Manifest, feed: Mapping[str, ArrayLike]) -> dict[str, IntArray]:
+def checked_feed(
+    manifest: Manifest, feed: Mapping[str, ArrayLike], *, rows_apart: bool = False
+) -> dict[str, IntArray]:
     """Every input of the manifest as an int64 array, the optional ones filled in.
+
+    Args:
+        manifest: What the model takes.
+        feed: The inputs.
+        rows_apart: Whether the session runs each row by itself, so that only lengths must fit.
 
     Raises:
         InputError: what is wrong with which input.
@@ -163,7 +174,7 @@ def checked_feed(manifest: Manifest, feed: Mapping[str, ArrayLike]) -> dict[str,
     if "input_ids" not in feed:
         raise InputError("the feed has no 'input_ids'")
     ids = _as_int64("input_ids", feed["input_ids"])
-    _check_shape(manifest, ids)
+    _check_shape(manifest, ids, rows_apart=rows_apart)
     _check_range("input_ids", ids, manifest.model.vocab_size)
     arrays = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
     for name in names:
@@ -186,8 +197,10 @@ def _as_int64(name: str, value: ArrayLike) -> IntArray:
     return array.astype(np.int64, copy=False)
 
 
-def _check_shape(manifest: Manifest, ids: IntArray) -> None:
+def _check_shape(manifest: Manifest, ids: IntArray, *, rows_apart: bool) -> None:
     axes = manifest.inputs[0].axes
+    if rows_apart:
+        axes = ("any",) * (len(axes) - 1) + axes[-1:]
     shape = ", ".join(str(axis) for axis in axes)
     if ids.ndim != len(axes):
         raise InputError(f"'input_ids' has shape {ids.shape}, but this model takes [{shape}]")

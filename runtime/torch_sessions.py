@@ -4,6 +4,10 @@ Their threads belong to the process, not to a session, so all sessions of a form
 once have the same number of them.
 """
 
+import importlib.metadata
+import math
+import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +20,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from squeezebert_mobile.artifact import Manifest
-from squeezebert_mobile.errors import ArtifactError, InputError, require
+from squeezebert_mobile.errors import (
+    ArtifactError,
+    InputError,
+    MissingExtraError,
+    require,
+    require_extra,
+)
 from squeezebert_mobile.runtime.session import FloatArray, checked_feed
 
-__all__ = ["TorchScriptSession"]
+__all__ = ["ExecuTorchSession", "TorchScriptSession"]
 
 
 class _ProcessThreads:
@@ -152,3 +162,123 @@ def _engine(torch: Any, name: str | None) -> Iterator[None]:
 def _first_line(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
+
+
+# ExecuTorch ---------------------------------------------------------------------------------
+
+_EXECUTORCH_THREADS = _ProcessThreads("executorch")
+
+
+class ExecuTorchSession:
+    """An ExecuTorch program in executorch's Python runtime, with XNNPACK.
+
+    The program takes a batch of 1, so the rows of a batch (and choices) run one by one.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None) -> None:
+        """Load the model file of a checked artifact; None leaves the threads to executorch."""
+        self._method: Any = None
+        self._claimed = False
+        self._torch = require("torch", "export")
+        require_extra("executorch")
+        path = str(folder / manifest.model_file)
+        try:
+            with _without_native_logs(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # executorch calls its Python runtime experimental
+                from executorch.extension.pybindings import portable_lib
+                from executorch.runtime import Runtime, Verification
+
+                # Before the program is loaded: its operators keep the pool that they find.
+                _EXECUTORCH_THREADS.claim(threads, portable_lib._unsafe_reset_threadpool)
+                self._claimed = True
+                program = Runtime.get().load_program(path, verification=Verification.Minimal)
+                self._method = program.load_method("forward")
+        except ImportError as error:
+            raise _other_torch(self._torch, error) from None
+        except RuntimeError as error:
+            version = importlib.metadata.version("executorch")
+            raise ArtifactError(
+                f"executorch {version} cannot load {path!r}: {_first_line(error)}; "
+                "upgrade executorch, or export the checkpoint again"
+            ) from None
+        self._lock = threading.Lock()  # a method has one set of buffers
+        self.manifest = manifest
+        self._outputs = [output.name for output in manifest.outputs]
+
+    def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
+        """The model's outputs for a feed of any batch.
+
+        Raises:
+            InputError: the feed is not what the manifest says, or the session is closed.
+        """
+        if self._method is None:
+            raise InputError("this session is closed; load the artifact again")
+        arrays = checked_feed(self.manifest, feed, rows_apart=True)
+        batch = arrays["input_ids"].shape[:-1]  # (B), or (B, N)
+        rows = {name: array.reshape(-1, array.shape[-1]) for name, array in arrays.items()}
+        found: dict[str, list[FloatArray]] = {name: [] for name in self._outputs}
+        for place in range(math.prod(batch)):
+            inputs = [
+                self._torch.from_numpy(array[place].reshape((1,) * len(batch) + (-1,)))
+                for array in rows.values()
+            ]
+            for name, output in zip(self._outputs, self._execute(inputs), strict=True):
+                found[name].append(output)
+        return {
+            name: np.stack(outputs).reshape(batch + outputs[0].shape[len(batch) :])
+            for name, outputs in found.items()
+        }
+
+    def _execute(self, inputs: list[Any]) -> list[FloatArray]:
+        try:
+            with self._lock:
+                return [output.numpy().copy() for output in self._method.execute(inputs)]
+        except RuntimeError as error:
+            raise InputError(f"the model cannot run this input: {_first_line(error)}") from None
+
+    def close(self) -> None:
+        """Free the model; a later `run` is an error."""
+        self._method = None
+        if self._claimed:
+            self._claimed = False
+            _EXECUTORCH_THREADS.release()
+
+    def __del__(self) -> None:
+        """Free the threads' number as well."""
+        self.close()
+
+    def __enter__(self) -> "ExecuTorchSession":
+        """Close at the end of a `with` block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+@contextmanager
+def _without_native_logs() -> Iterator[None]:
+    """Nothing on stderr for a while: executorch's native code tells of its way of counting CPUs."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _other_torch(torch: Any, error: ImportError) -> MissingExtraError:
+    """executorch's native library is built for one minor version of torch."""
+    version = importlib.metadata.version("executorch")
+    return MissingExtraError(
+        f"executorch {version} was built for another torch than {torch.__version__} "
+        f"({_first_line(error)}); run: pip install --upgrade 'squeezebert-mobile[executorch]'"
+    )

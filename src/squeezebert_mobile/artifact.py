@@ -169,6 +169,7 @@ class Manifest(_Record):
     source: Source
     quantization: Quantization | None
     operators: dict[str, Count]  # what the model file is made of, and its runtime must know
+    delegated: dict[str, Count] = {}  # the operators that a backend runs (ExecuTorch)
     files: dict[str, FileFacts]
     parity: Parity
     versions: dict[str, str]

@@ -40,6 +40,7 @@ class FormatName(StrEnum):
     """The formats that this version writes."""
 
     onnx = "onnx"
+    executorch = "executorch"
     torchscript = "torchscript"
 
 

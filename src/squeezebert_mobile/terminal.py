@@ -1,7 +1,7 @@
 """What checkpoints, exports and artifacts look like on a terminal: steps as they go, and tables."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,10 +68,16 @@ def print_artifact(manifest: Manifest, console: Console) -> None:
             "made with": ", ".join(f"{name} {v}" for name, v in manifest.versions.items()),
         },
     )
-    table = _table("operator", "count")
-    for name, count in sorted(manifest.operators.items(), key=lambda item: -item[1]):
+    console.print(_operator_table("operator", manifest.operators))
+    if manifest.delegated:
+        console.print(_operator_table("delegated", manifest.delegated))
+
+
+def _operator_table(title: str, operators: Mapping[str, int]) -> Table:
+    table = _table(title, "count")
+    for name, count in sorted(operators.items(), key=lambda item: -item[1]):
         table.add_row(name, str(count))
-    console.print(table)
+    return table
 
 
 def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:

@@ -16,7 +16,9 @@ from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import INPUT_NAMES, TASKS
 
 TEXTS = shipped_texts()[::8]  # 25
-FORMATS = list(WRITERS)
+#: Lowering to XNNPACK takes half a minute each: make test-executorch.
+SLOW = {"executorch": pytest.mark.executorch}
+FORMATS = [pytest.param(name, marks=SLOW.get(name, ())) for name in WRITERS]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_task_answers_as_transformers_does(
     format: str, task: str, family: str, precision: str, tmp_path: Path
 ) -> None:
-    theirs = tiny.write_checkpoint(tmp_path / "checkpoint", family, task)
+    layers = 1 if format in SLOW else 2
+    theirs = tiny.write_checkpoint(tmp_path / "checkpoint", family, task, num_hidden_layers=layers)
     manifest = export_checkpoint(
         tmp_path / "checkpoint", tmp_path / "out", format=format, precision=precision, texts=TEXTS
     )

@@ -115,13 +115,6 @@ def test_bad_threads(exported: tuple[Any, Path], threads: int) -> None:
         open_session(exported[1], read_manifest(exported[1]), threads=threads)
 
 
-@pytest.mark.parametrize("format", ["executorch"])
-def test_formats_of_a_later_version(exported: tuple[Any, Path], format: str) -> None:
-    manifest = read_manifest(exported[1]).model_copy(update={"format": format})
-    with pytest.raises(ArtifactError, match=f"cannot run an artifact of format '{format}'"):
-        open_session(exported[1], manifest)
-
-
 def test_a_model_that_does_not_load(exported: tuple[Any, Path], tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(exported[1], folder)
