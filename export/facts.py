@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from squeezebert_mobile.artifact import ModelFacts, Part
-from squeezebert_mobile.export.model import PretrainedModel
+from squeezebert_mobile.artifact import MODEL_FILES, ModelFacts, Part
+from squeezebert_mobile.export.model import PretrainedModel, TiedDecoder
 from squeezebert_mobile.export.quantization import stays_float
 
 __all__ = ["FLOAT_BYTES", "expected_bytes", "model_facts", "parameters_of", "parts_of"]
@@ -61,11 +61,26 @@ def parts_of(model: PretrainedModel, stored: Mapping[str, int]) -> dict[str, Par
     }
 
 
-def expected_bytes(model: PretrainedModel) -> dict[str, int]:
-    """The bytes of the weights in each precision, before anything was exported."""
+#: Where a tied decoder is a copy of the table: its kernel wants the weights in an order of its own.
+TIED_TWICE = {("torchscript", "int8"), ("executorch", "fp32"), ("executorch", "int8")}
+
+
+def expected_bytes(model: PretrainedModel) -> dict[str, dict[str, int]]:
+    """The bytes of the weights in each format and precision, before anything was exported."""
     fp32 = FLOAT_BYTES * sum(parameter.numel() for parameter in model.parameters())
     saved = sum(_saved_by_int8(name, module) for name, module in model.named_modules())
-    return {"fp32": fp32, "int8": fp32 - saved}
+    tied = [m.weight for m in model.modules() if isinstance(m, TiedDecoder)]
+    copies = {
+        "fp32": sum(weight.numel() * FLOAT_BYTES for weight in tied),
+        "int8": sum(weight.numel() + len(weight) * FLOAT_BYTES for weight in tied),
+    }
+    return {
+        format: {
+            precision: size + copies[precision] * ((format, precision) in TIED_TWICE)
+            for precision, size in {"fp32": fp32, "int8": fp32 - saved}.items()
+        }
+        for format in MODEL_FILES
+    }
 
 
 def _saved_by_int8(name: str, module: nn.Module) -> int:

@@ -24,6 +24,7 @@ from torch.nn import functional
 from squeezebert_mobile.artifact import Quantization
 from squeezebert_mobile.errors import require_extra
 from squeezebert_mobile.export.eight_bits import with_int8
+from squeezebert_mobile.export.model import TiedDecoder
 from squeezebert_mobile.export.quantization import EMBEDDINGS, KEPT, WEIGHTS
 from squeezebert_mobile.export.rewriting import AttentionGroup, Traceable, with_children
 from squeezebert_mobile.export.written import Written
@@ -59,6 +60,9 @@ def to_executorch(
     with _quiet(), _uncollected():
         if precision == "fp32":
             stored = {name: parameter.nbytes for name, parameter in model.named_parameters()}
+            for name, module in model.named_modules():
+                if isinstance(module, TiedDecoder):  # XNNPACK packs a copy of the table
+                    stored[f"{name}.weight"] = module.weight.nbytes
             lowered = _lower(model, sequence_length, max_sequence_length)
             recipe = None
         else:

@@ -15,20 +15,30 @@ from squeezebert_mobile.export.config import architecture_of
 from squeezebert_mobile.tasks import TASKS
 
 # Wide enough that the names of the tensors are nothing beside their contents.
-WIDE = {"vocab_size": 2000, "hidden_size": 192, "intermediate_size": 384}
+WIDE = {"num_hidden_layers": 1, "vocab_size": 2000, "hidden_size": 192, "intermediate_size": 384}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_expected_size_is_the_size(family: str, precision: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "format",
+    ["onnx", "torchscript", pytest.param("executorch", marks=pytest.mark.executorch)],
+)
+def test_expected_size_is_the_size(
+    format: str, family: str, precision: str, tmp_path: Path
+) -> None:
     model = initialize("fill-mask", tiny.tiny_config(family, **WIDE))
     model.save_pretrained(tmp_path / "checkpoint")
     tiny.write_vocabulary(tmp_path / "checkpoint")
     facts = inspect_checkpoint(tmp_path / "checkpoint")
-    export_checkpoint(tmp_path / "checkpoint", tmp_path / "artifact", precision=precision)
+    export_checkpoint(
+        tmp_path / "checkpoint", tmp_path / "artifact", format=format, precision=precision
+    )
     manifest = read_manifest(tmp_path / "artifact")
     stored = sum(part.bytes for part in manifest.parts.values())
-    assert facts.expected_bytes["onnx"][precision] == pytest.approx(stored, rel=0.02)
+    expected = facts.expected_bytes[format][precision]
+    assert expected == pytest.approx(stored, rel=0.02)
+    assert expected == pytest.approx(manifest.files[manifest.model_file].bytes, rel=0.1)
     assert facts.model == manifest.model
     assert {name: part.parameters for name, part in facts.parts.items()} == {
         name: part.parameters for name, part in manifest.parts.items()
