@@ -4,12 +4,12 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from squeezebert_mobile.artifact import Manifest
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.batching import Unit, run_units
+from squeezebert_mobile.runtime.closing import Closing
 from squeezebert_mobile.runtime.results import Result
 from squeezebert_mobile.runtime.rows import Row
 from squeezebert_mobile.runtime.scores import check_count
@@ -30,7 +30,7 @@ Decoded = TypeVar("Decoded")
 
 
 @dataclass(frozen=True, repr=False)
-class Pipeline(ABC, Generic[R]):
+class Pipeline(Closing, ABC, Generic[R]):
     """A loaded artifact. Several threads may call it at once."""
 
     manifest: Manifest
@@ -50,19 +50,6 @@ class Pipeline(ABC, Generic[R]):
     def close(self) -> None:
         """Free the model."""
         self.session.close()
-
-    def __enter__(self) -> "Pipeline[R]":
-        """Close at the end of a `with` block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     @abstractmethod
     def __call__(self, *inputs: Any, **options: Any) -> Any:

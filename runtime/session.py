@@ -10,7 +10,6 @@ the same message.
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from squeezebert_mobile.artifact import Manifest, TensorSpec
 from squeezebert_mobile.errors import ArtifactError, InputError, choose
+from squeezebert_mobile.runtime.closing import Closing
 
 __all__ = [
     "SESSIONS",
@@ -48,7 +48,7 @@ class Session(Protocol):
         ...
 
 
-class OnnxSession:
+class OnnxSession(Closing):
     """An ONNX model in onnxruntime, with its default session options but for the threads."""
 
     def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None) -> None:
@@ -90,19 +90,6 @@ class OnnxSession:
     def close(self) -> None:
         """Free the model; a later `run` is an error."""
         self._session = None
-
-    def __enter__(self) -> "OnnxSession":
-        """Close at the end of a `with` block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 def _check_names(path: str, kind: str, found: Sequence[Any], specs: Sequence[TensorSpec]) -> None:

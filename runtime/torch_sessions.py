@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from squeezebert_mobile.errors import (
     require,
     require_extra,
 )
+from squeezebert_mobile.runtime.closing import Closing
 from squeezebert_mobile.runtime.session import FloatArray, checked_feed
 
 __all__ = ["ExecuTorchSession", "TorchScriptSession"]
@@ -68,7 +68,7 @@ class _ProcessThreads:
 _TORCH_THREADS = _ProcessThreads("torch")
 
 
-class TorchScriptSession:
+class TorchScriptSession(Closing):
     """A TorchScript archive in torch."""
 
     def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None) -> None:
@@ -124,19 +124,6 @@ class TorchScriptSession:
         """Free the threads' number as well."""
         self.close()
 
-    def __enter__(self) -> "TorchScriptSession":
-        """Close at the end of a `with` block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
-
 
 @contextmanager
 def _engine(torch: Any, name: str | None) -> Iterator[None]:
@@ -169,7 +156,7 @@ def _first_line(error: Exception) -> str:
 _EXECUTORCH_THREADS = _ProcessThreads("executorch")
 
 
-class ExecuTorchSession:
+class ExecuTorchSession(Closing):
     """An ExecuTorch program in executorch's Python runtime, with XNNPACK.
 
     The program takes a batch of 1, so the rows of a batch (and choices) run one by one.
@@ -245,19 +232,6 @@ class ExecuTorchSession:
 
     def __del__(self) -> None:
         """Free the threads' number as well."""
-        self.close()
-
-    def __enter__(self) -> "ExecuTorchSession":
-        """Close at the end of a `with` block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
         self.close()
 
 
