@@ -13,7 +13,7 @@ def test_an_export_killed_at_any_moment(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path / "one", task="text-classification")
     tiny.write_checkpoint(tmp_path / "two", task="text-classification", seed=1)
     script = [sys.executable, kill_exports.__file__, str(tmp_path), "50", "7"]
-    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     killed = [each for each in found["outcomes"] if each["killed"]]
