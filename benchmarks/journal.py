@@ -9,8 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Literal, Self, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -31,6 +30,7 @@ from squeezebert_mobile.benchmarks.results import (
     headline_baseline,
 )
 from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.runtime.closing import Closing
 
 __all__ = [
     "Begin",
@@ -105,7 +105,7 @@ Event = Begin | Started | Failed | WarmedUp | Block | End
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
-class Journal:
+class Journal(Closing):
     """The events so far; with a path, each is a line of that file too.
 
     Raises:
@@ -138,16 +138,7 @@ class Journal:
             self._file.write(event.model_dump_json() + "\n")
             self._file.flush()
 
-    def __enter__(self) -> Self:
-        """The journal itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close the file."""
         if self._file:
             self._file.close()

@@ -1,4 +1,4 @@
-"""What has to be closed: sessions and pipelines."""
+"""What has to be closed: sessions, pipelines, journals."""
 
 from types import TracebackType
 from typing import Self
