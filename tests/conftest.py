@@ -1,9 +1,14 @@
 """One thread for torch in every test: tests are small, and may share the machine."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from commands import Cli, runner
 from hypothesis import settings
+
+from squeezebert_mobile.cli import app
+from squeezebert_mobile.export.checkpoint import shipped_texts
 
 torch.set_num_threads(1)
 
@@ -16,3 +21,13 @@ settings.load_profile("short")
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
     """The command line, called as a function."""
     return runner(monkeypatch, capfd)
+
+
+@pytest.fixture(scope="session")
+def assistant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo, exported by the command line."""
+    folder = tmp_path_factory.mktemp("cli") / "assistant"
+    texts = folder.with_name("texts.txt")
+    texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")
+    app(["export", "demo", "-o", str(folder), "--texts", str(texts)], standalone_mode=False)
+    return folder

@@ -16,9 +16,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from squeezebert_mobile.cli import app
-from squeezebert_mobile.export.checkpoint import shipped_texts
-
 ROOT = Path(__file__).parents[1]
 SOURCES = ("src", "export", "runtime", "benchmarks", "pyproject.toml", "README.md", "LICENSE")
 
@@ -72,15 +69,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in _needed(metadata.requires or []):
         _link(name, site)
     return folder / "env" / "bin" / "python"
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("artifact") / "assistant"
-    texts = folder.with_name("texts.txt")
-    texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")
-    app(["export", "demo", "-o", str(folder), "--texts", str(texts)], standalone_mode=False)
-    return folder
 
 
 def _run(python: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

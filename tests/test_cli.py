@@ -12,18 +12,6 @@ import tiny
 from commands import Cli
 
 from squeezebert_mobile.artifact import file_facts, read_artifact
-from squeezebert_mobile.cli import app
-from squeezebert_mobile.export.checkpoint import shipped_texts
-
-
-@pytest.fixture(scope="module")
-def assistant(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo, exported by the command line."""
-    folder = tmp_path_factory.mktemp("cli") / "assistant"
-    texts = folder.with_name("texts.txt")
-    texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")
-    app(["export", "demo", "-o", str(folder), "--texts", str(texts)], standalone_mode=False)
-    return folder
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
