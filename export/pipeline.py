@@ -20,7 +20,7 @@ from squeezebert_mobile.artifact import (
     staged,
     write_json,
 )
-from squeezebert_mobile.errors import ExportError, choose
+from squeezebert_mobile.errors import ExportError, choose, require_extra
 from squeezebert_mobile.export.calibration import calibrate
 from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.export.config import SqueezeBertConfig
@@ -91,6 +91,7 @@ def export_checkpoint(
     Raises:
         CheckpointError: the checkpoint cannot be used.
         ExportError: what was asked for cannot be done.
+        MissingExtraError: the format needs executorch, and it is not installed.
         ParityError: the exported model does not answer as the checkpoint does.
     """
     folder, texts = Path(folder), texts or shipped_texts()
@@ -133,6 +134,8 @@ def _check_choices(task: str | None, format: str, precision: str, engine: str | 
     ):
         if value not in valid:
             raise ExportError(choose(what, value, valid))
+    if format == "executorch":
+        require_extra("executorch")  # now, not when the work before it is done
     if engine is None:
         return
     if engine not in ENGINES:

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from squeezebert_mobile.artifact import Quantization
-from squeezebert_mobile.errors import require_extra
 from squeezebert_mobile.export.eight_bits import with_int8
 from squeezebert_mobile.export.model import TiedDecoder
 from squeezebert_mobile.export.quantization import EMBEDDINGS, KEPT, WEIGHTS
@@ -52,11 +51,7 @@ def to_executorch(
         precision: "fp32" or "int8".
         sequence_length: The fixed length, or None for any up to the longest.
         max_sequence_length: The longest; memory is planned for it.
-
-    Raises:
-        MissingExtraError: executorch is not installed.
     """
-    require_extra("executorch")
     with _quiet(), _uncollected():
         if precision == "fp32":
             stored = {name: parameter.nbytes for name, parameter in model.named_parameters()}

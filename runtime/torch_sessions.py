@@ -88,7 +88,7 @@ class TorchScriptSession(Closing):
                 model = torch.jit.load(path, map_location="cpu")
         except (RuntimeError, ValueError, OSError) as error:
             raise ArtifactError(
-                f"torch {torch.__version__} cannot load {path!r}: {_first_line(error)}; "
+                f"torch {torch.__version__} cannot load {path!r}: {_last_line(error)}; "
                 "upgrade torch, or export the checkpoint again"
             ) from None
         _TORCH_THREADS.claim(threads, torch.set_num_threads)
@@ -111,7 +111,7 @@ class TorchScriptSession(Closing):
             with torch.inference_mode():
                 outputs = self._model(*inputs)
         except Exception as error:  # torch's interpreter has errors of its own
-            raise InputError(f"the model cannot run this input: {_first_line(error)}") from None
+            raise InputError(f"the model cannot run this input: {_last_line(error)}") from None
         return {name: out.numpy() for name, out in zip(self._outputs, outputs, strict=True)}
 
     def close(self) -> None:
@@ -146,7 +146,8 @@ def _engine(torch: Any, name: str | None) -> Iterator[None]:
         engines.engine = before
 
 
-def _first_line(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
+    """What went wrong; before it stands where, in the interpreter's source."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
@@ -185,7 +186,7 @@ class ExecuTorchSession(Closing):
         except RuntimeError as error:
             version = importlib.metadata.version("executorch")
             raise ArtifactError(
-                f"executorch {version} cannot load {path!r}: {_first_line(error)}; "
+                f"executorch {version} cannot load {path!r}: {_last_line(error)}; "
                 "upgrade executorch, or export the checkpoint again"
             ) from None
         self._lock = threading.Lock()  # a method has one set of buffers
@@ -221,7 +222,7 @@ class ExecuTorchSession(Closing):
             with self._lock:
                 return [output.numpy().copy() for output in self._method.execute(inputs)]
         except RuntimeError as error:
-            raise InputError(f"the model cannot run this input: {_first_line(error)}") from None
+            raise InputError(f"the model cannot run this input: {_last_line(error)}") from None
 
     def close(self) -> None:
         """Free the model; a later `run` is an error."""
@@ -254,5 +255,5 @@ def _other_torch(torch: Any, error: ImportError) -> MissingExtraError:
     version = importlib.metadata.version("executorch")
     return MissingExtraError(
         f"executorch {version} was built for another torch than {torch.__version__} "
-        f"({_first_line(error)}); run: pip install --upgrade 'squeezebert-mobile[executorch]'"
+        f"({_last_line(error)}); run: pip install --upgrade 'squeezebert-mobile[executorch]'"
     )

@@ -72,7 +72,7 @@ def test_golden_ids_that_are_none_are_refused(folder: Path, number: int) -> None
 
 def test_a_key_that_would_break_the_line_is_escaped(folder: Path) -> None:
     _change(folder / "manifest.json", lambda d: d.update({"a\nb" + "c" * 99: 1}))
-    with pytest.raises(ArtifactError, match=r"damaged at a\\nbc+: ") as error:
+    with pytest.raises(ArtifactError, match=r"damaged at a\\nbc{77}: ") as error:
         read_artifact(folder)
     assert "\n" not in str(error.value)
 

@@ -28,7 +28,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from squeezebert_mobile.errors import ArtifactError, ExportError
 
 __all__ = [
-    "FORMATS",
     "GOLDEN_FILE",
     "MANIFEST_FILE",
     "MODEL_FILES",
@@ -61,7 +60,6 @@ GOLDEN_FILE = "golden.json"
 
 Format = Literal["onnx", "executorch", "torchscript"]
 Precision = Literal["fp32", "int8"]
-FORMATS: tuple[str, ...] = get_args(Format)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 MODEL_FILES = {"onnx": "model.onnx", "executorch": "model.pte", "torchscript": "model.pt"}
 
@@ -257,10 +255,7 @@ def _validate(model: type[_Model], path: Path) -> _Model:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"
-        printable = json.dumps(where)[1:-1]  # a key may hold anything
-        raise ArtifactError(
-            f"{str(path)!r} is damaged at {printable:.80}: {first['msg']}"
-        ) from None
+        raise ArtifactError(f"{str(path)!r} is damaged at {where:.80}: {first['msg']}") from None
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -48,7 +48,7 @@ def baseline_artifact(
 
     Args:
         task: The head.
-        format: "onnx" or "torchscript".
+        format: "onnx", "executorch" or "torchscript".
         precision: "fp32" or "int8".
         sequence_length: The fixed length, or None for any.
         progress: Shows the steps of the export, where there is one.

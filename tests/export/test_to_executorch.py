@@ -86,7 +86,7 @@ def test_every_kernel_is_one_that_the_runtime_registers(artifact: Path) -> None:
     assert kernels - builtin <= set(Runtime.get().operator_registry.operator_names)
 
 
-def test_tokens_are_quantized_by_themselves(artifact: Path) -> None:
+def test_every_group_has_its_own_bias(artifact: Path) -> None:
     """A group's part of a bias is a view; stored as what it is a view of, answers are far off."""
     parity = read_manifest(artifact).parity.outputs["logits"]
     assert parity.max_abs_diff < {"fp32": 1e-5, "int8": 0.1}[artifact.name]
