@@ -52,14 +52,14 @@ def _torchscript(model: Traceable, path: Path, request: Request, progress: Progr
 
 
 def _executorch(model: Traceable, path: Path, request: Request, progress: Progress) -> Written:
-    with progress("export"):
-        return to_executorch(
-            model,
-            path,
-            precision=request.precision,
-            sequence_length=request.sequence_length,
-            max_sequence_length=request.max_sequence_length,
-        )
+    return to_executorch(
+        model,
+        path,
+        precision=request.precision,
+        sequence_length=request.sequence_length,
+        max_sequence_length=request.max_sequence_length,
+        progress=progress,
+    )
 
 
 WRITERS: dict[str, Callable[[Traceable, Path, Request, Progress], Written]] = {

@@ -281,6 +281,7 @@ def _manifest(source: Checkpoint, request: Request, written: Written) -> Manifes
         quantization=written.quantization,
         operators=written.operators,
         delegated=written.delegated,
+        planned_bytes=written.planned_bytes,
         files={},
         parity=Parity(outputs={}, top1_agreement=None, answers=0, answers_undecided=0, texts=0),
         versions={"squeezebert-mobile": __version__}

@@ -35,6 +35,7 @@ from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 
 __all__ = [
     "EQUAL_WITHIN",
+    "Attention",
     "AttentionGroup",
     "Factors",
     "FeedForward",
@@ -240,7 +241,7 @@ def _attention(layer: EncoderLayer) -> nn.Module:
     groups = {conv.groups for conv in (layer.query, layer.key, layer.value)}
     if len(groups) == 1 and layer.heads % groups.pop() == 0:
         return _AttentionByGroup(layer)
-    return _Attention(layer)
+    return Attention(layer)
 
 
 class _AttentionByGroup(nn.Module):
@@ -288,10 +289,10 @@ class AttentionGroup(nn.Module):
         return _attend(query, key, value, mask)
 
 
-class _Attention(nn.Module):
+class Attention(nn.Module):
     """Query, key and value with group counts of their own."""
 
-    def __init__(self, layer: EncoderLayer) -> None:
+    def __init__(self, layer: EncoderLayer) -> None:  # noqa: D107
         super().__init__()
         head_size = layer.query.out_channels // layer.heads
         self.heads = layer.heads
@@ -301,6 +302,7 @@ class _Attention(nn.Module):
             product.bias.data = _scaled(product.bias.data, head_size)  # type: ignore[arg-type]
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(B, S, C) to (B, S, C)."""
         query, key, value = (
             _split_heads(product(hidden), self.heads)  # (B, H, S, D)
             for product in (self.query, self.key, self.value)

@@ -37,21 +37,22 @@ def _rounded(weight: Tensor, moment: Tensor) -> Tensor:
     """The weight (out, C), rounded for inputs with the second moment (C, C)."""
     order = moment.diagonal().argsort(descending=True)
     spread = _spread(moment[order][:, order])
-    left, rounded = weight[:, order], torch.empty_like(weight)
-    largest, place = left.abs().max(dim=1)  # (out)
+    left = weight.T[order]  # (C, out): a channel's weights side by side, as they are worked on
+    rounded = torch.empty_like(left)
+    largest, place = left.abs().max(dim=0)  # (out)
     step = torch.where(largest > 0, largest / _LARGEST, 1)
-    pinned = left.gather(1, place[:, None]).squeeze(1)  # the largest one keeps its value: the scale
+    pinned = left.gather(0, place[None])[0]  # the largest one keeps its value: the scale
     for start in range(0, len(order), _BLOCK):
         end = min(start + _BLOCK, len(order))
-        errors = torch.empty(len(weight), end - start, dtype=weight.dtype)
+        errors = torch.empty(end - start, len(step), dtype=weight.dtype)
         for i in range(start, end):
-            nearest = (left[:, i] / step).round().clamp(-_LARGEST, _LARGEST) * step
-            rounded[:, i] = torch.where(place == i, pinned, nearest)
-            error = (left[:, i] - rounded[:, i]) / spread[i, i]
-            left[:, i:end] -= error[:, None] * spread[i, i:end]
-            errors[:, i - start] = error
-        left[:, end:] -= errors @ spread[start:end, end:]
-    return rounded[:, order.argsort()]
+            nearest = (left[i] / step).round().clamp(-_LARGEST, _LARGEST) * step
+            rounded[i] = torch.where(place == i, pinned, nearest)
+            error = (left[i] - rounded[i]) / spread[i, i]
+            left[i:end] -= spread[i, i:end, None] * error
+            errors[i - start] = error
+        left[end:] -= spread[start:end, end:].T @ errors
+    return rounded[order.argsort()].T.contiguous()
 
 
 def _spread(moment: Tensor) -> Tensor:

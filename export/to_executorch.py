@@ -3,14 +3,15 @@
 The batch is 1: a phone answers one text, memory is planned for the largest input there can be, and
 XNNPACK reshapes only where one length is free. A session runs the rows of a batch one by one.
 
-int8 products are written as XNNPACK's partitioner knows them (quantize, dequantize, linear) rather
-than found by a quantizer, so their weights keep the steps that calibration chose for them. At run
-time XNNPACK quantizes what a product reads by token: a row's answer does not depend on others.
+Lowering takes long, in proportion to the nodes of the graph: every pass of torch and executorch
+runs it through a tracer again. So what a pass would have to mend is not written in the first place
+(`for_xnnpack.py`).
 """
 
 import contextlib
 import gc
 import logging
+import operator
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -18,21 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from squeezebert_mobile.artifact import Quantization
+from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.eight_bits import with_int8
+from squeezebert_mobile.export.for_xnnpack import Product, Table, for_one, spelled_out
 from squeezebert_mobile.export.model import TiedDecoder
+from squeezebert_mobile.export.progress import Progress
 from squeezebert_mobile.export.quantization import EMBEDDINGS, KEPT, WEIGHTS
-from squeezebert_mobile.export.rewriting import AttentionGroup, Traceable, with_children
+from squeezebert_mobile.export.rewriting import Traceable
 from squeezebert_mobile.export.written import Written
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 __all__ = ["to_executorch"]
 
-_LOWEST, _HIGHEST = -128, 127
-_SMALLEST_STEP = torch.finfo(torch.float32).eps
+_LOG = logging.getLogger(__name__)
+_XNNPACK_JOINS = 5  # tensors that XNNPACK joins in one step
 
 
 def to_executorch(
@@ -42,6 +44,7 @@ def to_executorch(
     precision: str,
     sequence_length: int | None,
     max_sequence_length: int,
+    progress: Progress,
 ) -> Written:
     """Export, lower to XNNPACK, and save.
 
@@ -51,90 +54,51 @@ def to_executorch(
         precision: "fp32" or "int8".
         sequence_length: The fixed length, or None for any up to the longest.
         max_sequence_length: The longest; memory is planned for it.
+        progress: Shows the steps.
+
+    Raises:
+        ExportError: torch or executorch cannot lower this model.
     """
-    with _quiet(), _uncollected():
-        if precision == "fp32":
-            stored = {name: parameter.nbytes for name, parameter in model.named_parameters()}
-            for name, module in model.named_modules():
-                if isinstance(module, TiedDecoder):  # XNNPACK packs a copy of the table
-                    stored[f"{name}.weight"] = module.weight.nbytes
-            lowered = _lower(model, sequence_length, max_sequence_length)
-            recipe = None
-        else:
-            made = with_int8(model, _Product)
-            stored = made.stored
-            lowered = _lower(made.model, sequence_length, max_sequence_length)
-            recipe = Quantization(
-                weights=WEIGHTS,
-                embeddings=EMBEDDINGS,
-                activations="int8, asymmetric, one scale a token, dynamic",
-                kept=KEPT | made.kept,
-            )
-        program = lowered.to_executorch()
-        with path.open("wb") as file:
-            program.write_to_file(file)
-    return Written(stored, _operators(program), recipe, _delegated(lowered))
-
-
-# The model ----------------------------------------------------------------------------------
-
-
-class _Product(nn.Module):
-    """A product of int8 weights, in the words that XNNPACK's partitioner looks for."""
-
-    def __init__(self, values: Tensor, scales: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.out_features, self.in_features = values.shape
-        self.values = nn.Buffer(values)  # (out, in) int8
-        self.scales = nn.Buffer(scales)  # (out)
-        self.zeros = nn.Buffer(torch.zeros(len(scales), dtype=torch.long))
-        # A copy: of a view, such as a group's part of a bias, XNNPACK's writer stores the beginning
-        # of what it is a view of.
-        self.bias = nn.Buffer(bias.clone())  # (out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in) to (..., out)."""
-        ops = torch.ops.quantized_decomposed
-        limits = _LOWEST, _HIGHEST, torch.int8
-        scale, zero = ops.choose_qparams.tensor(x, _LOWEST, _HIGHEST, _SMALLEST_STEP, torch.int8)
-        bytes_ = ops.quantize_per_tensor.tensor(x, scale, zero, *limits)
-        weight = ops.dequantize_per_channel(
-            self.values, self.scales, self.zeros, 0, -_HIGHEST, _HIGHEST, torch.int8
+    if precision == "fp32":
+        stored = {name: parameter.nbytes for name, parameter in model.named_parameters()}
+        for name, module in model.named_modules():
+            if isinstance(module, TiedDecoder):  # XNNPACK packs a copy of the table
+                stored[f"{name}.weight"] = module.weight.nbytes
+        recipe = None
+    else:
+        made = with_int8(model, Table, Product)
+        model, stored = made.model, made.stored
+        recipe = Quantization(
+            weights=WEIGHTS,
+            embeddings=EMBEDDINGS,
+            activations="int8, asymmetric, one scale a token, dynamic",
+            kept=KEPT | made.kept,
         )
-        return functional.linear(
-            ops.dequantize_per_tensor.tensor(bytes_, scale, zero, *limits), weight, self.bias
-        )
-
-
-class _AttentionOfOne(nn.Module):
-    """`AttentionGroup` for a batch of 1: heads take the batch's place, so one length is free."""
-
-    def __init__(self, group: AttentionGroup, product: nn.Module) -> None:
-        super().__init__()
-        self.in_features, self.heads, self.product = group.in_features, group.heads, product
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        projected = self.product(x)  # (1, S, 3C/G)
-        heads = projected.view(-1, 3 * self.heads, projected.shape[-1] // (3 * self.heads))
-        query, key, value = torch.split(heads.transpose(0, 1), self.heads)  # (H/G, S, D) each
-        scores = torch.bmm(query, key.transpose(1, 2)) + mask.view(1, 1, -1)  # (H/G, S, S)
-        context = torch.bmm(scores.softmax(dim=-1), value).transpose(0, 1)  # (S, H/G, D)
-        return context.reshape(1, -1, projected.shape[-1] // 3)  # (1, S, C/G)
-
-
-def _for_one(module: nn.Module) -> nn.Module:
-    """The model with attention for a batch of 1."""
-    made = with_children(module, lambda name, child: _for_one(child))
-    if isinstance(made, AttentionGroup):
-        return _AttentionOfOne(made, made.product)
-    return made
+    with _quiet(), _uncollected(), _one_line():
+        with progress("export"):
+            exported = _exported(model, sequence_length, max_sequence_length)
+        with progress("lower"):
+            lowered = _lowered(exported)
+        with progress("plan"):
+            program = lowered.to_executorch()
+    with path.open("wb") as file:
+        program.write_to_file(file)
+    (plan,) = program.executorch_program.execution_plan
+    return Written(
+        stored,
+        _operators(plan),
+        recipe,
+        delegated=_delegated(lowered),
+        planned_bytes=sum(plan.non_const_buffer_sizes),
+    )
 
 
 # Lowering -----------------------------------------------------------------------------------
 
 
-def _lower(model: Traceable, sequence_length: int | None, longest: int) -> Any:
-    from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
+def _exported(model: Traceable, sequence_length: int | None, longest: int) -> Any:
+    """The graph of the model for a batch of 1."""
+    import executorch.exir  # noqa: F401 - registers the operators of quantized_decomposed
 
     axes = model.task.input_axes
     shape = [1] * (len(axes) - 1) + [sequence_length or max(longest // 2, 2)]
@@ -144,41 +108,71 @@ def _lower(model: Traceable, sequence_length: int | None, longest: int) -> Any:
         length = torch.export.Dim("sequence", min=2, max=longest)
         free = tuple({len(axes) - 1: length} for _ in INPUT_NAMES)
     exported = torch.export.export(
-        _for_one(model).eval(), example, dynamic_shapes=free, strict=False
+        for_one(model).eval(), example, dynamic_shapes=free, strict=False
     )
-    return to_edge_transform_and_lower(
-        exported,
-        partitioner=[_partitioner()],
-        # quantized_decomposed is not among the core operators; none of it is left at the end
-        compile_config=EdgeCompileConfig(_check_ir_validity=False),
-    )
+    _slice(exported.graph_module)
+    return exported
 
 
-def _partitioner() -> Any:
-    """XNNPACK's partitioner, which costs a decomposition less.
+def _slice(graph_module: Any) -> None:
+    """Slices instead of splits: XNNPACK has them where the length is fixed, and never a split."""
+    aten, graph = torch.ops.aten, graph_module.graph
+    for split in graph.find_nodes(op="call_function", target=aten.split.Tensor):
+        x, width, *axis = split.args
+        for part in list(split.users):
+            assert part.target is operator.getitem
+            begin = part.args[1] * width
+            with graph.inserting_before(part):
+                args = (x, *(axis or [0]), begin, begin + width)
+                made = graph.call_function(aten.slice.Tensor, args)
+            made.meta = part.meta
+            part.replace_all_uses_with(made)
+            graph.erase_node(part)
+        graph.erase_node(split)
+    graph_module.recompile()
 
-    Every run of a graph of base size through torch's tracer takes ten seconds.
+
+def _lowered(exported: Any) -> Any:
+    """The program with all that XNNPACK can run handed to it.
+
+    `to_edge_transform_and_lower` gives the same program, and runs the graph through the tracer one
+    time more.
     """
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import EdgeCompileConfig, to_edge
+    from executorch.exir.backend.compile_spec_schema import CompileSpec
+    from executorch.exir.backend.partitioner import DelegationSpec
 
-    class _Partitioner(XnnpackPartitioner):  # type: ignore[misc]
-        def ops_to_not_decompose(self, ep: Any) -> tuple[list[Any], None]:
-            """The operators to keep whole; all of ours can be delegated, so none is asked for."""
-            operators, _ = super().ops_to_not_decompose(ep)
-            return operators, None
+    partitioner = XnnpackPartitioner()
+    whole, _ = partitioner.ops_to_not_decompose(exported)
+    if _widest_join(exported) <= _XNNPACK_JOINS:
+        # XNNPACK mends a graph in seventeen passes, for convolutions, pools and copies; this one of
+        # its settings leaves out all but one. They are half of the time, and change nothing here.
+        partitioner.delegation_spec = DelegationSpec(
+            partitioner.delegation_spec.backend_id, [CompileSpec("dqlinear_partitioner", b"")]
+        )
+    # quantized_decomposed is not among the core operators; none of it is left at the end
+    config = EdgeCompileConfig(
+        preserve_ops=list(whole), _check_ir_validity=False, _skip_dim_order=True
+    )
+    edge = to_edge(exported, compile_config=config).transform([spelled_out()])
+    return edge.to_backend(partitioner)
 
-    return _Partitioner()
+
+def _widest_join(exported: Any) -> int:
+    """Of how many tensors one is joined at most; of more than five, a pass makes several joins."""
+    joins = exported.graph.find_nodes(op="call_function", target=torch.ops.aten.cat.default)
+    return max((len(join.args[0]) for join in joins), default=0)
 
 
-def _operators(program: Any) -> dict[str, int]:
-    """How often the program calls each kernel, by its registered name, and XNNPACK."""
-    (plan,) = program.executorch_program.execution_plan
+def _operators(plan: Any) -> dict[str, int]:
+    """How often the plan calls each kernel, by its registered name, and XNNPACK."""
     calls: Counter[str] = Counter()
     for instruction in (i for chain in plan.chains for i in chain.instructions):
         call = instruction.instr_args
         if hasattr(call, "op_index"):
-            operator = plan.operators[call.op_index]
-            calls[f"{operator.name}.{operator.overload}".rstrip(".")] += 1
+            kernel = plan.operators[call.op_index]
+            calls[f"{kernel.name}.{kernel.overload}".rstrip(".")] += 1
         elif hasattr(call, "delegate_index"):
             calls[plan.delegates[call.delegate_index].id] += 1
     return dict(sorted(calls.items()))
@@ -208,7 +202,10 @@ def _uncollected() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the advice of torch, torchao and executorch from the terminal."""
+    """Keep the advice of torch, torchao and executorch from the terminal, unless it is wanted."""
+    if _LOG.isEnabledFor(logging.DEBUG):
+        yield
+        return
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -217,3 +214,16 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Say in a line what torch or executorch says in a page."""
+    try:
+        yield
+    except Exception as error:
+        first = next(iter(str(error).strip().splitlines()), "")
+        raise ExportError(
+            f"executorch cannot lower this model: {type(error).__name__}: {first}; "
+            "report it with --debug's output, or use --format onnx"
+        ) from error

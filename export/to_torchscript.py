@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from squeezebert_mobile.artifact import Quantization
 from squeezebert_mobile.errors import ExportError
@@ -54,7 +55,7 @@ def to_torchscript(
             f"{', '.join(torch.backends.quantized.supported_engines)}"
         )
     with _engine(engine):
-        made = with_int8(model, _Product)
+        made = with_int8(model, _Table, _Product)
         operators = _save(made.model, path, sequence_length)
     return Written(
         made.stored,
@@ -68,6 +69,20 @@ def to_torchscript(
             kept=KEPT | made.kept,
         ),
     )
+
+
+class _Table(nn.Module):
+    """An embedding table of bytes, of which only the rows looked up become floats."""
+
+    def __init__(self, rows: Tensor, scales: Tensor) -> None:
+        super().__init__()
+        self.rows = nn.Buffer(rows)  # (N, C) int8
+        self.scales = nn.Buffer(scales[:, None])  # (N, 1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, S) to (B, S, C)."""
+        found = functional.embedding(ids, self.rows).to(torch.float32)
+        return found * functional.embedding(ids, self.scales)
 
 
 class _Product(nn.Module):

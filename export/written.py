@@ -18,3 +18,4 @@ class Written:
     operators: dict[str, int]
     quantization: Quantization | None
     delegated: dict[str, int] = field(default_factory=dict)
+    planned_bytes: int | None = None  # working memory; None where the runtime decides at run time

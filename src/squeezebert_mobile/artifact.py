@@ -168,6 +168,7 @@ class Manifest(_Record):
     quantization: Quantization | None
     operators: dict[str, Count]  # what the model file is made of, and its runtime must know
     delegated: dict[str, Count] = {}  # the operators that a backend runs (ExecuTorch)
+    planned_bytes: Count | None = None  # memory reserved for the longest input (ExecuTorch)
     files: dict[str, FileFacts]
     parity: Parity
     versions: dict[str, str]

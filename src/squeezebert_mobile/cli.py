@@ -4,6 +4,7 @@ Nothing heavy is imported here; each command imports what it runs, so that --hel
 """
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -78,15 +79,19 @@ class Aggregation(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 # Read by `main`, which sees errors after the command has ended.
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show an error's traceback, and what libraries log.")
+]
 
 
 def main() -> None:
     """Run the command line; an error of ours is one line and exit code 1."""
+    debug = "--debug" in sys.argv
+    logging.getLogger("squeezebert_mobile").setLevel(logging.DEBUG if debug else logging.NOTSET)
     try:
         app()
     except SqueezeBertMobileError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         print("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         raise SystemExit(1) from None

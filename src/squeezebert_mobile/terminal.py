@@ -65,12 +65,19 @@ def print_artifact(manifest: Manifest, console: Console) -> None:
             "inputs": ", ".join(spec.name for spec in manifest.inputs),
             "axes": ", ".join(str(axis) for axis in manifest.inputs[0].axes),
             "longest input": f"{manifest.max_sequence_length} tokens",
+            "reserves": _reserved(manifest),
             "made with": ", ".join(f"{name} {v}" for name, v in manifest.versions.items()),
         },
     )
     console.print(_operator_table("operator", manifest.operators))
     if manifest.delegated:
         console.print(_operator_table("delegated", manifest.delegated))
+
+
+def _reserved(manifest: Manifest) -> str:
+    if manifest.planned_bytes is None:
+        return ""
+    return f"{manifest.planned_bytes / 1e6:.1f} MB of memory, for the longest input"
 
 
 def _operator_table(title: str, operators: Mapping[str, int]) -> Table:

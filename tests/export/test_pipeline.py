@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from every_format import FORMATS
 
 from squeezebert_mobile.artifact import read_artifact, read_golden
 from squeezebert_mobile.errors import CheckpointError, ExportError, ParityError
 from squeezebert_mobile.export import export_checkpoint, formats, verification
 from squeezebert_mobile.export.checkpoint import shipped_texts
-from squeezebert_mobile.export.formats import WRITERS
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import INPUT_NAMES, TASKS
 
 TEXTS = shipped_texts()[::8]  # 25
-#: Lowering to XNNPACK takes half a minute each: make test-executorch.
-SLOW = {"executorch": pytest.mark.executorch}
-FORMATS = [pytest.param(name, marks=SLOW.get(name, ())) for name in WRITERS]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +32,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_task_answers_as_transformers_does(
     format: str, task: str, family: str, precision: str, tmp_path: Path
 ) -> None:
-    layers = 1 if format in SLOW else 2
-    theirs = tiny.write_checkpoint(tmp_path / "checkpoint", family, task, num_hidden_layers=layers)
+    theirs = tiny.write_checkpoint(tmp_path / "checkpoint", family, task, num_hidden_layers=2)
     manifest = export_checkpoint(
         tmp_path / "checkpoint", tmp_path / "out", format=format, precision=precision, texts=TEXTS
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from commands import Cli
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import InputError, MissingExtraError
@@ -92,6 +93,54 @@ def test_every_group_has_its_own_bias(artifact: Path) -> None:
     assert parity.max_abs_diff < {"fp32": 1e-5, "int8": 0.1}[artifact.name]
 
 
+def test_memory_is_reserved_for_the_longest_input(
+    artifact: Path, checkpoint: Path, cli: Cli, tmp_path: Path
+) -> None:
+    shorter = export_checkpoint(
+        checkpoint,
+        tmp_path / "shorter",
+        format="executorch",
+        precision=artifact.name,
+        max_sequence_length=20,
+        texts=TEXTS,
+    )
+    planned, less = read_manifest(artifact).planned_bytes, shorter.planned_bytes
+    assert planned is not None and less is not None and 0.4 * planned < less < 0.6 * planned
+    _, shown, _ = cli("inspect", artifact)
+    assert f"{planned / 1e6:.1f} MB of memory, for the longest input" in shown
+
+
+@pytest.mark.parametrize(("groups", "joined"), [((4, 4, 4), 4), ((8, 8, 8), 8), ((2, 4, 1), 4)])
+def test_any_groups(tmp_path: Path, groups: tuple[int, int, int], joined: int) -> None:
+    """XNNPACK joins five at most; groups that differ attend together."""
+    names = ("q_groups", "k_groups", "v_groups")
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 8, "hidden_size": 64}
+    changes = sizes | dict(zip(names, groups, strict=True)) | {"output_groups": joined}
+    tiny.write_checkpoint(tmp_path / "checkpoint", task="feature-extraction", **changes)
+    manifest = export_checkpoint(
+        tmp_path / "checkpoint", tmp_path / "out", format="executorch", texts=TEXTS
+    )
+    assert manifest.parity.outputs["last_hidden_state"].min_cosine > 0.99
+    assert not any("linear" in name or "bmm" in name for name in manifest.operators)
+
+
+def test_what_executorch_cannot_lower_is_said_in_a_line(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no such kernel\nand a page of graph")
+
+    monkeypatch.setattr(torch.export, "export", fails)
+    options = "-o", tmp_path / "out", "--format", "executorch"
+    code, _, said = cli("export", checkpoint, *options)
+    assert (code, said.splitlines()[-1]) == (
+        1,
+        "error: executorch cannot lower this model: RuntimeError: no such kernel; report it with "
+        "--debug's output, or use --format onnx",
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_threads_are_those_of_the_process(artifact: Path) -> None:
     with load_artifact(artifact, threads=1) as one:
         with pytest.raises(InputError, match="threads=2 cannot be had: executorch has one pool"):
@@ -114,6 +163,14 @@ def test_it_is_quiet(artifact: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "squeezebert_mobile", "run", str(artifact), "play music"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == "" and "play music" in done.stdout
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_torch_logs_is_shown_for_debug(checkpoint: Path, tmp_path: Path, debug: bool) -> None:
+    command = [sys.executable, "-m", "squeezebert_mobile", "export", str(checkpoint)]
+    options = ["-o", str(tmp_path / "out"), "--format", "executorch", *["--debug"] * debug]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    assert ("torch" in done.stderr) == debug
 
 
 def test_without_executorch(
