@@ -24,7 +24,7 @@ LOUD, FACTOR = 5, 100.0
 @pytest.fixture
 def model() -> SqueezeBertModel:
     config = tiny_config(
-        "squeezebert", hidden_size=64, num_attention_heads=4, intermediate_size=512
+        "squeezebert", hidden_size=64, num_attention_heads=4, intermediate_size=2048
     )
     found = initialize("feature-extraction", config, seed=1)
     assert isinstance(found, SqueezeBertModel)
@@ -104,8 +104,8 @@ def test_loud_channels_are_set_apart_and_nothing_else_changes(
     groups = [module for module in rewritten.modules() if isinstance(module, FeedForward)]
     parts = [[second.in_features for second in group.products[1]] for group in groups]
     each = len(groups) // len(model.layers)
-    assert parts[0] == [64, 64], "the group with the loud channel"
-    assert all(part == [128] for part in parts[1:each]), "the groups without"
+    assert parts[0] == [448, 64], "the group with the loud channel"
+    assert all(part == [512] for part in parts[1:each]), "the groups without"
     assert prove_equal(model, rewritten) <= EQUAL_WITHIN
     seen = calibrate(rewritten, feeds)
     assert set(said) == set(seen)
