@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers schema clean
+.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers bench-arm64 schema clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
 
 setup: $(READY)  ## make .venv with every extra, the tests' tools and the peers
 
@@ -31,7 +31,7 @@ demo-checkpoint: $(READY)  ## train the demo checkpoint again (15 minutes; the s
 test: $(READY)  ## every Python test; no phone, no GPU, no Java, no network
 	$(BIN)/pytest
 
-test-executorch: $(READY)  ## the tests that lower models to XNNPACK (10 minutes)
+test-executorch: $(READY)  ## the tests that lower models to XNNPACK (6 minutes)
 	$(BIN)/pytest -m executorch
 
 # One process a file and a target: a native crash ends one of them, and says which.
@@ -56,6 +56,9 @@ typecheck: $(READY)  ## mypy, strict
 
 bench-peers: $(READY)  ## measure ours beside what transformers and ONNX Runtime give without us
 	$(BIN)/python -m squeezebert_mobile.benchmarks.peers
+
+bench-arm64: $(READY)  ## count ARM64 instructions, ours and the peers' (root once; 15 minutes)
+	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64
 
 clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel
 	rm -rf build dist .typing src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

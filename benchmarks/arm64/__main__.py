@@ -1,0 +1,88 @@
+"""Count models, or ours and the peers' of base size."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from squeezebert_mobile.baselines import cache_folder
+from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
+from squeezebert_mobile.benchmarks.arm64.userland import prepare
+from squeezebert_mobile.benchmarks.peers import build_ours, build_peer
+from squeezebert_mobile.errors import SqueezeBertMobileError
+
+_MOST = 6  # operators a row
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error of ours is one line and exit code 1."""
+    try:
+        _main(arguments)
+    except SqueezeBertMobileError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _main(arguments: Sequence[str] | None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m squeezebert_mobile.benchmarks.arm64",
+        description="Count ARM64 instructions of one inference under emulation. Counts, not times.",
+    )
+    parser.add_argument("models", nargs="*", type=Path, help="artifacts or .onnx files; default: "
+                        "SqueezeBERT and BERT-base, ours and the peers'")  # fmt: skip
+    parser.add_argument("--cpu", choices=CPUS, action="append", help="default: all")
+    parser.add_argument("--sequence-length", type=int, default=128, metavar="N")
+    parser.add_argument("-o", "--output", type=Path, help="write the counts as JSON")
+    given = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    userland = prepare(cache_folder() / "arm64", progress=lambda step: console.print(f"get {step}"))
+    counts: list[Count] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for model in given.models or _base_models(Path(folder), console):
+            for cpu in given.cpu or CPUS:
+                console.print(f"count {model.name} on {cpu}")
+                counts.append(count(userland, model, cpu=cpu, length=given.sequence_length))
+    if given.output:
+        text = json.dumps([asdict(each) for each in counts], indent=1)
+        given.output.write_text(text + "\n", encoding="utf-8")
+    print_counts(counts, Console())
+
+
+def _base_models(folder: Path, console: Console) -> Iterator[Path]:
+    """Ours and the peers' models of base size, each made when it is asked for."""
+    for family in ("SqueezeBERT", "BERT-base"):
+        for maker, build, suffix in (("ours", build_ours, ""), ("peer", build_peer, ".onnx")):
+            for precision in ("fp32", "int8"):
+                console.print(f"build {maker} {family} {precision}")
+                target = folder / f"{maker} {family}"
+                target.mkdir(exist_ok=True)
+                build(family, precision, target)
+                yield target / f"{precision}{suffix}"
+
+
+def print_counts(counts: Sequence[Count], console: Console) -> None:
+    """A row a model and core: instructions, and the operators that take most of them."""
+    table = Table("model", "cpu", "M instructions", "of them", box=None, pad_edge=False)
+    table.columns[2].justify = "right"
+    for each in counts:
+        largest = list(each.by_operator.items())[:_MOST]
+        parts = ", ".join(f"{name} {number / 1e6:.0f}" for name, number in largest)
+        name = " ".join(Path(each.model).parts[-2:])
+        table.add_row(name, each.cpu, f"{each.instructions / 1e6:.1f}", parts)
+    console.print(table)
+    checked = sum(each.golden_texts or 0 for each in counts)
+    console.print(
+        f"Instructions of one inference, {counts[0].sequence_length} tokens, one thread, "
+        f"onnxruntime {counts[0].onnxruntime} under emulation: counts, not times. "
+        f"{checked} golden answers were checked."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""What emulation needs: an arm64 Debian that is only read, packages for it, and the plugin.
+
+300 MB in the user's cache, made once, in about a minute. Nothing in it is installed, or run
+natively.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from squeezebert_mobile.errors import BenchmarkError
+
+__all__ = ["Userland", "prepare"]
+
+_HERE = Path(__file__).parent
+#: Program -> the Debian package that has it.
+_PROGRAMS = {
+    "qemu-aarch64": "qemu-user",
+    "debootstrap": "debootstrap",
+    "dpkg-deb": "dpkg",
+    "gcc": "gcc",
+}
+_SUITE, _PACKAGES = "bookworm", "python3,libgomp1,libstdc++6"
+_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")
+
+
+@dataclass(frozen=True)
+class Userland:
+    """A folder with everything that emulation reads."""
+
+    folder: Path
+
+    def command(self, cpu: str, *arguments: str) -> list[str]:
+        """guest.py under emulation of a core."""
+        root = self.folder / "root"
+        plugin = str(self.folder / "count_instructions.so")
+        python = str(root / "usr" / "bin" / "python3.11")
+        emulator = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin, "-L", str(root)]
+        return [*emulator, python, str(_HERE / "guest.py"), *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the emulated Python."""
+        return {**os.environ, "PYTHONPATH": str(self.folder / "site")}
+
+
+def prepare(folder: Path, *, progress: Callable[[str], object] = lambda step: None) -> Userland:
+    """The userland in `folder`, made there if it is not.
+
+    Args:
+        folder: Where it is, or goes.
+        progress: Called with the name of each step.
+
+    Raises:
+        BenchmarkError: a program is missing, this is not root, or a step fails.
+    """
+    if missing := sorted({p for name, p in _PROGRAMS.items() if shutil.which(name) is None}):
+        raise BenchmarkError(
+            f"{' and '.join(missing)} must be there; run: apt-get install {' '.join(missing)}"
+        )
+    if (folder / "count_instructions.so").exists():
+        return Userland(folder)
+    if os.geteuid() != 0:
+        raise BenchmarkError("debootstrap unpacks an arm64 Debian as root; run this once as root")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        draft = Path(name) / "userland"
+        draft.mkdir()
+        progress("Debian for arm64")
+        _unpack_debian(draft / "root")
+        progress("numpy and onnxruntime for arm64")
+        _unpack_wheels(draft / "site", Path(name) / "wheels")
+        progress("the counting plugin")
+        source, plugin = _HERE / "count_instructions.c", draft / "count_instructions.so"
+        _do("gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", str(plugin), str(source))
+        shutil.rmtree(folder, ignore_errors=True)  # one that was not finished
+        draft.rename(folder)
+    return Userland(folder)
+
+
+def _unpack_debian(root: Path) -> None:
+    options = "--arch=arm64", "--foreign", "--variant=minbase", f"--include={_PACKAGES}"
+    _do("debootstrap", *options, _SUITE, str(root))
+    for package in sorted((root / "var" / "cache" / "apt" / "archives").glob("*.deb")):
+        _do("dpkg-deb", "-x", str(package), str(root))
+
+
+def _unpack_wheels(site: Path, wheels: Path) -> None:
+    """What requirements.txt pins, with the checksums that stand there."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    kind = ["--implementation", "cp", "--python-version", "3.11"]
+    kind += [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    _do(*pip, *kind, "-d", str(wheels), "-r", str(_HERE / "requirements.txt"))
+    for wheel in wheels.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site)
+
+
+def _do(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["nothing"]
+        raise BenchmarkError(f"{command[0]} failed (exit {done.returncode}): {said[0]}")

@@ -1,0 +1,154 @@
+"""Counting under emulation: what is read from the plugin, and the guest's program on this core."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from squeezebert_mobile.benchmarks import arm64
+from squeezebert_mobile.benchmarks.arm64 import __main__ as command_line
+from squeezebert_mobile.benchmarks.arm64 import userland
+from squeezebert_mobile.benchmarks.arm64.counting import count, read_counts
+from squeezebert_mobile.benchmarks.arm64.userland import Userland, prepare
+from squeezebert_mobile.errors import BenchmarkError
+
+GUEST = Path(arm64.__file__).parent / "guest.py"
+#: A plain run of 100 instructions; a profiled one with a Gemm of 30, a Gelu of 5 and a Gemm of 40.
+LINES = """\
+clock 1
+mark 1000
+mark 1100
+clock 1500
+mark 2000
+clock 2001
+clock 2002
+clock 2003
+clock 2010
+clock 2040
+clock 2041
+clock 2046
+clock 2050
+clock 2090
+clock 2091
+clock 2092
+clock 2093
+clock 2094
+clock 2095
+clock 2096
+mark 2100
+clock 9999
+""".splitlines()
+OPERATORS = ["Gemm", "Gelu", "Gemm"]
+TOLD = {"operators": OPERATORS, "golden": {"texts": 8, "worst": 0.25}, "onnxruntime": "1.26.0"}
+
+
+class _Fake(Userland):
+    """Says what it is told instead of emulating."""
+
+    def __init__(self, told: object, code: int = 0, lines: list[str] = LINES) -> None:
+        super().__init__(Path("."))
+        said = "\n".join(lines)
+        object.__setattr__(self, "said", (said, json.dumps(told), code))
+
+    def command(self, cpu: str, *arguments: str) -> list[str]:
+        said, told, code = self.said  # type: ignore[attr-defined]
+        program = f"import sys; print({told!r}); print({said!r}, file=sys.stderr); sys.exit({code})"
+        return [sys.executable, "-c", program]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    (tmp_path / "model.onnx").touch()
+    return tmp_path
+
+
+def test_the_second_runs_are_counted() -> None:
+    assert read_counts(LINES, OPERATORS) == (100, {"Gemm": 70, "Gelu": 5})
+
+
+def test_another_number_of_operators_is_refused() -> None:
+    with pytest.raises(BenchmarkError, match="read the clock 15 times, and not 13"):
+        read_counts(LINES, OPERATORS[:2])
+    with pytest.raises(BenchmarkError, match="3 marks of runs were counted, and not 4"):
+        read_counts([line for line in LINES if line != "mark 2100"], OPERATORS)
+
+
+def test_a_count_and_its_table(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = count(_Fake(TOLD), model)
+    assert (found.instructions, found.cpu, found.golden_texts) == (100, "cortex-a76", 8)
+    from rich.console import Console
+
+    command_line.print_counts([found], Console(width=80))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Gemm 0, Gelu 0" in shown and "counts, not times. 8 golden answers" in shown
+
+
+@pytest.mark.parametrize(
+    ("fake", "message"),
+    [
+        (_Fake({}, code=1, lines=["clock 3", "no such operator"]), "cortex-a76: no such operator"),
+        (_Fake({}, code=1, lines=["clock 3"]), "does not run on cortex-a76: it said nothing"),
+        (_Fake(TOLD | {"golden": {"texts": 8, "worst": 1.5}}), "off by 1.5 times its tolerance"),
+        (_Fake(TOLD | {"golden": {"texts": 8, "worst": float("nan")}}), "off by nan times"),
+    ],
+)
+def test_a_model_that_fails_there_has_no_count(model: Path, fake: Userland, message: str) -> None:
+    with pytest.raises(BenchmarkError, match=message):
+        count(fake, model)
+
+
+def test_bad_choices(model: Path) -> None:
+    with pytest.raises(BenchmarkError, match="no cpu 'm1'|'m1'"):
+        count(_Fake(TOLD), model, cpu="m1")
+    with pytest.raises(BenchmarkError, match=r"no such file: .*give an ONNX artifact"):
+        count(_Fake(TOLD), model / "nothing")
+
+
+def test_the_guests_program_asks_the_golden_texts(assistant: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(assistant, tmp_path / "copy")
+    told = _guest(folder)
+    assert told["golden"]["texts"] == 8 and told["golden"]["worst"] < 1
+    assert told["operators"].count("DynamicQuantizeMatMul") > 10
+    golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    golden["texts"][3]["outputs"]["logits"]["values"][0] += 1
+    (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    assert _guest(folder)["golden"]["worst"] > 1
+
+
+def _guest(folder: Path) -> dict[str, dict[str, float]]:
+    files = [str(folder / name) for name in ("model.onnx", "golden.json")]
+    command = [sys.executable, str(GUEST), files[0], "16", files[1]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def which(names: set[str]) -> Callable[[str], str | None]:
+        return lambda name: None if name in names else f"/usr/bin/{name}"
+
+    monkeypatch.setattr(userland.shutil, "which", which({"qemu-aarch64", "gcc"}))
+    with pytest.raises(BenchmarkError, match="run: apt-get install gcc qemu-user"):
+        prepare(tmp_path / "arm64")
+    monkeypatch.setattr(userland.shutil, "which", which(set()))
+    monkeypatch.setattr(userland.os, "geteuid", lambda: 1000)
+    with pytest.raises(BenchmarkError, match="as root; run this once as root"):
+        prepare(tmp_path / "arm64")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(userland.shutil, "which", lambda name: name)
+    monkeypatch.setattr(userland.os, "geteuid", lambda: 0)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    fake = tools / "debootstrap"
+    fake.write_text("#!/bin/sh\necho 'no mirror' >&2\nexit 3\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    with pytest.raises(BenchmarkError, match=r"debootstrap failed \(exit 3\): no mirror"):
+        prepare(tmp_path / "arm64")
+    assert list(tmp_path.iterdir()) == [tools]
