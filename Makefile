@@ -57,7 +57,7 @@ typecheck: $(READY)  ## mypy, strict
 bench-peers: $(READY)  ## measure ours beside what transformers and ONNX Runtime give without us
 	$(BIN)/python -m squeezebert_mobile.benchmarks.peers
 
-bench-arm64: $(READY)  ## count ARM64 instructions, ours and the peers' (root once; 15 minutes)
+bench-arm64: $(READY)  ## count ARM64 instructions, ours and the peers' (root once; half an hour)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64
 
 clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel

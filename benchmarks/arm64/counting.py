@@ -26,7 +26,7 @@ class Count:
     cpu: str
     sequence_length: int
     instructions: int
-    by_operator: dict[str, int]  # with the profiler's own, a thousandth
+    by_operator: dict[str, int]  # with the profiler's own, a hundredth
     golden_texts: int | None  # how many answers were checked; None where there are none
     onnxruntime: str
 
