@@ -38,7 +38,15 @@ from squeezebert_mobile.errors import (
     require,
 )
 
-__all__ = ["GOALS", "bench_peers", "build_ours", "build_peer", "main"]
+__all__ = [
+    "GOALS",
+    "BuildFailed",
+    "bench_peers",
+    "build_apart",
+    "build_ours",
+    "build_peer",
+    "main",
+]
 
 #: Shown name -> the beginning of transformers' class names, and our preset.
 _FAMILIES = {
@@ -107,11 +115,11 @@ def _export_peer(family: str, path: Path, config: Mapping[str, int]) -> None:
     )
 
 
-class _BuildFailed(Exception):
+class BuildFailed(Exception):
     """A model could not be built; the message is one line."""
 
 
-def _build_apart(log: Path, build: Callable[..., None], *arguments: object) -> None:
+def build_apart(log: Path, build: Callable[..., None], *arguments: object) -> None:
     """Build in a fresh process, so that what measures later is not burdened with torch."""
     context = multiprocessing.get_context("spawn")
     try:
@@ -120,7 +128,7 @@ def _build_apart(log: Path, build: Callable[..., None], *arguments: object) -> N
     except BrokenProcessPool:
         reason = "the process that built it was ended (out of memory?)"
     if reason:
-        raise _BuildFailed(reason)
+        raise BuildFailed(reason)
 
 
 def _build_silently(log: Path, build: Callable[..., None], *arguments: object) -> str | None:
@@ -190,8 +198,8 @@ def _build_all(folder: Path, tell: Callable[[str], None]) -> tuple[list[Contende
             place = folder / f"{kind}-{family}"
             place.mkdir(parents=True, exist_ok=True)
             try:
-                _build_apart(folder / "log.txt", build, family, precision, place)
-            except _BuildFailed as error:
+                build_apart(folder / "log.txt", build, family, precision, place)
+            except BuildFailed as error:
                 failures.append(Failure(contender=label, stage="build", error=str(error)))
             else:
                 contenders.append(load(place, label, precision))

@@ -14,8 +14,13 @@ from rich.table import Table
 from squeezebert_mobile.baselines import cache_folder
 from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
 from squeezebert_mobile.benchmarks.arm64.userland import prepare
-from squeezebert_mobile.benchmarks.peers import build_ours, build_peer
-from squeezebert_mobile.errors import SqueezeBertMobileError
+from squeezebert_mobile.benchmarks.peers import (
+    BuildFailed,
+    build_apart,
+    build_ours,
+    build_peer,
+)
+from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 
 _MOST = 6  # operators a row
 
@@ -46,8 +51,17 @@ def _main(arguments: Sequence[str] | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for model in given.models or _base_models(Path(folder), console):
             for cpu in given.cpu or CPUS:
-                console.print(f"count {model.name} on {cpu}")
-                counts.append(count(userland, model, cpu=cpu, length=given.sequence_length))
+                console.print(f"count {_name(model)} on {cpu}")
+                try:
+                    found = count(userland, model, cpu=cpu, length=given.sequence_length)
+                except BenchmarkError as error:
+                    if given.models:
+                        raise
+                    console.print(f"no count: {error}")  # a peer may fail; the others count
+                else:
+                    counts.append(found)
+    if not counts:
+        raise BenchmarkError("nothing could be counted; the reasons stand above")
     if given.output:
         text = json.dumps([asdict(each) for each in counts], indent=1)
         given.output.write_text(text + "\n", encoding="utf-8")
@@ -62,8 +76,16 @@ def _base_models(folder: Path, console: Console) -> Iterator[Path]:
                 console.print(f"build {maker} {family} {precision}")
                 target = folder / f"{maker} {family}"
                 target.mkdir(exist_ok=True)
-                build(family, precision, target)
-                yield target / f"{precision}{suffix}"
+                try:
+                    build_apart(folder / "build.log", build, family, precision, target)
+                except BuildFailed as error:
+                    console.print(f"not built: {error}")
+                else:
+                    yield target / f"{precision}{suffix}"
+
+
+def _name(model: Path | str) -> str:
+    return " ".join(Path(model).parts[-2:])
 
 
 def print_counts(counts: Sequence[Count], console: Console) -> None:
@@ -73,8 +95,7 @@ def print_counts(counts: Sequence[Count], console: Console) -> None:
     for each in counts:
         largest = list(each.by_operator.items())[:_MOST]
         parts = ", ".join(f"{name} {number / 1e6:.0f}" for name, number in largest)
-        name = " ".join(Path(each.model).parts[-2:])
-        table.add_row(name, each.cpu, f"{each.instructions / 1e6:.1f}", parts)
+        table.add_row(_name(each.model), each.cpu, f"{each.instructions / 1e6:.1f}", parts)
     console.print(table)
     checked = sum(each.golden_texts or 0 for each in counts)
     console.print(

@@ -12,8 +12,9 @@ import pytest
 from squeezebert_mobile.benchmarks import arm64
 from squeezebert_mobile.benchmarks.arm64 import __main__ as command_line
 from squeezebert_mobile.benchmarks.arm64 import userland
-from squeezebert_mobile.benchmarks.arm64.counting import count, read_counts
+from squeezebert_mobile.benchmarks.arm64.counting import Count, count, read_counts
 from squeezebert_mobile.benchmarks.arm64.userland import Userland, prepare
+from squeezebert_mobile.benchmarks.peers import BuildFailed
 from squeezebert_mobile.errors import BenchmarkError
 
 GUEST = Path(arm64.__file__).parent / "guest.py"
@@ -99,6 +100,32 @@ def test_a_count_and_its_table(model: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_model_that_fails_there_has_no_count(model: Path, fake: Userland, message: str) -> None:
     with pytest.raises(BenchmarkError, match=message):
         count(fake, model)
+
+
+def test_a_peer_that_fails_does_not_end_the_others(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(log: Path, how: object, family: str, precision: str, target: Path) -> None:
+        if family == "BERT-base":
+            raise BuildFailed("no memory")
+
+    def counted(userland: Userland, model: Path, *, cpu: str, length: int) -> Count:
+        if model.name == "int8.onnx":
+            raise BenchmarkError("no such operator")
+        return Count(str(model), cpu, length, 7_000_000, {"Gemm": 7_000_000}, None, "1.26.0")
+
+    monkeypatch.setattr(command_line, "build_apart", build)
+    monkeypatch.setattr(command_line, "count", counted)
+    monkeypatch.setattr(command_line, "prepare", lambda folder, progress: _Fake(TOLD))
+    output = model / "counts.json"
+    command_line.main(["--cpu", "cortex-a76", "-o", str(output)])
+    out, err = capsys.readouterr()
+    assert len(json.loads(output.read_text())) == 3
+    assert "ours SqueezeBERT fp32" in out and "Gemm 7" in out
+    assert "no count: no such operator" in err and "not built: no memory" in err
+    with pytest.raises(SystemExit):
+        command_line.main([str(model / "int8.onnx")])
+    assert capsys.readouterr().err.endswith("error: no such operator\n")
 
 
 def test_bad_choices(model: Path) -> None:

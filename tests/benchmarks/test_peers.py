@@ -31,7 +31,7 @@ CONFIGS = {"SqueezeBERT": SMALL | {"embedding_size": 32}, "BERT-base": SMALL}
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("peers")
-    peers._build_apart(folder / "log.txt", peer_builds.every_peer, folder, CONFIGS)
+    peers.build_apart(folder / "log.txt", peer_builds.every_peer, folder, CONFIGS)
     return folder
 
 
@@ -77,7 +77,7 @@ def stand_ins(monkeypatch, tiny_file):
             tiny_file, label=label, precision=precision, vocab_size=100, role=role
         )
 
-    monkeypatch.setattr(peers, "_build_apart", build_apart)
+    monkeypatch.setattr(peers, "build_apart", build_apart)
     monkeypatch.setattr(
         peers, "_KINDS", {"ours": (peers.build_ours, load), "peer": (build_peer, load)}
     )
@@ -113,7 +113,7 @@ def test_json_goes_to_stdout_alone(stand_ins, capsys):
 
 
 def test_a_peer_that_cannot_be_built_is_a_row_with_its_error(stand_ins, capsys):
-    stand_ins["peer SqueezeBERT int8"] = peers._BuildFailed("IndexError: tensors used as indices")
+    stand_ins["peer SqueezeBERT int8"] = peers.BuildFailed("IndexError: tensors used as indices")
     assert main(["--preset", "rapid", "--sequence-length", "16"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "peer SqueezeBERT int8 failed (build): IndexError: tensors used as indices" in out
@@ -124,7 +124,7 @@ def test_nothing_can_be_built(stand_ins, capsys):
     for kind in ("ours", "peer"):
         for family in ("SqueezeBERT", "BERT-base"):
             for precision in ("fp32", "int8"):
-                stand_ins[f"{kind} {family} {precision}"] = peers._BuildFailed("no disk space")
+                stand_ins[f"{kind} {family} {precision}"] = peers.BuildFailed("no disk space")
     assert main(["--preset", "rapid"]) == 1
     assert capsys.readouterr().err == "error: no model could be built: no disk space\n"
 
@@ -140,21 +140,21 @@ def test_ctrl_c_while_building(stand_ins, capsys):
 
 def test_what_a_build_prints_goes_to_the_log_and_its_error_is_one_line(tmp_path, capfd):
     log = tmp_path / "log.txt"
-    with pytest.raises(peers._BuildFailed, match="^ValueError: first line$"):
-        peers._build_apart(log, peer_builds.noisy_failure)
+    with pytest.raises(peers.BuildFailed, match="^ValueError: first line$"):
+        peers.build_apart(log, peer_builds.noisy_failure)
     assert capfd.readouterr() == ("", "")
     assert b"from C++ too" in log.read_bytes()
 
 
 def test_a_missing_extra_is_no_row(tmp_path):
     with pytest.raises(MissingExtraError, match="transformers is not installed"):
-        peers._build_apart(tmp_path / "log.txt", peer_builds.missing_extra)
+        peers.build_apart(tmp_path / "log.txt", peer_builds.missing_extra)
 
 
 def test_a_build_that_is_killed(tmp_path):
     log = tmp_path / "log.txt"
-    with pytest.raises(peers._BuildFailed, match="was ended"):
-        peers._build_apart(log, peer_builds.killed)
+    with pytest.raises(peers.BuildFailed, match="was ended"):
+        peers.build_apart(log, peer_builds.killed)
     assert log.read_text() == "about to die\n"
 
 
