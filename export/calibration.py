@@ -7,7 +7,7 @@ It is no part of the moments, because nobody reads what is computed there.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class Inputs:
 
     largest: Tensor  # (C): the largest absolute value of each channel
     moment: Tensor  # (C, C): the sum of x x^T
+    vectors: int  # how many there were
 
 
 @torch.no_grad()
@@ -40,12 +41,15 @@ def calibrate(
 
     def look(product: nn.Linear, arguments: tuple[Tensor]) -> None:
         read = arguments[0].flatten(0, -2)  # (B * S, C)
-        largest, text = read.abs().amax(dim=0), read[mask]
+        # Of a layer that computes the first token alone there are B rows, and none is padding.
+        text = read[mask] if len(read) == len(mask) else read
+        largest = read.abs().amax(dim=0)
         if before := seen.get(product):
             torch.maximum(before.largest, largest, out=before.largest)
             before.moment.addmm_(text.T, text)
+            seen[product] = replace(before, vectors=before.vectors + len(text))
         else:
-            seen[product] = Inputs(largest, text.T @ text)
+            seen[product] = Inputs(largest, text.T @ text, len(text))
 
     with _looking(products(model), look):
         for ids, attention_mask, token_types in feeds:

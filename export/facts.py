@@ -38,7 +38,7 @@ def _part(name: str) -> str:
     """The part that a weight belongs to, by the name of the module it came from."""
     if "embeddings" in name:
         return "embeddings"
-    return "encoder" if "layers." in name else "head"
+    return "encoder" if "layers." in name or "last_norm" in name else "head"
 
 
 def parameters_of(model: PretrainedModel) -> dict[str, int]:

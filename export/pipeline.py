@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, sh
 from squeezebert_mobile.export.config import SqueezeBertConfig
 from squeezebert_mobile.export.facts import model_facts, parts_of
 from squeezebert_mobile.export.formats import WRITERS, Request
+from squeezebert_mobile.export.gelu import gelu_by_tanh
 from squeezebert_mobile.export.outliers import set_apart, smooth
 from squeezebert_mobile.export.progress import Progress, Step, silent
 from squeezebert_mobile.export.rewriting import Traceable, prove_equal, rewrite
@@ -106,10 +108,14 @@ def export_checkpoint(
         with progress("rewrite"):
             rewritten = rewrite(source.model)
             prove_equal(source.model, rewritten)
+        approximated: dict[str, str] = {}
         if precision == "int8":
             with progress("calibrate"):
-                _prepare(source, request, rewritten, texts)
+                approximated = _prepare(source, request, rewritten, texts)
         written = WRITERS[format](rewritten, partial / MODEL_FILES[format], request, progress)
+        if written.quantization:
+            recipe = written.quantization.model_copy(update={"approximated": approximated})
+            written = replace(written, quantization=recipe)
         del rewritten  # memory may be short
         source.tokenizer.save_pretrained(partial)
         draft = _manifest(source, request, written)
@@ -180,12 +186,16 @@ def _verification(source: Checkpoint, request: Request) -> Verification:
 
 def _prepare(
     source: Checkpoint, request: Request, rewritten: Traceable, texts: Sequence[str]
-) -> None:
-    """Ready the encoder's products for int8, by what they read on a part of the texts."""
-    read = calibrate(rewritten, calibration_feeds(_verification(source, request), texts))
+) -> dict[str, str]:
+    """Ready the encoder for int8 by a part of the texts; says what was approximated, and how."""
+    feeds = list(calibration_feeds(_verification(source, request), texts))
+    read = calibrate(rewritten, feeds)
     read = set_apart(rewritten, smooth(rewritten, read))
     prove_equal(source.model, rewritten)
+    # It is ONNX Runtime's erf that is slow.
+    approximated = gelu_by_tanh(rewritten, feeds[::8]) if request.format == "onnx" else {}
     round_weights(read)
+    return approximated
 
 
 def _verified(

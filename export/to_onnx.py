@@ -14,10 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxsim
 import torch
 from onnx import ModelProto, NodeProto, numpy_helper
+from onnx.helper import make_node
 
 from squeezebert_mobile import __version__
 from squeezebert_mobile.errors import ExportError
@@ -179,6 +181,41 @@ def _residual_sums(graph: ModelProto) -> None:
             node.op_type = "Sum"
 
 
+def _normalizations(graph: ModelProto) -> None:
+    """A layer norm without scale and shift as InstanceNormalization, whose channels are the tokens.
+
+    (B, S, C) is then S channels of C numbers. ONNX Runtime's kernel for ARM64 takes 0.41 M
+    instructions for 128 tokens of 768, and the one of LayerNormalization 0.99 M, whatever its scale
+    is. A scale that is none of the model's is made of ones.
+    """
+    nodes = list(graph.graph.node)
+    plain = [
+        node
+        for node in nodes
+        if node.op_type == "LayerNormalization"
+        and not node.input[1].startswith("model.")
+        and "first_token" not in node.name
+    ]
+    if not plain:
+        return
+    add = graph.graph.initializer.append
+    for name, value in ("norm.one", 1.0), ("norm.zero", 0.0):
+        add(numpy_helper.from_array(np.array([value], np.float32), name))
+    made = [make_node("Shape", [plain[0].input[0]], ["norm.tokens"], "norm.tokens", start=1, end=2)]
+    for name in ("one", "zero"):
+        inputs, outputs = [f"norm.{name}", "norm.tokens"], [f"norm.{name}s"]
+        made.append(make_node("Expand", inputs, outputs, f"norm.{name}s"))
+    for node in plain:
+        node.op_type = "InstanceNormalization"
+        node.input[:] = [node.input[0], "norm.ones", "norm.zeros"]
+        kept = [each for each in node.attribute if each.name == "epsilon"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+    del graph.graph.node[:]
+    first = nodes.index(plain[0])
+    graph.graph.node.extend([*nodes[:first], *made, *nodes[first:]])
+
+
 def _tied_decoder(graph: ModelProto) -> None:
     """Store a weight that is the transpose of an embedding table once, as that table."""
     stored = initializers(graph)
@@ -196,13 +233,17 @@ def _tied_decoder(graph: ModelProto) -> None:
 
 def _transpose_before(graph: ModelProto, node: NodeProto, table: str) -> None:
     transposed = f"{table}.transposed"
-    new = onnx.helper.make_node("Transpose", [table], [transposed], transposed, perm=[1, 0])
+    new = make_node("Transpose", [table], [transposed], transposed, perm=[1, 0])
     position = list(graph.graph.node).index(node)
     node.input[1] = transposed
     graph.graph.node.insert(position, new)
 
 
-_LOWERINGS: tuple[Callable[[ModelProto], None], ...] = (_tied_decoder, _residual_sums)
+_LOWERINGS: tuple[Callable[[ModelProto], None], ...] = (
+    _tied_decoder,
+    _normalizations,
+    _residual_sums,
+)
 
 
 def drop_unread(graph: ModelProto) -> None:

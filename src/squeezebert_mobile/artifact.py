@@ -119,6 +119,7 @@ class Quantization(_Record):
     activations: str
     engine: str | None = None  # torch's engine for int8, which the file is packed for (TorchScript)
     kept: dict[str, str] = {}  # part -> why
+    approximated: dict[str, str] = {}  # operator -> how, and what that does to the outputs
 
 
 class FileFacts(_Record):

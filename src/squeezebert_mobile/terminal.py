@@ -152,8 +152,11 @@ def _print_sizes(manifest: Manifest, console: Console) -> None:
     console.print(_architecture(manifest.model))
     console.print(_size_table(manifest), _parity_table(manifest.parity))
     console.print(_agreement(manifest.parity))
-    for part, why in (manifest.quantization.kept if manifest.quantization else {}).items():
-        console.print(f"kept {part}: {why}", style="dim", highlight=False)
+    if manifest.quantization:
+        for part, why in manifest.quantization.kept.items():
+            console.print(f"kept {part}: {why}", style="dim", highlight=False)
+        for operator, how in manifest.quantization.approximated.items():
+            console.print(f"approximated {operator}: {how}", style="dim", highlight=False)
     if manifest.weights == "random":
         console.print("random weights: latency is real, answers are not", style="yellow")
 

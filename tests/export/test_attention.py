@@ -48,7 +48,8 @@ def test_the_operator_gives_what_the_eleven_gave(
     fused, _ = quantize(fp32)
     monkeypatch.setattr(quantization, "fuse_attention", lambda proto: None)
     plain, _ = quantize(fp32)
-    layers, groups = 2, 4 if family == "squeezebert" else 1
+    layers = 2 if task == "token-classification" else 1  # the last one attends otherwise
+    groups = 4 if family == "squeezebert" else 1
     assert sum(node.op_type == "QAttention" for node in fused.graph.node) == layers * groups
     assert not any(node.op_type == "QAttention" for node in plain.graph.node)
     for ours, theirs in zip(_run(fused, axes), _run(plain, axes), strict=True):

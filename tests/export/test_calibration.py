@@ -10,6 +10,7 @@ from squeezebert_mobile.export.model import SqueezeBertModel, initialize
 from squeezebert_mobile.export.outliers import set_apart, smooth
 from squeezebert_mobile.export.rewriting import (
     EQUAL_WITHIN,
+    Factors,
     FeedForward,
     Traceable,
     products,
@@ -72,13 +73,14 @@ def test_the_moments_are_of_the_texts_and_the_ranges_of_the_padding_too(
     texts = hidden[torch.stack([mask for _, mask, _ in feeds]).bool()]
     torch.testing.assert_close(read[first].largest, hidden.abs().flatten(0, 2).amax(0))
     torch.testing.assert_close(read[first].moment, texts.T @ texts, rtol=1e-4, atol=1e-3)
+    assert read[first].vectors == len(texts)
 
 
 def test_smoothing_evens_channels_out_and_changes_nothing_else(
     model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
 ) -> None:
     with torch.no_grad():
-        model.embeddings.norm.weight[LOUD] = FACTOR
+        model.embeddings.word.weight[:, LOUD] *= FACTOR
     rewritten = rewrite(model)
     before = calibrate(rewritten, feeds)
     said = smooth(rewritten, before)
@@ -89,10 +91,19 @@ def test_smoothing_evens_channels_out_and_changes_nothing_else(
     def unevenness(read: Inputs) -> float:
         return float(read.largest.max() / read.largest.median())
 
-    assert unevenness(before[first]) > 30 > 10 > unevenness(after[first])
+    # What is normalized is at most the root of its 64 channels.
+    assert unevenness(before[first]) > 4 > 2 > unevenness(after[first])
     for product, read in after.items():  # what it says, and what is seen
         torch.testing.assert_close(said[product].largest, read.largest, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(said[product].moment, read.moment, rtol=1e-3, atol=1e-2)
+
+
+def test_even_channels_are_not_smoothed(
+    model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    rewritten = rewrite(model)
+    smooth(rewritten, calibrate(rewritten, feeds))
+    assert all(m.factors is None for m in rewritten.modules() if isinstance(m, Factors))
 
 
 def test_loud_channels_are_set_apart_and_nothing_else_changes(
@@ -145,7 +156,8 @@ def test_rounding_in_blocks_is_rounding_channel_by_channel(
     generator = torch.Generator().manual_seed(0)
     product, seen = nn.Linear(300, 8), torch.randn(900, 300, generator=generator)
     seen[:, 1:] += seen[:, :-1]  # neighbours move together
-    read, weight = Inputs(seen.abs().amax(0), seen.T @ seen), product.weight.detach().clone()
+    read = Inputs(seen.abs().amax(0), seen.T @ seen, len(seen))
+    weight = product.weight.detach().clone()
     rounded = []
     for block in (300, 128, 7):
         monkeypatch.setattr("squeezebert_mobile.export.rounding._BLOCK", block)
@@ -160,6 +172,6 @@ def test_a_channel_that_is_never_read_is_no_trouble() -> None:
     product = nn.Linear(4, 3)
     with torch.no_grad():
         product.weight[1] = 0
-    nothing = Inputs(torch.zeros(4), torch.zeros(4, 4))
+    nothing = Inputs(torch.zeros(4), torch.zeros(4, 4), 0)
     round_weights({product: nothing})
     assert product.weight.isfinite().all()

@@ -62,6 +62,20 @@ def test_every_head_of_both_families_is_equal(family: str, task: str) -> None:
     assert largest <= 1e-5
 
 
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_last_layer_computes_no_token_that_nobody_reads(family: str, task: str) -> None:
+    groups = SHAPES["groups of whole heads"] if family == "squeezebert" else {}
+    rewritten = rewrite(_model(task, tiny.tiny_config(family, **groups)))
+    widths: list[int] = []
+    for name, module in rewritten.named_modules():
+        if name.endswith(("layers.0", "layers.1")):
+            module.register_forward_hook(lambda _, __, x: widths.append(x.shape[1]))
+    ids = torch.arange(5, 11).reshape((1, 1, 6) if task == "multiple-choice" else (1, 6))
+    rewritten(ids, torch.ones_like(ids), torch.zeros_like(ids))
+    assert widths == [6, 1 if task in {"text-classification", "multiple-choice"} else 6]
+
+
 def test_the_original_is_left_as_it_is() -> None:
     model = _model("text-classification", tiny.tiny_config())
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

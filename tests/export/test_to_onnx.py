@@ -47,7 +47,8 @@ def test_onnxruntime_does_not_fuse_the_slow_skip_layer_norm(tmp_path: object) ->
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     operators = _operators(onnx.load(path))
-    assert operators["LayerNormalization"] == 5  # the embeddings' and two a layer
+    assert operators["InstanceNormalization"] == 4  # the embeddings', and all but the last
+    assert operators["LayerNormalization"] == 1  # the last, with scale and shift
     assert not any("Skip" in name or "EmbedLayer" in name for name in operators), operators
 
 
