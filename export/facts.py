@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from squeezebert_mobile.artifact import MODEL_FILES, ModelFacts, Part
+from squeezebert_mobile.artifact import PRECISIONS, ModelFacts, Part
+from squeezebert_mobile.export import four_bits
 from squeezebert_mobile.export.model import PretrainedModel, TiedDecoder
 from squeezebert_mobile.export.quantization import stays_float
 
@@ -67,8 +68,11 @@ TIED_TWICE = {("torchscript", "int8"), ("executorch", "fp32"), ("executorch", "i
 
 def expected_bytes(model: PretrainedModel) -> dict[str, dict[str, int]]:
     """The bytes of the weights in each format and precision, before anything was exported."""
-    fp32 = FLOAT_BYTES * sum(parameter.numel() for parameter in model.parameters())
-    saved = sum(_saved_by_int8(name, module) for name, module in model.named_modules())
+    sizes = {
+        precision: FLOAT_BYTES * sum(parameter.numel() for parameter in model.parameters())
+        + sum(_more(precision, name, module) for name, module in model.named_modules())
+        for precision in PRECISIONS["onnx"]
+    }
     tied = [m.weight for m in model.modules() if isinstance(m, TiedDecoder)]
     copies = {
         "fp32": sum(weight.numel() * FLOAT_BYTES for weight in tied),
@@ -76,18 +80,28 @@ def expected_bytes(model: PretrainedModel) -> dict[str, dict[str, int]]:
     }
     return {
         format: {
-            precision: size + copies[precision] * ((format, precision) in TIED_TWICE)
-            for precision, size in {"fp32": fp32, "int8": fp32 - saved}.items()
+            precision: sizes[precision]
+            + (copies[precision] if (format, precision) in TIED_TWICE else 0)
+            for precision in precisions
         }
-        for format in MODEL_FILES
+        for format, precisions in PRECISIONS.items()
     }
 
 
-def _saved_by_int8(name: str, module: nn.Module) -> int:
-    """A byte a weight, and a scale an output channel (or a row of a table) more."""
-    if not isinstance(module, nn.Embedding | nn.Linear | nn.Conv1d):
+def _more(precision: str, name: str, module: nn.Module) -> int:
+    """How many bytes a layer's weights take more than in fp32; less than nothing, mostly."""
+    if precision == "fp32" or not isinstance(module, nn.Embedding | nn.Linear | nn.Conv1d):
         return 0
     weight = module.weight
-    if stays_float(name, weight.numel() * FLOAT_BYTES):
+    floats = weight.numel() * FLOAT_BYTES
+    if precision == "fp16":
+        return -floats // 2
+    if stays_float(name, floats):
         return 0
-    return weight.numel() * (FLOAT_BYTES - 1) - len(weight) * FLOAT_BYTES
+    halves, blocks = weight.numel() // 2, weight.numel() // four_bits.BLOCK
+    scales = len(weight) * FLOAT_BYTES  # of an output channel, or of a table's row
+    if precision == "int4" and isinstance(module, nn.Conv1d):
+        return halves + blocks + scales - floats
+    if precision == "int4" and four_bits.is_packed(tuple(weight.shape)):
+        return halves + blocks * FLOAT_BYTES - floats
+    return weight.numel() + scales - floats

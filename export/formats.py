@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 
+from squeezebert_mobile.export.half import halve
 from squeezebert_mobile.export.progress import Progress
 from squeezebert_mobile.export.quantization import quantize
 from squeezebert_mobile.export.rewriting import Traceable
@@ -32,9 +33,11 @@ def _onnx(model: Traceable, path: Path, request: Request, progress: Progress) ->
     with progress("export"):
         graph = to_onnx(model, sequence_length=request.sequence_length)
     recipe = None
-    if request.precision == "int8":
+    if request.precision == "fp16":
+        halve(graph)
+    elif request.precision != "fp32":
         with progress("quantize"):
-            graph, recipe = quantize(graph)
+            graph, recipe = quantize(graph, request.precision)
     onnx.save(graph, str(path))
     stored = {tensor.name: tensor.ByteSize() for tensor in graph.graph.initializer}
     return Written(stored, operators(graph), recipe)

@@ -1,15 +1,17 @@
-"""int8: the weights of an fp32 ONNX graph as bytes and scales.
+"""int8 and int4: the weights of an fp32 ONNX graph as small integers and scales.
 
     weights       int8, symmetric, one scale an output channel
     activations   uint8, asymmetric, one scale a tensor, found at run time
     embeddings    int8, symmetric, one scale a row
 
+That is int8; `four_bits.py` says what int4 makes of it.
+
 A product becomes ONNX Runtime's DynamicQuantizeMatMul, which quantizes its input, multiplies in
 integers and adds the bias: one operator with ARM64 and x86-64 kernels. A group's attention, with
-the product before it, becomes one QAttention (`attention.py`). A table stays a table of
-bytes, and only the rows looked up become floats. The decoder of a masked language model is tied to
-the word embeddings: a row's scale of the one is an output channel's scale of the other, so both
-read one table.
+the product before it, becomes one QAttention (`attention.py`). A table stays a table of bytes, and
+only the rows looked up become floats. The decoder of a masked language model is tied to the word
+embeddings: a row's scale of the one is an output channel's scale of the other, so both read one
+table.
 
 On x86 without VNNI the integer kernels add pairs of products in 16 bits, which can saturate;
 verification on such a machine sees it. ARM64 and VNNI do not.
@@ -24,6 +26,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node, make_opsetid
 
 from squeezebert_mobile.artifact import Quantization
+from squeezebert_mobile.export import four_bits
 from squeezebert_mobile.export.attention import fuse_attention
 from squeezebert_mobile.export.to_onnx import CONTRIB_DOMAIN, consumers, drop_unread, initializers
 
@@ -42,6 +45,14 @@ SMALLEST_CLASSIFIER = 64 * 1024
 # The recipe, in the words of the manifest.
 WEIGHTS = "int8, symmetric, one scale an output channel"
 EMBEDDINGS = "int8, symmetric, one scale a row"
+_WEIGHTS = {
+    "int8": WEIGHTS,
+    "int4": "int4, symmetric, a multiplier a block of 32, one scale an output channel",
+}
+_EMBEDDINGS = {
+    "int8": EMBEDDINGS,
+    "int4": "words int4, symmetric, one scale a block of 32; others int8, one scale a row",
+}
 KEPT = {"attention scores, softmax, layer norms": "fp32: no weights to make smaller"}
 
 
@@ -50,6 +61,7 @@ class _Graph:
     """The graph being rebuilt: what is stored, who reads what, and the new nodes and tensors."""
 
     proto: ModelProto
+    precision: str
     nodes: list[NodeProto] = field(default_factory=list)
     done: set[str] = field(default_factory=set)  # nodes that became part of another, by output
     kept: dict[str, str] = field(default_factory=dict)
@@ -69,11 +81,11 @@ class _Graph:
         return name
 
 
-def quantize(fp32: ModelProto) -> tuple[ModelProto, Quantization]:
-    """The int8 form of a graph that `to_onnx` gave, and the recipe for the manifest."""
+def quantize(fp32: ModelProto, precision: str = "int8") -> tuple[ModelProto, Quantization]:
+    """The int8 or int4 form of a graph that `to_onnx` gave, and the recipe for the manifest."""
     proto = ModelProto()
     proto.CopyFrom(fp32)
-    graph = _Graph(proto)
+    graph = _Graph(proto, precision)
     tables = {node.input[0] for node in proto.graph.node if _is_lookup(graph, node)}
     for node in proto.graph.node:
         if node.output[0] in graph.done:
@@ -83,11 +95,13 @@ def quantize(fp32: ModelProto) -> tuple[ModelProto, Quantization]:
     proto.graph.node.extend(graph.nodes)
     proto.opset_import.append(make_opsetid(CONTRIB_DOMAIN, 1))
     fuse_attention(proto)
+    if precision == "int4":
+        four_bits.pack(proto)
     drop_unread(proto)
     onnx.checker.check_model(proto)
     return proto, Quantization(
-        weights=WEIGHTS,
-        embeddings=EMBEDDINGS,
+        weights=_WEIGHTS[precision],
+        embeddings=_EMBEDDINGS[precision],
         activations="uint8, asymmetric, one scale a tensor, dynamic",
         kept=KEPT | graph.kept,
     )
@@ -109,6 +123,10 @@ def _quantized(graph: _Graph, node: NodeProto, tables: set[str]) -> Iterator[Nod
     """The nodes that take the place of `node`."""
     if node.op_type == "Gather" and node.input[0] in tables:
         yield from _lookup(graph, node)
+    elif node.op_type == "MatMul" and _is_four_bits(graph, _table_of(node, tables)):
+        yield from _product_with_table(graph, node, _table_of(node, tables))
+    elif node.op_type == "Transpose" and _is_four_bits(graph, node.input[0]):
+        return  # the product that reads it multiplies by the table itself
     elif node.op_type == "Transpose" and node.input[0] in tables:
         weights, _ = _table(graph, node.input[0])
         yield make_node("Transpose", [weights], node.output, node.name, perm=[1, 0])
@@ -131,7 +149,67 @@ def _table(graph: _Graph, name: str) -> tuple[str, str]:
     return weights, scales
 
 
+def _is_four_bits(graph: _Graph, table: str) -> bool:
+    return (
+        graph.precision == "int4"
+        and table in graph.stored
+        and _is_matrix(graph.stored[table])
+        and four_bits.is_packed(graph.stored[table].dims)
+    )
+
+
+def _table_of(node: NodeProto, tables: set[str]) -> str:
+    """The table whose transpose a product reads, or nothing."""
+    table = node.input[1].removesuffix(".transposed")
+    return table if table in tables and table != node.input[1] else ""
+
+
+def _packed_table(graph: _Graph, name: str) -> tuple[str, str]:
+    """The table's rows in 4 bits (rows, C/2), and their scales (rows, C/32)."""
+    numbers, scales = f"{name}.int4", f"{name}.scales"
+    if numbers not in graph.stored:
+        rows, scale = four_bits.packed_rows(graph.array(name))
+        graph.store(numbers, rows)
+        graph.store(scales, scale)
+    return numbers, scales
+
+
+def _product_with_table(graph: _Graph, node: NodeProto, table: str) -> Iterator[NodeProto]:
+    numbers, scales = _packed_table(graph, table)
+    rows, width = graph.stored[table].dims
+    bias, out = _bias(graph, node)
+    blocks = np.array([rows, width // four_bits.BLOCK, four_bits.BLOCK // 2], np.int64)
+    shape = graph.store(f"{table}.blocks.shape", blocks)
+    yield make_node("Reshape", [numbers, shape], [f"{table}.blocks"], f"{table}.blocks")
+    yield make_node(
+        "MatMulNBits",
+        [node.input[0], f"{table}.blocks", scales, "", "", *([bias] if bias else [])],
+        [out],
+        node.name,
+        domain=CONTRIB_DOMAIN,
+        K=width,
+        N=rows,
+        bits=4,
+        block_size=four_bits.BLOCK,
+        accuracy_level=4,  # activations as int8
+    )
+
+
 def _lookup(graph: _Graph, node: NodeProto) -> Iterator[NodeProto]:
+    if _is_four_bits(graph, node.input[0]):
+        numbers, scales = _packed_table(graph, node.input[0])
+        yield make_node(
+            "GatherBlockQuantized",
+            [numbers, node.input[1], scales],
+            node.output,
+            node.name,
+            domain=CONTRIB_DOMAIN,
+            gather_axis=0,
+            quantize_axis=1,
+            block_size=four_bits.BLOCK,
+            bits=4,
+        )
+        return
     weights, scales = _table(graph, node.input[0])
     ids, out = node.input[1], node.output[0]
     axis = graph.store("last_axis", np.array([-1], np.int64))
@@ -171,7 +249,8 @@ def _weight_of(graph: _Graph, node: NodeProto, tables: set[str]) -> _Weight | No
         return None
     if _attribute(node, "transB"):
         array = array.T
-    values, scales = symmetric(array, axis=0)
+    units = four_bits.UNITS if graph.precision == "int4" else 127
+    values, scales = symmetric(array, axis=0, units=units)
     where = node.name or node.output[0]
     return _Weight(graph.store(f"{where}.int8", values), graph.store(f"{where}.scale", scales))
 
@@ -221,9 +300,9 @@ def nothing_to_gain(size: int) -> str:
     return f"fp32: {size:,} bytes, nothing to gain"
 
 
-def symmetric(array: np.ndarray, *, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def symmetric(array: np.ndarray, *, axis: int, units: int = 127) -> tuple[np.ndarray, np.ndarray]:
     """int8 values and float scales with array = values * scales; `axis` is reduced away."""
     largest = np.abs(array).max(axis=axis, keepdims=True)
-    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-    values = np.clip(np.rint(array / scales), -127, 127).astype(np.int8)
+    scales = np.where(largest > 0, largest / units, 1).astype(np.float32)
+    values = np.clip(np.rint(array / scales), -units, units).astype(np.int8)
     return values, scales.squeeze(axis)

@@ -211,9 +211,11 @@ def _normalizations(graph: ModelProto) -> None:
         kept = [each for each in node.attribute if each.name == "epsilon"]
         del node.attribute[:]
         node.attribute.extend(kept)
-    del graph.graph.node[:]
     first = nodes.index(plain[0])
-    graph.graph.node.extend([*nodes[:first], *made, *nodes[first:]])
+    nodes = [*nodes[:first], *made, *nodes[first:]]
+    read = {name for node in nodes for name in node.input}
+    del graph.graph.node[:]  # without the scales of ones
+    graph.graph.node.extend(n for n in nodes if n.op_type != "Constant" or n.output[0] in read)
 
 
 def _tied_decoder(graph: ModelProto) -> None:

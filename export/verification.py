@@ -83,7 +83,9 @@ class Limit:
 
 LIMITS = {
     "fp32": Limit(max_abs_diff=1e-4),
+    "fp16": Limit(mean_cosine=0.9999, min_cosine=0.999),
     "int8": Limit(mean_cosine=0.99, min_cosine=0.97),
+    "int4": Limit(mean_cosine=0.95, min_cosine=0.85),
 }
 #: The least top-1 agreement, of every precision.
 AGREEMENT = 0.99

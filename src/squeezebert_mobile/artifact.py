@@ -59,8 +59,13 @@ MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.json"
 
 Format = Literal["onnx", "executorch", "torchscript"]
-Precision = Literal["fp32", "int8"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
+Precision = Literal["fp32", "fp16", "int8", "int4"]
+#: Format -> the precisions that it comes in.
+PRECISIONS: dict[str, tuple[str, ...]] = {
+    "onnx": get_args(Precision),
+    "executorch": ("fp32", "int8"),
+    "torchscript": ("fp32", "int8"),
+}
 MODEL_FILES = {"onnx": "model.onnx", "executorch": "model.pte", "torchscript": "model.pt"}
 
 Count = Annotated[int, Field(ge=1)]

@@ -49,7 +49,9 @@ class PrecisionName(StrEnum):
     """The precisions that this version writes."""
 
     fp32 = "fp32"
+    fp16 = "fp16"
     int8 = "int8"
+    int4 = "int4"
 
 
 class EngineName(StrEnum):

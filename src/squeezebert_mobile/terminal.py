@@ -116,9 +116,10 @@ def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
             f"{layer.parameters:,}",
             f"{layer.multiply_adds:,}" if layer.multiply_adds else "",
         )
-    sizes = _table("expected MB of weights", *next(iter(facts.expected_bytes.values())))
-    for name, precisions in facts.expected_bytes.items():
-        sizes.add_row(name, *(f"{size / 1e6:.2f}" for size in precisions.values()))
+    columns = facts.expected_bytes["onnx"]  # it comes in all precisions
+    sizes = _table("expected MB of weights", *columns)
+    for name, found in facts.expected_bytes.items():
+        sizes.add_row(name, *(f"{found[p] / 1e6:.2f}" if p in found else "" for p in columns))
     console.print(parts, layers, sizes)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import tiny
 import transformers
+from every_format import MADE
 from safetensors.torch import load_file, save_file
 
 from squeezebert_mobile.artifact import read_manifest
@@ -18,12 +19,8 @@ from squeezebert_mobile.tasks import TASKS
 WIDE = {"num_hidden_layers": 1, "vocab_size": 2000, "hidden_size": 192, "intermediate_size": 384}
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize(
-    "format",
-    ["onnx", "torchscript", pytest.param("executorch", marks=pytest.mark.executorch)],
-)
+@pytest.mark.parametrize(("format", "precision"), MADE)
 def test_expected_size_is_the_size(
     format: str, family: str, precision: str, tmp_path: Path
 ) -> None:

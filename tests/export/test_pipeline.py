@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from every_format import FORMATS
+from every_format import FORMATS, MADE
 
 from squeezebert_mobile.artifact import read_artifact, read_golden
 from squeezebert_mobile.errors import CheckpointError, ExportError, ParityError
@@ -25,10 +25,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("format", "precision"), MADE)
 def test_every_task_answers_as_transformers_does(
     format: str, task: str, family: str, precision: str, tmp_path: Path
 ) -> None:
@@ -53,7 +52,9 @@ def test_every_task_answers_as_transformers_does(
                 real = feed["attention_mask"].astype(bool)
                 ours, theirs_output = ours[real], theirs_output[real]
             difference = np.abs(ours - theirs_output).max()
-            assert difference <= {"fp32": 1e-4, "int8": 0.2}[precision], (name, difference)
+            assert (
+                difference <= {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.2, "int4": 1.5}[precision]
+            ), (name, difference)
 
 
 def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> None:
@@ -126,6 +127,11 @@ def test_a_shorter_maximum(checkpoint: Path, tmp_path: Path) -> None:
         ({"task": "classify"}, ExportError, "unknown task 'classify'.*text-classification"),
         ({"format": "onxx"}, ExportError, "unknown format 'onxx'; did you mean 'onnx'"),
         ({"engine": "x87"}, ExportError, "unknown engine 'x87'; did you mean 'x86'"),
+        (
+            {"format": "torchscript", "precision": "int4"},
+            ExportError,
+            "--precision int4 is for --format onnx; torchscript comes in fp32 and int8",
+        ),
         ({"engine": "x86"}, ExportError, "--engine x86 is for --format torchscript --precision i"),
         ({"precision": "int9"}, ExportError, "unknown precision 'int9'; did you mean 'int8'"),
         ({"sequence_length": 0}, ExportError, "--sequence-length 0 is out of range"),
