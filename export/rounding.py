@@ -6,7 +6,7 @@ largest first, each one's rounding error is spread over those still to come, in 
 inputs' second moments say (GPTQ, arXiv 2210.17323). Nothing is paid for it at run time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ __all__ = ["round_weights"]
 
 _LARGEST = 127
 _DAMPING = 0.1  # of the mean moment, added to each: 0.01 fits a few thousand tokens too well
+_TOGETHER = 8  # products
 _BLOCK = 128  # channels after which the rest is updated at once, for speed
 
 
@@ -33,9 +34,21 @@ def round_weights(read: dict[nn.Linear, Inputs], *, precision: str = "int8") -> 
         precision: "int8" or "int4".
     """
     steps_of, most = _GRIDS[precision]
-    for product, inputs in read.items():
-        rounded = _rounded(product.weight.double(), inputs.moment.double(), steps_of, most)
-        product.weight = nn.Parameter(rounded.float(), requires_grad=False)
+    for group in _alike(read):
+        weights = torch.stack([product.weight for product in group]).double()
+        moments = torch.stack([read[product].moment for product in group]).double()
+        for product, rounded in zip(group, _rounded(weights, moments, steps_of, most), strict=True):
+            product.weight = nn.Parameter(rounded.float(), requires_grad=False)
+
+
+def _alike(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
+    """Products of one shape, a few at a time: together they take fewer, larger steps."""
+    shapes: dict[torch.Size, list[nn.Linear]] = {}
+    for product in products:
+        shapes.setdefault(product.weight.shape, []).append(product)
+    for alike in shapes.values():
+        for start in range(0, len(alike), _TOGETHER):
+            yield alike[start : start + _TOGETHER]
 
 
 def _by_channel(weight: Tensor) -> Tensor:
@@ -52,32 +65,34 @@ _GRIDS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
 
 
 def _rounded(
-    weight: Tensor, moment: Tensor, steps_of: Callable[[Tensor], Tensor], most: int
+    weights: Tensor, moments: Tensor, steps_of: Callable[[Tensor], Tensor], most: int
 ) -> Tensor:
-    """The weight (out, C), rounded for inputs with the second moment (C, C)."""
-    order = moment.diagonal().argsort(descending=True)
-    spread = _spread(moment[order][:, order])
-    left = weight.T[order]  # (C, out): a channel's weights side by side, as they are worked on
+    """Weights (N, out, C), rounded for inputs with second moments (N, C, C)."""
+    order = moments.diagonal(dim1=1, dim2=2).argsort(dim=1, descending=True)  # (N, C)
+    products = torch.arange(len(order))[:, None]
+    spread = _spread(moments[products[..., None], order[:, :, None], order[:, None]])
+    left = weights.mT[products, order]  # (N, C, out): a channel's weights side by side
     rounded = torch.empty_like(left)
-    steps = steps_of(weight.T)[order]
-    place = left.abs().argmax(dim=0)  # (out)
-    pinned = left.gather(0, place[None])[0]  # the largest one keeps its value: the scale
-    for start in range(0, len(order), _BLOCK):
-        end = min(start + _BLOCK, len(order))
-        errors = torch.empty(end - start, left.shape[1], dtype=weight.dtype)
+    steps = torch.stack([steps_of(weight.T) for weight in weights])[products, order]
+    place = left.abs().argmax(dim=1)  # (N, out)
+    pinned = left.gather(1, place[:, None])[:, 0]  # the largest one keeps its value: the scale
+    for start in range(0, left.shape[1], _BLOCK):
+        end = min(start + _BLOCK, left.shape[1])
+        errors = torch.empty_like(left[:, start:end])
         for i in range(start, end):
-            nearest = (left[i] / steps[i]).round().clamp(-most, most) * steps[i]
-            rounded[i] = torch.where(place == i, pinned, nearest)
-            error = (left[i] - rounded[i]) / spread[i, i]
-            left[i:end] -= spread[i, i:end, None] * error
-            errors[i - start] = error
-        left[end:] -= spread[start:end, end:].T @ errors
-    return rounded[order.argsort()].T.contiguous()
+            nearest = (left[:, i] / steps[:, i]).round().clamp(-most, most) * steps[:, i]
+            rounded[:, i] = torch.where(place == i, pinned, nearest)
+            error = (left[:, i] - rounded[:, i]) / spread[:, i, i, None]  # (N, out)
+            left[:, i:end] -= spread[:, i, i:end, None] * error[:, None]
+            errors[:, i - start] = error
+        left[:, end:] -= spread[:, start:end, end:].mT @ errors
+    return rounded[products, order.argsort(dim=1)].mT.contiguous()
 
 
-def _spread(moment: Tensor) -> Tensor:
-    """Row i: how the error of channel i is best made up for by those after it. (C, C)."""
-    damped = moment + _DAMPING * moment.diagonal().mean().clamp(min=1e-12) * torch.eye(len(moment))
+def _spread(moments: Tensor) -> Tensor:
+    """Row i: how the error of channel i is best made up for by those after it. (N, C, C)."""
+    mean = moments.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-12)
+    damped = moments + _DAMPING * mean[:, None, None] * torch.eye(moments.shape[1])
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     rows: Tensor = torch.linalg.cholesky(inverse, upper=True)
     return rows

@@ -15,7 +15,9 @@ not padding:
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,7 +57,7 @@ LONGEST = 128  # tokens; the longest of the three lengths where the model reads 
 GOLDEN_TEXTS = 8
 GOLDEN_VALUES = 64  # of each output of a golden text
 SMALLEST_VECTOR = 64  # numbers
-SMALL_MODEL = 10_000_000  # parameters
+_WORKERS = 2  # that run the checkpoint, beside the artifact
 NINE_IN_TEN = 1.645 / 0.674  # of a normal drift's size: the 90th percentile in medians
 
 
@@ -300,11 +302,10 @@ def _compare(drift: _Drift, axes: tuple[str, ...], mask: NDArray[np.bool_], ours
 
 
 @contextlib.contextmanager
-def _suitable_threads(model: PretrainedModel) -> Iterator[None]:
-    """One thread for a small model: handing small products to others takes longer than they do."""
+def _one_thread() -> Iterator[None]:
+    """Threads that share a product wait for each other; here whole runs are shared among them."""
     before = torch.get_num_threads()
-    if sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL:
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
@@ -314,6 +315,24 @@ def _suitable_threads(model: PretrainedModel) -> Iterator[None]:
 @torch.inference_mode()
 def _reference(model: Traceable, feed: Feed) -> list[Floats]:
     return [out.numpy() for out in model(**{k: torch.from_numpy(v) for k, v in feed.items()})]
+
+
+def _with_references(
+    model: Traceable, feeds: Iterable[tuple[int, Feed]]
+) -> Iterator[tuple[int, Feed, list[Floats]]]:
+    """The feeds with the model's outputs, computed in the background, a few ahead."""
+    waiting: deque[tuple[int, Feed, Future[list[Floats]]]] = deque()
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        try:
+            for used, feed in feeds:
+                waiting.append((used, feed, pool.submit(_reference, model, feed)))
+                if len(waiting) > _WORKERS:  # no more: logits of a vocabulary are 50 MB a feed
+                    used, feed, reference = waiting.popleft()
+                    yield used, feed, reference.result()
+            for used, feed, reference in waiting:
+                yield used, feed, reference.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def verify(
@@ -341,11 +360,11 @@ def verify(
     answers = _has_answers(verification)
     drifts = {name: _Drift() for name in task.outputs}
     done, total = 0, len(texts) * len(verification.lengths)
-    with _suitable_threads(verification.model):
-        for used, feed in _feeds(verification, texts):
+    with _one_thread():
+        for used, feed, references in _with_references(theirs, _feeds(verification, texts)):
             outputs = session.run(feed)
             mask = feed["attention_mask"].astype(bool)
-            for name, reference in zip(task.outputs, _reference(theirs, feed), strict=True):
+            for name, reference in zip(task.outputs, references, strict=True):
                 axes = task.outputs[name]
                 _compare(drifts[name], axes, mask, outputs[name], reference, answers=answers)
             done += used
