@@ -37,7 +37,7 @@ _LIBRARIES = {
     "onnx": ("onnxruntime", "all"),
     "executorch": ("executorch.runtime", "executorch"),
     "torchscript": ("torch", "export"),
-    "transformers": ("transformers", "peers"),
+    "transformers": ("transformers.models.auto.modeling_auto", "peers"),
 }
 
 
