@@ -54,8 +54,8 @@ typecheck: $(READY)  ## mypy, strict
 	  ln -s ../../src/squeezebert_mobile/* ../../export ../../runtime ../../benchmarks .
 	$(BIN)/mypy
 
-bench-peers: $(READY)  ## measure ours beside what transformers and ONNX Runtime give without us
-	$(BIN)/python -m squeezebert_mobile.benchmarks.peers
+bench-peers: $(READY)  ## measure ours beside what a user gets without us (40 minutes; build/peers)
+	$(BIN)/python -m squeezebert_mobile.benchmarks.peers -o build/peers
 
 bench-arm64: $(READY)  ## count ARM64 instructions, ours and the peers' (root once; half an hour)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64

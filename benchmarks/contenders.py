@@ -1,15 +1,15 @@
-"""What is measured: an artifact, or a plain ONNX file of a peer; and how one inference is run."""
+"""What is measured: an artifact, or a plain model file of a peer; and how one inference is run."""
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from squeezebert_mobile.artifact import Manifest, read_artifact, read_manifest, sha256_of
+from squeezebert_mobile.benchmarks.plain_files import OPENERS, Feed, Model
 from squeezebert_mobile.benchmarks.results import ContenderFacts, Role, Weights
 from squeezebert_mobile.errors import BenchmarkError, require
 from squeezebert_mobile.tasks import get_task
@@ -37,10 +37,8 @@ _LIBRARIES = {
     "onnx": ("onnxruntime", "all"),
     "executorch": ("executorch.runtime", "executorch"),
     "torchscript": ("torch", "export"),
+    "transformers": ("transformers.models.auto.modeling_auto", "peers"),
 }
-
-Feed = dict[str, NDArray[np.int64]]
-Model = Callable[[Feed], object]
 
 
 @dataclass(frozen=True)
@@ -134,13 +132,14 @@ def file_contender(
     path: Path,
     *,
     label: str,
+    format: str = "onnx",
     precision: str,
     vocab_size: int,
     max_sequence_length: int = 512,
     weights: Weights = "random",
     role: Role = "contender",
 ) -> Contender:
-    """The contender in a plain ONNX file that takes [batch, sequence] inputs.
+    """The contender in a plain model file that takes [batch, sequence] inputs.
 
     Raises:
         BenchmarkError: there is no such file.
@@ -152,7 +151,7 @@ def file_contender(
         label=label,
         path=str(path),
         origin="file",
-        format="onnx",
+        format=format,
         precision=precision,
         weights=weights,
         vocab_size=vocab_size,
@@ -182,27 +181,12 @@ def import_library(contender: Contender) -> None:
 def open_model(contender: Contender, *, threads: int) -> Model:
     """Open the model with its runtime's default options, threads aside."""
     if contender.origin == "file":
-        return _open_file(contender, threads)
+        return OPENERS[contender.format](Path(contender.path), threads)
     from squeezebert_mobile.runtime.session import open_session
 
     folder = Path(contender.path)
     session = open_session(folder, read_manifest(folder), threads=threads)
     return lambda feed: session.run(feed)
-
-
-def _open_file(contender: Contender, threads: int) -> Model:
-    onnxruntime = require(*_LIBRARIES["onnx"])
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        contender.path, options, providers=["CPUExecutionProvider"]
-    )
-    wanted = [each.name for each in session.get_inputs()]
-
-    def run(feed: Mapping[str, NDArray[np.int64]]) -> object:
-        return session.run(None, {name: feed[name] for name in wanted})
-
-    return run
 
 
 def make_feed(*, vocab_size: int, sequence_length: int, choices: int | None = None) -> Feed:

@@ -54,6 +54,7 @@ def measure_host(
     preset: Preset,
     threads: Sequence[int] = (1,),
     sequence_lengths: Sequence[int] | None = None,
+    not_built: Sequence[Failure] = (),
     journal: Path | None = None,
     progress: ProgressCallback | None = None,
     clock: Clock = time.perf_counter,
@@ -69,6 +70,7 @@ def measure_host(
         threads: the numbers of threads to measure with.
         sequence_lengths: the lengths to measure at; by default the length of a contender whose
             length is fixed, else 128, or the longest that all can take if that is shorter.
+        not_built: what would have been a contender; it is kept with the results.
         journal: a new file to which each block is appended as soon as it is measured.
         progress: called with what is being done, the seconds done and the seconds expected.
         clock: what tells the seconds.
@@ -80,6 +82,8 @@ def measure_host(
     with Journal(journal) as log:
         try:
             log.add(_begin(contenders, settings))
+            for failure in not_built:
+                log.add(Failed(failure=failure))
             run = _HostRun(list(contenders), preset, settings, log, clock, progress)
             run.measure_starts()
             for count in settings.threads:

@@ -12,7 +12,6 @@ from rich.text import Text
 from squeezebert_mobile.benchmarks.results import (
     ContenderFacts,
     Flag,
-    Goal,
     Interval,
     Machine,
     Measurement,
@@ -23,12 +22,29 @@ from squeezebert_mobile.benchmarks.results import (
     headline_baseline,
 )
 
-__all__ = ["figure", "print_table", "times_faster"]
+__all__ = [
+    "DOUBT",
+    "START_COLUMNS",
+    "figure",
+    "machine_notes",
+    "plain_table",
+    "print_table",
+    "start_cells",
+    "start_note",
+    "threads_text",
+    "times_faster",
+]
 
 _MIB = 1 << 20
-_LIBRARIES = {"onnx": "onnxruntime", "executorch": "executorch", "torchscript": "torch"}
+_LIBRARIES = {
+    "onnx": "onnxruntime",
+    "executorch": "executorch",
+    "torchscript": "torch",
+    "transformers": "transformers",
+}
 _REMEDY = "Quieten the machine, or measure for longer (--preset normal)."
-_DOUBT = "?"  # behind a figure that a note below speaks against
+DOUBT = "?"  # behind a figure that a note below speaks against
+START_COLUMNS = ("load\nms", "first run\nms", "resident\nMiB", "peak\nMiB", "file\nMB")
 
 
 def print_table(results: Results, console: Console | None = None) -> None:
@@ -46,8 +62,6 @@ def print_table(results: Results, console: Console | None = None) -> None:
             console.print(_latency_table(results, here), "")
     if any(results.starts.values()):
         console.print(_start_table(results), "")
-    if results.goals:
-        console.print(_goal_table(results.goals), "")
     for failure in results.failures:
         text = Text(f"{failure.contender} failed ({failure.stage}): {failure.error}", style="red")
         console.print(text)
@@ -64,7 +78,7 @@ def figure(value: float) -> str:
 
 def times_faster(interval: Interval) -> Text:
     """A ratio with its interval below it."""
-    doubt = _DOUBT if interval.flags else ""
+    doubt = DOUBT if interval.flags else ""
     text = Text(f"{figure(interval.ratio)}x{doubt}", style="bold")
     if interval.low is not None and interval.high is not None:
         text.append(f"\n{figure(interval.low)}-{figure(interval.high)}", style="not bold dim")
@@ -77,10 +91,10 @@ def times_faster(interval: Interval) -> Text:
 def _latency_table(results: Results, here: Sequence[Measurement]) -> Table:
     settings = results.settings
     threads, length = here[0].threads, here[0].sequence_length
-    title = f"Latency in ms, batch 1, {_threads(threads)}, sequence length {length}"
+    title = f"Latency in ms, batch 1, {threads_text(threads)}, sequence length {length}"
     if len(here[0].blocks) < settings.blocks:
         title += f" ({len(here[0].blocks)} of {settings.blocks} blocks)"
-    table = _table(title)
+    table = plain_table(title)
     for name in ("median", "P90", "P99", "min", "mean", "std"):
         table.add_column(name, justify="right", no_wrap=True)
     pairings = _pairings(results)
@@ -101,7 +115,7 @@ def _latency_table(results: Results, here: Sequence[Measurement]) -> Table:
 
 def _latency_cells(measurement: Measurement) -> list[Text]:
     took = measurement.latency
-    doubt = _DOUBT if "drifting" in measurement.flags else ""
+    doubt = DOUBT if "drifting" in measurement.flags else ""
     rest = (took.p90_ms, took.p99_ms, took.min_ms, took.mean_ms, took.std_ms)
     return [Text(figure(took.median_ms) + doubt, style="bold"), *map(Text, map(figure, rest))]
 
@@ -148,20 +162,25 @@ def _model_cell(facts: ContenderFacts, choices: int | None) -> Text:
 
 
 def _start_table(results: Results) -> Table:
-    table = _table("Start, memory and size")
-    for name in ("load\nms", "first run\nms", "resident\nMiB", "peak\nMiB", "file\nMB"):
+    table = plain_table("Start, memory and size")
+    for name in START_COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for facts in results.contenders:
         if starts := results.starts.get(facts.label):
-            table.add_row(
-                _model_cell(facts, results.settings.choices),
-                figure(_median(starts, lambda start: start.load_ms)),
-                figure(_median(starts, lambda start: start.first_run_ms)),
-                figure(_median(starts, lambda start: start.model_bytes / _MIB)),
-                _peak(starts),
-                figure(facts.file_bytes / 1e6),
-            )
+            cells = start_cells(starts, facts)
+            table.add_row(_model_cell(facts, results.settings.choices), *cells)
     return table
+
+
+def start_cells(starts: Sequence[Start], facts: ContenderFacts) -> list[str]:
+    """What START_COLUMNS name, of one contender."""
+    return [
+        figure(_median(starts, lambda start: start.load_ms)),
+        figure(_median(starts, lambda start: start.first_run_ms)),
+        figure(_median(starts, lambda start: start.model_bytes / _MIB)),
+        _peak(starts),
+        figure(facts.file_bytes / 1e6),
+    ]
 
 
 def _median(starts: Sequence[Start], of: Callable[[Start], float]) -> float:
@@ -171,28 +190,6 @@ def _median(starts: Sequence[Start], of: Callable[[Start], float]) -> float:
 def _peak(starts: Sequence[Start]) -> str:
     peaks = [start.peak_bytes for start in starts if start.peak_bytes is not None]
     return figure(statistics.median(peaks) / _MIB) if peaks else ""
-
-
-# Goals --------------------------------------------------------------------------------------
-
-
-def _goal_table(goals: Sequence[Goal]) -> Table:
-    table = _table("Goals", first="faster")
-    table.add_column("than", overflow="fold")
-    for name in ("at least", "measured", "holds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for goal in goals:
-        found = times_faster(goal.times_faster) if goal.times_faster else Text("")
-        asked = f"{goal.at_least:.1f}x"
-        table.add_row(goal.contender, goal.baseline, asked, found, _verdict(goal))
-    return table
-
-
-def _verdict(goal: Goal) -> str:
-    if goal.times_faster is None:
-        return "not measured"
-    word = "yes" if goal.holds else "no"
-    return word if goal.firm else f"{word}, not firm"
 
 
 # Notes --------------------------------------------------------------------------------------
@@ -210,9 +207,8 @@ def _notes(results: Results) -> Iterator[str]:
         some = len(random) < len(results.contenders)
         who = f" ({', '.join(random)})" if some else ""
         yield f"Random weights{who}: latency is real, answers are not."
-    if starts := [start for each in results.starts.values() for start in each]:
-        yield _start_note(results, starts)
-    yield from _machine_notes(results)
+    yield from start_note(results)
+    yield from machine_notes(results)
 
 
 def _doubts(results: Results) -> Iterator[str]:
@@ -229,8 +225,8 @@ def _doubts(results: Results) -> Iterator[str]:
             if (each.threads, each.sequence_length) == (threads, length)
         ]
         if reasons := [*_changes(measured), *_uncertainties(ratios)]:
-            where = f"{_threads(threads)}, length {length}"
-            yield f"{_DOUBT} {where}: {'; '.join(reasons)}. {_REMEDY}"
+            where = f"{threads_text(threads)}, length {length}"
+            yield f"{DOUBT} {where}: {'; '.join(reasons)}. {_REMEDY}"
 
 
 def _changes(measured: Sequence[Measurement]) -> Iterator[str]:
@@ -260,18 +256,32 @@ def _other_precisions(results: Results) -> Iterator[str]:
             )
 
 
-def _start_note(results: Results, starts: Sequence[Start]) -> str:
+def start_note(results: Results) -> Iterator[str]:
+    """How the figures of START_COLUMNS were taken, where there are any."""
     settings = results.settings
-    library = _median(starts, lambda start: start.after_import_bytes) / _MIB
-    return (
-        f"Start: medians over {settings.starts} fresh processes, file in the system's cache, "
-        f"{_threads(settings.start_threads)}, length {settings.start_sequence_length}. "
-        f"Resident: after {starts[0].runs} runs, less what the process took with the library "
-        f"imported ({figure(library)} MiB). Peak: of the whole process."
-    )
+    formats: dict[str, list[Start]] = {}
+    for facts in results.contenders:
+        formats.setdefault(facts.format, []).extend(results.starts.get(facts.label, ()))
+    libraries = [
+        (name, figure(_median(starts, lambda start: start.after_import_bytes) / _MIB))
+        for name, starts in formats.items()
+        if starts
+    ]
+    if libraries:
+        runs = next(start for starts in formats.values() for start in starts).runs
+        processes = f"{settings.starts} fresh process{'es' * (settings.starts > 1)}"
+        alone = len(libraries) == 1
+        taken = ", ".join(size if alone else f"{name} {size}" for name, size in libraries)
+        yield (
+            f"Start: medians over {processes}, file in the system's cache, "
+            f"{threads_text(settings.start_threads)}, length {settings.start_sequence_length}. "
+            f"Resident: after {runs} runs, less what the process took with the library "
+            f"imported ({taken} MiB). Peak: of the whole process."
+        )
 
 
-def _machine_notes(results: Results) -> Iterator[str]:
+def machine_notes(results: Results) -> Iterator[str]:
+    """What was measured on, and with."""
     machine = results.machine
     parts = [
         f"{machine.cpu}, {_cores(machine)}",
@@ -302,7 +312,8 @@ def _load(results: Results) -> str:
 # Shared -------------------------------------------------------------------------------------
 
 
-def _table(title: str, *, first: str = "model") -> Table:
+def plain_table(title: str, *, first: str = "model") -> Table:
+    """A table for 80 columns, whose first column is called `first`."""
     table = Table(
         title=title,
         title_justify="left",
@@ -316,7 +327,8 @@ def _table(title: str, *, first: str = "model") -> Table:
     return table
 
 
-def _threads(count: int) -> str:
+def threads_text(count: int) -> str:
+    """1 thread, 2 threads, ..."""
     return f"{count} thread{'s' * (count > 1)}"
 
 

@@ -29,7 +29,7 @@ from squeezebert_mobile.errors import (
 from squeezebert_mobile.runtime.closing import Closing
 from squeezebert_mobile.runtime.session import FloatArray, checked_feed
 
-__all__ = ["ExecuTorchSession", "TorchScriptSession"]
+__all__ = ["ExecuTorchSession", "Program", "TorchScriptSession"]
 
 
 class _ProcessThreads:
@@ -157,19 +157,21 @@ def _last_line(error: Exception) -> str:
 _EXECUTORCH_THREADS = _ProcessThreads("executorch")
 
 
-class ExecuTorchSession(Closing):
-    """An ExecuTorch program in executorch's Python runtime, with XNNPACK.
+class Program(Closing):
+    """An ExecuTorch program in executorch's Python runtime, with XNNPACK."""
 
-    The program takes a batch of 1, so the rows of a batch (and choices) run one by one.
-    """
+    def __init__(self, path: str, *, threads: int | None) -> None:
+        """Load a program; None leaves the threads to executorch.
 
-    def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None) -> None:
-        """Load the model file of a checked artifact; None leaves the threads to executorch."""
+        Raises:
+            ArtifactError: executorch cannot load it.
+            InputError: another one is open with another number of threads.
+            MissingExtraError: executorch is not installed, or was built for another torch.
+        """
         self._method: Any = None
         self._claimed = False
-        self._torch = require("torch", "export")
+        torch = require("torch", "export")
         require_extra("executorch")
-        path = str(folder / manifest.model_file)
         try:
             with _without_native_logs(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # executorch calls its Python runtime experimental
@@ -182,7 +184,7 @@ class ExecuTorchSession(Closing):
                 program = Runtime.get().load_program(path, verification=Verification.Minimal)
                 self._method = program.load_method("forward")
         except ImportError as error:
-            raise _other_torch(self._torch, error) from None
+            raise _other_torch(torch, error) from None
         except RuntimeError as error:
             version = importlib.metadata.version("executorch")
             raise ArtifactError(
@@ -190,6 +192,46 @@ class ExecuTorchSession(Closing):
                 "upgrade executorch, or export the checkpoint again"
             ) from None
         self._lock = threading.Lock()  # a method has one set of buffers
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._method is None
+
+    def execute(self, inputs: list[Any]) -> list[FloatArray]:
+        """The outputs for these tensors.
+
+        Raises:
+            InputError: the program cannot run them.
+        """
+        try:
+            with self._lock:
+                return [output.numpy().copy() for output in self._method.execute(inputs)]
+        except RuntimeError as error:
+            raise InputError(f"the model cannot run this input: {_last_line(error)}") from None
+
+    def close(self) -> None:
+        """Free the program."""
+        self._method = None
+        if self._claimed:
+            self._claimed = False
+            _EXECUTORCH_THREADS.release()
+
+    def __del__(self) -> None:
+        """Free the threads' number as well."""
+        self.close()
+
+
+class ExecuTorchSession(Closing):
+    """An artifact's ExecuTorch program.
+
+    The program takes a batch of 1, so the rows of a batch (and choices) run one by one.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, *, threads: int | None) -> None:
+        """Load the model file of a checked artifact; None leaves the threads to executorch."""
+        self._program = Program(str(folder / manifest.model_file), threads=threads)
+        self._torch = require("torch", "export")
         self.manifest = manifest
         self._outputs = [output.name for output in manifest.outputs]
 
@@ -199,7 +241,7 @@ class ExecuTorchSession(Closing):
         Raises:
             InputError: the feed is not what the manifest says, or the session is closed.
         """
-        if self._method is None:
+        if self._program.closed:
             raise InputError("this session is closed; load the artifact again")
         arrays = checked_feed(self.manifest, feed, rows_apart=True)
         batch = arrays["input_ids"].shape[:-1]  # (B), or (B, N)
@@ -210,30 +252,17 @@ class ExecuTorchSession(Closing):
                 self._torch.from_numpy(array[place].reshape((1,) * len(batch) + (-1,)))
                 for array in rows.values()
             ]
-            for name, output in zip(self._outputs, self._execute(inputs), strict=True):
+            outputs = self._program.execute(inputs)
+            for name, output in zip(self._outputs, outputs, strict=True):
                 found[name].append(output)
         return {
             name: np.stack(outputs).reshape(batch + outputs[0].shape[len(batch) :])
             for name, outputs in found.items()
         }
 
-    def _execute(self, inputs: list[Any]) -> list[FloatArray]:
-        try:
-            with self._lock:
-                return [output.numpy().copy() for output in self._method.execute(inputs)]
-        except RuntimeError as error:
-            raise InputError(f"the model cannot run this input: {_last_line(error)}") from None
-
     def close(self) -> None:
         """Free the model; a later `run` is an error."""
-        self._method = None
-        if self._claimed:
-            self._claimed = False
-            _EXECUTORCH_THREADS.release()
-
-    def __del__(self) -> None:
-        """Free the threads' number as well."""
-        self.close()
+        self._program.close()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,12 +14,7 @@ from rich.table import Table
 from squeezebert_mobile.baselines import cache_folder
 from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
 from squeezebert_mobile.benchmarks.arm64.userland import prepare
-from squeezebert_mobile.benchmarks.peers import (
-    BuildFailed,
-    build_apart,
-    build_ours,
-    build_peer,
-)
+from squeezebert_mobile.benchmarks.peers import MODELS, BuildFailed, build_apart
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 
 _MOST = 6  # operators a row
@@ -49,9 +44,10 @@ def _main(arguments: Sequence[str] | None) -> None:
     userland = prepare(cache_folder() / "arm64", progress=lambda step: console.print(f"get {step}"))
     counts: list[Count] = []
     with tempfile.TemporaryDirectory() as folder:
-        for model in given.models or _base_models(Path(folder), console):
+        named = [(str(model), model) for model in given.models]
+        for name, model in named or _base_models(Path(folder), console):
             for cpu in given.cpu or CPUS:
-                console.print(f"count {_name(model)} on {cpu}")
+                console.print(f"count {name} on {cpu}")
                 try:
                     found = count(userland, model, cpu=cpu, length=given.sequence_length)
                 except BenchmarkError as error:
@@ -59,7 +55,7 @@ def _main(arguments: Sequence[str] | None) -> None:
                         raise
                     console.print(f"no count: {error}")  # a peer may fail; the others count
                 else:
-                    counts.append(found)
+                    counts.append(replace(found, model=name))
     if not counts:
         raise BenchmarkError("nothing could be counted; the reasons stand above")
     if given.output:
@@ -68,24 +64,17 @@ def _main(arguments: Sequence[str] | None) -> None:
     print_counts(counts, Console())
 
 
-def _base_models(folder: Path, console: Console) -> Iterator[Path]:
-    """Ours and the peers' models of base size, each made when it is asked for."""
-    for family in ("SqueezeBERT", "BERT-base"):
-        for maker, build, suffix in (("ours", build_ours, ""), ("peer", build_peer, ".onnx")):
-            for precision in ("fp32", "int8"):
-                console.print(f"build {maker} {family} {precision}")
-                target = folder / f"{maker} {family}"
-                target.mkdir(exist_ok=True)
-                try:
-                    build_apart(folder / "build.log", build, family, precision, target)
-                except BuildFailed as error:
-                    console.print(f"not built: {error}")
-                else:
-                    yield target / f"{precision}{suffix}"
-
-
-def _name(model: Path | str) -> str:
-    return " ".join(Path(model).parts[-2:])
+def _base_models(folder: Path, console: Console) -> Iterator[tuple[str, Path]]:
+    """Ours and the peers' ONNX models of base size, each made when it is asked for."""
+    for model in MODELS:
+        if (model.format, model.variant) == ("onnx", ""):
+            console.print(f"build {model.label}")
+            try:
+                build_apart(folder / "build.log", model.build, folder)
+            except BuildFailed as error:
+                console.print(f"not built: {error}")
+            else:
+                yield model.label, model.path(folder)
 
 
 def print_counts(counts: Sequence[Count], console: Console) -> None:
@@ -95,7 +84,7 @@ def print_counts(counts: Sequence[Count], console: Console) -> None:
     for each in counts:
         largest = list(each.by_operator.items())[:_MOST]
         parts = ", ".join(f"{name} {number / 1e6:.0f}" for name, number in largest)
-        table.add_row(_name(each.model), each.cpu, f"{each.instructions / 1e6:.1f}", parts)
+        table.add_row(each.model, each.cpu, f"{each.instructions / 1e6:.1f}", parts)
     console.print(table)
     checked = sum(each.golden_texts or 0 for each in counts)
     console.print(

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from squeezebert_mobile.benchmarks.host import measure_host
 from squeezebert_mobile.benchmarks.protocol import Preset
-from squeezebert_mobile.benchmarks.results import Failure, Goal, Interval, Results
+from squeezebert_mobile.benchmarks.results import Failure, Results
 from squeezebert_mobile.benchmarks.table import figure, print_table
 
 
@@ -175,33 +175,6 @@ def test_a_failure_is_a_line(four):
     failure = Failure(contender="peer int8", stage="load", error="no ConvInteger")
     text = rendered(four().model_copy(update={"failures": (failure,)}))
     assert "peer int8 failed (load): no ConvInteger" in text
-
-
-def test_goals_are_judged(four):
-    def goal(at_least, low, high):
-        interval = Interval(ratio=5.2, low=low, high=high, flags=())
-        return Goal.judge("A", "B", at_least=at_least, found=interval)
-
-    goals = (
-        goal(5.0, 5.1, 5.3),
-        goal(5.0, 4.9, 5.3),
-        goal(6.0, 5.1, 5.3),
-        goal(5.3, 5.1, 5.4),
-        Goal.judge("A", "B", at_least=2.0, found=None),
-    )
-    assert [(each.holds, each.firm) for each in goals] == [
-        (True, True), (True, False), (False, True), (False, False), (False, False)
-    ]  # fmt: skip
-    lines = rendered(four().model_copy(update={"goals": goals})).splitlines()
-    at = lines.index(next(line for line in lines if line.startswith("Goals")))
-    rows = [line.split() for line in lines[at:] if line.startswith("A ")]
-    assert [" ".join(row[2:]) for row in rows] == [
-        "5.0x 5.20x yes",
-        "5.0x 5.20x yes, not firm",
-        "6.0x 5.20x no",
-        "5.3x 5.20x no, not firm",
-        "2.0x not measured",
-    ]
 
 
 def test_the_machine_is_said(four):

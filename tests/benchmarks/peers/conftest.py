@@ -1,0 +1,48 @@
+"""A survey whose models are all the tiny ONNX file."""
+
+import time
+
+import pytest
+
+from squeezebert_mobile.benchmarks import contenders, host
+from squeezebert_mobile.benchmarks.peers import Model, survey
+from squeezebert_mobile.benchmarks.peers.models import REFERENCE
+from squeezebert_mobile.benchmarks.protocol import Preset
+
+QUICK = Preset("survey", 16, 0, 8, 1)
+
+
+class Broken(dict[str, BaseException]):
+    """What cannot be built, by label; and the labels of what somebody tried to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.built: list[str] = []
+
+
+@pytest.fixture
+def stand_ins(monkeypatch, pretend, tiny_file):
+    """Each model is the tiny one, but for what a test puts among the broken ones."""
+    broken = Broken()
+
+    def build_apart(log, build, folder):
+        broken.built.append(build.__self__.label)
+        time.sleep(0.001)  # a build takes its time: others may begin meanwhile
+        if error := broken.get(build.__self__.label):
+            raise error
+
+    def contender(model, folder):
+        return contenders.file_contender(
+            tiny_file,
+            label=model.label,
+            precision=model.precision,
+            vocab_size=100,
+            role="baseline" if model.label == REFERENCE else "contender",
+        )
+
+    monkeypatch.setattr(survey, "build_apart", build_apart)
+    monkeypatch.setattr(Model, "contender", contender)
+    monkeypatch.setitem(survey.PRESETS, "survey", QUICK)
+    # `pretend` has replaced the fresh processes; the models themselves are real.
+    monkeypatch.setattr(host, "open_model", contenders.open_model)
+    return broken

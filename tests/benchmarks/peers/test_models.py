@@ -1,0 +1,70 @@
+"""Who takes part."""
+
+import pytest
+from peer_builds import SMALL_FAMILIES
+from tiny import write_checkpoint
+
+from squeezebert_mobile.artifact import MODEL_FILES, PRECISIONS, read_manifest
+from squeezebert_mobile.benchmarks.contenders import make_feed, open_model
+from squeezebert_mobile.benchmarks.peers import GOALS, MODELS, select
+from squeezebert_mobile.benchmarks.peers.families import Family
+from squeezebert_mobile.benchmarks.peers.models import REFERENCE, models_of
+from squeezebert_mobile.errors import BenchmarkError
+
+LABELS = [model.label for model in MODELS]
+
+
+def test_ours_are_there_in_every_format_and_precision():
+    ours = {(m.family.name, m.format, m.precision) for m in MODELS if m.kind == "ours"}
+    assert len(ours) == 2 * len(MODEL_FILES) * len(PRECISIONS)
+
+
+def test_labels_are_unique_and_those_that_are_named_exist():
+    assert len(set(LABELS)) == len(LABELS)
+    assert {REFERENCE, *(name for goal in GOALS for name in goal[:2])} <= set(LABELS)
+
+
+def test_no_two_models_lie_in_one_place(tmp_path):
+    assert len({model.path(tmp_path) for model in MODELS}) == len(MODELS)
+
+
+def test_all_are_selected_unless_some_are_named():
+    assert select([]) == list(MODELS)
+    assert [m.label for m in select(["ours onnx fp32"])] == [
+        "ours SqueezeBERT onnx fp32",
+        "ours BERT-base onnx fp32",
+    ]
+    one = "peer BERT-base onnx int8 per channel"
+    assert [m.label for m in select([one, "channel bert-BASE"])] == [one]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("ours onx", "unknown word of a model's name 'onx'; did you mean 'onnx'"),
+        ("ours transformers", "no model has all of 'ours transformers' in its name; give fewer"),
+    ],
+)
+def test_words_that_fit_no_model(words, message):
+    with pytest.raises(BenchmarkError, match=message):
+        select(["peer", words])
+
+
+@pytest.mark.parametrize("way", ["ours onnx fp32", "ours torchscript int8"])
+def test_ours_are_artifacts_of_any_length(way, tmp_path):
+    write_checkpoint(tmp_path / "checkpoint", task="text-classification")
+    family = Family("SqueezeBERT", "SqueezeBert", str(tmp_path / "checkpoint"))
+    (model,) = select([way], list(models_of(family)))
+    model.build(tmp_path)
+    contender = model.contender(tmp_path)
+    assert (contender.label, contender.role) == (model.label, "contender")
+    assert (contender.format, contender.precision) == (model.format, model.precision)
+    assert read_manifest(model.path(tmp_path)).sequence_length is None
+    for length in (16, 24):
+        feed = make_feed(vocab_size=contender.vocab_size, sequence_length=length)
+        assert open_model(contender, threads=1)(feed)["logits"].shape == (1, 2)
+
+
+def test_the_vocabulary_is_the_familys():
+    assert [family.vocab_size for family in SMALL_FAMILIES] == [200, 200]
+    assert {model.family.vocab_size for model in MODELS} == {30522}

@@ -1,0 +1,137 @@
+"""Markdown, the plot, and the README's table."""
+
+import re
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+
+from squeezebert_mobile.benchmarks.journal import read_results
+from squeezebert_mobile.benchmarks.peers import BuildFailed
+from squeezebert_mobile.benchmarks.peers.__main__ import main
+from squeezebert_mobile.benchmarks.peers.grids import goal_grid, main_grid
+from squeezebert_mobile.benchmarks.peers.markdown import report, section
+from squeezebert_mobile.benchmarks.peers.plot import draw
+from squeezebert_mobile.benchmarks.results import Goal, Interval
+
+MARKED = (
+    "before\n<!-- benchmarks.peers --readme writes from here -->\nold\n<!-- to here -->\nafter\n"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture
+def results(stand_ins, folder):
+    """ONNX at one cell, measured once; one peer was not built."""
+    stand_ins["peer SqueezeBERT onnx int8"] = BuildFailed("no | disk")
+    if not (folder / "results.json").exists():
+        words = ["--only", "onnx", "--threads", "1", "--lengths", "128", "-o", str(folder)]
+        assert main(words) == 0
+    return read_results(folder / "results.json")
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells(results):
+    for table in re.findall(r"(?:^\|.*\n)+", report(results), re.MULTILINE):
+        counts = {line.count(" | ") for line in table.splitlines()}
+        assert len(counts) == 1, table
+
+
+def test_the_report_says_what_it_was_measured_on_and_how(results):
+    text = report(results)
+    assert results.machine.cpu in text and results.created in text
+    assert f"onnxruntime {results.machine.versions['onnxruntime']}" in text
+    assert "a reproduction with onnxruntime.quantization" in text  # of optimum's recipe
+    assert "![The latency of every model](latency.svg)" in text
+    assert "- peer SqueezeBERT onnx int8 failed (build): no | disk" in text
+
+
+def test_the_short_table_has_a_row_for_a_way_and_a_column_for_a_family_in_a_precision(results):
+    grid = main_grid(results)
+    assert grid.header[:3] == ("", "SqueezeBERT fp32", "SqueezeBERT int8")
+    rows = {
+        name: dict(zip(grid.header[1:], cells, strict=True)) for name, *cells in grid.groups[""]
+    }
+    assert list(rows) == [
+        "ours: onnx",
+        "peer: onnx",
+        "peer: onnx per channel",
+        "peer: onnx as optimum",
+    ]
+    medians = {each.contender: each.latency.median_ms for each in results.measurements}
+    ours = float(rows["ours: onnx"]["BERT-base int8"].rstrip("?"))
+    assert ours == pytest.approx(medians["ours BERT-base onnx int8"], rel=0.06)
+    assert rows["peer: onnx"]["SqueezeBERT int8"] == "fails"
+    assert rows["peer: onnx per channel"]["SqueezeBERT fp32"] == ""
+
+
+def test_goals_are_judged(results):
+    def goal(at_least, low, high):
+        interval = Interval(ratio=5.2, low=low, high=high, flags=())
+        return Goal.judge("A", "B", at_least=at_least, found=interval)
+
+    goals = (
+        goal(5.0, 5.1, 5.3),
+        goal(5.0, 4.9, 5.3),
+        goal(6.0, 5.1, 5.3),
+        goal(5.3, 5.1, 5.4),
+        Goal.judge("A", "B", at_least=2.0, found=None),
+    )
+    assert [(each.holds, each.firm) for each in goals] == [
+        (True, True), (True, False), (False, True), (False, False), (False, False)
+    ]  # fmt: skip
+    rows = goal_grid(results.model_copy(update={"goals": goals})).groups["than B"]
+    assert rows == [
+        ["A", "5.0x", "5.20x", "5.10-5.30", "yes"],
+        ["A", "5.0x", "5.20x", "4.90-5.30", "yes, not firm"],
+        ["A", "6.0x", "5.20x", "5.10-5.30", "no"],
+        ["A", "5.3x", "5.20x", "5.10-5.40", "no, not firm"],
+        ["A", "2.0x", "", "", "not measured"],
+    ]
+
+
+# The plot -----------------------------------------------------------------------------------
+
+
+def test_the_plot_has_every_model_and_the_same_bytes_again(results, folder, tmp_path, monkeypatch):
+    draw(results, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (folder / "latency.svg").read_bytes()
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")  # text that can be read
+    draw(results, tmp_path / "text.svg")
+    svg = ElementTree.parse(tmp_path / "text.svg").getroot()
+    words = [each.text for each in svg.iter() if each.tag.endswith("}text")]
+    assert words.count("onnx int8") == 4 and words.count("onnx int8 as optimum") == 2
+    assert words.count("fails") == 1
+    assert sum(bool(re.fullmatch(r"[\d.]+ ms", word or "")) for word in words) == 11
+    assert any(results.machine.cpu in (word or "") for word in words)
+
+
+# The README ---------------------------------------------------------------------------------
+
+
+def test_the_readme_gets_its_table_and_nothing_else_changes(results, folder, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(MARKED, encoding="utf-8")
+    words = ["--from", str(folder / "results.json"), "--readme", str(readme)]
+    assert main(words) == 0
+    text = readme.read_text(encoding="utf-8")
+    assert text == MARKED.replace("old\n", section(results))
+    assert results.machine.cpu in text and results.created[:10] in text
+    assert main(words) == 0
+    assert readme.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "cannot read"), ("nothing", "has no place for the table")]
+)
+def test_a_readme_without_its_place_is_found_before_anything_is_built(
+    text, message, tmp_path, capsys
+):
+    readme = tmp_path / "README.md"
+    if text:
+        readme.write_text(text, encoding="utf-8")
+    assert main(["--readme", str(readme)]) == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,148 @@
+"""Each peer is transformers' model, and computes what that does."""
+
+import sys
+
+import numpy as np
+import onnx
+import peer_builds
+import pytest
+import torch
+from onnx import numpy_helper
+from peer_builds import SMALL_FAMILIES, SMALL_PEERS
+
+from squeezebert_mobile.benchmarks.contenders import import_library, make_feed, open_model
+from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart
+from squeezebert_mobile.benchmarks.peers.models import REFERENCE, Model
+from squeezebert_mobile.benchmarks.peers.theirs import network
+from squeezebert_mobile.errors import MissingExtraError
+
+QUICK = [model for model in SMALL_PEERS if model.format != "executorch"]
+LOWERED = [model for model in SMALL_PEERS if model.format == "executorch"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("peers")
+    build_apart(folder / "log.txt", peer_builds.every_quick_peer, folder)
+    return folder
+
+
+def find(way, family="SqueezeBERT"):
+    (found,) = [m for m in SMALL_PEERS if (m.way, m.family.name) == (way, family)]
+    return found
+
+
+def answers(model: Model, folder, length):
+    """What the built file answers, opened as it is when it is measured, and transformers."""
+    feed = make_feed(vocab_size=model.family.vocab_size, sequence_length=length)
+    contender = model.contender(folder)
+    import_library(contender)
+    found = open_model(contender, threads=1)(feed)
+    with torch.no_grad():
+        expected = network(model.family)(*map(torch.tensor, feed.values()))[0]
+    return np.asarray(found).reshape(1, 2), expected.numpy()
+
+
+@pytest.mark.parametrize("model", QUICK, ids=lambda model: model.label)
+def test_a_peer_computes_what_transformers_does(model, built):
+    for length in (16, 29):  # that of the export, and another
+        found, expected = answers(model, built, length)
+        tolerance = 1e-5 if model.precision == "fp32" else 0.01
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
+def test_int8_is_what_it_says(built):
+    def operators(model):
+        return [node.op_type for node in onnx.load(model.path(built)).graph.node]
+
+    for family in ("SqueezeBERT", "BERT-base"):
+        plain = operators(find("peer onnx int8", family))
+        assert ("ConvInteger" in plain) == (family == "SqueezeBERT")
+        assert "MatMulInteger" in plain
+        # optimum quantizes q k^T and p v too, in each of the two layers
+        as_optimum = operators(find("peer onnx int8 as optimum", family))
+        more = as_optimum.count("MatMulInteger") - plain.count("MatMulInteger")
+        assert more == 4
+
+
+@pytest.mark.parametrize(
+    ("way", "channels"),
+    [("peer onnx int8", 1), ("peer onnx int8 per channel", 64), ("peer onnx int8 as optimum", 64)],
+)
+def test_scales_are_per_channel_where_it_says_so(way, channels, built):
+    graph = onnx.load(find(way, "BERT-base").path(built)).graph
+    scales = [
+        numpy_helper.to_array(each).size for each in graph.initializer if "scale" in each.name
+    ]
+    assert max(scales) == channels
+
+
+def test_the_reference_is_the_baseline(built):
+    roles = {model.label: model.contender(built).role for model in QUICK}
+    assert [label for label, role in roles.items() if role == "baseline"] == [REFERENCE]
+
+
+@pytest.mark.executorch
+@pytest.mark.parametrize(
+    "model", [m for m in LOWERED if m.precision == "fp32"], ids=lambda model: model.label
+)
+def test_a_program_for_xnnpack(model, tmp_path):
+    build_apart(tmp_path / "log.txt", model.build, tmp_path)
+    for length in (16, 29):
+        found, expected = answers(model, tmp_path, length)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.executorch
+def test_pt2e_fails_with_transformers_model(tmp_path):
+    """If this passes one day, the peer is there: the row will have figures."""
+    model = find("peer executorch int8")
+    with pytest.raises(BuildFailed, match="IndexError: tensors used as indices must be long"):
+        build_apart(tmp_path / "log.txt", model.build, tmp_path)
+
+
+def test_a_failed_export_leaves_nothing_to_quantize(monkeypatch, tmp_path):
+    def broken(model, example, path, **options):
+        path.write_bytes(b"half of a model")
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(torch.onnx, "export", broken)
+    for way in ("peer onnx fp32", "peer onnx int8"):
+        with pytest.raises(RuntimeError, match="no memory"):
+            find(way).build(tmp_path)
+
+
+@pytest.mark.parametrize("model", QUICK, ids=lambda model: model.way)
+def test_transformers_is_named_when_it_is_missing(model, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'squeezebert-mobile\[peers\]'"):
+        model.build(tmp_path)
+
+
+def test_both_families_are_built_from_the_same_weights_again():
+    for family in SMALL_FAMILIES:
+        once, again = network(family).state_dict(), network(family).state_dict()
+        assert all(torch.equal(once[name], again[name]) for name in once)
+
+
+# Building apart -----------------------------------------------------------------------------
+
+
+def test_what_a_build_prints_goes_to_the_log_and_its_error_is_one_line(tmp_path, capfd):
+    log = tmp_path / "log.txt"
+    with pytest.raises(BuildFailed, match="^ValueError: first line$"):
+        build_apart(log, peer_builds.noisy_failure)
+    assert capfd.readouterr() == ("", "")
+    assert b"from C++ too" in log.read_bytes()
+
+
+def test_a_missing_extra_is_no_row(tmp_path):
+    with pytest.raises(MissingExtraError, match="transformers is not installed"):
+        build_apart(tmp_path / "log.txt", peer_builds.missing_extra)
+
+
+def test_a_build_that_is_killed(tmp_path):
+    log = tmp_path / "log.txt"
+    with pytest.raises(BuildFailed, match="was ended"):
+        build_apart(log, peer_builds.killed)
+    assert log.read_text() == "about to die\n"
