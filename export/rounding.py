@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from squeezebert_mobile.export import four_bits
 from squeezebert_mobile.export.calibration import Inputs
+from squeezebert_mobile.export.threads import one_thread
 
 __all__ = ["round_weights"]
 
@@ -34,11 +35,13 @@ def round_weights(read: dict[nn.Linear, Inputs], *, precision: str = "int8") -> 
         precision: "int8" or "int4".
     """
     steps_of, most = _GRIDS[precision]
-    for group in _alike(read):
-        weights = torch.stack([product.weight for product in group]).double()
-        moments = torch.stack([read[product].moment for product in group]).double()
-        for product, rounded in zip(group, _rounded(weights, moments, steps_of, most), strict=True):
-            product.weight = nn.Parameter(rounded.float(), requires_grad=False)
+    with one_thread():
+        for group in _alike(read):
+            weights = torch.stack([product.weight for product in group])
+            moments = torch.stack([read[product].moment for product in group])
+            found = _rounded(weights, moments, steps_of, most)
+            for product, rounded in zip(group, found, strict=True):
+                product.weight = nn.Parameter(rounded.clone(), requires_grad=False)
 
 
 def _alike(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
@@ -70,7 +73,8 @@ def _rounded(
     """Weights (N, out, C), rounded for inputs with second moments (N, C, C)."""
     order = moments.diagonal(dim1=1, dim2=2).argsort(dim=1, descending=True)  # (N, C)
     products = torch.arange(len(order))[:, None]
-    spread = _spread(moments[products[..., None], order[:, :, None], order[:, None]])
+    ordered = moments[products[..., None], order[:, :, None], order[:, None]]
+    spread = _spread(ordered.double()).to(weights.dtype)
     left = weights.mT[products, order]  # (N, C, out): a channel's weights side by side
     rounded = torch.empty_like(left)
     steps = torch.stack([steps_of(weight.T) for weight in weights])[products, order]
@@ -92,7 +96,7 @@ def _rounded(
 def _spread(moments: Tensor) -> Tensor:
     """Row i: how the error of channel i is best made up for by those after it. (N, C, C)."""
     mean = moments.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-12)
-    damped = moments + _DAMPING * mean[:, None, None] * torch.eye(moments.shape[1])
+    damped = moments + _DAMPING * mean[:, None, None] * torch.eye(moments.shape[1]).to(moments)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     rows: Tensor = torch.linalg.cholesky(inverse, upper=True)
     return rows

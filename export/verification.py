@@ -14,7 +14,6 @@ not padding:
                   which answers that are grossly wrong do not widen
 """
 
-import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +34,7 @@ from squeezebert_mobile.artifact import (
 from squeezebert_mobile.errors import ParityError
 from squeezebert_mobile.export.model import PretrainedModel
 from squeezebert_mobile.export.rewriting import Traceable
+from squeezebert_mobile.export.threads import one_thread
 from squeezebert_mobile.runtime.session import Session
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.tasks import INPUT_NAMES, Task
@@ -301,17 +301,6 @@ def _compare(drift: _Drift, axes: tuple[str, ...], mask: NDArray[np.bool_], ours
         drift.answers(ours, theirs)
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Threads that share a product wait for each other; here whole runs are shared among them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 @torch.inference_mode()
 def _reference(model: Traceable, feed: Feed) -> list[Floats]:
     return [out.numpy() for out in model(**{k: torch.from_numpy(v) for k, v in feed.items()})]
@@ -360,7 +349,7 @@ def verify(
     answers = _has_answers(verification)
     drifts = {name: _Drift() for name in task.outputs}
     done, total = 0, len(texts) * len(verification.lengths)
-    with _one_thread():
+    with one_thread():  # runs are shared among threads, not products
         for used, feed, references in _with_references(theirs, _feeds(verification, texts)):
             outputs = session.run(feed)
             mask = feed["attention_mask"].astype(bool)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 from squeezebert_mobile.artifact import MODEL_FILES, PRECISIONS
@@ -74,7 +73,7 @@ class Model:
 
 def models_of(family: Family) -> Iterator[Model]:
     """Ours, then the peers."""
-    for format, precision in product(MODEL_FILES, PRECISIONS):
+    for format, precision in ((f, p) for f in MODEL_FILES for p in PRECISIONS[f]):
         make = partial(build_ours, format=format, precision=precision)
         name = f"{format} {precision}"
         yield Model("ours", family, format, precision, "", name, make, "squeezebert-mobile export")
