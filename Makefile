@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers bench-arm64 schema clean
+.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers bench-arm64 check-arm64 schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -56,6 +56,16 @@ typecheck: $(READY)  ## mypy, strict
 
 bench-peers: $(READY)  ## measure ours beside what a user gets without us (40 minutes; build/peers)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.peers -o build/peers
+
+# Where root may install the emulator; elsewhere it says why not.
+check-arm64: $(READY)  ## count the default artifact's instructions: no more than before (root, apt)
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	  echo "check-arm64 is left out: it installs qemu-user, debootstrap and gcc with apt-get as root"; \
+	else \
+	  which qemu-aarch64 debootstrap gcc >/dev/null || \
+	    apt-get install -y -qq --no-install-recommends qemu-user debootstrap gcc libc6-dev; \
+	  $(BIN)/python -m squeezebert_mobile.benchmarks.arm64 --check; \
+	fi
 
 bench-arm64: $(READY)  ## count ARM64 instructions, ours and the peers' (root once; half an hour)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64

@@ -14,10 +14,15 @@ from rich.table import Table
 from squeezebert_mobile.baselines import cache_folder
 from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
 from squeezebert_mobile.benchmarks.arm64.userland import prepare
-from squeezebert_mobile.benchmarks.peers import MODELS, BuildFailed, build_apart
+from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart, select
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 
 _MOST = 6  # operators a row
+
+#: The default artifact, 128 tokens, on the first of CPUS: more than a hundredth above this fails.
+SHIPPED = "ours SqueezeBERT onnx int8"
+SHIPPED_INSTRUCTIONS = 529_100_000
+_ALLOWED = 1.01
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,6 +43,8 @@ def _main(arguments: Sequence[str] | None) -> None:
                         "SqueezeBERT and BERT-base, ours and the peers'")  # fmt: skip
     parser.add_argument("--cpu", choices=CPUS, action="append", help="default: all")
     parser.add_argument("--sequence-length", type=int, default=128, metavar="N")
+    parser.add_argument("--check", action="store_true", help="count the default artifact alone, "
+                        "and fail if it takes more than it did")  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, help="write the counts as JSON")
     given = parser.parse_args(arguments)
     console = Console(stderr=True)
@@ -45,8 +52,9 @@ def _main(arguments: Sequence[str] | None) -> None:
     counts: list[Count] = []
     with tempfile.TemporaryDirectory() as folder:
         named = [(str(model), model) for model in given.models]
-        for name, model in named or _base_models(Path(folder), console):
-            for cpu in given.cpu or CPUS:
+        wanted = [SHIPPED] if given.check else ["onnx"]
+        for name, model in named or _base_models(wanted, Path(folder), console):
+            for cpu in CPUS[:1] if given.check else given.cpu or CPUS:
                 console.print(f"count {name} on {cpu}")
                 try:
                     found = count(userland, model, cpu=cpu, length=given.sequence_length)
@@ -62,12 +70,30 @@ def _main(arguments: Sequence[str] | None) -> None:
         text = json.dumps([asdict(each) for each in counts], indent=1)
         given.output.write_text(text + "\n", encoding="utf-8")
     print_counts(counts, Console())
+    if given.check:
+        check(counts[0].instructions)
 
 
-def _base_models(folder: Path, console: Console) -> Iterator[tuple[str, Path]]:
+def check(instructions: int) -> None:
+    """Hold the default artifact's count against the one in this file.
+
+    Raises:
+        BenchmarkError: it is more than a hundredth larger.
+    """
+    if instructions > _ALLOWED * SHIPPED_INSTRUCTIONS:
+        raise BenchmarkError(
+            f"{SHIPPED} takes {instructions / 1e6:.1f} M instructions, and took "
+            f"{SHIPPED_INSTRUCTIONS / 1e6:.1f} M; find the operator that grew, or write the new "
+            "count into benchmarks/arm64/__main__.py and say why"
+        )
+
+
+def _base_models(
+    wanted: Sequence[str], folder: Path, console: Console
+) -> Iterator[tuple[str, Path]]:
     """Ours and the peers' ONNX models of base size, each made when it is asked for."""
-    for model in MODELS:
-        if (model.format, model.variant) == ("onnx", ""):
+    for model in select(wanted):
+        if not model.variant:
             console.print(f"build {model.label}")
             try:
                 build_apart(folder / "build.log", model.build, folder)

@@ -121,12 +121,37 @@ def test_a_peer_that_fails_does_not_end_the_others(
     output = model / "counts.json"
     command_line.main(["--cpu", "cortex-a76", "-o", str(output)])
     out, err = capsys.readouterr()
-    assert len(json.loads(output.read_text())) == 3
+    assert len(json.loads(output.read_text())) == 5
     assert "ours SqueezeBERT onnx fp32" in out and "Gemm 7" in out
     assert "no count: no such operator" in err and "not built: no memory" in err
     with pytest.raises(SystemExit):
         command_line.main([str(model / "onnx int8.onnx")])
     assert capsys.readouterr().err.endswith("error: no such operator\n")
+
+
+def test_a_count_that_grew_by_more_than_a_hundredth_fails() -> None:
+    shipped = command_line.SHIPPED_INSTRUCTIONS
+    command_line.check(shipped + shipped // 101)
+    with pytest.raises(BenchmarkError, match=r"takes 53\d\.\d M instructions, and took 529"):
+        command_line.check(shipped + shipped // 99)
+
+
+def test_the_check_counts_the_default_artifact_alone(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted: list[tuple[str, str]] = []
+
+    def fake(userland: Userland, model: Path, *, cpu: str, length: int) -> Count:
+        counted.append((model.name, cpu))
+        return Count(str(model), cpu, length, 900_000_000, {}, 8, "1.26.0")
+
+    monkeypatch.setattr(command_line, "build_apart", lambda log, build, folder: None)
+    monkeypatch.setattr(command_line, "count", fake)
+    monkeypatch.setattr(command_line, "prepare", lambda folder, progress: _Fake(TOLD))
+    with pytest.raises(SystemExit):
+        command_line.main(["--check"])
+    assert counted == [("onnx int8", "cortex-a76")]
+    assert "takes 900.0 M instructions" in capsys.readouterr().err
 
 
 def test_bad_choices(model: Path) -> None:
