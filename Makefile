@@ -54,7 +54,7 @@ typecheck: $(READY)  ## mypy, strict
 	  ln -s ../../src/squeezebert_mobile/* ../../export ../../runtime ../../benchmarks .
 	$(BIN)/mypy
 
-bench-peers: $(READY)  ## measure ours beside what a user gets without us (40 minutes; build/peers)
+bench-peers: $(READY)  ## measure ours beside what a user gets without us (about 40 minutes; build/peers)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.peers -o build/peers
 
 # Where root may install the emulator; elsewhere it says why not.

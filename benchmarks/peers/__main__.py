@@ -120,8 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m squeezebert_mobile.benchmarks.peers",
         description="Measure what a user gets without this package beside what it gives. All "
-        f"{len(MODELS)} models take 40 minutes on two cores, 6 GB in the temporary folder "
-        "(TMPDIR) and 12 GB of memory.",
+        f"{len(MODELS)} models take about 40 minutes on two idle cores, 6 GB in the temporary "
+        "folder (TMPDIR) and 12 GB of memory.",
     )
     parser.add_argument(
         "--only",

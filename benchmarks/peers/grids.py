@@ -59,18 +59,21 @@ def taking_part(results: Results) -> list[Model]:
 
 def main_cell(results: Results) -> tuple[int, int]:
     """Threads and length of what is shown first: where the goals are set, if that was measured."""
-    threads, length = GOALS_AT
-    settings = results.settings
-    return (
-        threads if threads in settings.threads else settings.threads[0],
-        length if length in settings.sequence_lengths else settings.sequence_lengths[-1],
-    )
+    cells = _measured_cells(results)
+    if GOALS_AT in cells or not cells:
+        return GOALS_AT
+    return [cell for cell in cells if cell[0] == cells[0][0]][-1]
+
+
+def _measured_cells(results: Results) -> list[tuple[int, int]]:
+    """Threads and length; of an interrupted run, fewer than were asked for."""
+    return list(dict.fromkeys((m.threads, m.sequence_length) for m in results.measurements))
 
 
 def grids(results: Results) -> Iterator[Grid]:
     """Latency for each number of threads, then start, memory and size."""
     models = taking_part(results)
-    for threads in results.settings.threads:
+    for threads in dict.fromkeys(threads for threads, _ in _measured_cells(results)):
         yield _latency_grid(results, models, threads)
     if any(results.starts.values()):
         yield _start_grid(results, models)
@@ -86,7 +89,7 @@ def failures(results: Results) -> Iterator[str]:
 
 
 def _latency_grid(results: Results, models: Sequence[Model], threads: int) -> Grid:
-    lengths = results.settings.sequence_lengths
+    lengths = [length for count, length in _measured_cells(results) if count == threads]
     _, length = main_cell(results)
     cell = _cells(results)
     ratios = {

@@ -64,6 +64,8 @@ def section(results: Results) -> str:
         f"{results.created[:10]}; {', '.join(versions)}."
     )
     table = _table(grid)
+    if not results.complete:
+        told += " The run was interrupted."
     if DOUBT in table:
         told += f" {DOUBT}: it changed by more than 5 % while it was measured; read the ratios."
     return f"{table}\n\n{told}\n"

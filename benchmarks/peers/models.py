@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from squeezebert_mobile.artifact import MODEL_FILES, PRECISIONS
+from squeezebert_mobile.artifact import PRECISIONS
 from squeezebert_mobile.benchmarks.contenders import (
     Contender,
     artifact_contender,
@@ -73,10 +73,11 @@ class Model:
 
 def models_of(family: Family) -> Iterator[Model]:
     """Ours, then the peers."""
-    for format, precision in ((f, p) for f in MODEL_FILES for p in PRECISIONS[f]):
-        make = partial(build_ours, format=format, precision=precision)
-        name = f"{format} {precision}"
-        yield Model("ours", family, format, precision, "", name, make, "squeezebert-mobile export")
+    how = "squeezebert-mobile export"
+    for format, precisions in PRECISIONS.items():
+        for precision in precisions:
+            make = partial(build_ours, format=format, precision=precision)
+            yield Model("ours", family, format, precision, "", f"{format} {precision}", make, how)
     for peer in PEERS:
         yield Model("peer", family, **vars(peer))
 

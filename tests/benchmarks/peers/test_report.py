@@ -1,19 +1,22 @@
 """Markdown, the plot, and the README's table."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
 import pytest
 
+from squeezebert_mobile.artifact import PRECISIONS
 from squeezebert_mobile.benchmarks.journal import read_results
-from squeezebert_mobile.benchmarks.peers import BuildFailed
+from squeezebert_mobile.benchmarks.peers import BuildFailed, select
 from squeezebert_mobile.benchmarks.peers.__main__ import main
-from squeezebert_mobile.benchmarks.peers.grids import goal_grid, main_grid
-from squeezebert_mobile.benchmarks.peers.markdown import report, section
+from squeezebert_mobile.benchmarks.peers.grids import goal_grid, grids, main_cell, main_grid
+from squeezebert_mobile.benchmarks.peers.markdown import readme_with, report, section
 from squeezebert_mobile.benchmarks.peers.plot import draw
 from squeezebert_mobile.benchmarks.results import Goal, Interval
 
+ROOT = Path(__file__).parents[3]
 MARKED = (
     "before\n<!-- benchmarks.peers --readme writes from here -->\nold\n<!-- to here -->\nafter\n"
 )
@@ -51,7 +54,9 @@ def test_the_report_says_what_it_was_measured_on_and_how(results):
 
 def test_the_short_table_has_a_row_for_a_way_and_a_column_for_a_family_in_a_precision(results):
     grid = main_grid(results)
-    assert grid.header[:3] == ("", "SqueezeBERT fp32", "SqueezeBERT int8")
+    families = ("SqueezeBERT", "BERT-base")
+    columns = [f"{family} {precision}" for family in families for precision in PRECISIONS["onnx"]]
+    assert grid.header == ("", *columns)
     rows = {
         name: dict(zip(grid.header[1:], cells, strict=True)) for name, *cells in grid.groups[""]
     }
@@ -105,8 +110,37 @@ def test_the_plot_has_every_model_and_the_same_bytes_again(results, folder, tmp_
     words = [each.text for each in svg.iter() if each.tag.endswith("}text")]
     assert words.count("onnx int8") == 4 and words.count("onnx int8 as optimum") == 2
     assert words.count("fails") == 1
-    assert sum(bool(re.fullmatch(r"[\d.]+ ms", word or "")) for word in words) == 11
+    assert (
+        sum(bool(re.fullmatch(r"[\d.]+ ms", word or "")) for word in words)
+        == len(select(["onnx"])) - 1
+    )
     assert any(results.machine.cpu in (word or "") for word in words)
+
+
+def test_an_interrupted_run_shows_what_there_was(results):
+    cut = results.model_copy(
+        update={
+            "complete": False,
+            "settings": results.settings.model_copy(
+                update={"threads": (1, 2), "sequence_lengths": (64, 128, 384)}
+            ),
+        }
+    )
+    assert " The run was interrupted." in section(cut)
+    assert "interrupted" not in section(results)
+    assert "**Incomplete: interrupted" in report(cut)
+    (grid, _) = grids(cut)  # of the one cell, and of the starts
+    assert grid.header[1] == "128" and "1 thread" in grid.title
+
+
+def test_without_the_goals_cell_the_longest_at_the_first_threads_is_shown(results):
+    def at(threads, length):
+        (first, *_) = results.measurements
+        return first.model_copy(update={"threads": threads, "sequence_length": length})
+
+    cells = [(2, 16), (2, 64), (4, 16), (4, 64)]
+    moved = results.model_copy(update={"measurements": tuple(at(*cell) for cell in cells)})
+    assert main_cell(moved) == (2, 64)
 
 
 # The README ---------------------------------------------------------------------------------
@@ -135,3 +169,11 @@ def test_a_readme_without_its_place_is_found_before_anything_is_built(
         readme.write_text(text, encoding="utf-8")
     assert main(["--readme", str(readme)]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_this_readme_shows_the_results_that_are_kept():
+    results = read_results(ROOT / "docs" / "peers" / "results.json")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme_with(readme, results) == readme
+    kept = (ROOT / "docs" / "peers" / "report.md").read_text(encoding="utf-8")
+    assert report(results) == kept
