@@ -34,7 +34,7 @@ private fun printable(message: String): String =
 private fun escaped(char: Char): String = "\\u" + char.code.toString(16).padStart(4, '0')
 
 /** A value in a message: texts in quotes, long ones cut. */
-internal fun shown(value: Any?): String {
+fun shown(value: Any?): String {
     val text = if (value is String) "'$value'" else value.toString()
     return if (text.length <= LONGEST_SHOWN) text else text.take(LONGEST_SHOWN) + "…"
 }
@@ -42,5 +42,5 @@ internal fun shown(value: Any?): String {
 private const val LONGEST_SHOWN = 200
 
 /** The first line of what a library says. */
-internal fun firstLine(error: Throwable): String =
+fun firstLine(error: Throwable): String =
     error.message?.trim()?.lineSequence()?.firstOrNull()?.ifEmpty { null } ?: error.javaClass.simpleName

@@ -8,6 +8,9 @@ import ai.onnxruntime.OrtSession
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
+/** The version of ONNX Runtime whose Java classes these sources are built with: see pom.xml. */
+const val ONNX_RUNTIME_VERSION = "1.29.0"
+
 /**
  * An ONNX model in ONNX Runtime, with its default session options but for the threads.
  *
@@ -36,11 +39,9 @@ internal class OnnxSession private constructor(
     override fun close() = session.close()
 
     companion object {
-        /** The version of the native library; asking loads it. */
-        fun version(): String = withLibrary("ONNX Runtime") { OrtEnvironment.getEnvironment().version }
-
         fun open(artifact: Artifact, threads: Int): OnnxSession = withLibrary("ONNX Runtime") {
             val environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
+            checkVersion(environment.version)
             val session = try {
                 OrtSession.SessionOptions().use { options ->
                     options.setIntraOpNumThreads(threads)
@@ -59,13 +60,19 @@ internal class OnnxSession private constructor(
     }
 }
 
+/** The Java classes call the native library by its names, which change from version to version. */
+internal fun checkVersion(native: String) {
+    if (native == ONNX_RUNTIME_VERSION) return
+    throw LibraryError(
+        "the native library is ONNX Runtime $native, but its Java classes here are of " +
+            "$ONNX_RUNTIME_VERSION; give the library of that version",
+    )
+}
+
 /** A buffer outside of the heap, which ONNX Runtime uses without a copy. */
 private fun direct(numbers: LongArray) =
     ByteBuffer.allocateDirect(Long.SIZE_BYTES * numbers.size).order(ByteOrder.nativeOrder()).asLongBuffer()
-        .apply {
-            put(numbers)
-            rewind()
-        }
+        .also { it.duplicate().put(numbers) } // whose position moves, while this one's stays at the beginning
 
 private fun checkNames(artifact: Artifact, kind: String, found: Set<String>, specs: List<TensorSpec>) {
     val ours = specs.map { it.name }.toSet()

@@ -1,26 +1,29 @@
 package squeezebertmobile.core
 
 /** A value has not the shape it must have; [where] is its place: `model.layers`. */
-internal class ShapeError(val where: String, val what: String) : Exception("$where: $what")
+class ShapeError(val where: String, val what: String) : Exception("$where: $what")
 
 /** What a JSON value must be. */
-internal fun interface Shape {
+fun interface Shape {
     /** @throws ShapeError it is something else. */
     fun check(value: Any?, where: String)
 }
 
-internal fun text(pattern: Regex? = null) = Shape { value, where ->
+/** A text, of which all matches [pattern]. */
+fun text(pattern: Regex? = null) = Shape { value, where ->
     if (value !is String) throw ShapeError(where, "${shown(value)} is not a text")
     if (pattern != null && !pattern.matches(value)) {
         throw ShapeError(where, "${shown(value)} does not match $pattern")
     }
 }
 
-internal fun oneOf(vararg valid: Any) = Shape { value, where ->
+/** One of these values. */
+fun oneOf(vararg valid: Any) = Shape { value, where ->
     if (value !in valid) throw ShapeError(where, "${shown(value)} is none of ${valid.joinToString()}")
 }
 
-internal fun whole(least: Long, most: Long = Long.MAX_VALUE) = Shape { value, where ->
+/** A whole number from [least] to [most]. */
+fun whole(least: Long, most: Long = Long.MAX_VALUE) = Shape { value, where ->
     if (value !is Long) throw ShapeError(where, "${shown(value)} is not a whole number")
     if (value < least || value > most) {
         val range = if (most == Long.MAX_VALUE) "at least $least" else "from $least to $most"
@@ -28,22 +31,26 @@ internal fun whole(least: Long, most: Long = Long.MAX_VALUE) = Shape { value, wh
     }
 }
 
-internal fun number(range: ClosedRange<Double>? = null) = Shape { value, where ->
+/** A number, whole or not, in [range]. */
+fun number(range: ClosedRange<Double>? = null) = Shape { value, where ->
     if (value !is Long && value !is Double) throw ShapeError(where, "${shown(value)} is not a number")
     if (range != null && (value as Number).toDouble() !in range) {
         throw ShapeError(where, "$value is not from ${range.start} to ${range.endInclusive}")
     }
 }
 
-internal val flag = Shape { value, where ->
+/** true or false. */
+val flag = Shape { value, where ->
     if (value !is Boolean) throw ShapeError(where, "${shown(value)} is neither true nor false")
 }
 
-internal fun nullable(shape: Shape) = Shape { value, where ->
+/** null, or what [shape] says. */
+fun nullable(shape: Shape) = Shape { value, where ->
     if (value != null) shape.check(value, where)
 }
 
-internal fun either(vararg shapes: Shape) = Shape { value, where ->
+/** What one of [shapes] says. */
+fun either(vararg shapes: Shape) = Shape { value, where ->
     val errors = shapes.mapNotNull { shape ->
         try {
             shape.check(value, where)
@@ -56,19 +63,19 @@ internal fun either(vararg shapes: Shape) = Shape { value, where ->
 }
 
 /** A list of [item]s. */
-internal fun items(item: Shape) = Shape { value, where ->
+fun items(item: Shape) = Shape { value, where ->
     if (value !is List<*>) throw ShapeError(where, "${shown(value)} is not a list")
     value.forEachIndexed { index, each -> item.check(each, join(where, "$index")) }
 }
 
 /** An object with any names, and [item]s as values. */
-internal fun values(item: Shape) = Shape { value, where ->
+fun values(item: Shape) = Shape { value, where ->
     if (value !is Map<*, *>) throw ShapeError(where, "${shown(value)} is not an object")
     value.forEach { (key, each) -> item.check(each, join(where, "$key")) }
 }
 
 /** An object with these fields and no others; those in [optional] may be left out. */
-internal fun record(fields: Map<String, Shape>, optional: Set<String> = emptySet()) =
+fun record(fields: Map<String, Shape>, optional: Set<String> = emptySet()) =
     Shape { value, where ->
         if (value !is Map<*, *>) throw ShapeError(where, "${shown(value)} is not an object")
         for ((name, shape) in fields) {

@@ -1,0 +1,25 @@
+package squeezebertmobile.runner
+
+import squeezebertmobile.core.Json
+import java.io.PrintStream
+
+/** What is told to the computer: a JSON object a line, in ASCII, sent at once. */
+class Lines(private val out: PrintStream, private val clock: () -> Long = System::nanoTime) {
+    private var lastProgress = Long.MIN_VALUE
+
+    /** Tells that something happened. */
+    fun tell(event: String, fields: Map<String, Any?> = emptyMap()) {
+        out.print(Json.write(mapOf("event" to event) + fields) + "\n")
+        out.flush()
+    }
+
+    /** Tells how far a stage has come: at its end, and at most once a second on the way. */
+    fun progress(stage: String, done: Long, of: Long) {
+        val now = clock()
+        if (done < of && lastProgress != Long.MIN_VALUE && now - lastProgress < SECOND_NS) return
+        lastProgress = now
+        tell("progress", mapOf("stage" to stage, "done" to done, "of" to of))
+    }
+}
+
+internal const val SECOND_NS = 1_000_000_000L
