@@ -3,8 +3,8 @@
     python android_demo/pack_runner.py           write benchmarks/phone/runner.jar
     python android_demo/pack_runner.py --check   see that it is what would be written
 
-The jar holds the dex that Maven has built, the Unicode tables, and the SHA-256 of the sources. It is
-the same, byte for byte, wherever it is built: entries are stored, not compressed, and have no date.
+The jar holds the dex that Maven has built, the Unicode tables, and the SHA-256 of the sources. It
+is the same, byte for byte, wherever it is built: its entries are not compressed and have no date.
 """
 
 import hashlib

@@ -135,15 +135,15 @@ def _order(decomposed: dict[int, str]) -> list[str]:
         code
         for code in CODES
         if code not in decomposed
-        and (code == last or goes_before(code, last) or (code != first and goes_before(first, code)))
+        and (
+            code == last or goes_before(code, last) or (code != first and goes_before(first, code))
+        )
     ]
     representatives: list[int] = []
     for code in movable:
         if all(goes_before(code, r) or goes_before(r, code) for r in representatives):
             representatives.append(code)
-    rank = {
-        code: 1 + sum(goes_before(r, code) for r in representatives) for code in movable
-    }
+    rank = {code: 1 + sum(goes_before(r, code) for r in representatives) for code in movable}
     return [
         f"{_span(codes)}={number:x}"
         for number, same in itertools.groupby(movable, key=rank.__getitem__)

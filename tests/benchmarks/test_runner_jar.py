@@ -46,7 +46,10 @@ def test_a_changed_source_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pack_runner, "HERE", copy)
     assert pack_runner.sources_sha256() == before
     main = copy / "runner/src/main/kotlin/squeezebertmobile/runner/Main.kt"
-    for change in (lambda: main.write_text(main.read_text() + "\n"), lambda: main.rename(f"{main}2")):
+    for change in (
+        lambda: main.write_text(main.read_text() + "\n"),
+        lambda: main.rename(f"{main}2"),
+    ):
         change()
         after = pack_runner.sources_sha256()
         assert after != before

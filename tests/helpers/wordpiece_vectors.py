@@ -22,7 +22,20 @@ from tokenizers import AddedToken
 from squeezebert_mobile.runtime import SqueezeBertTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = ["un", "##aff", "##able", "snow", "the", "cat", "##s", "don", "##ing", "hello", "wor", "##ld"]
+WORDS = [
+    "un",
+    "##aff",
+    "##able",
+    "snow",
+    "the",
+    "cat",
+    "##s",
+    "don",
+    "##ing",
+    "hello",
+    "wor",
+    "##ld",
+]
 
 #: Where ports of this tokenizer have gone wrong.
 TRAPS = [

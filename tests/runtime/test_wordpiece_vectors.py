@@ -12,7 +12,9 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "wordpiece.json"
 
 def test_golden_vectors() -> None:
     recorded = json.loads(GOLDEN.read_text(encoding="ascii"))
-    assert recorded == json.loads(json.dumps(wordpiece_vectors.golden())), "run: make unicode-tables"
+    assert recorded == json.loads(json.dumps(wordpiece_vectors.golden())), (
+        "run: make unicode-tables"
+    )
 
 
 def test_unicode_tables() -> None:

@@ -59,5 +59,6 @@ fun openSession(artifact: Artifact, threads: Int): Session {
 internal fun <T> withLibrary(name: String, open: () -> T): T = try {
     open()
 } catch (error: LinkageError) { // UnsatisfiedLinkError, NoClassDefFoundError and their kin
-    throw LibraryError("$name cannot be loaded: ${firstLine(error)}")
+    val reason = generateSequence<Throwable>(error) { it.cause }.last()
+    throw LibraryError("$name cannot be loaded: ${firstLine(reason)}")
 }

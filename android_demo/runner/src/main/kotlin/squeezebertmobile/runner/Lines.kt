@@ -5,7 +5,8 @@ import java.io.PrintStream
 
 /** What is told to the computer: a JSON object a line, in ASCII, sent at once. */
 class Lines(private val out: PrintStream, private val clock: () -> Long = System::nanoTime) {
-    private var lastProgress = Long.MIN_VALUE
+    private var lastStage: String? = null
+    private var lastProgress = 0L
 
     /** Tells that something happened. */
     fun tell(event: String, fields: Map<String, Any?> = emptyMap()) {
@@ -13,10 +14,11 @@ class Lines(private val out: PrintStream, private val clock: () -> Long = System
         out.flush()
     }
 
-    /** Tells how far a stage has come: at its end, and at most once a second on the way. */
+    /** Tells how far a stage has come: when it begins and ends, and at most once a second on the way. */
     fun progress(stage: String, done: Long, of: Long) {
         val now = clock()
-        if (done < of && lastProgress != Long.MIN_VALUE && now - lastProgress < SECOND_NS) return
+        if (done < of && stage == lastStage && now - lastProgress < SECOND_NS) return
+        lastStage = stage
         lastProgress = now
         tell("progress", mapOf("stage" to stage, "done" to done, "of" to of))
     }

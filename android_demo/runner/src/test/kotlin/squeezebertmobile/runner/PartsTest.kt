@@ -46,16 +46,17 @@ class PartsTest {
     }
 
     @Test
-    fun `progress is told at the end, and once a second on the way`() {
+    fun `progress is told when a stage begins and ends, and once a second on the way`() {
         var now = 0L
         val out = ByteArrayOutputStream()
         val lines = Lines(PrintStream(out)) { now }
+        lines.progress("checksums", 3, 10)
         for (done in 1L..10L) {
             lines.progress("golden", done, 10)
             now += SECOND_NS / 2
         }
         val told = out.toString().lines().mapNotNull { Regex("\"done\": (\\d+)").find(it)?.groupValues?.get(1) }
-        assertEquals(listOf("1", "3", "5", "7", "9", "10"), told)
+        assertEquals(listOf("3", "1", "3", "5", "7", "9", "10"), told)
     }
 
     @Test

@@ -183,9 +183,9 @@ class RunnerTest {
         fun told(ids: List<Any>) = runner.run(runner.job("inputs" to mapOf("x" to ids), "golden" to false))
         assertError(told(emptyList()), "job", "'input_ids' has no tokens")
         assertError(told(listOf(listOf(1, 2), listOf(1))), "job", "the rows of 'input_ids' have not the lengths of 'input_ids'")
-        assertError(told(listOf(listOf(3000))), "job", "'input_ids' holds 3000, but this model takes 0 to 2498")
+        assertError(told(listOf(listOf(3000))), "job", "'input_ids' holds 3000, but this model takes 0 to 2399")
         val long = told(listOf(List(200) { 1 }))
-        assertError(long, "job", "'input_ids' has 200 tokens a row, but this model takes at most 64")
+        assertError(long, "job", "'input_ids' has 200 tokens a row, but this model takes at most 128")
     }
 
     @Test
@@ -261,8 +261,11 @@ class RunnerTest {
         val told = runner.run(runner.job("libraries" to "/nowhere"))
         assertError(told, "library", "no such folder of libraries: '/nowhere'")
         val empty = temporary.newFolder()
-        val none = runner.run(runner.job("libraries" to empty.path))
-        assertEquals("library", none.error.first)
+        assertError(
+            runner.run(runner.job("libraries" to empty.path)),
+            "library",
+            "ONNX Runtime cannot be loaded: Native library 'onnxruntime' not found at $empty/libonnxruntime.so",
+        )
         File(empty, "libonnxruntime.so").writeText("no library")
         val broken = runner.run(runner.job("libraries" to empty.path))
         assertEquals("library", broken.error.first)
