@@ -9,6 +9,8 @@ from pathlib import Path
 import pack_runner
 import pytest
 
+from squeezebert_mobile.artifact import Golden, Manifest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -63,3 +65,18 @@ def test_the_versions_agree() -> None:
     kotlin = (pack_runner.HERE / session).read_text(encoding="utf-8")
     told = re.search(r'ONNX_RUNTIME_VERSION = "(.+)"', kotlin)
     assert told and f"<onnxruntime.version>{told[1]}</onnxruntime.version>" in pom
+
+
+def test_kotlin_knows_every_field() -> None:
+    """A field that Python's manifest gets, and Kotlin's does not, would be refused on a phone."""
+    core = pack_runner.HERE / "core/src/main/kotlin/squeezebertmobile/core"
+    for record, file in ((Manifest, "Manifest.kt"), (Golden, "Golden.kt")):
+        schema = record.model_json_schema()
+        fields = {
+            name
+            for part in (schema, *schema["$defs"].values())
+            for name in part.get("properties", ())
+        }
+        kotlin = (core / file).read_text(encoding="utf-8")
+        missing = sorted(name for name in fields if f'"{name}" to ' not in kotlin)
+        assert not missing, file

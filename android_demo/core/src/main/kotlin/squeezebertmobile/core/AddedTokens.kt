@@ -25,10 +25,12 @@ internal class TokenFinder(tokens: List<Pair<AddedToken, IntArray>>) {
         var done = 0
         var at = 0
         while (at < text.size) {
-            val (token, content) = longestAt(text.codes, at) ?: run {
+            val found = longestAt(text.codes, at)
+            if (found == null) {
                 at++
-                null
-            } ?: continue
+                continue
+            }
+            val (token, content) = found
             val stop = at + content.size
             if (!token.singleWord || standsAlone(text.codes, at, stop)) {
                 val from = if (token.stripLeft) maxOf(spaceBefore(text.codes, at), done) else at

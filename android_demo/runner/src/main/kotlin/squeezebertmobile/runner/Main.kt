@@ -2,6 +2,7 @@
 
 package squeezebertmobile.runner
 
+import java.io.BufferedReader
 import java.io.File
 import java.io.PrintStream
 import kotlin.system.exitProcess
@@ -25,7 +26,7 @@ private const val DONE = 0
 private const val FAILED = 1
 private const val USAGE = 2
 
-private fun work(job: File, commands: java.io.BufferedReader, lines: Lines): Int = try {
+private fun work(job: File, commands: BufferedReader, lines: Lines): Int = try {
     lines.tell("hello", hello())
     Runner(readJob(job), lines).use { it.run(commands) }
     DONE
