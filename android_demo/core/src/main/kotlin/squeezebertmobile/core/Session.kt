@@ -60,5 +60,5 @@ internal fun <T> withLibrary(name: String, open: () -> T): T = try {
     open()
 } catch (error: LinkageError) { // UnsatisfiedLinkError, NoClassDefFoundError and their kin
     val reason = generateSequence<Throwable>(error) { it.cause }.last()
-    throw LibraryError("$name cannot be loaded: ${firstLine(reason)}")
+    throw LibraryError("$name's Java classes or native library cannot be loaded: ${firstLine(reason)}")
 }

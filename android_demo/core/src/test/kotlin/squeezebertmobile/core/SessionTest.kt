@@ -191,6 +191,9 @@ class SessionTest {
         val error = assertThrows(LibraryError::class.java) {
             withLibrary("ONNX Runtime") { throw UnsatisfiedLinkError("dlopen failed: no libonnxruntime.so\nmore") }
         }
-        assertEquals("ONNX Runtime cannot be loaded: dlopen failed: no libonnxruntime.so", error.message)
+        assertEquals(
+            "ONNX Runtime's Java classes or native library cannot be loaded: dlopen failed: no libonnxruntime.so",
+            error.message,
+        )
     }
 }

@@ -264,7 +264,7 @@ class RunnerTest {
         assertError(
             runner.run(runner.job("libraries" to empty.path)),
             "library",
-            "ONNX Runtime cannot be loaded: Native library 'onnxruntime' not found at $empty/libonnxruntime.so",
+            "ONNX Runtime's Java classes or native library cannot be loaded: Native library 'onnxruntime' not found at $empty/libonnxruntime.so",
         )
         File(empty, "libonnxruntime.so").writeText("no library")
         val broken = runner.run(runner.job("libraries" to empty.path))
@@ -284,6 +284,10 @@ class RunnerTest {
         val renamed = files - "model.onnx" + ("model.pte" to files["model.onnx"])
         path.writeText(Json.write(manifest + mapOf("format" to "executorch", "files" to renamed)))
         val told = runner.run(runner.job("artifact" to copy.path, "format" to "executorch"))
-        assertError(told, "library", "ExecuTorch cannot be loaded: org/pytorch/executorch/Module")
+        assertError(
+            told,
+            "library",
+            "ExecuTorch's Java classes or native library cannot be loaded: org.pytorch.executorch.Module",
+        )
     }
 }
