@@ -2,9 +2,11 @@
 
     python tests/helpers/runner_expectations.py FOLDER
 
-writes into FOLDER: `artifacts/`, an int8 artifact a task and the demo; `answers.json`, what the
-pipelines answer, with the outputs of the model that they read; `damaged.json`, manifests and golden
-files with one thing changed, and whether Python accepts them; and the tokenizer's random texts.
+writes into FOLDER: `artifacts/`, tiny ones of every task and precision, and the demo;
+`answers.json`, what the pipelines answer, with the outputs of the model that they read;
+`damaged.json`, manifests and golden files with one thing changed, and whether Python accepts them;
+and the tokenizer's random texts.
+
 Nothing is done where FOLDER is newer than the Python sources.
 """
 
@@ -105,7 +107,7 @@ def _write_json(path: Path, data: Any) -> None:
 
 
 def export_all(folder: Path) -> Iterator[str]:
-    """One tiny artifact a task, one of a fixed length, and the demo."""
+    """One tiny artifact a task, one of a fixed length, one a precision, and the demo."""
     target = folder / "artifacts"
     target.mkdir()
     for task in TASKS:
@@ -113,6 +115,9 @@ def export_all(folder: Path) -> Iterator[str]:
         yield task
     _export(folder, "text-classification", target / "fixed", sequence_length=12)
     yield "fixed"
+    for precision in ("fp32", "fp16", "int4"):
+        _export(folder, "text-classification", target / precision, precision=precision)
+        yield precision
     texts = folder / "texts.txt"
     texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")
     command = ["export", "demo", "-o", str(target / "demo"), "--texts", str(texts)]

@@ -86,7 +86,7 @@ private val MANIFEST = record(
         ),
         "weights" to oneOf("trained", "random"),
         "format" to oneOf("onnx", "executorch", "torchscript"),
-        "precision" to oneOf("fp32", "int8"),
+        "precision" to oneOf("fp32", "fp16", "int8", "int4"),
         "inputs" to items(TENSOR),
         "outputs" to items(TENSOR),
         "max_sequence_length" to COUNT,
