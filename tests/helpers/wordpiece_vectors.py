@@ -63,6 +63,7 @@ TRAPS = [
     "snow☃snow cats?s ##ing ##",
     "\ud7ff\ue000\U0010ffff \u0378 \U000e0080",
     "one NewWord, newword! xNewWord ...  newword  [X]  \u4e2d[X]\u4e2d wholes whole whole, wholé",
+    "a\x85[X]\x0b\x0cb whole9 whole\u0301 whole\u203f whole\u200d whole. \u0906whole",
     "é[X]\u0301 \x00[X]\x00 a\u0300newword\u0301b [[X]] newwordnewword [x]",
 ]
 PAIRS = [
