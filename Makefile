@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers bench-arm64 check-arm64 schema clean
+.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner test-runner unicode-tables schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -70,8 +70,31 @@ check-arm64: $(READY)  ## count the default artifact's instructions: no more tha
 bench-arm64: $(READY)  ## count ARM64 instructions, ours and the peers' (root once; half an hour)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64
 
+# Maven's own word on which Java it runs on; another version may build other bytes.
+define NEED_JAVA
+	@command -v mvn >/dev/null || { echo "error: there is no Maven; run: apt-get install maven" >&2; exit 1; }
+	@mvn -version 2>/dev/null | grep -q '^Java version: 17\.' || \
+	  { echo "error: Maven has no Java 17; run: apt-get install openjdk-17-jdk-headless, and set JAVA_HOME to it" >&2; exit 1; }
+endef
+EXPECTED := $(CURDIR)/android_demo/target/expected
+
+runner:  ## build benchmarks/phone/runner.jar, what runs on a phone (Java 17, Maven; 3 minutes)
+	$(NEED_JAVA)
+	mvn -q -B -f android_demo -Dmaven.test.skip=true package
+	$(PYTHON) android_demo/pack_runner.py
+
+test-runner: $(READY)  ## the Kotlin tests against Python's answers; is the jar what its sources build
+	$(NEED_JAVA)
+	$(BIN)/python tests/helpers/runner_expectations.py $(EXPECTED)
+	mvn -B --no-transfer-progress -f android_demo -Dexpected=$(EXPECTED) package
+	$(BIN)/python android_demo/pack_runner.py --check
+
 clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel
-	rm -rf build dist .typing src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist .typing android_demo/target android_demo/*/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+unicode-tables: $(READY)  ## write what the tokenizers library does to every character, for Kotlin
+	$(BIN)/python android_demo/unicode_tables.py > android_demo/core/src/main/resources/squeezebertmobile/unicode.txt
+	$(BIN)/python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json
 
 schema: $(READY)  ## write docs/manifest.schema.json from the manifest's pydantic model
 	$(BIN)/python -c 'import json; from squeezebert_mobile.artifact import Manifest; \

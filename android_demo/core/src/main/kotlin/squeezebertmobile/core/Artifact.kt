@@ -1,0 +1,168 @@
+package squeezebertmobile.core
+
+import java.io.File
+import java.io.IOException
+import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
+import java.nio.file.Files
+import java.security.MessageDigest
+
+/**
+ * An exported folder, by the rules of `squeezebert_mobile/artifact.py`.
+ *
+ * @param folder where it is.
+ * @param manifest what it says of itself.
+ */
+class Artifact private constructor(val folder: File, val manifest: Manifest) {
+    /** The file of the model. */
+    val modelPath: String get() = File(folder, manifest.modelFile).path
+
+    /** @throws ArtifactError golden.json is damaged. */
+    fun golden(): Golden = parsed(File(folder, GOLDEN_FILE), ::goldenOf)
+
+    /** A file of the artifact as a JSON object; null where the manifest does not list it. */
+    internal fun listedJson(name: String): Map<String, Any?>? =
+        if (name in manifest.files) readObject(File(folder, name)) else null
+
+    companion object {
+        /**
+         * The artifact in [folder].
+         *
+         * @param checksums whether to read every file through, and compare its SHA-256; names, links
+         *     and sizes are checked in any case.
+         * @param progress is given the bytes that were read, and those that are to be.
+         * @throws ArtifactError what is missing, changed or outside, and what to do.
+         */
+        fun open(
+            folder: File,
+            checksums: Boolean = true,
+            progress: (done: Long, all: Long) -> Unit = { _, _ -> },
+        ): Artifact {
+            if (!folder.isDirectory) {
+                throw ArtifactError("no such artifact folder: ${shown(folder.path)}")
+            }
+            val path = File(folder, MANIFEST_FILE)
+            val manifest = versioned(path, ::manifestOf)
+            checkTask(manifest)
+            val required = setOf(manifest.modelFile, GOLDEN_FILE, TOKENIZER_FILE)
+            (required - manifest.files.keys).minOrNull()?.let {
+                throw ArtifactError("${shown(path.path)} lists no $it")
+            }
+            val all = manifest.files.values.sumOf { it.bytes }
+            var done = 0L
+            for ((name, facts) in manifest.files) {
+                checkPlace(folder, name, facts)
+                if (checksums) {
+                    checkSum(File(folder, name), facts) { progress(done + it, all) }
+                    done += facts.bytes
+                }
+            }
+            return Artifact(folder, manifest)
+        }
+    }
+}
+
+private fun checkTask(manifest: Manifest) {
+    val task = TASKS[manifest.task] ?: throw ArtifactError(
+        "the artifact's manifest names an unknown task ${shown(manifest.task)}; " +
+            "choose from: ${TASKS.keys.sorted().joinToString()}",
+    )
+    val outputs = manifest.outputs.associate { it.name to it.axes.size }
+    val inputs = manifest.inputs.map { it.axes.size }.toSet()
+    val fits = outputs == task.outputs.mapValues { it.value.size } &&
+        inputs == setOf(task.inputAxes.size) &&
+        manifest.inputs.map { it.name } == INPUT_NAMES
+    if (!fits) {
+        throw ArtifactError(
+            "the artifact's manifest does not have the inputs and outputs of ${manifest.task}; " +
+                "export the checkpoint again",
+        )
+    }
+}
+
+// Files ----------------------------------------------------------------------------------------
+
+private fun checkPlace(folder: File, name: String, facts: FileFacts) {
+    val path = File(folder, name)
+    // A name with any kind of separator or drive, a dot name or a link could lead out of the folder.
+    val leads = name in setOf("", ".", "..") || name.any { it in "/\\:\u0000" }
+    if (leads || Files.isSymbolicLink(path.toPath())) {
+        throw ArtifactError(
+            "artifact file ${shown(name)} points outside its folder ${shown(folder.path)}",
+        )
+    }
+    if (!path.isFile) {
+        throw ArtifactError("artifact file ${shown(path.path)} is missing; copy or export it again")
+    }
+    if (path.length() != facts.bytes) throw changed(path)
+}
+
+private fun checkSum(path: File, facts: FileFacts, progress: (Long) -> Unit) {
+    val digest = MessageDigest.getInstance("SHA-256")
+    val buffer = ByteArray(1 shl 20)
+    var done = 0L
+    try {
+        path.inputStream().use { file ->
+            while (true) {
+                val count = file.read(buffer)
+                if (count < 0) break
+                digest.update(buffer, 0, count)
+                done += count
+                progress(done)
+            }
+        }
+    } catch (error: IOException) {
+        throw ArtifactError("artifact file ${shown(path.path)} cannot be read: ${firstLine(error)}")
+    }
+    val found = digest.digest().joinToString("") { ((it.toInt() and 0xff) + 0x100).toString(16).drop(1) }
+    if (found != facts.sha256) throw changed(path)
+}
+
+private fun changed(path: File) = ArtifactError(
+    "artifact file ${shown(path.path)} has changed since the export (its SHA-256 is not the " +
+        "manifest's); copy or export it again",
+)
+
+// JSON -----------------------------------------------------------------------------------------
+
+private fun <T> versioned(path: File, read: (Map<String, Any?>) -> T): T {
+    if (!path.exists()) {
+        throw ArtifactError("${shown(path.parent)} is not an artifact: it has no ${path.name}")
+    }
+    return parsed(path, read)
+}
+
+private fun <T> parsed(path: File, read: (Map<String, Any?>) -> T): T {
+    val data = readObject(path)
+    val version = data["schema_version"]
+    if (version != SCHEMA_VERSION) {
+        throw ArtifactError(
+            "${shown(path.path)} has schema_version ${shown(version)}, this version reads " +
+                "$SCHEMA_VERSION; export the checkpoint again with the same version",
+        )
+    }
+    try {
+        return read(data)
+    } catch (error: ShapeError) {
+        throw ArtifactError("${shown(path.path)} is damaged at ${shown(error.where)}: ${error.what}")
+    }
+}
+
+private fun readObject(path: File): Map<String, Any?> {
+    val data = try {
+        Json.parse(readUtf8(path))
+    } catch (error: IOException) {
+        throw ArtifactError("${shown(path.path)} cannot be read as JSON: ${firstLine(error)}")
+    } catch (error: JsonError) {
+        throw ArtifactError("${shown(path.path)} cannot be read as JSON: ${firstLine(error)}")
+    }
+    if (data !is Map<*, *>) throw ArtifactError("${shown(path.path)} must hold a JSON object")
+    return data.asRecord()
+}
+
+/** @throws IOException it cannot be read, or is not UTF-8. */
+fun readUtf8(path: File): String = try {
+    Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(path.readBytes())).toString()
+} catch (_: CharacterCodingException) {
+    throw IOException("it is not UTF-8 text")
+}

@@ -1,0 +1,163 @@
+package squeezebertmobile.core
+
+/** One input or output: an axis is a Long, its length, or a String, its name where it is free. */
+class TensorSpec(val name: String, val axes: List<Any>)
+
+/** A file of the artifact: its checksum in hexadecimal, and its size. */
+class FileFacts(val sha256: String, val bytes: Long)
+
+/** What manifest.json says, as far as a phone needs it. */
+class Manifest(
+    val task: String,
+    val labels: List<String>?,
+    val problemType: String?,
+    val vocabSize: Int,
+    val weights: String,
+    val format: String,
+    val precision: String,
+    val inputs: List<TensorSpec>,
+    val outputs: List<TensorSpec>,
+    val maxSequenceLength: Int,
+    val sourceName: String,
+    val files: Map<String, FileFacts>,
+) {
+    /** The name of the file that the format's runtime opens. */
+    val modelFile: String get() = MODEL_FILES.getValue(format)
+
+    /** The fixed sequence length, or null where it is free. */
+    val sequenceLength: Int? get() = (inputs[0].axes.last() as? Long)?.toInt()
+
+    /** The fixed batch size, or null where it is free. */
+    val batchSize: Int? get() = (inputs[0].axes.first() as? Long)?.toInt()
+
+    /** The most tokens of one row. */
+    val maxLength: Int get() = sequenceLength ?: maxSequenceLength
+
+    /** Whether an input is a row for each of several choices. */
+    val hasChoices: Boolean get() = "choices" in TASKS.getValue(task).inputAxes
+
+    /** The name of the label that stands at this place of the logits. */
+    fun label(place: Int): String = labels?.getOrNull(place) ?: "LABEL_$place"
+}
+
+internal const val SCHEMA_VERSION = 1L
+internal const val MANIFEST_FILE = "manifest.json"
+internal const val GOLDEN_FILE = "golden.json"
+internal const val TOKENIZER_FILE = "tokenizer.json"
+private val MODEL_FILES =
+    mapOf("onnx" to "model.onnx", "executorch" to "model.pte", "torchscript" to "model.pt")
+
+private val COUNT = whole(1)
+private val SIZE = whole(0)
+private val NOT_NEGATIVE = number(0.0..Double.MAX_VALUE)
+private val FRACTION = number(0.0..1.0)
+private val SHA256 = text(Regex("[0-9a-f]{64}"))
+
+private val TENSOR = record(
+    mapOf(
+        "name" to text(),
+        "dtype" to oneOf("int64", "float32"),
+        "axes" to items(either(text(), whole(Long.MIN_VALUE))),
+    ),
+)
+
+/** The fields of docs/manifest.schema.json. */
+private val MANIFEST = record(
+    mapOf(
+        "schema_version" to oneOf(SCHEMA_VERSION),
+        "task" to text(),
+        "labels" to nullable(items(text())),
+        "problem_type" to nullable(
+            oneOf("regression", "single_label_classification", "multi_label_classification"),
+        ),
+        "model" to record(
+            mapOf(
+                "type" to oneOf("squeezebert", "bert"),
+                "layers" to COUNT,
+                "hidden" to COUNT,
+                "heads" to COUNT,
+                "groups" to values(COUNT),
+                "parameters" to COUNT,
+                "vocab_size" to COUNT,
+            ),
+        ),
+        "parts" to values(
+            record(mapOf("parameters" to SIZE, "checkpoint_bytes" to SIZE, "bytes" to SIZE)),
+        ),
+        "weights" to oneOf("trained", "random"),
+        "format" to oneOf("onnx", "executorch", "torchscript"),
+        "precision" to oneOf("fp32", "fp16", "int8", "int4"),
+        "inputs" to items(TENSOR),
+        "outputs" to items(TENSOR),
+        "max_sequence_length" to COUNT,
+        "source" to record(
+            mapOf("name" to text(), "sha256" to SHA256, "license" to nullable(text())),
+            optional = setOf("license"),
+        ),
+        "quantization" to nullable(
+            record(
+                mapOf(
+                    "weights" to text(),
+                    "embeddings" to text(),
+                    "activations" to text(),
+                    "engine" to nullable(text()),
+                    "kept" to values(text()),
+                    "approximated" to values(text()),
+                ),
+                optional = setOf("engine", "kept", "approximated"),
+            ),
+        ),
+        "operators" to values(COUNT),
+        "delegated" to values(COUNT),
+        "planned_bytes" to nullable(COUNT),
+        "files" to values(record(mapOf("sha256" to SHA256, "bytes" to SIZE))),
+        "parity" to record(
+            mapOf(
+                "outputs" to values(
+                    record(
+                        mapOf(
+                            "max_abs_diff" to NOT_NEGATIVE,
+                            "mean_cosine" to number(),
+                            "min_cosine" to number(),
+                            "tolerance" to text(),
+                        ),
+                    ),
+                ),
+                "top1_agreement" to nullable(FRACTION),
+                "answers" to SIZE,
+                "answers_undecided" to SIZE,
+                "texts" to SIZE,
+            ),
+        ),
+        "versions" to values(text()),
+    ),
+    optional = setOf("problem_type", "delegated", "planned_bytes"),
+)
+
+/** @throws ShapeError a field is missing, unknown or wrong. */
+internal fun manifestOf(data: Map<String, Any?>): Manifest {
+    MANIFEST.check(data, "")
+    return Manifest(
+        task = data["task"] as String,
+        labels = data.texts("labels"),
+        problemType = data["problem_type"] as String?,
+        vocabSize = data.record("model").int("vocab_size"),
+        weights = data["weights"] as String,
+        format = data["format"] as String,
+        precision = data["precision"] as String,
+        inputs = data.tensors("inputs"),
+        outputs = data.tensors("outputs"),
+        maxSequenceLength = data.int("max_sequence_length"),
+        sourceName = data.record("source")["name"] as String,
+        files = data.record("files").mapValues { (_, facts) ->
+            val found = facts.asRecord()
+            FileFacts(found["sha256"] as String, found["bytes"] as Long)
+        },
+    )
+}
+
+private fun Map<String, Any?>.tensors(name: String): List<TensorSpec> =
+    (getValue(name) as List<*>).map {
+        val spec = it.asRecord()
+        TensorSpec(spec["name"] as String, (spec["axes"] as List<*>).map { axis -> axis as Any })
+    }

@@ -1,0 +1,28 @@
+package squeezebertmobile.core
+
+/** Every model takes these, as int64, in this order. */
+internal val INPUT_NAMES = listOf("input_ids", "attention_mask", "token_type_ids")
+
+/** A task: the axes of its inputs, and its float32 outputs with theirs. */
+internal class Task(val inputAxes: List<String>, val outputs: Map<String, List<String>>)
+
+private val TOKENS = listOf("batch", "sequence")
+
+/** The six tasks, by their Hugging Face names. */
+internal val TASKS = mapOf(
+    "feature-extraction" to Task(
+        TOKENS,
+        mapOf(
+            "last_hidden_state" to listOf("batch", "sequence", "hidden"),
+            "pooler_output" to listOf("batch", "hidden"),
+        ),
+    ),
+    "fill-mask" to Task(TOKENS, mapOf("logits" to listOf("batch", "sequence", "vocab"))),
+    "text-classification" to Task(TOKENS, mapOf("logits" to listOf("batch", "labels"))),
+    "multiple-choice" to Task(
+        listOf("batch", "choices", "sequence"),
+        mapOf("logits" to listOf("batch", "choices")),
+    ),
+    "token-classification" to Task(TOKENS, mapOf("logits" to listOf("batch", "sequence", "labels"))),
+    "question-answering" to Task(TOKENS, mapOf("start_logits" to TOKENS, "end_logits" to TOKENS)),
+)

@@ -1,0 +1,43 @@
+package squeezebertmobile.core
+
+/** A label and its score: a probability, or for regression the value itself. */
+class Label(val label: String, val score: Double)
+
+/** The best labels of a text, best first; [tokensCut] tokens of it were not read. */
+class TextClassificationResult(val labels: List<Label>, val tokensCut: Int)
+
+private val FUNCTIONS: Map<String, (FloatArray) -> DoubleArray> =
+    mapOf("softmax" to ::softmax, "sigmoid" to ::sigmoid, "none" to ::unchanged)
+
+/** Labels texts, or pairs of texts. */
+class TextClassification(private val model: Model) {
+    /**
+     * @param topK how many labels to give, best first; null gives all.
+     * @param functionToApply "softmax", "sigmoid" or "none"; null is what the model was trained for.
+     * @throws InputError a text or an option cannot be used.
+     */
+    fun classify(
+        text: String,
+        pair: String? = null,
+        topK: Int? = 1,
+        functionToApply: String? = null,
+    ): TextClassificationResult {
+        checkCount("topK", topK, 1)
+        checkText(text)
+        pair?.let { checkText(it, "pair") }
+        val name = functionToApply ?: usualFunction()
+        val function = FUNCTIONS[name]
+            ?: throw InputError("unknown function ${shown(name)}; choose from: ${FUNCTIONS.keys.joinToString()}")
+        val row = model.row(text, pair)
+        val scores = function(model.outputs(listOf(row)).getValue("logits").values)
+        val labels = best(scores, topK).map { Label(model.manifest.label(it), scores[it]) }
+        return TextClassificationResult(labels, row.tokensCut)
+    }
+
+    private fun usualFunction(): String = when {
+        model.manifest.problemType == "regression" -> "none"
+        model.manifest.problemType == "multi_label_classification" -> "sigmoid"
+        model.manifest.labels?.size == 1 -> "sigmoid"
+        else -> "softmax"
+    }
+}

@@ -1,0 +1,133 @@
+package squeezebertmobile.core
+
+/**
+ * A token, or with an aggregation a run of them, and its label.
+ *
+ * @param start where it begins in the text, in characters (code points).
+ * @param end where it ends.
+ * @param index the token's place in the model's row; null for a run.
+ */
+class Entity(
+    val label: String,
+    val score: Double,
+    val word: String,
+    val start: Int,
+    val end: Int,
+    val index: Int?,
+)
+
+/** The labelled parts of a text, in its order; [tokensCut] tokens of it were not read. */
+class TokenClassificationResult(val entities: List<Entity>, val tokensCut: Int)
+
+/** How neighbouring tokens are joined: docs of the Python pipeline's aggregation_strategy. */
+enum class Aggregation(internal val ofWord: ((List<DoubleArray>) -> DoubleArray)?) {
+    NONE(null),
+    SIMPLE(null),
+    FIRST({ it[0] }),
+    AVERAGE({ scores -> DoubleArray(scores[0].size) { label -> scores.sumOf { it[label] } / scores.size } }),
+    MAX({ scores -> scores.maxBy { it.max() } }),
+}
+
+private class LabelledToken(
+    val word: String,
+    val scores: DoubleArray,
+    val start: Int,
+    val end: Int,
+    val index: Int,
+    val continues: Boolean,
+)
+
+/** Finds the labelled parts of texts. */
+class TokenClassification(private val model: Model) {
+    /**
+     * @param ignoredLabels the labels that are left out.
+     * @throws InputError the text cannot be used.
+     */
+    fun find(
+        text: String,
+        aggregation: Aggregation = Aggregation.NONE,
+        ignoredLabels: Set<String> = setOf("O"),
+    ): TokenClassificationResult {
+        checkText(text)
+        val row = model.row(text)
+        val logits = model.outputs(listOf(row)).getValue("logits")
+        val entities = entities(tokens(text, row, logits), aggregation)
+        return TokenClassificationResult(entities.filter { it.label !in ignoredLabels }, row.tokensCut)
+    }
+
+    private fun tokens(text: String, row: Row, logits: FloatTensor): List<LabelledToken> {
+        val characters = codePoints(text)
+        val segment = row.segments[0]
+        val first = row.firstPosition(0)
+        return (0 until row.spans[0].stop).map { place ->
+            val (start, end) = segment.starts[place] to segment.ends[place]
+            val isUnknown = segment.ids[place] == model.tokenizer.unknownId
+            val token = checkNotNull(model.tokenizer.tokenOf(segment.ids[place]))
+            LabelledToken(
+                word = if (isUnknown) part(characters, start, end) else token,
+                scores = softmax(logits[first + place].values),
+                start = start,
+                end = end,
+                index = first + place,
+                continues = token.startsWith(CONTINUES) && !isUnknown,
+            )
+        }
+    }
+
+    private fun entities(tokens: List<LabelledToken>, aggregation: Aggregation): List<Entity> {
+        val ofWord = aggregation.ofWord
+        val entities = if (ofWord == null) {
+            tokens.map { entity(listOf(it), it.scores, it.index) }
+        } else {
+            words(tokens).map { word -> entity(word, ofWord(word.map { it.scores }), null) }
+        }
+        return if (aggregation == Aggregation.NONE) entities else groups(entities).map { join(it) }
+    }
+
+    private fun entity(tokens: List<LabelledToken>, scores: DoubleArray, index: Int?): Entity {
+        val best = largest(scores.size) { scores[it] }
+        val words = tokens.map { it.word }
+        return Entity(
+            label = model.manifest.label(best),
+            score = scores[best],
+            word = if (index != null) words[0] else model.tokenizer.join(words),
+            start = tokens.first().start,
+            end = tokens.last().end,
+            index = index,
+        )
+    }
+
+    private fun join(group: List<Entity>) = Entity(
+        label = group[0].label.substringAfter('-'),
+        score = group.sumOf { it.score } / group.size,
+        word = model.tokenizer.join(group.map { it.word }),
+        start = group.first().start,
+        end = group.last().end,
+        index = null,
+    )
+}
+
+/** The characters from [start] to [end]; nothing where they are in the wrong order. */
+internal fun part(characters: IntArray, start: Int, end: Int): String =
+    if (start < end) String(characters, start, end - start) else ""
+
+private fun words(tokens: List<LabelledToken>): List<List<LabelledToken>> {
+    val words = ArrayList<ArrayList<LabelledToken>>()
+    for (token in tokens) {
+        if (token.continues && words.isNotEmpty()) words.last().add(token) else words.add(arrayListOf(token))
+    }
+    return words
+}
+
+private fun groups(entities: List<Entity>): List<List<Entity>> {
+    val groups = ArrayList<ArrayList<Entity>>()
+    for (entity in entities) {
+        val goesOn = groups.isNotEmpty() && !entity.label.startsWith("B-") &&
+            tag(entity) == tag(groups.last().last())
+        if (goesOn) groups.last().add(entity) else groups.add(arrayListOf(entity))
+    }
+    return groups
+}
+
+private fun tag(entity: Entity): String =
+    if (entity.label.startsWith("B-") || entity.label.startsWith("I-")) entity.label.drop(2) else entity.label

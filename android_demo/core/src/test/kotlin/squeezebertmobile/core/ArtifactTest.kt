@@ -1,0 +1,216 @@
+package squeezebertmobile.core
+
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Rule
+import org.junit.Test
+import org.junit.rules.TemporaryFolder
+import java.io.File
+import java.nio.file.Files
+import java.security.MessageDigest
+
+class ArtifactTest {
+    @get:Rule
+    val temporary = TemporaryFolder()
+
+    private fun copy(name: String = "text-classification"): File =
+        File(temporary.root, "artifact").also { expected("artifacts/$name").copyRecursively(it) }
+
+    private fun assertRefused(folder: File, message: String, open: () -> Any? = { Artifact.open(folder) }) {
+        val error = assertThrows(ArtifactError::class.java) { open() }
+        assertEquals(message, checkNotNull(error.message).replace(folder.path, "FOLDER"))
+    }
+
+    /** Changes the manifest; the files' facts stay right. */
+    private fun rewrite(folder: File, change: (MutableMap<String, Any?>) -> Unit) {
+        val path = File(folder, MANIFEST_FILE)
+        path.writeText(Json.write(readJson(path).toMutableMap().also(change)))
+    }
+
+    /** Changes a file, and what the manifest says of it. */
+    private fun replace(folder: File, name: String, content: String) {
+        File(folder, name).writeText(content)
+        val sum = MessageDigest.getInstance("SHA-256").digest(content.toByteArray())
+            .joinToString("") { "%02x".format(it) }
+        rewrite(folder) { manifest ->
+            val facts = mapOf("sha256" to sum, "bytes" to content.toByteArray().size.toLong())
+            manifest["files"] = manifest.record("files") + (name to facts)
+        }
+    }
+
+    @Test
+    fun `a sound artifact is read, and its progress told`() {
+        val told = ArrayList<Pair<Long, Long>>()
+        val manifest = Artifact.open(copy()) { done, all -> told.add(done to all) }.manifest
+        assertEquals("text-classification", manifest.task)
+        assertEquals(listOf("O", "B-PER", "I-PER", "B-LOC", "I-LOC"), manifest.labels)
+        assertEquals(40, manifest.maxSequenceLength)
+        assertEquals(null, manifest.sequenceLength)
+        assertEquals("LABEL_7", manifest.label(7))
+        assertEquals(told.last().second, told.last().first)
+        assertEquals(12, artifact("fixed").manifest.sequenceLength)
+    }
+
+    @Test
+    fun `what is not there is named`() {
+        val folder = copy()
+        assertRefused(File("/nowhere"), "no such artifact folder: 'FOLDER'")
+        assertRefused(temporary.root, "'FOLDER' is not an artifact: it has no manifest.json")
+        File(folder, "vocab.txt").delete()
+        assertRefused(folder, "artifact file 'FOLDER/vocab.txt' is missing; copy or export it again")
+        rewrite(folder) { it["files"] = it.record("files") - "golden.json" - "vocab.txt" }
+        assertRefused(folder, "'FOLDER/manifest.json' lists no golden.json")
+    }
+
+    @Test
+    fun `a changed file is refused`() {
+        val folder = copy()
+        val model = File(folder, "model.onnx")
+        val changed = "artifact file 'FOLDER/model.onnx' has changed since the export (its SHA-256 is not the " +
+            "manifest's); copy or export it again"
+        val bytes = model.readBytes()
+        model.writeBytes(bytes.also { it[it.size / 2] = (it[it.size / 2] + 1).toByte() })
+        assertRefused(folder, changed)
+        Artifact.open(folder, checksums = false)
+        model.appendText("x")
+        assertRefused(folder, changed) { Artifact.open(folder, checksums = false) }
+    }
+
+    @Test
+    fun `links and names that lead out of the folder are refused`() {
+        val folder = copy()
+        val outside = File(temporary.root, "outside.txt").also { it.writeText("x") }
+        val vocab = File(folder, "vocab.txt")
+        val facts = readJson(File(folder, MANIFEST_FILE)).record("files").getValue("vocab.txt")
+        vocab.renameTo(outside)
+        Files.createSymbolicLink(vocab.toPath(), outside.toPath())
+        assertRefused(folder, "artifact file 'vocab.txt' points outside its folder 'FOLDER'")
+        for (name in listOf("../outside.txt", "a\\b", "c:d", "..", ".", "", "nul\u0000")) {
+            rewrite(folder) { it["files"] = it.record("files") - "vocab.txt" - names + (name to facts) }
+            val shown = name.replace("\u0000", "\\u0000")
+            assertRefused(folder, "artifact file '$shown' points outside its folder 'FOLDER'")
+        }
+    }
+
+    private val names = setOf("../outside.txt", "a\\b", "c:d", "..", ".", "", "nul\u0000")
+
+    @Test
+    fun `a manifest that is no manifest is refused`() {
+        val folder = copy()
+        val path = File(folder, MANIFEST_FILE)
+        rewrite(folder) { it["schema_version"] = 2L }
+        assertRefused(
+            folder,
+            "'FOLDER/manifest.json' has schema_version 2, this version reads 1; " +
+                "export the checkpoint again with the same version",
+        )
+        rewrite(folder) {
+            it["schema_version"] = 1L
+            it["model"] = it.record("model") + ("layers" to 0L)
+        }
+        assertRefused(folder, "'FOLDER/manifest.json' is damaged at 'model.layers': 0 is not at least 1")
+        path.writeText("[]")
+        assertRefused(folder, "'FOLDER/manifest.json' must hold a JSON object")
+        path.writeText("{")
+        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: a key must be a text (character 1)")
+        path.writeBytes(byteArrayOf('"'.code.toByte(), -1))
+        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: it is not UTF-8 text")
+    }
+
+    @Test
+    fun `a manifest that does not fit its task is refused`() {
+        val folder = copy()
+        rewrite(folder) { it["task"] = "translation" }
+        val tasks = "feature-extraction, fill-mask, multiple-choice, question-answering, text-classification, " +
+            "token-classification"
+        assertRefused(folder, "the artifact's manifest names an unknown task 'translation'; choose from: $tasks")
+        rewrite(folder) { it["task"] = "question-answering" }
+        assertRefused(
+            folder,
+            "the artifact's manifest does not have the inputs and outputs of question-answering; " +
+                "export the checkpoint again",
+        )
+    }
+
+    @Test
+    fun `Python and Kotlin accept the same manifests and golden files`() {
+        val cases = (Json.parse(readUtf8(expected("damaged.json"))) as List<*>).map { it.asRecord() }
+        for (case in cases) {
+            val data = Json.parse(case.text("text")).asRecord()
+            val accepted = try {
+                if (case["file"] == MANIFEST_FILE) manifestOf(data) else goldenOf(data)
+                true
+            } catch (_: ShapeError) {
+                false
+            }
+            assertEquals("${case["file"]}: ${case.text("text").take(3000)}", case["accepted"], accepted)
+        }
+        assertTrue(cases.count { it["accepted"] == true } > 50)
+        assertTrue(cases.count { it["accepted"] == false } > 500)
+    }
+
+    @Test
+    fun `a tokenizer that cannot be used is refused`() {
+        val folder = copy()
+        val sound = readJson(File(folder, TOKENIZER_FILE))
+        val model = sound.record("model")
+        fun assertTokenizer(changed: Map<String, Any?>, message: String) {
+            replace(folder, TOKENIZER_FILE, Json.write(changed))
+            assertRefused(folder, message) { tokenizerOf(Artifact.open(folder)) }
+        }
+        fun damaged(what: String) = "the tokenizer is damaged at $what; export the checkpoint again"
+        assertTokenizer(sound - "model", damaged("'model': it is missing"))
+        assertTokenizer(
+            sound + ("model" to model + ("type" to "BPE")),
+            damaged("'model.type': 'BPE' is none of WordPiece"),
+        )
+        val vocab = model.record("vocab")
+        assertTokenizer(
+            sound + ("model" to model + ("vocab" to vocab - "[UNK]")),
+            damaged("'vocab': it has no '[UNK]' (unk_token)"),
+        )
+        assertTokenizer(
+            sound + ("model" to model + ("vocab" to vocab + ("dog" to -1L))),
+            damaged("'model.vocab.dog': -1 is not from 0 to 2147483647"),
+        )
+        assertTokenizer(sound + ("model" to model + ("vocab" to emptyMap<String, Any?>())), damaged("'model.vocab': it is empty"))
+        assertTokenizer(
+            sound + ("model" to model + ("vocab" to vocab + ("surplus" to 64L))),
+            "the tokenizer of 'FOLDER' has 65 tokens, but its model only 64; export the checkpoint again",
+        )
+        val token = mapOf(
+            "id" to 5L, "content" to "\u0301", "single_word" to false, "lstrip" to false,
+            "rstrip" to false, "normalized" to true, "special" to false,
+        )
+        val added = sound["added_tokens"] as List<*>
+        assertTokenizer(
+            sound + ("added_tokens" to added + token),
+            "the added token '\u0301' has nothing left when it is normalized; export the checkpoint again without it",
+        )
+        assertTokenizer(
+            sound + ("added_tokens" to added + added),
+            damaged("'added_tokens': '[PAD]' is there twice, or empty"),
+        )
+        assertTokenizer(
+            sound + ("normalizer" to mapOf("lowercase" to 1L)),
+            damaged("'normalizer.lowercase': 1 is neither true nor false"),
+        )
+        replace(folder, "added_tokens.json", "{}")
+        assertRefused(
+            folder,
+            "the artifact lists added_tokens.json, which no export writes; export the checkpoint again",
+        ) { tokenizerOf(Artifact.open(folder)) }
+    }
+
+    @Test
+    fun `settings of the tokenizer that no export writes are refused`() {
+        val folder = copy()
+        replace(folder, "tokenizer_config.json", """{"added_tokens_decoder": {}}""")
+        assertRefused(
+            folder,
+            "the tokenizer is damaged at 'tokenizer_config.json.added_tokens_decoder': there is no such field; " +
+                "export the checkpoint again",
+        ) { tokenizerOf(Artifact.open(folder)) }
+    }
+}

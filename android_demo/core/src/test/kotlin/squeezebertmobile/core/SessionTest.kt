@@ -1,0 +1,199 @@
+package squeezebertmobile.core
+
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Rule
+import org.junit.Test
+import org.junit.rules.TemporaryFolder
+import java.io.File
+
+class SessionTest {
+    @get:Rule
+    val temporary = TemporaryFolder()
+
+    /** A copy whose manifest says something else; files are not checked again. */
+    private fun changed(name: String, change: (Map<String, Any?>) -> Map<String, Any?>): Artifact {
+        val folder = File(temporary.root, "changed")
+        expected("artifacts/$name").copyRecursively(folder, overwrite = true)
+        val path = File(folder, MANIFEST_FILE)
+        path.writeText(Json.write(change(readJson(path))))
+        return Artifact.open(folder, checksums = false)
+    }
+
+    private fun format(name: String, file: String): Artifact {
+        return changed("text-classification") { manifest ->
+            val files = manifest.record("files")
+            File(temporary.root, "changed/$file").writeText("no model")
+            val facts = mapOf("sha256" to "0".repeat(64), "bytes" to 8L)
+            manifest + mapOf("format" to name, "files" to files + (file to facts))
+        }
+    }
+
+    @Test
+    fun `golden texts have the answers and the ids of where they were made`() {
+        for (name in checkNotNull(expected("artifacts").list())) {
+            val artifact = artifact(name)
+            val told = ArrayList<Int>()
+            openSession(artifact, threads = 1).use { session ->
+                val checks = checkGolden(session, artifact.manifest, artifact.golden()) { done, _ -> told.add(done) }
+                assertEquals(artifact.manifest.outputs.map { it.name }, checks.map { it.output })
+                checks.forEach { assertTrue("$name ${it.output} ${it.maxAbsDiff}", it.holds) }
+            }
+            assertEquals((1..8).toList(), told)
+            checkGoldenIds(tokenizerOf(artifact), artifact.golden())
+        }
+    }
+
+    @Test
+    fun `other answers than the golden ones are seen`() {
+        val artifact = artifact("text-classification")
+        val golden = artifact.golden()
+        val shifted = shiftedBy(golden, 1f)
+        openSession(artifact, threads = 1).use { session ->
+            val check = checkGolden(session, artifact.manifest, shifted).single()
+            assertFalse(check.holds)
+            assertEquals(1.0, check.maxAbsDiff, 0.1)
+            assertEquals(8, check.sameAnswers)
+            assertFalse(checkGolden(session, artifact.manifest, shiftedBy(golden, Float.NaN)).single().holds)
+        }
+        val other = artifact("demo")
+        val error = assertThrows(ArtifactError::class.java) { checkGoldenIds(tokenizerOf(other), golden) }
+        assertTrue(error.message, error.message!!.startsWith("golden.json has other ids than this tokenizer makes of"))
+    }
+
+    private fun shiftedBy(golden: Golden, shift: Float) = Golden(
+        golden.tolerance,
+        golden.texts.map { text ->
+            GoldenText(
+                text.texts, text.inputIds, text.attentionMask, text.tokenTypeIds,
+                text.outputs.mapValues { (_, stored) ->
+                    val values = stored.values.map { it + shift }.toFloatArray()
+                    GoldenOutput(stored.shape, stored.indices, values, stored.top)
+                },
+            )
+        },
+    )
+
+    @Test
+    fun `golden answers of another model are refused`() {
+        val artifact = artifact("text-classification")
+        val ours = artifact.golden()
+        openSession(artifact, threads = 1).use { session ->
+            fun assertMisfit(golden: Golden, message: String) {
+                val error = assertThrows(ArtifactError::class.java) { checkGolden(session, artifact.manifest, golden) }
+                assertEquals("golden.json $message; export the checkpoint again", error.message)
+            }
+            fun with(change: (GoldenOutput) -> GoldenOutput) = Golden(
+                ours.tolerance,
+                ours.texts.take(1).map { text ->
+                    GoldenText(
+                        text.texts, text.inputIds, text.attentionMask, text.tokenTypeIds,
+                        text.outputs.mapValues { change(it.value) },
+                    )
+                },
+            )
+            assertMisfit(Golden(ours.tolerance, emptyList()), "does not have texts with the outputs logits")
+            assertMisfit(
+                with { GoldenOutput(intArrayOf(1, 2), it.indices, it.values, it.top) },
+                "has logits in the shape [1, 2], the model gives [1, 5]",
+            )
+            assertMisfit(
+                with { GoldenOutput(it.shape, intArrayOf(5), floatArrayOf(0f), it.top) },
+                "has values of logits that stand nowhere in it",
+            )
+            val text = ours.texts[0]
+            val ids = listOf(longArrayOf(64))
+            val beyond = GoldenText(text.texts, ids, listOf(longArrayOf(1)), listOf(longArrayOf(0)), text.outputs)
+            assertMisfit(
+                Golden(ours.tolerance, listOf(beyond)),
+                "has an input that the model does not take: 'input_ids' holds 64, but this model takes 0 to 63",
+            )
+        }
+    }
+
+    @Test
+    fun `inputs that the model does not take are refused`() {
+        val manifest = artifact("fixed").manifest
+        fun assertRefused(message: String, ids: List<LongArray>, mask: List<LongArray>? = null) {
+            val error = assertThrows(InputError::class.java) { Feed.of(manifest, ids, mask) }
+            assertEquals(message, error.message)
+        }
+        val row = LongArray(12)
+        assertRefused("'input_ids' has no tokens", listOf(LongArray(0)))
+        assertRefused("'input_ids' has shape [1, 3], but this model takes [batch, 12]", listOf(LongArray(3)))
+        assertRefused("the rows of 'input_ids' have not the lengths of 'input_ids'", listOf(row, LongArray(3)))
+        assertRefused("the rows of 'attention_mask' have not the lengths of 'input_ids'", listOf(row), emptyList())
+        assertRefused("'attention_mask' holds 2, but this model takes 0 to 1", listOf(row), listOf(LongArray(12) { 2 }))
+        val free = artifact("text-classification").manifest
+        val error = assertThrows(InputError::class.java) { Feed.of(free, listOf(LongArray(41))) }
+        assertEquals("'input_ids' has 41 tokens a row, but this model takes at most 40", error.message)
+    }
+
+    @Test
+    fun `a prepared run can be repeated`() {
+        val artifact = artifact("demo")
+        openSession(artifact, threads = 2).use { session ->
+            val feed = Feed.of(artifact.manifest, listOf(LongArray(16) { it + 5L }))
+            session.prepare(feed).use { prepared -> repeat(3) { prepared.run() } }
+            assertEquals(listOf(1, 12), session.run(feed).getValue("logits").shape.toList())
+        }
+    }
+
+    @Test
+    fun `models that cannot be loaded are refused`() {
+        val threads = assertThrows(InputError::class.java) { openSession(artifact("demo"), threads = 0) }
+        assertEquals("threads=0 must be from 1 to 64", threads.message)
+        val torchscript = assertThrows(ArtifactError::class.java) { openSession(format("torchscript", "model.pt"), 1) }
+        assertEquals(
+            "a phone cannot run torchscript: PyTorch Mobile is no longer maintained; " +
+                "export the checkpoint with --format onnx or --format executorch",
+            torchscript.message,
+        )
+        val damaged = changed("demo") { it }
+        File(damaged.modelPath).writeText("no model")
+        val broken = assertThrows(ModelError::class.java) { openSession(damaged, 1) }
+        assertTrue(broken.message, broken.message!!.startsWith("ONNX Runtime 1.29.0 cannot load '${damaged.modelPath}'"))
+        val renamed = changed("text-classification") { manifest ->
+            val outputs = (manifest["outputs"] as List<*>).map { it.asRecord() + ("name" to "logits") }
+            manifest + ("outputs" to outputs)
+        }
+        File(renamed.modelPath).delete()
+        expected("artifacts/question-answering/model.onnx").copyTo(File(renamed.modelPath))
+        val other = assertThrows(ArtifactError::class.java) { openSession(renamed, 1) }
+        assertEquals(
+            "'${renamed.modelPath}' has the outputs [end_logits, start_logits], but its manifest says [logits]; " +
+                "export the checkpoint again",
+            other.message,
+        )
+    }
+
+    @Test
+    fun `ExecuTorch is reached as far as its stub`() {
+        val error = assertThrows(ModelError::class.java) { openSession(format("executorch", "model.pte"), 1) }
+        assertTrue(error.message, error.message!!.startsWith("ExecuTorch cannot load '"))
+        assertTrue(error.message, error.message!!.contains("a stub"))
+    }
+
+    @Test
+    fun `a native library of another version is refused`() {
+        val error = assertThrows(LibraryError::class.java) { checkVersion("1.26.0") }
+        assertEquals(
+            "the native library is ONNX Runtime 1.26.0, but its Java classes here are of 1.29.0; " +
+                "give the library of that version",
+            error.message,
+        )
+    }
+
+    @Test
+    fun `a library that is not there is named`() {
+        val error = assertThrows(LibraryError::class.java) {
+            withLibrary("ONNX Runtime") { throw UnsatisfiedLinkError("dlopen failed: no libonnxruntime.so\nmore") }
+        }
+        assertEquals(
+            "ONNX Runtime's Java classes or native library cannot be loaded: dlopen failed: no libonnxruntime.so",
+            error.message,
+        )
+    }
+}

@@ -1,0 +1,70 @@
+"""Puts the runner's jar together, and says which sources it was made of.
+
+    python android_demo/pack_runner.py           write benchmarks/phone/runner.jar
+    python android_demo/pack_runner.py --check   see that it is what would be written
+
+The jar holds the dex that Maven has built, the Unicode tables, and the SHA-256 of the sources. It
+is the same, byte for byte, wherever it is built: its entries are not compressed and have no date.
+"""
+
+import hashlib
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+JAR = HERE.parent / "benchmarks" / "phone" / "runner.jar"
+DEX = HERE / "runner" / "target" / "r8" / "dex" / "classes.dex"
+TABLES = HERE / "core" / "src" / "main" / "resources" / "squeezebertmobile" / "unicode.txt"
+
+#: What the jar's bytes depend on.
+SOURCES = ("pom.xml", "*/pom.xml", "*/*.pro", "*/src/main/**/*", "pack_runner.py")
+SUM_ENTRY = "sources.sha256"
+MOST_BYTES = 400_000
+
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def sources_sha256() -> str:
+    """Over the names and contents of all sources, whatever the line ends of the checkout."""
+    digest = hashlib.sha256()
+    paths = {path for pattern in SOURCES for path in HERE.glob(pattern) if path.is_file()}
+    for path in sorted(paths, key=lambda each: each.relative_to(HERE).as_posix()):
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(f"{path.relative_to(HERE).as_posix()}\n{len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def packed() -> bytes:
+    """The jar of what Maven has built."""
+    entries = {
+        "classes.dex": DEX.read_bytes(),
+        "squeezebertmobile/unicode.txt": TABLES.read_bytes(),
+        SUM_ENTRY: f"{sources_sha256()}\n".encode(),
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as jar:
+        for name, content in entries.items():
+            jar.writestr(zipfile.ZipInfo(name, _NO_DATE), content)
+    return out.getvalue()
+
+
+def main(arguments: list[str]) -> str | None:
+    """Write or check the jar; what is wrong with it, in one line."""
+    jar = packed()
+    if len(jar) > MOST_BYTES:
+        return f"error: the runner has {len(jar)} bytes, at most {MOST_BYTES} are wanted"
+    if "--check" in arguments:
+        if JAR.read_bytes() != jar:
+            return f"error: {JAR.name} is not what its sources build; run: make runner"
+        return None
+    JAR.parent.mkdir(exist_ok=True)
+    JAR.write_bytes(jar)
+    print(f"{JAR.relative_to(HERE.parent)}: {len(jar):,} bytes")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+package squeezebertmobile.runner
+
+import squeezebertmobile.core.ArtifactError
+import squeezebertmobile.core.InputError
+import squeezebertmobile.core.LibraryError
+import squeezebertmobile.core.ModelError
+import squeezebertmobile.core.ONNX_RUNTIME_VERSION
+import squeezebertmobile.core.SqueezeBertMobileError
+import squeezebertmobile.core.firstLine
+import java.io.File
+
+/** The version of docs/runner.md that this speaks; computer and phone must agree. */
+const val PROTOCOL = 1L
+
+/** The job, or one of its commands, is wrong. */
+class JobError(message: String) : Exception(message)
+
+/** The computer speaks another version. */
+class ProtocolError(message: String) : Exception(message)
+
+/** The golden answers are not those of this machine. */
+class GoldenError(message: String) : Exception(message)
+
+/** The kinds of errors that docs/runner.md lists; another one is "internal". */
+private val KINDS: Map<Class<out Throwable>, String> = mapOf(
+    ProtocolError::class.java to "protocol",
+    JobError::class.java to "job",
+    ArtifactError::class.java to "artifact",
+    InputError::class.java to "job",
+    LibraryError::class.java to "library",
+    ModelError::class.java to "model",
+    GoldenError::class.java to "golden",
+    OutOfMemoryError::class.java to "memory",
+)
+
+internal fun kindOf(error: Throwable): String = KINDS[error.javaClass] ?: "internal"
+
+internal fun messageOf(error: Throwable): String = when (kindOf(error)) {
+    "memory" -> "the Java heap of ${Runtime.getRuntime().maxMemory() shr 20} MB is full"
+    "internal" -> "${error.javaClass.name}: ${firstLine(error)}"
+    else -> if (error is SqueezeBertMobileError) error.message.orEmpty() else firstLine(error)
+}
+
+/** Who is speaking. */
+internal fun hello(): Map<String, Any?> = mapOf(
+    "protocol" to PROTOCOL,
+    "onnxruntime" to ONNX_RUNTIME_VERSION,
+    "os" to System.getProperty("os.name"),
+    "arch" to System.getProperty("os.arch"),
+    "vm" to "${System.getProperty("java.vm.name")} ${System.getProperty("java.vm.version")}",
+    "pid" to File("/proc/self").canonicalFile.name.toLongOrNull(),
+)

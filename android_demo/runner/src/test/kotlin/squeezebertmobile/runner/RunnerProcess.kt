@@ -1,0 +1,65 @@
+package squeezebertmobile.runner
+
+import squeezebertmobile.core.Json
+import squeezebertmobile.core.asRecord
+import java.io.File
+import java.util.concurrent.TimeUnit
+
+/** What Python has written for these tests: `make test-runner` does it first. */
+internal fun expected(name: String): File {
+    val file = File(checkNotNull(System.getProperty("expected")), name)
+    check(file.exists()) { "$file is not there; run: make test-runner" }
+    return file
+}
+
+/** What a runner told, line by line, and how it ended. */
+internal class Told(val lines: List<Map<String, Any?>>, val exit: Int, val stderr: String) {
+    val events: List<Any?> get() = lines.map { it["event"] }
+
+    fun only(event: String): Map<String, Any?> = lines.single { it["event"] == event }
+
+    /** The error's kind and message. */
+    val error: Pair<Any?, Any?> get() = lines.last().let { it["kind"] to it["message"] }
+}
+
+/** The runner in a JVM of its own. */
+internal class RunnerProcess(
+    private val folder: File,
+    private val classPath: String = System.getProperty("java.class.path"),
+    private val options: List<String> = emptyList(),
+) {
+    /** A job that is right, with changes. */
+    fun job(vararg changes: Pair<String, Any?>): Map<String, Any?> = mapOf(
+        "protocol" to 1,
+        "artifact" to expected("artifacts/demo").path,
+        "format" to "onnx",
+        "threads" to 1,
+        "libraries" to null,
+        "checksums" to true,
+        "golden" to true,
+        "inputs" to mapOf("16" to listOf((5L..20L).toList())),
+        "commands" to listOf(mapOf("do" to "end", "id" to "last")),
+    ) + changes
+
+    fun start(job: Map<String, Any?>): Process {
+        val path = File(folder, "job.json").also { it.writeText(Json.write(job)) }
+        return start(path.path)
+    }
+
+    fun start(vararg arguments: String): Process {
+        val java = File(System.getProperty("java.home"), "bin/java").path
+        val command = listOf(java, "-Xshare:auto", "-cp", classPath) + options + "squeezebertmobile.runner.Main" + arguments
+        return ProcessBuilder(command).redirectError(File(folder, "stderr.txt")).start()
+    }
+
+    /** Runs a job to its end; [input] is what the computer sends. */
+    fun run(job: Map<String, Any?>, input: String = ""): Told = finish(start(job), input)
+
+    fun finish(process: Process, input: String = ""): Told {
+        process.outputStream.bufferedWriter().use { it.write(input) }
+        val lines = process.inputStream.bufferedReader(Charsets.US_ASCII).readLines()
+        check(process.waitFor(60, TimeUnit.SECONDS)) { "the runner does not end" }
+        val told = lines.map { Json.parse(it).asRecord() }
+        return Told(told, process.exitValue(), File(folder, "stderr.txt").readText())
+    }
+}

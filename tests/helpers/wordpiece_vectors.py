@@ -1,0 +1,227 @@
+"""What our Python tokenizer makes of texts, written down for the Kotlin one.
+
+    python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json
+    python tests/helpers/wordpiece_vectors.py random FILE
+
+The golden vectors are checked in, and read by pytest and JUnit alike. The random ones are 100,000
+texts, half of which hold every Unicode character once, the other half what is hard; their
+vocabulary has a piece for almost every character, so that ids show the whole normalized text.
+"""
+
+import json
+import random
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken
+
+from squeezebert_mobile.runtime import SqueezeBertTokenizer
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = [
+    "un",
+    "##aff",
+    "##able",
+    "snow",
+    "the",
+    "cat",
+    "##s",
+    "don",
+    "##ing",
+    "hello",
+    "wor",
+    "##ld",
+]
+
+#: Where ports of this tokenizer have gone wrong.
+TRAPS = [
+    "",
+    " \n\t ",
+    "The cats, unaffable: don't!",
+    "Café naïve Ångström",  # accents: decomposed, then the marks dropped
+    "Cafe\u0301 x\u0301\u0327y",  # already decomposed
+    "a\u05b0b \u0b3f c\u20d0 d\u0903e",  # marks outside U+0300-036F: spacing ones stay
+    "\u0344a \u0f73\u0f71 q\u0323\u0307 q\u0307\u0323 \u1e9b\u0323",  # marks that are sorted
+    "a\u302e\u0323b \u3099\u302fc \U0001d158\U0001d165\U0001d16d\u0323",  # ... some that stay
+    "İstanbul ISTANBUL I\u0307 ß ẞ ﬁ ΑΣ Σ\u0345 ǅ",  # lower case of İ has two characters
+    "Ꭰ ꭰ Ა ა \U00010400 \U0001e900",  # scripts whose cases came late
+    "\U0001f92a \U0001fae8 \U0001faea \U0001fadf",  # emoji of different ages
+    "x\u200by \u00ad \ufeff \x00 \x07 \ufffd \U000e0041 \u0600 \ue000",  # control and format
+    "tab\tnew\nline\r\u2028\u00a0\u3000space\x0b\x0c\x85\x1c\x1d\x1e\x1f\u180e.",
+    "日本語 中文abc한국어 각\u11a8 \u1100\u1161",  # ideographs are words, hangul is decomposed
+    "\U0002b81f\U0002b820\U0002b91f\U0002b920 \U00030000 \u9fff\u3400",  # where lists differ
+    "\U00020000\U0002f800\uf900 \ufa0e",
+    "don't-stop: $3.50 (50%)! `a` ^b ~c |d <e> = +",
+    "“quoted” — ellipsis… «x» \u0df4 \u2e4f \u061d",
+    "a [MASK] b[MASK]c [SEP] [CLS] [PAD] [UNK] [mask] [ MASK ] [MASK",
+    "a" * 100 + " " + "b" * 101,  # a word of more than 100 characters is unknown
+    "e\u0301" * 100 + " " + "\U0001d15e" * 100,  # ... counted after it was normalized
+    "snow☃snow cats?s ##ing ##",
+    "\ud7ff\ue000\U0010ffff \u0378 \U000e0080",
+    "one NewWord, newword! xNewWord ...  newword  [X]  \u4e2d[X]\u4e2d wholes whole whole, wholé",
+    "a\x85[X]\x0b\x0cb whole9 whole\u0301 whole\u203f whole\u200d whole. \u0906whole",
+    "é[X]\u0301 \x00[X]\x00 a\u0300newword\u0301b [[X]] newwordnewword [x]",
+]
+PAIRS = [
+    ("the cats don", "hello world snow"),
+    ("the " * 30, "snow"),
+    ("snow", "the " * 30),
+    ("the " * 30, "cats " * 30),
+    ("", "the"),
+    ("the", ""),
+    ("日本語 Café", "[MASK] don't"),
+]
+LENGTHS = (3, 4, 5, 10, 11, 40)
+
+ADDED = [
+    AddedToken("newword", normalized=True),
+    AddedToken("[X]", normalized=False, lstrip=True, rstrip=True),
+    AddedToken("whole", normalized=True, single_word=True),
+    AddedToken("É", normalized=True, lstrip=True),
+    AddedToken("cat", normalized=False, rstrip=True),
+]
+VARIANTS: dict[str, dict[str, Any]] = {
+    "uncased": {},
+    "cased": {"do_lower_case": False},
+    "cased, no accents": {"do_lower_case": False, "strip_accents": True},
+    "lower case with accents": {"strip_accents": False},
+    "ideographs as they are": {"tokenize_chinese_chars": False},
+    "added tokens": {"added_tokens": ADDED},
+    "cased, added tokens": {"added_tokens": ADDED, "do_lower_case": False},
+}
+
+
+def golden() -> dict[str, Any]:
+    """The content of wordpiece.json."""
+    vocab = _vocabulary(sorted({c for text in TRAPS for c in text} | set(map(chr, range(33, 127)))))
+    tokenizers = {name: SqueezeBertTokenizer(vocab, **each) for name, each in VARIANTS.items()}
+    first = tokenizers["uncased"]
+    ids = first("The cats, unaffable: don't [MASK] ##s ' n't é")["input_ids"]
+    pieces = ["##s", ".", "##ing", "n't", "do not", "'", "s", "##", "?", "cat"]
+    return {
+        "tokenizer": _file(first),
+        "variants": {name: _overrides(each) for name, each in tokenizers.items()},
+        "texts": [
+            {"variant": name, **_encoded(tokenizer, text)}
+            for name, tokenizer in tokenizers.items()
+            for text in TRAPS
+        ],
+        "rows": [_row(first, *pair, length) for pair in PAIRS for length in LENGTHS],
+        "decoded": [
+            {"ids": ids, "skip_special": skip, "text": first.decode(ids, skip_special_tokens=skip)}
+            for skip in (False, True)
+        ],
+        "joined": {"tokens": pieces, "text": first.convert_tokens_to_string(pieces)},
+    }
+
+
+def random_vectors(count: int = 100_000, seed: int = 7) -> Iterator[dict[str, Any]]:
+    """First the tokenizers, then `count` texts, every fourth as a pair that is cut."""
+    draw = random.Random(seed)
+    codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    vocab = _vocabulary([c for c in codes if unicodedata.category(c) not in {"Cn", "Co", "Cs"}])
+    tokenizers = [SqueezeBertTokenizer(vocab, **each) for each in VARIANTS.values()]
+    yield {"tokenizer": _file(tokenizers[0]), "variants": [_overrides(t) for t in tokenizers]}
+    hard = _hard_pieces(codes)
+    draw.shuffle(codes)
+    plain = [codes[start :: count // 2] for start in range(count // 2)]
+    for number in range(count):
+        chars = plain[number // 2] if number % 2 else draw.choices(hard, k=draw.randint(1, 24))
+        text = "".join(chars)
+        which = draw.randrange(len(tokenizers))
+        if number % 4:
+            yield {"variant": which, **_encoded(tokenizers[which], text)}
+        else:
+            pair = "".join(draw.choices(hard, k=draw.randint(0, 24)))
+            yield {"variant": which, **_row(tokenizers[which], text, pair, draw.randint(3, 40))}
+
+
+def _hard_pieces(codes: Sequence[str]) -> list[str]:
+    """Characters by what is hard about them, each kind as often as the others."""
+    kinds: dict[str, list[str]] = {}
+    for char in codes:
+        category = unicodedata.category(char)
+        if category in {"Cn", "Co"}:
+            continue
+        kind = "combining" if unicodedata.combining(char) else category
+        kinds.setdefault(kind, []).append(char)
+        if unicodedata.decomposition(char):
+            kinds.setdefault("decomposes", []).append(char)
+    kinds["special"] = [*SPECIAL, "newword", "NEWWORD", "[X]", "whole", "É", "e\u0301", "cat", "##"]
+    kinds["words"] = ["the ", "cats", "don't", "hello world", "unaffable", "  ", "a" * 101]
+    most = max(map(len, kinds.values()))
+    return [piece for pieces in kinds.values() for piece in pieces * (1 + most // len(pieces) // 8)]
+
+
+# Tokenizers ---------------------------------------------------------------------------------
+
+
+def _vocabulary(chars: Sequence[str]) -> dict[str, int]:
+    """Special tokens, a few words, and a piece for every character in every form of it."""
+    forms = set(chars)
+    for options in VARIANTS.values():
+        tokenizer = SqueezeBertTokenizer(dict.fromkeys(SPECIAL, 0), **options)
+        for char in chars:
+            forms.update(_normalized(tokenizer, char))
+    found = [*SPECIAL, *WORDS, *(f"{mark}{c}" for c in sorted(forms) for mark in ("", "##"))]
+    return {token: number for number, token in enumerate(dict.fromkeys(found))}
+
+
+def _normalized(tokenizer: SqueezeBertTokenizer, text: str) -> str:
+    normalizer = tokenizer._tokenizer.normalizer
+    assert normalizer is not None
+    return str(normalizer.normalize_str(text))
+
+
+@cache
+def _parsed(text: str) -> Any:
+    return json.loads(text)
+
+
+def _file(tokenizer: SqueezeBertTokenizer) -> dict[str, Any]:
+    """What stands in tokenizer.json."""
+    data: dict[str, Any] = _parsed(tokenizer._tokenizer.to_str())
+    return data
+
+
+def _overrides(tokenizer: SqueezeBertTokenizer) -> dict[str, Any]:
+    """How the file differs from that of the first variant."""
+    data = _file(tokenizer)
+    return {name: data[name] for name in ("normalizer", "added_tokens")}
+
+
+# Texts --------------------------------------------------------------------------------------
+
+
+def _encoded(tokenizer: SqueezeBertTokenizer, text: str) -> dict[str, Any]:
+    segment = tokenizer.encode_rows(text, add_special_tokens=False)[0].segments[0]
+    return {
+        "text": text,
+        "ids": segment.ids,
+        "starts": [start for start, _ in segment.offsets],
+        "ends": [end for _, end in segment.offsets],
+        "words": segment.words,
+    }
+
+
+def _row(tokenizer: SqueezeBertTokenizer, text: str, pair: str, length: int) -> dict[str, Any]:
+    row = tokenizer.encode_rows([text], [pair], strategy="longest_first", max_length=length)[0]
+    return {"text": text, "pair": pair, "length": length, "ids": row.ids, "types": row.type_ids}
+
+
+def write_random(path: Path) -> None:
+    """One JSON object a line."""
+    with path.open("w", encoding="ascii") as file:
+        for each in random_vectors():
+            file.write(json.dumps(each) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "golden":
+        print(json.dumps(golden(), indent=None, separators=(",", ":")).replace('},{"', '},\n{"'))
+    else:
+        write_random(Path(sys.argv[2]))
