@@ -37,8 +37,17 @@ WORDS = [
     "##ld",
 ]
 
+#: What stays when accents are stripped, and is sorted among marks that go.
+SORTED = [
+    char
+    for char in map(chr, range(0x110000))
+    if unicodedata.combining(char) and unicodedata.category(char) != "Mn"
+]
+
 #: Where ports of this tokenizer have gone wrong.
 TRAPS = [
+    " ".join(f"a\u0345{char}\u0334b" for char in SORTED),
+    "a" + "".join(reversed(SORTED)),
     "",
     " \n\t ",
     "The cats, unaffable: don't!",
