@@ -1,6 +1,7 @@
 """What is measured: an artifact, or a plain model file of a peer; and how one inference is run."""
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +176,9 @@ def import_library(contender: Contender) -> None:
     """Import what opening `contender` needs, so that opening it measures that alone."""
     if contender.origin == "artifact":
         importlib.import_module("squeezebert_mobile.runtime.session")
-    require(*_LIBRARIES[contender.format])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # executorch uses what Python has deprecated
+        require(*_LIBRARIES[contender.format])
 
 
 def open_model(contender: Contender, *, threads: int) -> Model:
