@@ -281,7 +281,7 @@ def test_texts_that_are_not_utf_8(cli: Cli, here: Path) -> None:
     [
         ("--task classify", "'classify' is not one of 'feature-extraction'"),
         ("--format onx", "'onx' is not"),
-        ("--precision int9", "'int9' is not one of 'fp32', 'int8'"),
+        ("--precision int9", "'int9' is not one of 'fp32', 'fp16', 'int8'"),
         ("--sequence-length long", "'long' is neither a number of tokens nor 'dynamic'"),
         (
             "--max-sequence-length long",
