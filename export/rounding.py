@@ -37,11 +37,11 @@ def round_weights(read: dict[nn.Linear, Inputs], *, precision: str = "int8") -> 
     steps_of, most = _GRIDS[precision]
     with one_thread():
         for group in _alike(read):
-            weights = torch.stack([product.weight for product in group])
+            weights = torch.stack([product.weight for product in group]).double()
             moments = torch.stack([read[product].moment for product in group])
             found = _rounded(weights, moments, steps_of, most)
             for product, rounded in zip(group, found, strict=True):
-                product.weight = nn.Parameter(rounded.clone(), requires_grad=False)
+                product.weight = nn.Parameter(rounded.float(), requires_grad=False)
 
 
 def _alike(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
@@ -74,7 +74,7 @@ def _rounded(
     order = moments.diagonal(dim1=1, dim2=2).argsort(dim=1, descending=True)  # (N, C)
     products = torch.arange(len(order))[:, None]
     ordered = moments[products[..., None], order[:, :, None], order[:, None]]
-    spread = _spread(ordered.double()).to(weights.dtype)
+    spread = _spread(ordered.double())
     left = weights.mT[products, order]  # (N, C, out): a channel's weights side by side
     rounded = torch.empty_like(left)
     steps = torch.stack([steps_of(weight.T) for weight in weights])[products, order]
