@@ -7,6 +7,7 @@ inputs' second moments say (GPTQ, arXiv 2210.17323). Nothing is paid for it at r
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,10 @@ __all__ = ["round_weights"]
 _LARGEST = 127
 _DAMPING = 0.1  # of the mean moment, added to each: 0.01 fits a few thousand tokens too well
 _TOGETHER = 8  # products
+_WORKERS = 2  # groups at a time; a step is too small for two threads to share
 _BLOCK = 128  # channels after which the rest is updated at once, for speed
 
 
-@torch.no_grad()
 def round_weights(read: dict[nn.Linear, Inputs], *, precision: str = "int8") -> None:
     """Round the products' weights in place, to 255 steps an output channel or 15 steps a block.
 
@@ -35,13 +36,17 @@ def round_weights(read: dict[nn.Linear, Inputs], *, precision: str = "int8") -> 
         precision: "int8" or "int4".
     """
     steps_of, most = _GRIDS[precision]
-    with one_thread():
-        for group in _alike(read):
-            weights = torch.stack([product.weight for product in group]).double()
-            moments = torch.stack([read[product].moment for product in group])
+
+    def round_group(group: list[nn.Linear]) -> None:
+        weights = torch.stack([product.weight for product in group]).double()
+        moments = torch.stack([read[product].moment for product in group])
+        with torch.no_grad():  # a thread's own setting
             found = _rounded(weights, moments, steps_of, most)
-            for product, rounded in zip(group, found, strict=True):
-                product.weight = nn.Parameter(rounded.float(), requires_grad=False)
+        for product, rounded in zip(group, found, strict=True):
+            product.weight = nn.Parameter(rounded.float(), requires_grad=False)
+
+    with one_thread(), ThreadPoolExecutor(_WORKERS) as pool:
+        list(pool.map(round_group, _alike(read)))
 
 
 def _alike(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:

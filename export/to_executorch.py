@@ -111,6 +111,7 @@ def _exported(model: Traceable, sequence_length: int | None, longest: int) -> An
         for_one(model).eval(), example, dynamic_shapes=free, strict=False
     )
     _slice(exported.graph_module)
+    _join_by_few(exported.graph_module)
     return exported
 
 
@@ -132,6 +133,25 @@ def _slice(graph_module: Any) -> None:
     graph_module.recompile()
 
 
+def _join_by_few(graph_module: Any) -> None:
+    """Joins of joins, each of few tensors: one of more would need all of XNNPACK's passes."""
+    cat, graph = torch.ops.aten.cat.default, graph_module.graph
+    for join in graph.find_nodes(op="call_function", target=cat):
+        parts, *axis = join.args
+        while len(parts) > _XNNPACK_JOINS:
+            joined = []
+            for some in (
+                parts[i : i + _XNNPACK_JOINS] for i in range(0, len(parts), _XNNPACK_JOINS)
+            ):
+                with graph.inserting_before(join):
+                    made = graph.call_function(cat, (some, *axis))
+                made.meta = join.meta | {"val": torch.cat([p.meta["val"] for p in some], *axis)}
+                joined.append(made)
+            parts = joined
+        join.args = (parts, *axis)
+    graph_module.recompile()
+
+
 def _lowered(exported: Any) -> Any:
     """The program with all that XNNPACK can run handed to it.
 
@@ -145,24 +165,18 @@ def _lowered(exported: Any) -> Any:
 
     partitioner = XnnpackPartitioner()
     whole, _ = partitioner.ops_to_not_decompose(exported)
-    if _widest_join(exported) <= _XNNPACK_JOINS:
-        # XNNPACK mends a graph in seventeen passes, for convolutions, pools and copies; this one of
-        # its settings leaves out all but one. They are half of the time, and change nothing here.
-        partitioner.delegation_spec = DelegationSpec(
-            partitioner.delegation_spec.backend_id, [CompileSpec("dqlinear_partitioner", b"")]
-        )
+    # XNNPACK mends a graph in seventeen passes, for convolutions, pools, copies and wide joins;
+    # this one of its settings leaves out all but one. They are half of the time, and change
+    # nothing here.
+    partitioner.delegation_spec = DelegationSpec(
+        partitioner.delegation_spec.backend_id, [CompileSpec("dqlinear_partitioner", b"")]
+    )
     # quantized_decomposed is not among the core operators; none of it is left at the end
     config = EdgeCompileConfig(
         preserve_ops=list(whole), _check_ir_validity=False, _skip_dim_order=True
     )
     edge = to_edge(exported, compile_config=config).transform([spelled_out()])
     return edge.to_backend(partitioner)
-
-
-def _widest_join(exported: Any) -> int:
-    """Of how many tensors one is joined at most; of more than five, a pass makes several joins."""
-    joins = exported.graph.find_nodes(op="call_function", target=torch.ops.aten.cat.default)
-    return max((len(join.args[0]) for join in joins), default=0)
 
 
 def _operators(plan: Any) -> dict[str, int]:

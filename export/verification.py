@@ -14,6 +14,9 @@ not padding:
                   which answers that are grossly wrong do not widen
 """
 
+import functools
+import heapq
+import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,6 +61,7 @@ GOLDEN_TEXTS = 8
 GOLDEN_VALUES = 64  # of each output of a golden text
 SMALLEST_VECTOR = 64  # numbers
 _WORKERS = 2  # that run the checkpoint, beside the artifact
+_REMEMBERED = 16  # texts: one that is short is the same at all lengths, a few feeds apart
 NINE_IN_TEN = 1.645 / 0.674  # of a normal drift's size: the 90th percentile in medians
 
 
@@ -156,23 +160,35 @@ def _for_task(verification: Verification, feed: Feed) -> Feed:
 
 
 def _feeds(verification: Verification, texts: Sequence[str]) -> Iterator[tuple[int, Feed]]:
-    """How many texts were used up, and the inputs: every text once at every length."""
+    """How many texts were used up, and the inputs: every text once at every length, in step."""
+    by_length = [
+        _feeds_of_length(verification, texts, length, turn)
+        for turn, length in enumerate(verification.lengths)
+    ]
+    for _, used, feed in heapq.merge(*by_length, key=operator.itemgetter(0)):
+        yield used, feed
+
+
+def _feeds_of_length(
+    verification: Verification, texts: Sequence[str], length: int, turn: int
+) -> Iterator[tuple[int, int, Feed]]:
+    """The place of the first text, how many there are, and the inputs."""
     task = verification.task
     fixed = verification.sequence_length is not None
-    for turn, length in enumerate(verification.lengths):
-        place = 0
-        kinds = [(1, fixed), (1, True), (3, fixed), (3, True)]  # batch, padded
-        kind = turn  # another text begins the cycle at another length
-        while place < len(texts):
-            batch, padded = kinds[kind % len(kinds)]
-            places = [(place + i) % len(texts) for i in range(batch)]
+    kinds = [(1, fixed), (1, True), (3, fixed), (3, True)]  # batch, padded
+    kind = turn  # another text begins the cycle at another length
+    place = 0
+    while place < len(texts):
+        batch, padded = kinds[kind % len(kinds)]
+        places = [(place + i) % len(texts) for i in range(batch)]
+        if task.name == "multiple-choice":
+            feed = _choices(verification, texts, places, length, padded=padded)
+        else:
             rows = [_row(texts, i, task) for i in places]
-            if task.name == "multiple-choice":
-                yield batch, _choices(verification, texts, places, length, padded=padded)
-            else:
-                yield batch, _feed(verification, rows, length, padded=padded)
-            place += batch
-            kind += 1
+            feed = _feed(verification, rows, length, padded=padded)
+        yield place, batch, feed
+        place += batch
+        kind += 1
 
 
 def calibration_feeds(
@@ -302,26 +318,64 @@ def _compare(drift: _Drift, axes: tuple[str, ...], mask: NDArray[np.bool_], ours
 
 
 @torch.inference_mode()
-def _reference(model: Traceable, feed: Feed) -> list[Floats]:
-    return [out.numpy() for out in model(**{k: torch.from_numpy(v) for k, v in feed.items()})]
+def _reference(model: Traceable, ids: tuple[int, ...], types: tuple[int, ...]) -> list[Floats]:
+    """The checkpoint's outputs for one text alone, without padding and without the batch's axes."""
+    axes = len(model.task.input_axes) - 1
+    rows = np.array([ids, np.ones_like(ids), types]).reshape(3, *[1] * axes, -1)
+    outputs = model(**{k: torch.from_numpy(v) for k, v in zip(INPUT_NAMES, rows, strict=True)})
+    return [out.numpy().reshape(out.shape[axes:]) for out in outputs]
+
+
+def _assembled(task: Task, feed: Feed, rows: list[list[Floats]]) -> list[Floats]:
+    """The outputs of a feed of those of its texts; nothing stands where there is padding."""
+    *batch, length = feed["input_ids"].shape
+    whole = []
+    for axes, outputs in zip(task.outputs.values(), zip(*rows, strict=True), strict=True):
+        if "sequence" in axes:
+            found = np.full((len(rows), length, *outputs[0].shape[1:]), np.nan, np.float32)
+            for row, output in zip(found, outputs, strict=True):
+                row[: len(output)] = output
+        else:
+            found = np.stack(outputs)
+        whole.append(found.reshape(*batch, *found.shape[1:]))
+    return whole
 
 
 def _with_references(
     model: Traceable, feeds: Iterable[tuple[int, Feed]]
 ) -> Iterator[tuple[int, Feed, list[Floats]]]:
-    """The feeds with the model's outputs, computed in the background, a few ahead."""
-    waiting: deque[tuple[int, Feed, Future[list[Floats]]]] = deque()
+    """The feeds with the model's outputs, computed in the background, a few ahead.
+
+    A text is computed once, by itself: a checkpoint's answer does not depend on a batch or padding.
+    """
+    waiting: deque[tuple[int, Feed, list[Future[list[Floats]]]]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
+
+        @functools.lru_cache(_REMEMBERED)
+        def ask(ids: tuple[int, ...], types: tuple[int, ...]) -> Future[list[Floats]]:
+            return pool.submit(_reference, model, ids, types)
+
+        def answered() -> tuple[int, Feed, list[Floats]]:
+            used, feed, rows = waiting.popleft()
+            return used, feed, _assembled(model.task, feed, [row.result() for row in rows])
+
         try:
             for used, feed in feeds:
-                waiting.append((used, feed, pool.submit(_reference, model, feed)))
+                waiting.append((used, feed, [ask(*row) for row in _rows(feed)]))
                 if len(waiting) > _WORKERS:  # no more: logits of a vocabulary are 50 MB a feed
-                    used, feed, reference = waiting.popleft()
-                    yield used, feed, reference.result()
-            for used, feed, reference in waiting:
-                yield used, feed, reference.result()
+                    yield answered()
+            while waiting:
+                yield answered()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _rows(feed: Feed) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Ids and types of each text of a feed, without padding."""
+    flat = [feed[name].reshape(-1, feed[name].shape[-1]) for name in INPUT_NAMES]
+    for ids, mask, types in zip(*flat, strict=True):
+        length = mask.sum()
+        yield tuple(ids[:length].tolist()), tuple(types[:length].tolist())
 
 
 def verify(
