@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test test-executorch fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner test-runner unicode-tables schema clean
+.PHONY: help setup demo demo-checkpoint test test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner test-runner unicode-tables schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -88,6 +88,14 @@ test-runner: $(READY)  ## the Kotlin tests against Python's answers; is the jar 
 	$(BIN)/python tests/helpers/runner_expectations.py $(EXPECTED)
 	mvn -B --no-transfer-progress -f android_demo -Dexpected=$(EXPECTED) package
 	$(BIN)/python android_demo/pack_runner.py --check
+
+# What `java -cp` needs for the runner; the stand-in starts it where a phone starts the jar's dex.
+RUNNER_CLASSES = $(CURDIR)/android_demo/runner/target/classes:$$(cat android_demo/runner/target/desktop.classpath)
+
+test-phone: $(READY)  ## bench on a stand-in for a phone, and all that can go wrong (Java 17, Maven; 10 minutes)
+	$(NEED_JAVA)
+	mvn -q -B -f android_demo -Dmaven.test.skip=true package
+	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(BIN)/pytest -m phone
 
 clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel
 	rm -rf build dist .typing android_demo/target android_demo/*/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

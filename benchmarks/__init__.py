@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         artifact_contenders,
         file_contender,
     )
+    from squeezebert_mobile.benchmarks.gate import check_ratios
     from squeezebert_mobile.benchmarks.host import measure_host
     from squeezebert_mobile.benchmarks.journal import read_results
     from squeezebert_mobile.benchmarks.progress import progress_bar
@@ -26,6 +27,7 @@ _HOMES = {
     "Results": "results",
     "artifact_contender": "contenders",
     "artifact_contenders": "contenders",
+    "check_ratios": "gate",
     "file_contender": "contenders",
     "get_preset": "protocol",
     "measure_host": "host",
@@ -41,6 +43,7 @@ __all__ = [
     "Results",
     "artifact_contender",
     "artifact_contenders",
+    "check_ratios",
     "file_contender",
     "get_preset",
     "measure_host",

@@ -7,6 +7,7 @@ from any list of events that has a beginning, so an interrupted run is read like
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
@@ -14,10 +15,18 @@ from typing import Annotated, Any, Literal, TextIO
 from pydantic import Field, TypeAdapter, ValidationError
 
 from squeezebert_mobile.benchmarks import stats
+from squeezebert_mobile.benchmarks.phone.records import (
+    Answers,
+    Conditions,
+    Phone,
+    PhoneStart,
+    Probe,
+)
 from squeezebert_mobile.benchmarks.results import (
     SCHEMA_VERSION,
     ContenderFacts,
     Failure,
+    Flag,
     LoadAverage,
     Machine,
     Measurement,
@@ -33,18 +42,28 @@ from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.runtime.closing import Closing
 
 __all__ = [
+    "Answered",
     "Begin",
     "Block",
+    "Conditioned",
     "End",
     "Event",
     "Failed",
     "Journal",
+    "PhoneStarted",
+    "Probed",
+    "Resumed",
     "Started",
+    "Visit",
     "WarmedUp",
     "assemble",
     "compare",
+    "read_events",
     "read_results",
 ]
+
+
+_CLOCK_CHANGE = 0.10  # the same arithmetic may take this share longer within a cell
 
 
 class Begin(Record):
@@ -54,9 +73,10 @@ class Begin(Record):
     schema_version: Literal[1] = SCHEMA_VERSION
     created: str
     settings: Settings
-    machine: Machine
+    machine: Machine | None  # of a host
     load_before: LoadAverage | None
     contenders: tuple[ContenderFacts, ...]
+    phone: Phone | None = None
 
 
 class Started(Record):
@@ -83,6 +103,7 @@ class WarmedUp(Record):
     sequence_length: int
     runs: int
     stable: bool
+    typical_ms: float | None = None  # of a phone: a resumed run goes on with as many runs a visit
 
 
 class Block(Record):
@@ -94,6 +115,59 @@ class Block(Record):
     samples: dict[str, tuple[float, ...]]
 
 
+class Visit(Record):
+    """The samples in ms of one of a contender's two visits to a block, on a phone."""
+
+    event: Literal["visit"] = "visit"
+    threads: int
+    sequence_length: int
+    block: int  # index
+    place: int  # in the block's order
+    contender: str
+    samples: tuple[float, ...]
+
+
+class Answered(Record):
+    """A phone has answered an artifact's golden texts."""
+
+    event: Literal["answers"] = "answers"
+    contender: str
+    answers: Answers
+
+
+class PhoneStarted(Record):
+    """One fresh process of one contender on a phone."""
+
+    event: Literal["phone-start"] = "phone-start"
+    contender: str
+    start: PhoneStart
+
+
+class Conditioned(Record):
+    """How a phone was, before the first cell (0, 0) or within one."""
+
+    event: Literal["conditions"] = "conditions"
+    threads: int
+    sequence_length: int
+    conditions: Conditions
+
+
+class Probed(Record):
+    """How fast a phone's core was."""
+
+    event: Literal["probe"] = "probe"
+    threads: int
+    sequence_length: int
+    probe: Probe
+
+
+class Resumed(Record):
+    """An interrupted run goes on."""
+
+    event: Literal["resumed"] = "resumed"
+    created: str
+
+
 class End(Record):
     """The last line of a run that was not interrupted."""
 
@@ -101,29 +175,54 @@ class End(Record):
     load_after: LoadAverage | None
 
 
-Event = Begin | Started | Failed | WarmedUp | Block | End
+Event = (
+    Begin
+    | Started
+    | Failed
+    | WarmedUp
+    | Block
+    | Visit
+    | Answered
+    | PhoneStarted
+    | Conditioned
+    | Probed
+    | Resumed
+    | End
+)
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
 class Journal(Closing):
     """The events so far; with a path, each is a line of that file too.
 
+    Args:
+        path: The file, or None.
+        resume: Whether the file is there, and the run in it goes on.
+
     Raises:
-        BenchmarkError: the file exists, or cannot be written.
+        BenchmarkError: the file exists (to resume: does not), or cannot be written.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Create the file, where there is to be one."""
+    def __init__(self, path: Path | None = None, *, resume: bool = False) -> None:
+        """Create the file, where there is to be one, or read the one to go on with."""
         self.events: list[Event] = []
         self._file: TextIO | None = None
+        if path and resume:
+            if not path.exists():
+                raise BenchmarkError(
+                    f"there is no {str(path)!r} to go on with; leave --resume out, or name the "
+                    "results file of the run that broke off with -o"
+                )
+            self.events = read_events(path)
+            _cut_off_rest(path)
         try:
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = path.open("x", encoding="utf-8", newline="\n")
+                self._file = path.open("a" if resume else "x", encoding="utf-8", newline="\n")
         except FileExistsError as error:
             raise BenchmarkError(
                 f"{error.filename!r} exists: it may hold what an interrupted run has measured; "
-                "look at it or move it away, then measure again"
+                "go on with it by --resume (on a phone), or move it away, then measure again"
             ) from None
         except OSError as error:
             raise BenchmarkError(
@@ -144,6 +243,13 @@ class Journal(Closing):
             self._file.close()
 
 
+def _cut_off_rest(path: Path) -> None:
+    """Drop what stands after the last line end: half an event."""
+    whole = path.read_bytes().rpartition(b"\n")[0] + b"\n"
+    with path.open("r+b") as file:
+        file.truncate(len(whole))
+
+
 # Events to results --------------------------------------------------------------------------
 
 
@@ -155,11 +261,11 @@ def assemble(events: Sequence[Event]) -> Results:
     for event in events:
         if isinstance(event, Started):
             starts[event.contender].append(event.start)
-    measurements = tuple(_measurements(begin, events))
+    measurements = tuple(_measurements(begin, [*events, *_whole_blocks(events)]))
     end = events[-1] if isinstance(events[-1], End) else None
     return Results(
         schema_version=SCHEMA_VERSION,
-        target="host",
+        target="adb" if begin.phone else "host",
         created=begin.created,
         complete=end is not None,
         settings=begin.settings,
@@ -171,7 +277,38 @@ def assemble(events: Sequence[Event]) -> Results:
         measurements=measurements,
         ratios=tuple(_ratios(begin.contenders, measurements)),
         failures=tuple(event.failure for event in events if isinstance(event, Failed)),
+        phone=begin.phone,
+        answers={each.contender: each.answers for each in events if isinstance(each, Answered)},
+        phone_starts=_phone_starts(events),
+        conditions=tuple(each.conditions for each in events if isinstance(each, Conditioned)),
+        probes=tuple(each.probe for each in events if isinstance(each, Probed)),
     )
+
+
+def _phone_starts(events: Sequence[Event]) -> dict[str, tuple[PhoneStart, ...]]:
+    starts: dict[str, tuple[PhoneStart, ...]] = {}
+    for event in events:
+        if isinstance(event, PhoneStarted):
+            starts[event.contender] = (*starts.get(event.contender, ()), event.start)
+    return starts
+
+
+def _whole_blocks(events: Sequence[Event]) -> Iterator[Block]:
+    """The blocks of which every contender has made both visits."""
+    blocks: dict[tuple[int, int, int], dict[int, Visit]] = defaultdict(dict)
+    for event in events:
+        if isinstance(event, Visit):
+            blocks[event.threads, event.sequence_length, event.block][event.place] = event
+    begin = events[0]
+    assert isinstance(begin, Begin)
+    failed = {event.failure.contender for event in events if isinstance(event, Failed)}
+    going = {each.label for each in begin.contenders} - failed
+    for (threads, length, _), visits in sorted(blocks.items()):
+        samples: dict[str, tuple[float, ...]] = {}
+        for _, visit in sorted(visits.items()):
+            samples[visit.contender] = (*samples.get(visit.contender, ()), *visit.samples)
+        if len(visits) == 2 * len(going) and samples.keys() == going:
+            yield Block(threads=threads, sequence_length=length, samples=samples)
 
 
 def _measurements(begin: Begin, events: Sequence[Event]) -> Iterator[Measurement]:
@@ -183,13 +320,34 @@ def _measurements(begin: Begin, events: Sequence[Event]) -> Iterator[Measurement
             and (event.threads, event.sequence_length) == (threads, length)
         ]
         warm_ups = {event.contender: event for event in here if isinstance(event, WarmedUp)}
+        flags = tuple(_phone_flags(events, threads, length))
         samples = [event.samples for event in here if isinstance(event, Block)]
         for label, warm_up in warm_ups.items():
             if blocks := tuple(block[label] for block in samples if label in block):
-                yield _measurement(warm_up, blocks)
+                yield _measurement(warm_up, blocks, flags)
 
 
-def _measurement(warm_up: WarmedUp, blocks: tuple[tuple[float, ...], ...]) -> Measurement:
+def _phone_flags(events: Sequence[Event], threads: int, length: int) -> Iterator[Flag]:
+    """What speaks against all figures of a cell: the phone was not the same all the time."""
+    here = [
+        event
+        for event in events
+        if isinstance(event, Conditioned | Probed)
+        and (event.threads, event.sequence_length) == (threads, length)
+    ]
+    conditions = [event.conditions for event in here if isinstance(event, Conditioned)]
+    probes = [event.probe.median_ms for event in here if isinstance(event, Probed)]
+    if any(each.thermal_status for each in conditions):
+        yield "throttled"
+    if probes and max(probes) > (1 + _CLOCK_CHANGE) * min(probes):
+        yield "clock changed"
+    if len({each.plugged for each in conditions}) > 1:
+        yield "conditions changed"
+
+
+def _measurement(
+    warm_up: WarmedUp, blocks: tuple[tuple[float, ...], ...], flags: tuple[Flag, ...]
+) -> Measurement:
     return Measurement(
         contender=warm_up.contender,
         threads=warm_up.threads,
@@ -198,7 +356,7 @@ def _measurement(warm_up: WarmedUp, blocks: tuple[tuple[float, ...], ...]) -> Me
         warm_up_stable=warm_up.stable,
         latency=stats.latency(blocks),
         drift=stats.drift(blocks),
-        flags=stats.latency_flags(blocks),
+        flags=(*stats.latency_flags(blocks), *flags),
         blocks=blocks,
     )
 
@@ -244,15 +402,35 @@ def read_results(path: Path) -> Results:
     Raises:
         BenchmarkError: the file is missing, damaged, or of another version.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchmarkError(f"cannot read the results {str(path)!r}: {error}") from None
-    try:
+    text = _text(path)
+    with _damage(path):
         if text.startswith('{"event"'):  # as each line of a journal does
             return assemble(_events(text, path))
         _check_version(_object(text, path), path)
         return Results.model_validate_json(text)
+
+
+def read_events(path: Path) -> list[Event]:
+    """The events in a journal; half a line at its end is none.
+
+    Raises:
+        BenchmarkError: the file is missing, damaged, or of another version.
+    """
+    with _damage(path):
+        return _events(_text(path), path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"cannot read the results {str(path)!r}: {error}") from None
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-__all__ = ["ProgressCallback", "progress_bar"]
+__all__ = ["ProgressCallback", "progress_bar", "progress_bars"]
 
 #: Called with what is being done, the seconds done, and the seconds it is likely to take in all
 #: (0 where nobody knows).
@@ -16,6 +16,13 @@ ProgressCallback = Callable[[str, float, float], None]
 @contextmanager
 def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
     """A callback that moves a bar for as long as the block lasts; silent without a terminal."""
+    with progress_bars(console) as bars:
+        yield bars("")
+
+
+@contextmanager
+def progress_bars(console: Console | None = None) -> Iterator[Callable[[str], ProgressCallback]]:
+    """As `progress_bar`, for several at once: a callback for each name, which stands before it."""
     console = console or Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),  # a label may have brackets
@@ -23,22 +30,27 @@ def progress_bar(console: Console | None = None) -> Iterator[ProgressCallback]:
         # Rich's own remaining time starts anew whenever the total changes.
         TextColumn("{task.fields[left]}"),
     )
-    bar = Progress(
+    bars = Progress(
         *columns,
         console=console,
         transient=True,
         disable=not console.is_terminal,
         auto_refresh=False,  # a thread that draws would take its time from the runs
     )
-    with bar:
-        task = bar.add_task("", total=None, left="")
+
+    def named(name: str) -> ProgressCallback:
+        task = bars.add_task(name, total=None, left="")
 
         def update(what: str, done: float, total: float) -> None:
             left = _left(total - done) if total else ""
-            bar.update(task, description=what, completed=done, total=total or None, left=left)
-            bar.refresh()
+            shown = f"{name} {what}".strip()
+            bars.update(task, description=shown, completed=done, total=total or None, left=left)
+            bars.refresh()
 
-        yield update
+        return update
+
+    with bars:
+        yield named
 
 
 def _left(seconds: float) -> str:

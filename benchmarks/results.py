@@ -7,8 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from squeezebert_mobile.benchmarks.phone.records import (
+    Answers,
+    Conditions,
+    Phone,
+    PhoneStart,
+    Probe,
+)
+from squeezebert_mobile.benchmarks.record import Bytes, Count, Milliseconds, Record
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = [
@@ -36,7 +44,9 @@ __all__ = [
 
 SCHEMA_VERSION: Literal[1] = 1
 
-Flag = Literal["few blocks", "wide", "drifting"]
+#: What speaks against a figure. On a phone also: it throttled, the fixed arithmetic between blocks
+#: changed its time, or plug or governor changed on the way.
+Flag = Literal["few blocks", "wide", "drifting", "throttled", "clock changed", "conditions changed"]
 Stage = Literal["build", "start", "load", "run"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]
@@ -44,16 +54,6 @@ LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
 
 #: A list of numbers over several lines; no string of a JSON text has a line end in it.
 _NUMBERS = re.compile(r"\[\n[-+.,eE\d\s]+\]")
-
-Count = Annotated[int, Field(ge=1)]
-Bytes = Annotated[int, Field(ge=0)]
-Milliseconds = Annotated[float, Field(ge=0)]
-
-
-class Record(BaseModel):
-    """Written once, never changed; an unknown field is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Settings(Record):
@@ -73,6 +73,7 @@ class Settings(Record):
     lead_in_runs: int  # unrecorded, at the start of each visit
     input_seed: int
     input_vocab_size: Count  # the ids lie below it, the same for all contenders
+    cores: str = "all"  # of a phone: all, big, or a mask for taskset
 
 
 class Machine(Record):
@@ -140,7 +141,9 @@ class Latency(Record):
     p99_ms: Milliseconds
     min_ms: Milliseconds
     mean_ms: Milliseconds
+    trimmed_mean_ms: Milliseconds  # without the slowest and the fastest tenth
     std_ms: Milliseconds
+    stability: Annotated[float, Field(ge=0, le=100)]  # see stats.stability
 
 
 class Interval(Record):
@@ -214,11 +217,11 @@ class Results(Record):
     """A results file."""
 
     schema_version: Literal[1]
-    target: Literal["host"]
+    target: Literal["host", "adb"]
     created: str  # ISO 8601, UTC
     complete: bool  # False: interrupted, this is what there was
     settings: Settings
-    machine: Machine
+    machine: Machine | None  # of a host
     load_before: LoadAverage | None
     load_after: LoadAverage | None
     contenders: tuple[ContenderFacts, ...]
@@ -227,6 +230,17 @@ class Results(Record):
     ratios: tuple[Ratio, ...]
     failures: tuple[Failure, ...]
     goals: tuple[Goal, ...] = ()
+    phone: Phone | None = None
+    answers: dict[str, Answers] = {}
+    phone_starts: dict[str, tuple[PhoneStart, ...]] = {}
+    conditions: tuple[Conditions, ...] = ()  # before, between and after blocks
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def host(self) -> Machine:
+        """The machine of results that were measured on one."""
+        assert self.machine is not None, f"measured on {self.target}"
+        return self.machine
 
     def to_json(self) -> str:
         """The text of a results file."""

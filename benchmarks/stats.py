@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from squeezebert_mobile.benchmarks.results import Flag, Interval, Latency
 
-__all__ = ["MIN_BLOCKS", "compare", "drift", "latency", "latency_flags"]
+__all__ = ["MIN_BLOCKS", "compare", "drift", "latency", "latency_flags", "stability"]
 
 #: With fewer blocks nothing is said about an interval or a drift: resampling two or three blocks
 #: gives narrow intervals that mean nothing.
@@ -17,6 +17,7 @@ _CONFIDENCE = 0.95
 _RESAMPLES = 1000
 _SEED = 0
 _WIDE = 0.10  # an interval wider than this share of its ratio is flagged
+_TRIMMED = 0.2  # share of the runs that the trimmed mean leaves out, half at each end
 _DRIFT = 0.05  # so is a second half that differs from the first by more
 
 Blocks = Sequence[Sequence[float]]
@@ -33,8 +34,34 @@ def latency(blocks: Blocks) -> Latency:
         p99_ms=float(p99),
         min_ms=float(samples.min()),
         mean_ms=float(samples.mean()),
+        trimmed_mean_ms=_trimmed_mean(samples),
         std_ms=float(samples.std(ddof=1)) if len(samples) > 1 else 0.0,
+        stability=stability(samples),
     )
+
+
+def _trimmed_mean(samples: NDArray[np.float64]) -> float:
+    cut = int(_TRIMMED / 2 * len(samples))
+    return float(np.sort(samples)[cut : len(samples) - cut].mean())
+
+
+def stability(samples: NDArray[np.float64]) -> float:
+    """0 to 100: how little the runs differ; 90 is excellent, 80 good, 60 moderate.
+
+    Half of it is the coefficient of variation (10 % is 0 points), a quarter the slowest run over
+    the fastest, a quarter P99 over the median (twice as slow is 0 points in both): the weights of
+    ExecuTorch's analyze_latency_stability.py, so that scores compare.
+    """
+    p50, p99 = np.percentile(samples, [50, 99])
+    mean = samples.mean()
+    if not min(mean, p50, samples.min()) > 0:
+        return 0.0
+    parts = (
+        (0.5, samples.std() / mean / 0.10),
+        (0.25, samples.max() / samples.min() - 1),
+        (0.25, p99 / p50 - 1),
+    )
+    return float(sum(100 * weight * max(0.0, 1 - badness) for weight, badness in parts))
 
 
 def drift(blocks: Blocks) -> float | None:

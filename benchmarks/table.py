@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from squeezebert_mobile.benchmarks.phone.text import phone_notes
+from squeezebert_mobile.benchmarks.phone.text import start_cells as phone_start_cells
 from squeezebert_mobile.benchmarks.results import (
     ContenderFacts,
     Flag,
@@ -43,7 +45,17 @@ _LIBRARIES = {
     "transformers": "transformers",
 }
 _REMEDY = "Quieten the machine, or measure for longer (--preset normal)."
+#: Flags of a whole cell: the phone was not the same all the time.
+_PHONE_FLAGS: dict[Flag, str] = {
+    "throttled": "the phone throttled",
+    "clock changed": "the same arithmetic took another time",
+    "conditions changed": "the plug was put in or taken out",
+}
 DOUBT = "?"  # behind a figure that a note below speaks against
+_PHONE_START_COLUMNS = (
+    *("first\nload ms", "later\nloads ms", "first run\nms"),
+    *("resident\nMiB", "peak\nMiB", "file\nMB"),
+)
 START_COLUMNS = ("load\nms", "first run\nms", "resident\nMiB", "peak\nMiB", "file\nMB")
 
 
@@ -62,6 +74,8 @@ def print_table(results: Results, console: Console | None = None) -> None:
             console.print(_latency_table(results, here), "")
     if any(results.starts.values()):
         console.print(_start_table(results), "")
+    if results.phone_starts:
+        console.print(_phone_start_table(results), "")
     for failure in results.failures:
         text = Text(f"{failure.contender} failed ({failure.stage}): {failure.error}", style="red")
         console.print(text)
@@ -115,7 +129,7 @@ def _latency_table(results: Results, here: Sequence[Measurement]) -> Table:
 
 def _latency_cells(measurement: Measurement) -> list[Text]:
     took = measurement.latency
-    doubt = DOUBT if "drifting" in measurement.flags else ""
+    doubt = DOUBT if {"drifting", *_PHONE_FLAGS} & {*measurement.flags} else ""
     rest = (took.p90_ms, took.p99_ms, took.min_ms, took.mean_ms, took.std_ms)
     return [Text(figure(took.median_ms) + doubt, style="bold"), *map(Text, map(figure, rest))]
 
@@ -172,6 +186,18 @@ def _start_table(results: Results) -> Table:
     return table
 
 
+def _phone_start_table(results: Results) -> Table:
+    table = plain_table("Start, memory and size")
+    for name in _PHONE_START_COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for facts in results.contenders:
+        if starts := results.phone_starts.get(facts.label):
+            cells = [*phone_start_cells(starts), facts.file_bytes / 1e6]
+            shown = ["" if cell is None else figure(cell) for cell in cells]
+            table.add_row(_model_cell(facts, results.settings.choices), *shown)
+    return table
+
+
 def start_cells(starts: Sequence[Start], facts: ContenderFacts) -> list[str]:
     """What START_COLUMNS name, of one contender."""
     return [
@@ -209,6 +235,25 @@ def _notes(results: Results) -> Iterator[str]:
         yield f"Random weights{who}: latency is real, answers are not."
     yield from start_note(results)
     yield from machine_notes(results)
+    if results.phone:
+        yield from _answers_note(results)
+        yield from phone_notes(results.phone, results.settings.cores, results.conditions)
+
+
+def _answers_note(results: Results) -> Iterator[str]:
+    """That the phone computed what the artifacts say."""
+    if results.answers:
+        texts = sum(each.texts for each in results.answers.values())
+        share = max(
+            each.max_abs_diff[name] / tolerance
+            for each in results.answers.values()
+            for name, tolerance in each.tolerance.items()
+        )
+        yield (
+            f"Answers: before anything was timed, {len(results.answers)} artifacts answered "
+            f"{texts} golden texts rightly; the largest difference is {100 * share:.0f} % of what "
+            "is allowed."
+        )
 
 
 def _doubts(results: Results) -> Iterator[str]:
@@ -233,6 +278,8 @@ def _changes(measured: Sequence[Measurement]) -> Iterator[str]:
     drifts = [(each.contender, each.drift) for each in measured if "drifting" in each.flags]
     if named := [f"{label} ({100 * drift:+.0f} %)" for label, drift in drifts if drift]:
         yield f"latency changed on the way: {', '.join(named)}"
+    raised = {flag for each in measured for flag in each.flags}
+    yield from (text for flag, text in _PHONE_FLAGS.items() if flag in raised)
 
 
 def _uncertainties(ratios: Sequence[Ratio]) -> Iterator[str]:
@@ -283,6 +330,8 @@ def start_note(results: Results) -> Iterator[str]:
 def machine_notes(results: Results) -> Iterator[str]:
     """What was measured on, and with."""
     machine = results.machine
+    if machine is None:
+        return  # a phone's are phone_notes
     parts = [
         f"{machine.cpu}, {_cores(machine)}",
         " ".join(machine.features),

@@ -50,7 +50,7 @@ def _paragraphs(results: Results) -> Iterator[str]:
 
 def section(results: Results) -> str:
     """The table of the README, with what it was measured on."""
-    machine, settings = results.machine, results.settings
+    machine, settings = results.host, results.settings
     grid = main_grid(results)
     versions = [
         f"{name} {machine.versions[name]}"

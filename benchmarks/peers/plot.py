@@ -93,7 +93,7 @@ def _label(page: Any, panels: Any, results: Results) -> None:
         ha="left",
         fontsize=12,
     )
-    panels[-1].set_xlabel(f"ms; {results.machine.cpu}, {results.created[:10]}; shorter is faster")
+    panels[-1].set_xlabel(f"ms; {results.host.cpu}, {results.created[:10]}; shorter is faster")
     handles = [patches.Patch(color=_COLOURS[kind], label=_NAMES[kind]) for kind in _COLOURS]
     # The shortest bars are at the top, so there is room beside them.
     panels[0].legend(handles=handles, loc="upper right", frameon=False)

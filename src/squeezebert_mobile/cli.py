@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -21,7 +21,7 @@ from squeezebert_mobile.tasks import TASKS
 
 if TYPE_CHECKING:
     from squeezebert_mobile.artifact import Manifest
-    from squeezebert_mobile.benchmarks import Contender
+    from squeezebert_mobile.benchmarks import Contender, Results
 
 __all__ = ["app", "main"]
 
@@ -67,6 +67,13 @@ class PresetName(StrEnum):
     rapid = "rapid"
     quick = "quick"
     normal = "normal"
+
+
+class TargetName(StrEnum):
+    """Where to measure."""
+
+    host = "host"
+    adb = "adb"
 
 
 class Aggregation(StrEnum):
@@ -402,12 +409,24 @@ def verify(
 BaselineKey = tuple[str, str, str, int | None]  # task, format, precision, fixed length
 
 
+Serials = Annotated[
+    list[str] | None, typer.Option("--serial", metavar="SERIAL", help="Which phone.")
+]
+AllDevices = Annotated[bool, typer.Option("--all-devices", help="All phones at once.")]
+AdbServer = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="An adb server elsewhere.")
+]
+
+
 @app.command()
 def bench(
     artifacts: Annotated[list[Path], typer.Argument(help="Exported folders.")],
     baseline: Annotated[
         str, typer.Option(help="bert-base, another artifact, or none.")
     ] = "bert-base",
+    target: Annotated[
+        TargetName, typer.Option(help="This machine, or a phone on which nothing is installed.")
+    ] = TargetName.host,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Default: 1.")] = None,
     sequence_length: Annotated[
         list[int] | None, typer.Option(min=1, help="In tokens; default: 128.")
@@ -415,50 +434,136 @@ def bench(
     preset: Annotated[
         PresetName, typer.Option(help="How long: 64 runs and 6 s, 128 and 10 s, 1024 and 60 s.")
     ] = PresetName.quick,
+    serial: Serials = None,
+    all_devices: AllDevices = False,
+    adb_server: AdbServer = None,
+    cores: Annotated[
+        str | None, typer.Option(help="Of a phone: all, big, or a mask as f0; default: all.")
+    ] = None,
+    android_runtime: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.aar", help="In place of what Maven brings.")
+    ] = None,
+    max_celsius: Annotated[
+        float | None, typer.Option(help="Wait while a phone is warmer; default: 37.")
+    ] = None,
+    cool_down: Annotated[
+        float | None, typer.Option(min=0, help="How long to wait, in seconds; default: 300.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run on a phone that broke off.")
+    ] = False,
+    fail_if_slower: Annotated[
+        float | None,
+        typer.Option(metavar="RATIO", help="Exit with 1 unless RATIO times as fast as baseline."),
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where the JSON results go.")
+        Path | None,
+        typer.Option("-o", "--output", help="JSON results; of a phone by default phone.json."),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure artifacts on this machine, beside BERT-base in the same run.
+    """Measure artifacts on this machine or on phones, beside BERT-base in the same run.
 
     The baseline has the artifacts' task and format: once in their precision and once in fp32. It
     is exported on first use and kept in the user's cache.
     """
     from squeezebert_mobile.benchmarks import (
         artifact_contenders,
+        check_ratios,
         get_preset,
-        measure_host,
         print_table,
-        progress_bar,
     )
 
-    given = [] if baseline in {"bert-base", "none"} else [Path(baseline)]
-    contenders = artifact_contenders(artifacts, baselines=given)
-    if baseline == "bert-base":
-        contenders += _baselines(artifacts)
+    def contenders() -> list["Contender"]:
+        given = [] if baseline in {"bert-base", "none"} else [Path(baseline)]
+        found = artifact_contenders(artifacts, baselines=given)
+        return found + (_baselines(artifacts) if baseline == "bert-base" else [])
+
+    phone_options = {
+        "serial": serial,
+        "all_devices": all_devices,
+        "adb_server": adb_server,
+        "cores": cores,
+        "android_runtime": android_runtime,
+        "max_celsius": max_celsius,
+        "cool_down": cool_down,
+        "resume": resume,
+    }
+    measured = {
+        "preset": get_preset(preset.value),
+        "threads": tuple(threads or [1]),
+        "sequence_lengths": tuple(sequence_length) if sequence_length else None,
+    }
+    if target is TargetName.adb:
+        found = _bench_phones(artifacts, contenders, phone_options, measured, output)
+    else:
+        _check_for_host(phone_options)
+        found = [_bench_host(contenders(), measured, output)]
+    for results in found:
+        if as_json:
+            print(results.to_json(), end="")
+        else:
+            print_table(results)
+    if not all(results.complete for results in found):
+        raise typer.Exit(130)  # as a shell reports Ctrl-C
+    if fail_if_slower is not None:
+        for results in found:
+            check_ratios(results, fail_if_slower)
+
+
+def _bench_host(
+    contenders: Sequence["Contender"], measured: dict[str, Any], output: Path | None
+) -> "Results":
+    from squeezebert_mobile.benchmarks import measure_host, progress_bar
+
     journal = output.with_name(f"{output.name}.journal") if output else None
     if journal:
         journal.unlink(missing_ok=True)  # of an earlier run to the same file
     with progress_bar() as progress:
-        results = measure_host(
-            contenders,
-            preset=get_preset(preset.value),
-            threads=threads or [1],
-            sequence_lengths=sequence_length,
-            journal=journal,
-            progress=progress,
-        )
+        results = measure_host(contenders, journal=journal, progress=progress, **measured)
     if output and journal:
         results.write(output)
         journal.unlink()
-    if as_json:
-        print(results.to_json(), end="")
-    else:
-        print_table(results)
-    if not results.complete:
-        raise typer.Exit(130)  # as a shell reports Ctrl-C
+    return results
+
+
+def _check_for_host(options: dict[str, Any]) -> None:
+    """No option that is for phones."""
+    for name, value in options.items():
+        if value:
+            flag = name.replace("_", "-")
+            raise InputError(f"--{flag} is for --target adb; add that, or leave --{flag} out")
+
+
+def _bench_phones(
+    artifacts: Sequence[Path],
+    contenders: Callable[[], Sequence["Contender"]],
+    options: dict[str, Any],
+    measured: dict[str, Any],
+    output: Path | None,
+) -> list["Results"]:
+    from squeezebert_mobile.artifact import read_manifest
+    from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+    from squeezebert_mobile.phones import PhoneRequest, bench_on_phones
+
+    limits = {"max_celsius": options["max_celsius"], "limit_s": options["cool_down"]}
+    request = PhoneRequest(
+        serials=tuple(options["serial"] or ()),
+        all_devices=options["all_devices"],
+        adb_server=options["adb_server"],
+        cores=options["cores"] or "all",
+        android_runtime=tuple(options["android_runtime"] or ()),
+        cooling=Cooling(**{name: value for name, value in limits.items() if value is not None}),
+        output=output or Path("phone.json"),
+        resume=options["resume"],
+        **measured,
+    )
+    formats = [read_manifest(folder).format for folder in artifacts]
+    written = bench_on_phones(request, formats, contenders)
+    for path, _ in written:
+        print(f"written to {path}", file=sys.stderr)
+    return [results for _, results in written]
 
 
 def _baselines(artifacts: Sequence[Path]) -> list["Contender"]:
@@ -498,3 +603,66 @@ def _telling(wanted: Iterable[BaselineKey], key: BaselineKey) -> list[str]:
 
 def _baseline_key(manifest: "Manifest", precision: str) -> BaselineKey:
     return manifest.task, manifest.format, precision, manifest.sequence_length
+
+
+# Phones -------------------------------------------------------------------------------------
+
+
+@app.command()
+def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
+    """List what adb sees, and what is to be done before it can be measured."""
+    from squeezebert_mobile.benchmarks.phone.adb import Adb
+    from squeezebert_mobile.benchmarks.phone.checking import look_at_devices
+    from squeezebert_mobile.benchmarks.phone.text import print_devices
+
+    found = look_at_devices(Adb(adb_server))
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=1))
+    else:
+        print_devices(found, Console())
+
+
+@app.command()
+def doctor(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Check what a measurement on a phone needs: packages, adb, libraries, a phone."""
+    from squeezebert_mobile.benchmarks.phone.checking import check_all
+    from squeezebert_mobile.benchmarks.phone.text import print_checks
+
+    checks = check_all(adb_server)
+    if as_json:
+        print(json.dumps([asdict(each) for each in checks], indent=1))
+    else:
+        print_checks(checks, Console())
+    if any(check.found is None and check.needed for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def clean(
+    serial: Serials = None,
+    all_devices: AllDevices = False,
+    adb_server: AdbServer = None,
+    debug: Debug = False,
+) -> None:
+    """Remove from a phone what bench has pushed to it, and nothing else."""
+    from squeezebert_mobile.benchmarks.phone.pushing import HOME
+    from squeezebert_mobile.phones import clean_phones
+
+    for name, size in clean_phones(adb_server, serial or (), all_devices=all_devices):
+        print(f"{name}: {HOME} removed, {size / 1e6:.1f} MB")
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Results files of bench.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file: report.html or report.md.")
+    ],
+    debug: Debug = False,
+) -> None:
+    """Write a page of one or several results: tables, distributions, temperature, facts."""
+    from squeezebert_mobile.benchmarks import read_results
+    from squeezebert_mobile.benchmarks.report import write_report
+
+    write_report([(str(path), read_results(path)) for path in results], output)
+    print(f"written to {output}", file=sys.stderr)

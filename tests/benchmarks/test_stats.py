@@ -100,3 +100,21 @@ def test_a_few_blocks_give_a_ratio_without_interval():
     assert (found.low, found.high) == (None, None)
     assert found.flags == ("few blocks",)
     assert stats.drift(noisy_blocks(1, ms=30, blocks=5)) is None
+
+
+def test_the_trimmed_mean_leaves_out_a_tenth_at_each_end():
+    samples = [1000.0, 0.0, *range(1, 19)]
+    assert stats.latency([samples]).trimmed_mean_ms == np.mean(range(2, 18)) == 9.5
+    assert stats.latency([[1.0, 2.0, 9.0]]).trimmed_mean_ms == 4  # too few to leave one out
+
+
+@pytest.mark.parametrize(
+    ("samples", "score"),
+    [
+        ([5.0] * 50, 100),
+        ([1.0, 1.0, 1.0, 9.0], 0),  # all three are as bad as they can be
+        ([100.0, 110.0] * 50, 50 * (1 - 5 / 105 / 0.1) + 25 * 0.9 + 25 * (1 - (110 / 105 - 1))),
+    ],
+)
+def test_stability_of_known_samples(samples, score):
+    assert stats.latency([samples]).stability == pytest.approx(score)

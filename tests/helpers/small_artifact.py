@@ -4,6 +4,8 @@ from pathlib import Path
 
 from squeezebert_mobile.artifact import (
     Golden,
+    GoldenOutput,
+    GoldenText,
     Manifest,
     ModelFacts,
     OutputParity,
@@ -17,12 +19,24 @@ from squeezebert_mobile.artifact import (
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 
+def _golden() -> Golden:
+    output = GoldenOutput(shape=(1, 2), indices=(0, 1), values=(0.5, -0.5), top=(0,))
+    text = GoldenText(
+        texts=(("no",),),
+        input_ids=((0,),),
+        attention_mask=((1,),),
+        token_type_ids=((0,),),
+        outputs={"logits": output},
+    )
+    return Golden(schema_version=1, tolerance={"logits": 0.1}, texts=(text,))
+
+
 def write_small_artifact(folder: Path) -> Manifest:
     folder.mkdir()
     (folder / "model.onnx").write_bytes(b"not a model" * 10)
     (folder / "tokenizer.json").write_text("{}")
     (folder / "vocab.txt").write_text("[PAD]\n")
-    write_json(Golden(schema_version=1, tolerance={}, texts=()), folder / "golden.json")
+    write_json(_golden(), folder / "golden.json")
     groups = dict.fromkeys(
         ("query", "key", "value", "attention_output", "intermediate", "output"), 1
     )

@@ -1,0 +1,1 @@
+"""Measuring on a phone through adb: nothing is installed on it."""

@@ -1,0 +1,185 @@
+"""What adb and Android's tools say, as data. No function here asks anything.
+
+Versions differ: Android 9 has no thermal service, old adbd ends lines with CRLF, some phones leave
+out what others tell. What is not there is None, or not in the result.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, cast
+
+from squeezebert_mobile.benchmarks.phone.records import Cluster
+
+__all__ = [
+    "Battery",
+    "Listed",
+    "Thermal",
+    "battery",
+    "clusters",
+    "cpu_khz",
+    "devices",
+    "free_bytes",
+    "load_average",
+    "memory_bytes",
+    "properties",
+    "thermal",
+]
+
+Plug = Literal["unplugged", "ac", "usb", "wireless", "dock"]
+
+
+# adb ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of `adb devices -l`."""
+
+    serial: str
+    state: str
+    model: str | None
+
+
+def devices(text: str) -> list[Listed]:
+    """The devices of `adb devices -l`: serial, state, then name:value pairs.
+
+    A serial may hold spaces, so the line is read from its state on.
+    """
+    return [found for line in text.splitlines() if (found := _listed(line))]
+
+
+_STATES = (
+    "device|offline|unauthorized|authorizing|connecting|recovery|rescue|sideload|bootloader|"
+    "host|detached|no permissions"
+)
+_LINE = re.compile(rf"(?P<serial>\S.*?)\s+(?P<state>{_STATES})(?P<rest>\b.*)")
+
+
+def _listed(line: str) -> Listed | None:
+    found = _LINE.fullmatch(line.strip())
+    if not found or line.startswith(("List of devices", "*")):
+        return None
+    model = re.search(r"\bmodel:(\S+)", found["rest"])
+    return Listed(found["serial"], found["state"], model[1].replace("_", " ") if model else None)
+
+
+def properties(text: str) -> dict[str, str]:
+    """`getprop`: [name]: [value], where a value may go on over several lines."""
+    found = re.findall(r"^\[([^\]\r\n]+)\]: \[(.*?)\]\r?$", text, re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
+# Temperatures and power ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Thermal:
+    """`dumpsys thermalservice`."""
+
+    status: int | None
+    celsius: dict[str, float]
+
+
+_TEMPERATURE = re.compile(r"Temperature\{mValue=(?P<value>[-\d.NaE]+),.*?mName=(?P<name>[^,}]+)")
+
+
+def thermal(text: str) -> Thermal:
+    """The status, and the temperatures: those that the hardware tells now before cached ones."""
+    status = re.search(r"Thermal Status:\s*(\d+)", text)
+    sections = re.split(r"^(?=\S.*:\s*$)", text, flags=re.MULTILINE)
+    for title in ("Current temperatures from HAL", "Cached temperatures"):
+        for section in sections:
+            if section.startswith(title) and (found := dict(_temperatures(section))):
+                return Thermal(int(status[1]) if status else None, found)
+    return Thermal(int(status[1]) if status else None, {})
+
+
+def _temperatures(text: str) -> Iterator[tuple[str, float]]:
+    for found in _TEMPERATURE.finditer(text):
+        value = float(found["value"])
+        if -40 < value < 200:  # a sensor that is asleep says NaN, 0 or -273
+            yield found["name"], value
+
+
+@dataclass(frozen=True)
+class Battery:
+    """`dumpsys battery`."""
+
+    percent: int | None
+    celsius: float | None
+    plugged: Plug | None
+
+
+def battery(text: str) -> Battery:
+    """Level, temperature (told in tenths of a degree), and what powers the phone."""
+    fields = dict(re.findall(r"^\s*([\w ]+): (\S+)\s*$", text, re.MULTILINE))
+    powered = [kind for kind in ("AC", "USB", "Wireless", "Dock")
+               if fields.get(f"{kind} powered") == "true"]  # fmt: skip
+    plugged = powered[0].lower() if powered else "unplugged"
+    tenths, level = fields.get("temperature", ""), fields.get("level", "")
+    return Battery(
+        percent=int(level) if level.isdigit() else None,
+        celsius=int(tenths) / 10 if re.fullmatch(r"-?\d+", tenths) else None,
+        plugged=cast(Plug, plugged) if "USB powered" in fields else None,
+    )
+
+
+# Cores and memory ---------------------------------------------------------------------------
+
+
+def cpu_khz(text: str, file: str) -> dict[int, int]:
+    """Core -> clock, of `grep . /sys/devices/system/cpu/cpu*/cpufreq/FILE`."""
+    return {core: int(value) for core, value in _by_core(text, file).items() if value.isdigit()}
+
+
+def clusters(text: str) -> tuple[Cluster, ...]:
+    """Cores of the same highest clock together, the fastest first.
+
+    Args:
+        text: `grep .` over cpuinfo_max_freq and scaling_governor of all cores.
+    """
+    highest = cpu_khz(text, "cpuinfo_max_freq")
+    governors = _by_core(text, "scaling_governor")
+    groups: dict[int, list[int]] = {}
+    for core, khz in sorted(highest.items()):
+        groups.setdefault(khz, []).append(core)
+    return tuple(
+        Cluster(cores=tuple(cores), max_khz=khz, governor=governors.get(cores[0]))
+        for khz, cores in sorted(groups.items(), reverse=True)
+    )
+
+
+def _by_core(text: str, file: str) -> dict[int, str]:
+    found = {}
+    for line in text.splitlines():
+        path, _, value = line.strip().partition(":")
+        core = re.search(r"/cpu(\d+)/", path)
+        if core and PurePosixPath(path).name == file:
+            found[int(core[1])] = value.strip()
+    return found
+
+
+def memory_bytes(text: str) -> int | None:
+    """The memory of /proc/meminfo."""
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def load_average(text: str) -> float | None:
+    """The first figure of /proc/loadavg."""
+    first = text.split(maxsplit=1)[:1]
+    try:
+        return float(first[0]) if first else None
+    except ValueError:
+        return None
+
+
+def free_bytes(text: str) -> int | None:
+    """What `df -k FOLDER` says is available."""
+    rows = [line.split() for line in text.splitlines() if line.strip()]
+    if len(rows) < 2:
+        return None
+    numbers = [word for word in rows[-1] if word.isdigit()]
+    return int(numbers[2]) * 1024 if len(numbers) >= 3 else None

@@ -1,0 +1,16 @@
+"""A stand-in for a phone: the device's side of adb, for tests of what drives a phone.
+
+    with AdbServer(tmp_path) as server, StandIn(tmp_path / "phone", "pixel 8") as phone:
+        server.connect(phone)
+        server.client.device(phone.serial).shell("getprop ro.product.model")
+
+It is no phone: commands run on this machine, below a folder, and what Android's tools answer comes
+from files. It says so itself (`ro.squeezebertmobile.stand_in`).
+"""
+
+from phone_stand_in.device import PRETEND_RUNNER, StandIn
+from phone_stand_in.faults import Faults
+from phone_stand_in.phones import PHONES
+from phone_stand_in.server import AdbServer
+
+__all__ = ["PHONES", "PRETEND_RUNNER", "AdbServer", "Faults", "StandIn"]

@@ -1,0 +1,73 @@
+"""The device's own programs, as scripts in ROOT/system/bin; their answers are files."""
+
+import sys
+from pathlib import Path
+
+_HEAD = '#!/bin/sh\ntold="$STAND_IN_ROOT/stand_in"\n'
+
+_SCRIPTS = {
+    "getprop": r"""
+[ $# -eq 0 ] && exec cat "$told/getprop"
+awk -v name="[$1]: [" '
+  index($0, name) == 1 {
+    text = substr($0, length(name) + 1); sub(/\][\r]?$/, "", text); print text; found = 1
+  }
+  END { if (!found) print "" }' "$told/getprop"
+""",
+    "dumpsys": r"""
+case "$1" in
+battery) exec cat "$told/battery" ;;
+thermalservice) ;;
+*) echo "Can't find service: $1"; exit 0 ;;
+esac
+[ -f "$told/throttle" ] || exec cat "$told/thermalservice"
+looks=$(($(cat "$told/looks" 2>/dev/null || echo 0) + 1))
+echo "$looks" > "$told/looks"
+read -r cool hot < "$told/throttle"
+[ "$looks" -gt "$cool" ] && [ "$looks" -le $((cool + hot)) ] &&
+  exec cat "$told/thermalservice.hot"
+exec cat "$told/thermalservice"
+""",
+    # This machine has other cores: the mask is noted, and not applied.
+    "taskset": r"""
+[ $# -ge 2 ] || { echo "taskset: Need 2 arguments" >&2; exit 1; }
+echo "$1" >> "$told/taskset"
+export STAND_IN_MASK="$1"
+shift
+exec "$@"
+""",
+    "df": r"""
+echo "Filesystem      1K-blocks     Used Available Use% Mounted on"
+used=$((113449984 - STAND_IN_FREE_KB))
+echo "/dev/block/dm-9 113449984 $used $STAND_IN_FREE_KB  40% /data/user/0"
+""",
+}
+
+# Tests may run as root, whom no permission stops.
+_DENIED = r"""
+if [ -n "$STAND_IN_DENIED" ]; then
+  for each; do
+    case "$each/" in
+    "$STAND_IN_ROOT$STAND_IN_DENIED/"*)
+      echo "{name}: '$each': Permission denied" >&2
+      exit 1 ;;
+    esac
+  done
+fi
+PATH=${{PATH#*:}}
+exec {name} "$@"
+"""
+
+
+def write(root: Path) -> None:
+    """Write the programs."""
+    folder = root / "system/bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    scripts = {name: _HEAD + text for name, text in _SCRIPTS.items()}
+    scripts |= {name: _HEAD + _DENIED.format(name=name) for name in ("mkdir", "touch")}
+    source = Path(__file__).with_name("app_process.py").read_text(encoding="utf-8")
+    scripts["app_process"] = f"#!{sys.executable} -IS\n{source}"
+    for name, text in scripts.items():
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)

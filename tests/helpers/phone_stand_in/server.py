@@ -1,0 +1,131 @@
+"""An adb server of the tests' own: its port, its keys, its devices."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import adbutils
+
+from phone_stand_in.device import StandIn
+
+_SECONDS = 20.0  # for the server to start, a device to come
+
+
+class AdbServer:
+    """A real adb server that sees stand-ins only.
+
+    Args:
+        folder: Where its home is made: the user's keys are not touched.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._home = folder / "adb-home"
+        self._adb = adbutils.adb_path()
+
+    def __enter__(self) -> Self:
+        self._home.mkdir(parents=True, exist_ok=True)
+        self.port = _free_port()
+        self._log = (self._home / "server.log").open("wb")
+        self._process = subprocess.Popen(
+            [self._adb, "-P", str(self.port), "server", "nodaemon"],
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def _wait_until_it_answers(self) -> None:
+        limit = time.monotonic() + _SECONDS
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            if time.monotonic() > limit or self._process.poll() is not None:
+                log = Path(self._log.name).read_text(encoding="utf-8", errors="replace")
+                raise RuntimeError(f"adb does not start: {log}")
+            time.sleep(0.01)
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For programs that are to use this server, adb among them."""
+        return {
+            "HOME": str(self._home),
+            "ANDROID_USER_HOME": str(self._home / ".android"),
+            "ANDROID_ADB_SERVER_PORT": str(self.port),
+            "ADB_MDNS_AUTO_CONNECT": "0",
+            "ADB_LIBUSB": "0",  # its search takes three seconds
+            "ADB_LOCAL_TRANSPORT_MAX_PORT": "0",  # it looks for no emulators
+        }
+
+    @property
+    def client(self) -> adbutils.AdbClient:
+        """A client of this server."""
+        return adbutils.AdbClient(host="127.0.0.1", port=self.port)
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """The adb binary, against this server."""
+        return subprocess.run(
+            [self._adb, "-P", str(self.port), *arguments],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            **options,
+        )
+
+    def states(self) -> dict[str, str]:
+        """Serial -> state, of every device that the server knows."""
+        return {each.serial: each.state for each in self.client.list()}
+
+    def connect(self, phone: StandIn, *, state: str | None = "device") -> str:
+        """Connect it; waits until it is in that state, and gives what adb says."""
+        said = str(self.client.connect(phone.serial, timeout=_SECONDS))
+        if state:
+            self.wait_for(phone, state)
+        return said
+
+    def disconnect(self, phone: StandIn) -> None:
+        self.client.disconnect(phone.serial)
+
+    def wait_for(self, phone: StandIn, state: str | None, seconds: float = _SECONDS) -> None:
+        """Wait until a device is in a state; None: until it is gone."""
+        limit = time.monotonic() + seconds
+        while (now := self.states().get(phone.serial)) != state:
+            if time.monotonic() > limit:
+                raise TimeoutError(f"{phone.serial} is {now}, not {state}")
+            time.sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,238 @@
+"""The commands for phones, as typed, with the runner's own code and real int8 inference.
+
+The stand-in runs android_demo's classes on this machine's Java; `make test-phone` has built them,
+and says where by STAND_IN_RUNNER_CLASSPATH.
+"""
+
+import json
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import Cli
+from phone_run import Run
+from phone_stand_in import AdbServer, StandIn
+
+from squeezebert_mobile.artifact import sha256_of
+from squeezebert_mobile.benchmarks.phone.pushing import HOME, Parcel, push
+
+pytestmark = [pytest.mark.phone, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="session")
+def class_path() -> str:
+    return os.environ["STAND_IN_RUNNER_CLASSPATH"]
+
+
+@pytest.fixture
+def phones(adb_server: AdbServer, tmp_path: Path, class_path: str) -> Iterator[list[StandIn]]:
+    """A Pixel 3 and a Pixel 8; the second one calls itself something odd."""
+    odd = "R58 $(touch x) 'q' \"d\""
+    with (
+        StandIn(tmp_path / "one", "pixel 3", runner_classpath=class_path) as one,
+        StandIn(tmp_path / "two", "pixel 8", runner_classpath=class_path, serialno=odd) as two,
+    ):
+        adb_server.connect(one)
+        adb_server.connect(two)
+        yield [one, two]
+        adb_server.disconnect(one)
+        adb_server.disconnect(two)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    """An AAR by its form; a stand-in's runner has the desktop's ONNX Runtime."""
+    path = tmp_path / "onnxruntime-android.aar"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("libonnxruntime.so", "libonnxruntime4j_jni.so"):
+            archive.writestr(f"jni/arm64-v8a/{name}", name.encode() * 1000)
+        archive.writestr("classes.jar", b"")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_from_an_artifact_to_a_report(
+    cli: Cli, adb_server: AdbServer, phones: list[StandIn], assistant: Path, runtime: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    server = ("--adb-server", adb_server.address)
+    one = phones[0].serial
+
+    code, out, _ = cli("devices", "--json", *server)
+    seen = {each["serial"]: each for each in json.loads(out)}
+    assert code == 0 and seen.keys() == {each.serial for each in phones}
+    assert (seen[one]["model"], seen[one]["soc"], seen[one]["remedy"]) == (
+        "Pixel 3",
+        "SDM845",
+        None,
+    )
+    code, out, _ = cli("doctor", *server)
+    assert code == 0 and f"ok  device {one}: Pixel 3, Android 12, arm64-v8a" in out
+
+    # Names that a shell would take for something else.
+    folder = tmp_path / "odd $(touch y) 'q' \"d\"\nline"
+    folder.mkdir()
+    ours, other = folder / "ours $(reboot)", folder / "theirs"
+    shutil.copytree(assistant, ours)
+    shutil.copytree(assistant, other)
+    target = folder / "phone 'q'.json"
+    words = (
+        *("bench", ours, "--target", "adb", "--baseline", other, "--android-runtime", runtime),
+        *("--preset", "rapid", "--sequence-length", 16, "-o", target, *server),
+    )
+    code, _, err = cli(*words)
+    assert code == 1 and err.startswith("error: 2 phones are connected (")
+    code, out, err = cli(*words, "--serial", one)
+    assert code == 0, err
+    assert "STAND-IN" in out and "Pixel 3" in out and "2 artifacts answered 16 golden texts" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    found = json.loads(target.read_text(encoding="utf-8"))
+    assert (found["target"], found["complete"], found["phone"]["stand_in"]) == ("adb", True, True)
+    assert set(found["phone"]["libraries"]) == {"libonnxruntime.so", "libonnxruntime4j_jni.so"}
+    assert all(each["latency"]["runs"] >= 64 for each in found["measurements"])
+    for answers in found["answers"].values():  # the same model: int8 answers alike on this machine
+        assert answers["texts"] == 8 and answers["same_answers"]
+        assert answers["max_abs_diff"]["logits"] <= answers["tolerance"]["logits"]
+    assert not target.with_name(f"{target.name}.journal").exists()
+
+    page, text = tmp_path / "report.html", tmp_path / "report.md"
+    assert cli("report", target, "-o", page)[0] == cli("report", target, "-o", text)[0] == 0
+    assert "No phone" in page.read_text(encoding="utf-8") and "stand-in" in text.read_text("utf-8")
+
+    code, _, err = cli(*words, "--serial", one, "--fail-if-slower", 1000)
+    assert code == 1
+    assert re.search(r"error: 'ours \$\(reboot\)' is \d\.\d\d times as fast as 'theirs' .* and "
+                     r"--fail-if-slower asks for 1000\n", err)  # fmt: skip
+
+    code, out, _ = cli("clean", "--serial", one, *server)
+    assert code == 0 and re.fullmatch(rf"{re.escape(one)}: {HOME} removed, \d\.\d MB\n", out)
+    assert not (phones[0].root / HOME.lstrip("/")).exists()
+    assert not list(tmp_path.rglob("x")) and not list(tmp_path.rglob("y"))
+
+
+def test_two_phones_at_once(
+    cli: Cli, adb_server: AdbServer, phones: list[StandIn], assistant: Path, runtime: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    code, out, err = cli(
+        *("bench", assistant, "--target", "adb", "--baseline", "none", "--all-devices"),
+        *("--android-runtime", runtime, "--preset", "rapid", "--sequence-length", 16),
+        *("-o", tmp_path / "all.json", "--adb-server", adb_server.address),
+    )
+    assert code == 0, err
+    written = sorted(tmp_path.glob("all-*.json"))
+    models = {json.loads(path.read_text())["phone"]["model"] for path in written}
+    assert len(written) == 2 and models == {"Pixel 3", "Pixel 8"}
+    assert out.count("STAND-IN") == 2
+
+
+def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
+    size = 500_000_000
+    path = run.folder / "large"
+    with path.open("wb") as file:
+        file.truncate(size)
+    done: list[tuple[int, int]] = []
+    parcel = Parcel(f"{HOME}/large", {"model.onnx": (path, sha256_of(path))})
+    push(run.device, [parcel], lambda sent, total: done.append((sent, total)))
+    assert done[-1] == (size, size) and len(done) > 1000
+    assert [sent for sent, _ in done] == sorted(sent for sent, _ in done)
+    (pushed,) = run.phone.home.rglob("model.onnx")
+    assert pushed.stat().st_size == size and sha256_of(pushed) == parcel.files["model.onnx"][1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--serial", "x"), "--serial is for --target adb; add that, or leave --serial out"),
+        (("--resume",), "--resume is for --target adb; add that, or leave --resume out"),
+        (("--cores", "big"), "--cores is for --target adb; add that, or leave --cores out"),
+    ],
+)
+def test_options_for_phones_alone(
+    cli: Cli, assistant: Path, words: tuple[str, ...], message: str
+) -> None:
+    code, _, err = cli("bench", assistant, "--baseline", "none", *words)
+    assert (code, err) == (1, f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("farm", "--adb-server 'farm' is no address; give HOST:PORT, as farm:5037"),
+        ("farm:port", "--adb-server 'farm:port' is no address; give HOST:PORT, as farm:5037"),
+        ("farm:99999", "--adb-server 'farm:99999' is no address; give HOST:PORT, as farm:5037"),
+    ],
+)
+def test_a_server_that_is_none(cli: Cli, address: str, message: str) -> None:
+    code, _, err = cli("devices", "--adb-server", address)
+    assert (code, err) == (1, f"error: {message}\n")
+
+
+def test_no_server_there(cli: Cli) -> None:
+    code, _, err = cli("devices", "--adb-server", "127.0.0.1:9")
+    assert code == 1
+    assert re.fullmatch(
+        r"error: no adb server answers at 127\.0\.0\.1:9 \(.*\); start one there with: adb -a "
+        r"nodaemon server start, or leave --adb-server out\n",
+        err,
+    )
+
+
+def test_doctor_and_devices_without_a_phone(cli: Cli, adb_server: AdbServer) -> None:
+    code, out, _ = cli("doctor", "--adb-server", adb_server.address)
+    assert code == 1
+    assert "ok  Python packages: squeezebert-mobile[bench]\n" in out
+    assert f"ok  adb server: {adb_server.address}, version 41\n" in out
+    assert "no  a phone: connect one by cable, USB debugging switched on" in out
+    code, out, _ = cli("devices", "--adb-server", adb_server.address)
+    assert (code, out) == (
+        0,
+        "No device. What is missing is shown by: squeezebert-mobile doctor\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("properties", "remedy"),
+    [
+        (
+            {"ro.build.version.sdk": "25", "ro.build.version.release": "7.1"},
+            "Pixel 8 has Android 7.1 (API 25); measuring needs Android 8 (API 26) or later: take "
+            "another phone",
+        ),
+        (
+            {"ro.product.cpu.abi": "armeabi-v7a"},
+            "the phone's ABI is armeabi-v7a, 32-bit ARM, where int8 is up to four times slower "
+            "(ONNX Runtime's issue 16426: 1925 ms instead of 491); take a phone whose Android is "
+            "64-bit: arm64-v8a and x86_64 are measured",
+        ),
+    ],
+)
+def test_a_phone_that_is_too_old(
+    cli: Cli, run: Run, assistant: Path, properties: dict[str, str], remedy: str
+) -> None:
+    run.phone.set_properties(**properties)
+    server = ("--adb-server", run.server.address)
+    code, out, _ = cli("devices", "--json", *server)
+    assert code == 0 and [each["remedy"] for each in json.loads(out)] == [remedy]
+    code, _, err = cli("bench", assistant, "--target", "adb", "--baseline", "none", *server)
+    assert (code, err) == (1, f"error: {remedy}\n")
+
+
+def test_a_phone_that_has_not_allowed_it(cli: Cli, run: Run) -> None:
+    run.phone.faults.unauthorized = True
+    run.server.disconnect(run.phone)
+    run.server.connect(run.phone, state="unauthorized")
+    code, out, _ = cli("devices", "--adb-server", run.server.address)
+    assert code == 0
+    assert f"{run.phone.serial}  unauthorized" in out
+    assert "unlock the phone and allow USB debugging in the dialog that it shows" in " ".join(
+        out.split()
+    )
