@@ -73,7 +73,7 @@ def distributions(measurements: Sequence[Measurement], alt: str, prefix: str) ->
 
 def _distributions(measurements: Sequence[Measurement]) -> Any:
     rows = [_relative(each) for each in measurements]
-    middle = [row[(row >= np.percentile(row, 1)) & (row <= np.percentile(row, 99))] for row in rows]
+    middle = [_without_extremes(row) for row in rows]
     low = min(float(each.min()) for each in middle)
     high = max(float(each.max()) for each in middle)
     pad = max(0.05 * (high - low), 0.05)
@@ -100,6 +100,13 @@ def _distributions(measurements: Sequence[Measurement]) -> Any:
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     return page
+
+
+def _without_extremes(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without the lowest and the highest hundredth; of a few samples nothing is left out."""
+    low = np.percentile(row, 1, method="lower")
+    high = np.percentile(row, 99, method="higher")
+    return row[(row >= low) & (row <= high)]
 
 
 def has_samples(measurement: Measurement) -> bool:

@@ -487,3 +487,12 @@ def test_the_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
     )
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["report.md"]
+
+
+@pytest.mark.parametrize("blocks", [((58.0,),), ((58.0, 61.0),)])
+def test_a_figure_of_one_or_two_samples(written, blocks):
+    """As an interrupted run of a slow model has: of so few none is left out."""
+    results = phone_results()
+    few = [each.model_copy(update={"blocks": blocks}) for each in results.measurements]
+    results = results.model_copy(update={"measurements": tuple(few)})
+    assert "<svg" in written(results)

@@ -118,6 +118,15 @@ def test_from_an_artifact_to_a_report(
     assert not list(tmp_path.rglob("x")) and not list(tmp_path.rglob("y"))
 
 
+def test_nothing_is_exported_without_a_phone(
+    cli: Cli, adb_server: AdbServer, assistant: Path, tmp_path: Path
+) -> None:
+    """BERT-base takes minutes; without a phone nobody waits for it."""
+    code, _, err = cli("bench", assistant, "--target", "adb", "--adb-server", adb_server.address)
+    assert code == 1 and err.startswith("error: no phone is connected; connect one by cable")
+    assert not (tmp_path / "cache").exists()
+
+
 def test_two_phones_at_once(
     cli: Cli, adb_server: AdbServer, phones: list[StandIn], assistant: Path, runtime: Path,
     tmp_path: Path,
