@@ -1,7 +1,5 @@
 """What a measurement leaves behind: the records of a results file."""
 
-import contextlib
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +15,7 @@ from squeezebert_mobile.benchmarks.phone.records import (
     Probe,
 )
 from squeezebert_mobile.benchmarks.record import Bytes, Count, Milliseconds, Record
-from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.benchmarks.whole import write_whole
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -253,18 +251,7 @@ class Results(Record):
         Raises:
             BenchmarkError: the file cannot be written.
         """
-        partial = path.with_name(f".{path.name}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(self.to_json().encode("utf-8"))
-            os.replace(partial, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise BenchmarkError(
-                f"cannot write the results to {str(path)!r}: {error.strerror}; "
-                "choose another file with -o"
-            ) from None
+        write_whole(path, self.to_json(), what="results")
 
 
 # Who is compared with whom ------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """A report that can be sent on: one HTML or Markdown file on one or several results files."""
 
-import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +7,7 @@ from squeezebert_mobile.benchmarks.report.html import as_html
 from squeezebert_mobile.benchmarks.report.markdown import as_markdown
 from squeezebert_mobile.benchmarks.report.sections import make_page
 from squeezebert_mobile.benchmarks.results import Results
+from squeezebert_mobile.benchmarks.whole import write_whole
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["write_report"]
@@ -40,16 +39,4 @@ def write_report(results: Sequence[tuple[str, Results]], path: Path) -> None:
             "there are no results to report; name a file that squeezebert-mobile bench -o has "
             "written"
         )
-    text = writer(make_page(results))
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(text.encode("utf-8"))
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise BenchmarkError(
-            f"cannot write the report to {str(path)!r}: {error.strerror}; "
-            "choose another file with -o"
-        ) from None
+    write_whole(path, writer(make_page(results)), what="report")

@@ -50,7 +50,7 @@ def _unauthorized(run: Run) -> None:
 
 
 def _stop_server(run: Run) -> None:
-    run.server.__exit__(None, None, None)
+    run.server.close()
 
 
 def _faults(name: str, value: object) -> Callable[[Run], object]:

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from phone_stand_in import phones, programs
@@ -19,6 +18,7 @@ from phone_stand_in.faults import Faults
 from phone_stand_in.files import Files
 from phone_stand_in.shell import Shell
 from phone_stand_in.transport import Connection, Service
+from squeezebert_mobile.runtime.closing import Closing
 
 #: What is offered; nothing is compressed.
 _FEATURES = "shell_v2,cmd,stat_v2,fixed_push_mkdir,sendrecv_v2"
@@ -30,7 +30,7 @@ _SECONDS = 10.0  # for the thread to do something
 PRETEND_RUNNER = (sys.executable, "-IS", str(Path(__file__).with_name("pretend_runner.py")))
 
 
-class StandIn:
+class StandIn(Closing):
     """A program that an adb server takes for a phone.
 
     Args:
@@ -93,12 +93,8 @@ class StandIn:
         self._started.wait(_SECONDS)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End it, and what runs on it."""
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 

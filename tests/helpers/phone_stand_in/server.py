@@ -6,17 +6,17 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import adbutils
 
 from phone_stand_in.device import StandIn
+from squeezebert_mobile.runtime.closing import Closing
 
 _SECONDS = 20.0  # for the server to start, a device to come
 
 
-class AdbServer:
+class AdbServer(Closing):
     """A real adb server that sees stand-ins only.
 
     Args:
@@ -41,19 +41,12 @@ class AdbServer:
         try:
             self._wait_until_it_answers()
         except BaseException:
-            self._stop()
+            self.close()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
+    def close(self) -> None:
+        """Kill this server; `with` starts another."""
         self._process.kill()
         self._process.wait()
         self._log.close()
