@@ -261,6 +261,10 @@ class Program(Closing):
         with _translated(self._device.adb, self._device.serial):
             self._connection.conn.sendall(struct.pack("<BI", _STDIN, len(data)) + data)
 
+    def wait_at_most(self, seconds: float) -> None:
+        """How long it may be silent from now on."""
+        self._connection.conn.settimeout(seconds)
+
     def close(self) -> None:
         """End it, if it has not ended: adbd hangs up on the programs of a closed connection."""
         self._connection.close()

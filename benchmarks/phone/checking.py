@@ -12,7 +12,7 @@ from squeezebert_mobile.benchmarks.phone.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.facts import check_android, read_phone
 from squeezebert_mobile.benchmarks.phone.libraries import ONNX_RUNTIME_VERSION, check_abi
 from squeezebert_mobile.benchmarks.phone.pushing import RUNNER
-from squeezebert_mobile.errors import MissingExtraError, require_extra
+from squeezebert_mobile.errors import MissingExtraError, require, require_extra
 
 __all__ = ["Check", "SeenDevice", "check_all", "look_at_devices"]
 
@@ -61,6 +61,7 @@ def _packages() -> Iterator[Check]:
 
 def _adb(server: str | None) -> Iterator[Check]:
     try:
+        yield Check("adb program", require("adbutils", "bench").adb_path())
         adb = Adb(server)
         yield Check("adb server", f"{server or 'on this computer'}, version {adb.version}")
     except (PhoneError, MissingExtraError) as error:

@@ -293,7 +293,7 @@ class _PhoneRun:
         for place, label in self.done.missing(cell, index, self._labels).items():
             if self.stopped():
                 raise KeyboardInterrupt
-            samples = self._visit(label, cell, runs_per_visit(self.preset, typical_s[label]))
+            samples = self._visit(label, cell, typical_s[label])
             self.log.add(
                 Visit(
                     threads=cell[0],
@@ -305,13 +305,19 @@ class _PhoneRun:
                 )
             )
 
-    def _visit(self, label: str, cell: Cell, runs: int) -> tuple[float, ...]:
+    def _visit(self, label: str, cell: Cell, typical_s: float) -> tuple[float, ...]:
         """The samples in ms of one visit; a process that Android has killed is started again."""
         contender = next(each for each in self.contenders if each.label == label)
+        runs = runs_per_visit(self.preset, typical_s)
         for last in (False, True):
             try:
                 told = self.runners[label].ask(
-                    "block", input=str(cell[1]), lead_in=LEAD_IN_RUNS, samples=runs, seconds=0
+                    "block",
+                    likely_s=(LEAD_IN_RUNS + runs) * typical_s,
+                    input=str(cell[1]),
+                    lead_in=LEAD_IN_RUNS,
+                    samples=runs,
+                    seconds=0,
                 )
                 return tuple(round(ns / 1e6, 4) for ns in told["samples_ns"])
             except RunnerDied:

@@ -18,6 +18,7 @@ __all__ = ["PROTOCOL", "Job", "Place", "Runner"]
 PROTOCOL = 1
 _MAIN = "squeezebertmobile.runner.Main"
 _SECONDS = 90.0  # of silence: loading says nothing for as long as the model needs
+_PATIENCE = 4  # times what is likely: a phone that throttles is slower than it was
 _SHOWN = 80  # characters of a line that is none of ours
 
 #: What to do about a runner's error, by its kind.
@@ -121,8 +122,14 @@ class Runner(Closing):
             elif event["event"] == "ready":
                 return
 
-    def ask(self, do: str, **fields: Any) -> dict[str, Any]:
+    def ask(self, do: str, *, likely_s: float = 0.0, **fields: Any) -> dict[str, Any]:
         """Give a command, and wait for its answer.
+
+        Args:
+            do: The command's name.
+            likely_s: How long it is likely to take, where that may be long; nothing is said while
+                something is timed.
+            **fields: The command's fields.
 
         Raises:
             PhoneError: the runner reports an error.
@@ -131,6 +138,7 @@ class Runner(Closing):
         """
         self._asked += 1
         command = {"do": do, "id": str(self._asked), **fields}
+        self._program.wait_at_most(_SECONDS + _PATIENCE * likely_s)
         self._program.write(json.dumps(command).encode() + b"\n")
         answer = self._next(do)
         if answer.get("id") != str(self._asked):

@@ -18,7 +18,9 @@ def print_checks(checks: Sequence[Check], console: Console) -> None:
     """A line a check, and below it what to do where something is missing."""
     for check in checks:
         if check.found is not None:
-            console.print(Text.assemble(("ok  ", "green"), f"{check.what}: {check.found}"))
+            # A path may be long, and is to be copied.
+            told = Text.assemble(("ok  ", "green"), f"{check.what}: {check.found}")
+            console.print(told, soft_wrap=True)
             continue
         mark = ("no  ", "red") if check.needed else ("-   ", "yellow")
         console.print(Text.assemble(mark, f"{check.what}: {check.remedy}"))
