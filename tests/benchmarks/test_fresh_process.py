@@ -6,21 +6,21 @@ import pytest
 from squeezebert_mobile.benchmarks import fresh_process
 from squeezebert_mobile.benchmarks.contenders import artifact_contender
 from squeezebert_mobile.benchmarks.fresh_process import measure_start
-from squeezebert_mobile.benchmarks.host import _settings
 from squeezebert_mobile.benchmarks.protocol import Preset
+from squeezebert_mobile.benchmarks.settings import settings_for
 from squeezebert_mobile.errors import BenchmarkError, MissingExtraError
 
 PRESET = Preset("one", runs=1, seconds=0, blocks=1, starts=1)
 MIB = 1 << 20
 
 
-def settings_for(contender):
-    return _settings([contender], PRESET, [1], [16])
+def alone(contender):
+    return settings_for([contender], PRESET, [1], [16])
 
 
 def test_a_fresh_process_reports_times_and_memory(make_artifact):
     contender = artifact_contender(make_artifact())
-    start = measure_start(contender, settings_for(contender))
+    start = measure_start(contender, alone(contender))
     assert start.runs == 5
     assert min(start.import_ms, start.load_ms, start.first_run_ms) > 0
     assert MIB < start.before_import_bytes < 40 * MIB  # a bare interpreter, nothing heavy in it
@@ -42,15 +42,15 @@ def test_a_larger_model_takes_more_memory(tmp_path, tiny_contender):
     table.CopyFrom(onnx.numpy_helper.from_array(large, "table"))
     onnx.save(model, tmp_path / "large.onnx")
     larger = dataclasses.replace(tiny_contender, path=str(tmp_path / "large.onnx"))
-    small_start = measure_start(tiny_contender, settings_for(tiny_contender))
-    large_start = measure_start(larger, settings_for(larger))
+    small_start = measure_start(tiny_contender, alone(tiny_contender))
+    large_start = measure_start(larger, alone(larger))
     assert large_start.model_bytes - small_start.model_bytes > 25 * MIB
 
 
 def test_a_model_that_does_not_load_is_an_error_with_the_reason(tiny_contender, tiny_file):
     tiny_file.write_bytes(b"not a model")
     with pytest.raises(BenchmarkError, match="'tiny' fails when loaded: .*Protobuf parsing failed"):
-        measure_start(tiny_contender, settings_for(tiny_contender))
+        measure_start(tiny_contender, alone(tiny_contender))
 
 
 def test_a_process_that_is_killed_is_an_error(tiny_contender, monkeypatch):
@@ -60,13 +60,13 @@ def test_a_process_that_is_killed_is_an_error(tiny_contender, monkeypatch):
         subprocess, "run", lambda command, **more: real([sys.executable, "-c", dying], **more)
     )
     with pytest.raises(BenchmarkError, match="ended by signal 9"):
-        measure_start(tiny_contender, settings_for(tiny_contender))
+        measure_start(tiny_contender, alone(tiny_contender))
 
 
 def test_a_process_that_hangs_is_an_error(tiny_contender, monkeypatch):
     monkeypatch.setattr(fresh_process, "_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(BenchmarkError, match="'tiny' did not load and run within 0.05 s"):
-        measure_start(tiny_contender, settings_for(tiny_contender))
+        measure_start(tiny_contender, alone(tiny_contender))
 
 
 def test_elsewhere_than_on_linux_psutil_tells_the_memory(monkeypatch, tmp_path):
