@@ -38,8 +38,8 @@ def test_it_holds_what_a_phone_needs_and_no_more(jar: zipfile.ZipFile) -> None:
 
 def test_it_is_part_of_the_package() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    data = config["tool"]["setuptools"]["package-data"]["squeezebert_mobile.benchmarks"]
-    assert pack_runner.JAR.relative_to(ROOT / "benchmarks").as_posix() in data
+    data = config["tool"]["setuptools"]["package-data"]["squeezebert_mobile.benchmarks.phone"]
+    assert pack_runner.JAR.relative_to(ROOT / "benchmarks/phone").as_posix() in data
 
 
 def test_a_changed_source_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
