@@ -5,13 +5,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from squeezebert_mobile.artifact import Manifest, read_artifact, read_manifest, sha256_of
 from squeezebert_mobile.benchmarks.plain_files import OPENERS, Feed, Model
-from squeezebert_mobile.benchmarks.results import ContenderFacts, Role, Weights
+from squeezebert_mobile.benchmarks.results import ContenderFacts, Role, Settings, Weights
 from squeezebert_mobile.errors import BenchmarkError, require
 from squeezebert_mobile.tasks import get_task
 
@@ -23,6 +23,7 @@ __all__ = [
     "Model",
     "artifact_contender",
     "artifact_contenders",
+    "feed_arguments",
     "file_contender",
     "import_library",
     "make_feed",
@@ -190,6 +191,15 @@ def open_model(contender: Contender, *, threads: int) -> Model:
     folder = Path(contender.path)
     session = open_session(folder, read_manifest(folder), threads=threads)
     return lambda feed: session.run(feed)
+
+
+def feed_arguments(contender: Contender, settings: Settings, length: int) -> dict[str, Any]:
+    """What `make_feed` is to make for a contender; as JSON it goes to another process."""
+    return {
+        "vocab_size": settings.input_vocab_size,
+        "sequence_length": length,
+        "choices": settings.choices if contender.has_choices else None,
+    }
 
 
 def make_feed(*, vocab_size: int, sequence_length: int, choices: int | None = None) -> Feed:

@@ -35,17 +35,14 @@ def measure_start(contender: "Contender", settings: "Settings") -> "Start":
     Raises:
         BenchmarkError: the process failed; the message has the last line it wrote.
     """
+    from squeezebert_mobile.benchmarks.contenders import feed_arguments
     from squeezebert_mobile.benchmarks.results import Start
     from squeezebert_mobile.errors import BenchmarkError
 
     question = {
         "contender": dataclasses.asdict(contender),
         "threads": settings.start_threads,
-        "feed": {
-            "vocab_size": settings.input_vocab_size,
-            "sequence_length": settings.start_sequence_length,
-            "choices": settings.choices if contender.has_choices else None,
-        },
+        "feed": feed_arguments(contender, settings, settings.start_sequence_length),
     }
     # -P: a file in the current folder must not stand in for a library.
     command = [sys.executable, "-P", "-m", __spec__.name, json.dumps(question)]

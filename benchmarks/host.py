@@ -12,6 +12,7 @@ from squeezebert_mobile.benchmarks.contenders import (
     Contender,
     Feed,
     Model,
+    feed_arguments,
     make_feed,
     open_model,
 )
@@ -197,11 +198,7 @@ class _HostRun:
         return runs, typical_s
 
     def _feed(self, contender: Contender, length: int) -> Feed:
-        return make_feed(
-            vocab_size=self.settings.input_vocab_size,
-            sequence_length=length,
-            choices=self.settings.choices if contender.has_choices else None,
-        )
+        return make_feed(**feed_arguments(contender, self.settings, length))
 
     def _drop(self, contender: Contender, stage: Stage, error: Exception) -> None:
         """Go on without `contender`, if anything is left to go on with."""

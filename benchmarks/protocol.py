@@ -9,6 +9,7 @@ alike. The next block begins with the next contender.
 import gc
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from squeezebert_mobile.errors import BenchmarkError, choose
 __all__ = [
     "LEAD_IN_RUNS",
     "PRESETS",
+    "WARM_UP_RUNS",
+    "WARM_UP_SECONDS",
     "Clock",
     "Preset",
     "Run",
@@ -27,6 +30,7 @@ __all__ = [
     "measure_blocks",
     "planned_seconds",
     "runs_per_visit",
+    "typical",
     "warm_up",
 ]
 
@@ -40,8 +44,8 @@ LEAD_IN_RUNS = 1
 
 _WINDOW = 4  # runs compared with all before them
 _STILL_FALLING = 0.97  # a window whose best is below this share of the best before is not stable
-_WARM_UP_RUNS = 100  # at most
-_WARM_UP_SECONDS = 5.0  # at most, once _WARM_UP_LEAST runs are done
+WARM_UP_RUNS = 100  # at most
+WARM_UP_SECONDS = 5.0  # at most, once _WARM_UP_LEAST runs are done
 _WARM_UP_LEAST = 3
 
 
@@ -97,14 +101,18 @@ def warm_up(run: Run, clock: Clock) -> WarmUp:
     times: list[float] = []
     begin = clock()
     while not (stable := _stopped_falling(times)):
-        enough = len(times) >= _WARM_UP_LEAST and clock() - begin >= _WARM_UP_SECONDS
-        if enough or len(times) >= _WARM_UP_RUNS:
+        enough = len(times) >= _WARM_UP_LEAST and clock() - begin >= WARM_UP_SECONDS
+        if enough or len(times) >= WARM_UP_RUNS:
             break
         before = clock()
         run()
         times.append(clock() - before)
-    last = sorted(times[-_WINDOW:])
-    return WarmUp(runs=len(times), stable=stable, typical_s=last[len(last) // 2])
+    return WarmUp(runs=len(times), stable=stable, typical_s=typical(times))
+
+
+def typical(times: Sequence[float]) -> float:
+    """What a run takes once it is warm: the median of the last window, the higher of two."""
+    return statistics.median_high(times[-_WINDOW:])
 
 
 def _stopped_falling(times: Sequence[float]) -> bool:

@@ -78,10 +78,6 @@ class Adb:
             _see_that_it_answers(*self._elsewhere)  # adbutils would start one here instead
         return self._client.make_connection(timeout=timeout)
 
-    def device(self, serial: str) -> "Device":
-        """The device called `serial`."""
-        return Device(self, serial)
-
     def transport(self, serial: str, service: str, *, timeout: float) -> Any:
         """A connection to a service of a device."""
         connection = self._connected(timeout)

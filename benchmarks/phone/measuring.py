@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.benchmarks.contenders import Contender, make_feed
+from squeezebert_mobile.benchmarks.contenders import Contender, feed_arguments, make_feed
 from squeezebert_mobile.benchmarks.journal import (
     Answered,
     Begin,
@@ -42,14 +42,17 @@ from squeezebert_mobile.benchmarks.phone.pushing import (
     file_parcel,
     push,
 )
-from squeezebert_mobile.benchmarks.phone.records import PhoneStart, Probe
+from squeezebert_mobile.benchmarks.phone.records import Conditions, PhoneStart, Probe
 from squeezebert_mobile.benchmarks.phone.runner import Job, Place, Runner
 from squeezebert_mobile.benchmarks.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.protocol import (
     LEAD_IN_RUNS,
+    WARM_UP_RUNS,
+    WARM_UP_SECONDS,
     Preset,
     planned_seconds,
     runs_per_visit,
+    typical,
 )
 from squeezebert_mobile.benchmarks.results import Failure, Results, Settings, Stage
 from squeezebert_mobile.benchmarks.settings import settings_for
@@ -57,8 +60,6 @@ from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["measure_phone"]
 
-_WARM_UP_RUNS = 100  # at most, as on a host
-_WARM_UP_SECONDS = 5.0
 _START_RUNS = 3  # of a fresh process
 _START_SECONDS = 5.0  # likely, until the first one has told
 _TRIES = 2  # of a process that Android kills
@@ -226,7 +227,7 @@ class _PhoneRun:
 
     def measure_starts(self) -> None:
         """See that each artifact answers rightly, then load it in fresh processes, in turn."""
-        self._note_conditions((0, 0))
+        self._note((0, 0), self._look())
         for contender in list(self.contenders):
             if contender.label not in self.done.answered:
                 self._tell(f"check {contender.label}", _START_SECONDS)
@@ -287,7 +288,7 @@ class _PhoneRun:
                 self._measure_block(cell, index, typical_s)
             if self.done.is_done(cell, self._labels):
                 break
-        self._note_conditions(cell)
+        self._note(cell, self._look())
 
     def _measure_block(self, cell: Cell, index: int, typical_s: Mapping[str, float]) -> None:
         for place, label in self.done.missing(cell, index, self._labels).items():
@@ -332,9 +333,8 @@ class _PhoneRun:
         if contender.label not in self.runners:
             self.runners[contender.label] = self._open(contender, threads)
         told = self.runners[contender.label].ask(
-            "warm_up", input=str(length), most_runs=_WARM_UP_RUNS, most_seconds=_WARM_UP_SECONDS
+            "warm_up", input=str(length), most_runs=WARM_UP_RUNS, most_seconds=WARM_UP_SECONDS
         )
-        last = told["samples_ns"][-4:]
         self.log.add(
             WarmedUp(
                 contender=contender.label,
@@ -342,7 +342,7 @@ class _PhoneRun:
                 sequence_length=length,
                 runs=len(told["samples_ns"]),
                 stable=told["stable"],
-                typical_ms=statistics.median_high(last) / 1e6,
+                typical_ms=typical(told["samples_ns"]) / 1e6,
             )
         )
 
@@ -351,11 +351,7 @@ class _PhoneRun:
     def _open(self, contender: Contender, threads: int, *, check: bool = False) -> Runner:
         inputs = {}
         for length in {*self.settings.sequence_lengths, self.settings.start_sequence_length}:
-            feed = make_feed(
-                vocab_size=self.settings.input_vocab_size,
-                sequence_length=length,
-                choices=self.settings.choices if contender.has_choices else None,
-            )
+            feed = make_feed(**feed_arguments(contender, self.settings, length))
             inputs[str(length)] = feed["input_ids"].reshape(-1, length).tolist()
         number = next(i for i, each in enumerate(self.contenders) if each.label == contender.label)
         job = Job(contender.format, threads, inputs, check=check, name=f"job-{number}")
@@ -392,19 +388,19 @@ class _PhoneRun:
         def tell(why: str, left: float) -> None:
             self._tell(why, left + seconds_left)
 
-        conditions = self.cooling.wait(
-            lambda: read_conditions(self.device, self._elapsed), tell, self._sleep
-        )
-        threads, length = cell
-        self.log.add(Conditioned(threads=threads, sequence_length=length, conditions=conditions))
+        conditions = self.cooling.wait(self._look, tell, self._sleep)
+        self._note(cell, conditions)
         samples = next(iter(self.runners.values())).ask("probe")["samples_ns"]
         probe = Probe(
             at_s=round(self._elapsed(), 3), block=index, median_ms=statistics.median(samples) / 1e6
         )
+        threads, length = cell
         self.log.add(Probed(threads=threads, sequence_length=length, probe=probe))
 
-    def _note_conditions(self, cell: Cell) -> None:
-        conditions = read_conditions(self.device, self._elapsed)
+    def _look(self) -> Conditions:
+        return read_conditions(self.device, self._elapsed)
+
+    def _note(self, cell: Cell, conditions: Conditions) -> None:
         threads, length = cell
         self.log.add(Conditioned(threads=threads, sequence_length=length, conditions=conditions))
 
