@@ -2,7 +2,6 @@
 
 package squeezebertmobile.runner
 
-import java.io.BufferedReader
 import java.io.File
 import java.io.PrintStream
 import kotlin.system.exitProcess
@@ -19,19 +18,21 @@ fun main(args: Array<String>) {
         System.err.println("usage: squeezebertmobile.runner.Main JOB.json")
         exitProcess(USAGE)
     }
-    exitProcess(work(File(args[0]), System.`in`.bufferedReader(Charsets.UTF_8), lines))
+    val commands = System.`in`.bufferedReader(Charsets.UTF_8)
+    exitProcess(if (work(File(args[0]), commands.lineSequence(), lines)) DONE else FAILED)
 }
 
 private const val DONE = 0
 private const val FAILED = 1
 private const val USAGE = 2
 
-private fun work(job: File, commands: BufferedReader, lines: Lines): Int = try {
+/** Does a job to its end, and tells everything, an error too; whether it went well. */
+internal fun work(job: File, commands: Sequence<String>, lines: Lines): Boolean = try {
     lines.tell("hello", hello())
     Runner(readJob(job), lines).use { it.run(commands) }
-    DONE
+    true
 } catch (@Suppress("TooGenericExceptionCaught") error: Throwable) { // whatever it is, it is told
     lines.tell("error", mapOf("kind" to kindOf(error), "message" to messageOf(error)))
     error.printStackTrace(PrintStream(System.err))
-    FAILED
+    false
 }

@@ -33,16 +33,18 @@ private val KINDS: Map<Class<out Throwable>, String> = mapOf(
     OutOfMemoryError::class.java to "memory",
 )
 
-internal fun kindOf(error: Throwable): String = KINDS[error.javaClass] ?: "internal"
+/** Which of docs/runner.md's kinds an error is of. */
+fun kindOf(error: Throwable): String = KINDS[error.javaClass] ?: "internal"
 
-internal fun messageOf(error: Throwable): String = when (kindOf(error)) {
+/** What an error says, in one line. */
+fun messageOf(error: Throwable): String = when (kindOf(error)) {
     "memory" -> "the Java heap of ${Runtime.getRuntime().maxMemory() shr 20} MB is full"
     "internal" -> "${error.javaClass.name}: ${firstLine(error)}"
     else -> if (error is SqueezeBertMobileError) error.message.orEmpty() else firstLine(error)
 }
 
 /** Who is speaking. */
-internal fun hello(): Map<String, Any?> = mapOf(
+fun hello(): Map<String, Any?> = mapOf(
     "protocol" to PROTOCOL,
     "onnxruntime" to ONNX_RUNTIME_VERSION,
     "os" to System.getProperty("os.name"),

@@ -16,27 +16,41 @@ import squeezebertmobile.core.openSession
 import squeezebertmobile.core.shown
 import squeezebertmobile.core.tokenizerOf
 import squeezebertmobile.core.warmUp
-import java.io.BufferedReader
 import java.io.File
 
-/** One artifact, loaded, checked, and measured command by command. */
-internal class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
+/**
+ * One artifact, loaded, checked, and measured command by command.
+ *
+ * One thread at a time may use it.
+ */
+class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
     private val context = Context()
     private var session: Session? = null
     private val prepared = HashMap<String, PreparedRun>()
 
     /** Does everything: the job's commands first, then those that come in line by line. */
-    fun run(commands: BufferedReader) {
+    fun run(commands: Sequence<String>) {
+        open()
+        val all = job.commands.asSequence() + commands.filter { it.isNotBlank() }.map { commandOf(it) }
+        val last = all.onEach { obey(it) }.firstOrNull { it["do"] == END }
+        val why = if (last == null) "the input was closed" else "asked"
+        lines.tell(END, mapOf("id" to last?.get("id"), "why" to why, "context" to context.read()))
+    }
+
+    /**
+     * Reads, loads and checks the artifact; commands may follow.
+     *
+     * @return what the golden texts showed, by output; empty where the job wants them not asked.
+     * @throws GoldenError this machine computes something else.
+     */
+    fun open(): Map<String, Any?> {
         loadLibraries(job.libraries)
         val artifact = read()
         val loaded = load(artifact)
         prepare(artifact, loaded)
-        if (job.golden) check(artifact, loaded)
+        val outputs = if (job.golden) check(artifact, loaded) else emptyMap()
         lines.tell("ready")
-        val all = job.commands.asSequence() + commands.lineSequence().filter { it.isNotBlank() }.map { commandOf(it) }
-        val last = all.onEach { obey(it) }.firstOrNull { it["do"] == END }
-        val why = if (last == null) "the input was closed" else "asked"
-        lines.tell(END, mapOf("id" to last?.get("id"), "why" to why, "context" to context.read()))
+        return outputs
     }
 
     override fun close() {
@@ -86,7 +100,7 @@ internal class Runner(private val job: Job, private val lines: Lines) : AutoClos
         }
     }
 
-    private fun check(artifact: Artifact, loaded: Session) {
+    private fun check(artifact: Artifact, loaded: Session): Map<String, Any?> {
         val golden = artifact.golden()
         checkGoldenIds(tokenizerOf(artifact), golden)
         val checks = checkGolden(loaded, artifact.manifest, golden) { done, all ->
@@ -102,7 +116,7 @@ internal class Runner(private val job: Job, private val lines: Lines) : AutoClos
             )
         }
         lines.tell("golden", mapOf("outputs" to outputs))
-        val wrong = checks.firstOrNull { !it.holds } ?: return
+        val wrong = checks.firstOrNull { !it.holds } ?: return outputs
         throw GoldenError(
             "this machine does not compute what the artifact computed where it was made: ${wrong.output} differs " +
                 "by ${wrong.maxAbsDiff}, and ${wrong.tolerance} is allowed",
@@ -117,16 +131,18 @@ internal class Runner(private val job: Job, private val lines: Lines) : AutoClos
         return command
     }
 
-    private fun obey(command: Map<String, Any?>) {
+    /** Does what a command says, and tells it; its answer. */
+    fun obey(command: Map<String, Any?>): Map<String, Any?> {
         val name = command["do"] as String
         val answer = when (name) {
             "warm_up" -> warmUp(command)
             "block" -> block(command)
             "probe" -> probe()
             "context" -> mapOf("context" to context.read())
-            else -> return // end is told at the end
+            else -> return emptyMap() // end is told at the end
         }
         lines.tell(name, mapOf("id" to command["id"]) + answer)
+        return answer
     }
 
     private fun warmUp(command: Map<String, Any?>): Map<String, Any?> {

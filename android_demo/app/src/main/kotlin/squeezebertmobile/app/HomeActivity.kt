@@ -1,0 +1,103 @@
+package squeezebertmobile.app
+
+import android.app.Activity
+import android.content.Intent
+import android.net.Uri
+import android.os.Bundle
+import android.provider.OpenableColumns
+import android.view.LayoutInflater
+import android.view.View
+import android.view.ViewGroup
+import android.widget.TextView
+import squeezebertmobile.app.data.Entry
+import squeezebertmobile.app.data.Listing
+import squeezebertmobile.app.data.Refusal
+import squeezebertmobile.app.data.zipParts
+import squeezebertmobile.app.screens.SCREENS
+import squeezebertmobile.core.SqueezeBertMobileError
+import java.io.FileNotFoundException
+
+/** What this phone can do: a card for each artifact. */
+class HomeActivity : Activity() {
+    private val list: ViewGroup by lazy { findViewById(R.id.list) }
+    private val progress: View by lazy { findViewById(R.id.progress) }
+
+    override fun onCreate(state: Bundle?) {
+        super.onCreate(state)
+        setContentView(R.layout.home)
+        findViewById<View>(R.id.add).setOnClickListener { pick() }
+    }
+
+    /** Every time: artifacts may have been pushed while another app was in front. */
+    override fun onStart() {
+        super.onStart()
+        refresh(emptyList())
+    }
+
+    private fun refresh(refused: List<Refusal>, before: () -> List<Refusal> = ::emptyList) {
+        progress.visibility = View.VISIBLE
+        val shared = container
+        shared.engine.alone {
+            val more = before()
+            val found = shared.library.refresh()
+            shared.main.execute { show(Listing(found.entries, refused + more + found.refusals)) }
+        }
+    }
+
+    private fun show(listing: Listing) {
+        progress.visibility = View.GONE
+        list.removeAllViews()
+        listing.entries.forEach { list.addView(card(it)) }
+        listing.refusals.forEach { list.addView(refusal(it)) }
+    }
+
+    private fun card(entry: Entry): View {
+        val manifest = entry.manifest
+        val card = LayoutInflater.from(this).inflate(R.layout.home_card, list, false)
+        card.findViewById<TextView>(R.id.task).setText(SCREENS.getValue(manifest.task).title)
+        card.findViewById<TextView>(R.id.name).text = entry.name
+        card.findViewById<TextView>(R.id.facts).text = facts(this, entry)
+        card.findViewById<View>(R.id.random).visibility = visibleIf(manifest.weights == "random")
+        card.setOnClickListener { startActivity(TaskActivity.of(this, entry.name)) }
+        return card
+    }
+
+    private fun refusal(refusal: Refusal): View =
+        LayoutInflater.from(this).inflate(R.layout.home_refusal, list, false).also {
+            it.findViewById<TextView>(R.id.reason).text = getString(R.string.refused, refusal.name, refusal.reason)
+        }
+
+    // Another artifact -------------------------------------------------------------------------
+
+    private fun pick() {
+        val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("*/*")
+            .putExtra(Intent.EXTRA_MIME_TYPES, arrayOf("application/zip", "application/octet-stream"))
+        startActivityForResult(intent, PICKED)
+    }
+
+    override fun onActivityResult(request: Int, result: Int, data: Intent?) {
+        val uri = data?.data ?: return
+        if (request == PICKED && result == RESULT_OK) refresh(emptyList()) { take(uri) }
+    }
+
+    /** On the engine's thread; what is wrong with it. */
+    private fun take(uri: Uri): List<Refusal> {
+        val name = nameOf(uri)
+        return try {
+            container.library.install(name, zipParts { contentResolver.openInputStream(uri) ?: throw FileNotFoundException() })
+            emptyList()
+        } catch (error: SqueezeBertMobileError) {
+            listOf(Refusal(name, error.message.orEmpty()))
+        }
+    }
+
+    private fun nameOf(uri: Uri): String {
+        val names = contentResolver.query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)
+        val name = names?.use { if (it.moveToFirst()) it.getString(0) else null } ?: uri.lastPathSegment.orEmpty()
+        return name.substringAfterLast('/').removeSuffix(".zip")
+    }
+
+    private companion object {
+        const val PICKED = 1
+    }
+}

@@ -1,0 +1,164 @@
+package squeezebertmobile.app
+
+import android.app.Activity
+import android.content.Context
+import android.content.Intent
+import android.os.Bundle
+import android.view.LayoutInflater
+import android.view.Menu
+import android.view.MenuItem
+import android.view.View
+import android.view.ViewGroup
+import android.widget.TextView
+import android.widget.Toolbar
+import squeezebertmobile.app.data.Entry
+import squeezebertmobile.app.data.Reply
+import squeezebertmobile.app.data.Token
+import squeezebertmobile.app.measure.MeasureActivity
+import squeezebertmobile.app.screens.SCREENS
+import squeezebertmobile.app.screens.TaskScreen
+
+/**
+ * One artifact at work: it is asked again whenever an input changes.
+ *
+ * Nothing of it has to be kept over a rotation but what was typed, which Android's views keep; the
+ * model stays open in the engine.
+ */
+class TaskActivity : Activity() {
+    private lateinit var entry: Entry
+    private lateinit var screen: TaskScreen
+    private val status: TextView by lazy { findViewById(R.id.status) }
+    private val progress: View by lazy { findViewById(R.id.progress) }
+    private val cancel: View by lazy { findViewById(R.id.cancel) }
+    private val tokens: TextView by lazy { findViewById(R.id.tokens) }
+    private var showsTokens = false
+    private var rows: List<List<Token>> = emptyList()
+
+    override fun onCreate(state: Bundle?) {
+        super.onCreate(state)
+        val found = intent.getStringExtra(NAME)?.let { container.library.entry(it) }
+        if (found == null) { // removed since, or somebody else's intent
+            finish()
+            return
+        }
+        entry = found
+        setContentView(R.layout.task)
+        val kind = SCREENS.getValue(entry.manifest.task)
+        setActionBar(findViewById<Toolbar>(R.id.toolbar))
+        actionBar?.setDisplayHomeAsUpEnabled(true)
+        title = getString(kind.title)
+        actionBar?.subtitle = entry.name
+        findViewById<TextView>(R.id.facts).text = facts(this, entry)
+        findViewById<View>(R.id.random).visibility = visibleIf(entry.manifest.weights == "random")
+        val place = findViewById<ViewGroup>(R.id.place)
+        screen = kind.create(LayoutInflater.from(this).inflate(kind.layout, place, true), ::ask)
+        cancel.setOnClickListener { stop() }
+        showsTokens = state?.getBoolean(SHOWS_TOKENS) ?: false
+    }
+
+    /** By then what was typed is there again, after a rotation or the process's death too. */
+    override fun onPostCreate(state: Bundle?) {
+        super.onPostCreate(state)
+        if (::screen.isInitialized) ask()
+    }
+
+    override fun onSaveInstanceState(state: Bundle) {
+        super.onSaveInstanceState(state)
+        state.putBoolean(SHOWS_TOKENS, showsTokens)
+    }
+
+    override fun onDestroy() {
+        if (isFinishing) container.engine.cancel()
+        super.onDestroy()
+    }
+
+    private fun ask() {
+        val question = screen.question()
+        if (question == null) {
+            container.engine.cancel()
+            settled(getString(R.string.waiting))
+            screen.show(null)
+            return
+        }
+        busy(null)
+        container.engine.ask(entry, question) { reply -> if (!isDestroyed) show(reply) }
+    }
+
+    private fun show(reply: Reply) = when (reply) {
+        is Reply.Loading -> busy(getString(R.string.loading))
+        is Reply.Refused -> {
+            settled(reply.reason)
+            screen.show(null)
+        }
+        is Reply.Answered -> {
+            val milliseconds = reply.nanos / 1e6
+            val count = reply.answer.rows.sumOf { it.size }
+            val took = resources.getQuantityString(R.plurals.took, count, milliseconds, count)
+            val cut = reply.answer.tokensCut
+            val more = if (cut > 0) "\n" + resources.getQuantityString(R.plurals.cut, cut, cut) else ""
+            rows = reply.answer.rows
+            settled(took + more)
+            screen.show(reply.answer.finding)
+            showTokens()
+        }
+    }
+
+    private fun busy(what: String?) {
+        what?.let { status.text = it }
+        progress.visibility = View.VISIBLE
+        cancel.visibility = View.VISIBLE
+    }
+
+    private fun settled(what: String) {
+        status.text = what
+        progress.visibility = View.INVISIBLE
+        cancel.visibility = View.INVISIBLE
+    }
+
+    private fun stop() {
+        container.engine.cancel()
+        settled(getString(R.string.cancelled))
+    }
+
+    // The menu ---------------------------------------------------------------------------------
+
+    override fun onCreateOptionsMenu(menu: Menu): Boolean {
+        menuInflater.inflate(R.menu.task, menu)
+        menu.findItem(R.id.tokens_shown).isChecked = showsTokens
+        return true
+    }
+
+    override fun onOptionsItemSelected(item: MenuItem): Boolean {
+        when (item.itemId) {
+            android.R.id.home -> finish()
+            R.id.measure -> startActivity(MeasureActivity.of(this, entry.name))
+            R.id.tokens_shown -> {
+                showsTokens = !showsTokens
+                item.isChecked = showsTokens
+                showTokens()
+            }
+            R.id.remove -> remove()
+            else -> return super.onOptionsItemSelected(item)
+        }
+        return true
+    }
+
+    private fun showTokens() {
+        tokens.visibility = visibleIf(showsTokens && rows.isNotEmpty())
+        tokens.text = rows.joinToString("\n\n") { row -> row.joinToString("  ") { "${it.text}\u00a0${it.id}" } }
+    }
+
+    private fun remove() {
+        val shared = container
+        shared.engine.alone { shared.library.remove(entry.name) }
+        finish()
+    }
+
+    companion object {
+        private const val NAME = "name"
+        private const val SHOWS_TOKENS = "shows_tokens"
+
+        /** The intent that shows the artifact of this name. */
+        fun of(context: Context, name: String): Intent = Intent(context, TaskActivity::class.java).putExtra(NAME, name)
+    }
+}

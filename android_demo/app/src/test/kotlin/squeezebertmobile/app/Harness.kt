@@ -1,0 +1,119 @@
+package squeezebertmobile.app
+
+import android.app.Activity
+import android.content.Intent
+import android.graphics.Bitmap
+import android.graphics.Canvas
+import android.os.Looper
+import android.view.View
+import android.view.ViewGroup
+import android.widget.EditText
+import android.widget.TextView
+import org.robolectric.Robolectric
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.android.controller.ActivityController
+import squeezebertmobile.app.data.Engine
+import squeezebertmobile.app.data.Library
+import squeezebertmobile.app.data.Parts
+import squeezebertmobile.app.measure.Running
+import squeezebertmobile.core.Json
+import squeezebertmobile.core.asRecord
+import squeezebertmobile.core.readUtf8
+import java.io.File
+import java.util.concurrent.Executor
+
+private val REPOSITORY = File(checkNotNull(System.getProperty("repository")))
+
+/** The artifact that the APK holds. */
+internal val DEMO = File(REPOSITORY, "android_demo/app/src/main/assets/artifacts/demo-intents")
+
+/** What the Python pipelines answer, and the artifacts that they ask: tests/helpers/app_expectations.py. */
+internal val GOLDEN = File(REPOSITORY, "tests/golden/app")
+
+/** The folder of an artifact by its name in answers.json. */
+internal fun goldenFolder(name: String) = if (name == DEMO.name) DEMO else File(GOLDEN, name)
+
+/** The cases of answers.json. */
+internal val CASES: List<Map<String, Any?>> by lazy {
+    (Json.parse(readUtf8(File(GOLDEN, "answers.json"))) as List<*>).map { it.asRecord() }
+}
+
+/** The names of all artifacts in answers.json. */
+internal val NAMES: List<String> by lazy { CASES.map { it["artifact"] as String }.distinct() }
+
+internal fun folderParts(folder: File) = Parts { take ->
+    for (file in checkNotNull(folder.listFiles()).sorted()) file.inputStream().use { take(file.name, it) }
+}
+
+internal val app: SampleApp get() = RuntimeEnvironment.getApplication() as SampleApp
+
+/** Puts an artifact into the app's library. */
+internal fun install(name: String, folder: File = goldenFolder(name)) {
+    app.container.library.install(name, folderParts(folder))
+}
+
+/** The app's shared parts with another engine. */
+internal fun useEngine(engine: (Executor) -> Engine) {
+    val usual = app.container
+    app.container = object : AppContainer {
+        override val main: Executor = usual.main
+        override val library: Library = usual.library
+        override val engine: Engine = engine(usual.main)
+        override val running: Running = usual.running
+    }
+}
+
+/** Waits until the engine has done everything, and the main thread has shown it. */
+internal fun settle() {
+    repeat(3) { // what is shown may ask again
+        shadowOf(Looper.getMainLooper()).idle()
+        app.container.engine.await()
+    }
+    shadowOf(Looper.getMainLooper()).idle()
+}
+
+internal fun home(): ActivityController<HomeActivity> =
+    Robolectric.buildActivity(HomeActivity::class.java).setup().also { settle() }
+
+internal fun task(name: String): ActivityController<TaskActivity> =
+    Robolectric.buildActivity(TaskActivity::class.java, TaskActivity.of(app, name)).setup().also { settle() }
+
+internal fun <T : Activity> activity(type: Class<T>, intent: Intent): ActivityController<T> =
+    Robolectric.buildActivity(type, intent).setup()
+
+internal fun Activity.type(id: Int, text: String) {
+    findViewById<EditText>(id).setText(text)
+    settle()
+}
+
+internal fun Activity.textOf(id: Int): String = findViewById<TextView>(id).text.toString()
+
+internal fun Activity.isShown(id: Int): Boolean = findViewById<View>(id).visibility == View.VISIBLE
+
+/** Every visible text on the screen, from top to bottom. */
+internal fun Activity.texts(): List<String> = texts(window.decorView)
+
+private fun texts(view: View): List<String> = when {
+    view.visibility != View.VISIBLE -> emptyList()
+    view is TextView -> listOf(view.text.toString())
+    view is ViewGroup -> (0 until view.childCount).flatMap { texts(view.getChildAt(it)) }
+    else -> emptyList()
+}
+
+/** The names and percentages of the bars. */
+internal fun Activity.bars(): List<Pair<String, String>> {
+    val place = findViewById<ViewGroup>(R.id.bars)
+    return (0 until place.childCount).map { place.getChildAt(it) }.filter { it.visibility == View.VISIBLE }.map {
+        it.findViewById<TextView>(R.id.name).text.toString() to it.findViewById<TextView>(R.id.score).text.toString()
+    }
+}
+
+/** Writes what the activity looks like to app/target/screenshots. */
+internal fun Activity.shoot(name: String) {
+    val view = window.decorView
+    val bitmap = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
+    view.draw(Canvas(bitmap))
+    val file = File(System.getProperty("screenshots"), "$name.png").also { it.parentFile?.mkdirs() }
+    file.outputStream().use { bitmap.compress(Bitmap.CompressFormat.PNG, 100, it) }
+}

@@ -1,0 +1,143 @@
+package squeezebertmobile.app
+
+import android.content.Intent
+import android.view.View
+import android.widget.TextView
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+import squeezebertmobile.app.measure.MeasureActivity
+import squeezebertmobile.core.Json
+import squeezebertmobile.core.asRecord
+import java.io.File
+
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [34])
+class MeasureTest {
+    private fun measure(name: String) = activity(MeasureActivity::class.java, MeasureActivity.of(app, name))
+
+    @Test
+    fun `an artifact is measured in turns with a BERT of its task, and shared as JSON`() {
+        home().close()
+        asBert(DEMO)
+        measure("demo-intents").use { controller ->
+            assertTrue(controller.get().isShown(R.id.progress))
+            settle()
+            val screen = controller.get()
+            val texts = screen.texts()
+            assertTrue("$texts", texts.any { Regex("[0-9.]+ times as fast as bert").matches(it) })
+            assertEquals(2, texts.count { Regex(".*, [0-9]{2,} runs").matches(it) })
+            assertEquals(2, texts.count { it.startsWith("8 golden texts answered as where it was made") })
+            assertTrue("$texts", texts.any { it.startsWith("128 tokens, ") && it.endsWith("Measured in an app, in turns.") })
+            screen.findViewById<View>(R.id.share).performClick()
+            val sent = shadowOf(screen).nextStartedActivity.getParcelableExtra(Intent.EXTRA_INTENT, Intent::class.java)
+            checkShared(Json.parse(checkNotNull(sent?.getStringExtra(Intent.EXTRA_TEXT))).asRecord())
+            controller.recreate()
+            settle()
+            assertEquals(texts, controller.get().texts())
+        }
+    }
+
+    private fun checkShared(json: Map<String, Any?>) {
+        assertEquals("app", json["target"])
+        assertEquals(128L, json["sequence_length"])
+        val contenders = (json["contenders"] as List<*>).map { it.asRecord() }
+        assertEquals(listOf("demo-intents", "bert"), contenders.map { it["name"] })
+        for (contender in contenders) {
+            val events = (contender["events"] as List<*>).map { it.asRecord() }
+            val kinds = events.map { it["event"] }.filter { it != "progress" }
+            assertEquals(listOf("hello", "artifact", "load", "golden", "ready", "warm_up") + List(6) { "block" }, kinds)
+        }
+        // A B, B A, A B ...: who was first in a pair of blocks is second in the next.
+        val begins = contenders.map { contender ->
+            val events = (contender["events"] as List<*>).map { it.asRecord() }.filter { it["event"] == "block" }
+            events.map { it["before"].asRecord()["at_ns"] as Long }
+        }
+        assertEquals(List(6) { it % 2 == 0 }, begins[0].zip(begins[1]) { one, other -> one < other })
+    }
+
+    @Test
+    fun `it can be stopped, and measured again`() {
+        home().close()
+        measure("demo-intents").use { controller ->
+            controller.get().findViewById<View>(R.id.start).performClick()
+            settle()
+            assertEquals("Nothing was measured yet.", controller.get().textOf(R.id.status))
+            assertEquals("Measure again", controller.get().textOf(R.id.start))
+            controller.get().findViewById<View>(R.id.start).performClick()
+            settle()
+            assertTrue(controller.get().isShown(R.id.share))
+        }
+    }
+
+    @Test
+    fun `what cannot be measured is said`() {
+        home().close()
+        File(app.filesDir, "artifacts/demo-intents/golden.json").let { file ->
+            file.writeText(file.readText().replaceFirst("texts", "texzs"))
+        }
+        measure("demo-intents").use { controller ->
+            settle()
+            val status = controller.get().textOf(R.id.status)
+            assertTrue(status, "has changed since the export" in status)
+            assertFalse(controller.get().isShown(R.id.share))
+        }
+    }
+
+    @Test
+    fun `a computer's job is done through files`() {
+        home().close()
+        val commands = File(app.filesDir, "commands.jsonl")
+        val ids = List(16) { 5L }
+        val job = mapOf(
+            "protocol" to 1, "artifact" to File(app.filesDir, "artifacts/demo-intents").path, "format" to "onnx",
+            "threads" to 1, "libraries" to null, "checksums" to true, "golden" to true,
+            "inputs" to mapOf("text" to listOf(ids)), "commands" to emptyList<Any>(),
+        )
+        val jobFile = File(app.filesDir, "job.json").also { it.writeText(Json.write(job)) }
+        val intent = Intent(app, MeasureActivity::class.java)
+            .putExtra("job", jobFile.path).putExtra("commands", commands.path).putExtra("lines", "one")
+        activity(MeasureActivity::class.java, intent).use { controller ->
+            assertTrue(controller.get().textOf(R.id.status).startsWith("A computer measures here, with 1 model."))
+            val block = """{"do": "block", "id": "1", "input": "text", "lead_in": 0, "samples": 3, "seconds": 0}"""
+            commands.writeText("$block\n{\"do\": \"end\", \"id\": \"2\"}\n")
+            val told = waitFor(File(app.filesDir, "measure/one.jsonl"))
+            assertEquals(3, (told.first { it["event"] == "block" }["samples_ns"] as List<*>).size)
+            assertEquals("asked", told.last()["why"])
+        }
+    }
+
+    private fun waitFor(file: File): List<Map<String, Any?>> {
+        val end = System.nanoTime() + 60_000_000_000
+        while (System.nanoTime() < end) {
+            val lines = if (file.exists()) file.readLines().filter { it.endsWith("}") } else emptyList()
+            val told = lines.map { Json.parse(it).asRecord() }
+            if (told.lastOrNull()?.get("event") in setOf("end", "error")) return told
+            Thread.sleep(50)
+        }
+        error("no end in $file")
+    }
+
+    @Test
+    fun `an intent without a good name for the lines does nothing`() {
+        val intent = Intent(app, MeasureActivity::class.java)
+            .putExtra("job", "/nowhere").putExtra("commands", "/nowhere").putExtra("lines", "../../x")
+        activity(MeasureActivity::class.java, intent).use {
+            assertEquals("Nothing was measured yet.", it.get().textOf(R.id.status))
+            assertEquals(null, it.get().findViewById<TextView>(R.id.start).takeIf { view -> view.visibility == View.VISIBLE })
+        }
+    }
+
+    /** The artifact again, as if it were of a BERT. */
+    private fun asBert(folder: File) {
+        val copy = File(app.cacheDir, "bert").also { folder.copyRecursively(it) }
+        val manifest = File(copy, "manifest.json")
+        manifest.writeText(manifest.readText().replaceFirst(Regex("\"type\": ?\"squeezebert\""), "\"type\": \"bert\""))
+        install("bert", copy)
+    }
+}

@@ -1,0 +1,59 @@
+package squeezebertmobile.runner
+
+import org.junit.Assert.assertEquals
+import org.junit.Rule
+import org.junit.Test
+import org.junit.rules.TemporaryFolder
+import squeezebertmobile.core.Json
+import squeezebertmobile.core.asRecord
+import java.io.File
+import kotlin.concurrent.thread
+
+class ThroughFilesTest {
+    @get:Rule
+    val temporary = TemporaryFolder()
+
+    private val commands by lazy { File(temporary.root, "commands.jsonl") }
+
+    @Test
+    fun `lines are given when they are complete, once, and the end comes with silence`() {
+        val pieces = ArrayDeque(listOf("on", "e\ntw", "o\nthr\u00e9e\n", "no end"))
+        val slept = ArrayList<Long>()
+        val found = followed(commands, patienceMs = 500) { milliseconds ->
+            slept.add(milliseconds)
+            pieces.removeFirstOrNull()?.let { commands.appendText(it) }
+        }
+        assertEquals(listOf("one", "two", "thr\u00e9e"), found.toList())
+        // Two looks for the first line, one for the others; then half a second of silence.
+        assertEquals(3 + 500 / 50, slept.size)
+    }
+
+    @Test
+    fun `a job is done through files`() {
+        val lines = File(temporary.root, "measure/lines.jsonl")
+        val job = mapOf(
+            "protocol" to PROTOCOL, "artifact" to DEMO.path, "format" to "onnx", "threads" to 1,
+            "libraries" to null, "checksums" to true, "golden" to true,
+            "inputs" to mapOf("text" to listOf(List(8) { 5L })), "commands" to listOf(mapOf("do" to "probe", "id" to "0")),
+        )
+        val file = File(temporary.root, "job.json").also { it.writeText(Json.write(job)) }
+        val worker = thread { workThroughFiles(file, commands, lines) }
+        fun told() = if (lines.exists()) lines.readLines().filter { it.endsWith("}") } else emptyList()
+        while (told().none { "\"probe\"" in it }) Thread.sleep(20)
+        commands.appendText("{\"do\": \"context\", \"id\": \"1\"}\n")
+        while (told().none { "\"id\": \"1\"" in it }) Thread.sleep(20)
+        commands.appendText("{\"do\": \"end\", \"id\": \"2\"}\n")
+        worker.join()
+        val events = told().map { Json.parse(it).asRecord() }
+        assertEquals("hello", events.first()["event"])
+        assertEquals(listOf("end", "2", "asked"), listOf("event", "id", "why").map { events.last()[it] })
+    }
+
+    @Test
+    fun `what goes wrong is told in the file`() {
+        val lines = File(temporary.root, "lines.jsonl")
+        workThroughFiles(File(temporary.root, "nowhere.json"), commands, lines)
+        val last = Json.parse(lines.readLines().last()).asRecord()
+        assertEquals(listOf("error", "job"), listOf("event", "kind").map { last[it] })
+    }
+}
