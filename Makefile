@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner test-runner unicode-tables schema clean
+.PHONY: help setup demo demo-checkpoint test test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -82,6 +82,16 @@ runner:  ## build benchmarks/phone/runner.jar, what runs on a phone (Java 17, Ma
 	$(NEED_JAVA)
 	mvn -q -B -f android_demo -Dmaven.test.skip=true package
 	$(PYTHON) android_demo/pack_runner.py
+
+android:  ## build and test everything in Kotlin, with the answers that are checked in (Java 17, Maven)
+	$(NEED_JAVA)
+	mvn -B --no-transfer-progress -f android_demo package
+
+# The demo comes first: the answers of the other two are partly its.
+app-assets: $(READY)  ## export the demo into the app, and write what the Kotlin tests compare with
+	$(BIN)/python -m squeezebert_mobile export demo --force -o android_demo/app/src/main/assets/artifacts/demo-intents
+	$(BIN)/python tests/helpers/runner_expectations.py --golden
+	$(BIN)/python tests/helpers/app_expectations.py
 
 test-runner: $(READY)  ## the Kotlin tests against Python's answers; is the jar what its sources build
 	$(NEED_JAVA)

@@ -19,7 +19,11 @@ DEX = HERE / "runner" / "target" / "r8" / "dex" / "classes.dex"
 TABLES = HERE / "core" / "src" / "main" / "resources" / "squeezebertmobile" / "unicode.txt"
 
 #: What the jar's bytes depend on.
-SOURCES = ("pom.xml", "*/pom.xml", "*/*.pro", "*/src/main/**/*", "pack_runner.py")
+MODULES = ("executorch-stub", "core", "runner")
+SOURCES = (
+    *("pom.xml", "pack_runner.py"),
+    *(f"{module}/{each}" for module in MODULES for each in ("pom.xml", "*.pro", "src/main/**/*")),
+)
 SUM_ENTRY = "sources.sha256"
 MOST_BYTES = 400_000
 

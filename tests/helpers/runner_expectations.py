@@ -1,21 +1,37 @@
 """What Python computes, for the Kotlin tests to compute again.
 
-    python tests/helpers/runner_expectations.py FOLDER
+    python tests/helpers/runner_expectations.py FOLDER    for make test-runner
+    python tests/helpers/runner_expectations.py --golden  what is checked in (make app-assets)
 
-writes into FOLDER: `artifacts/`, tiny ones of every task and precision, and the demo;
-`answers.json`, what the pipelines answer, with the outputs of the model that they read;
-`damaged.json`, manifests and golden files with one thing changed, and whether Python accepts them;
-and the tokenizer's random texts.
+Both write the same files; the checked-in folder, tests/golden/expected, has fewer random texts.
 
-Nothing is done where FOLDER is newer than the Python sources.
+    artifacts/    tiny ones of every task and precision, of random weights. The demo is not among
+                  them: its artifact is checked in for the app, and the tests take it from there
+    answers.json  a list: what the pipelines answer
+        artifact  the folder's name, or "demo"
+        task      the artifact's
+        call      what the Python pipeline was called with, by the names of its parameters
+        result    what it answered, as `to_dict` gives it
+        runs      of the model: its inputs (flat) and their shape, each output's shape and values
+    damaged.json  manifests and golden files with one thing changed
+        files     file: its name; sound: what it holds before; wrong: values that are put into it;
+                  places: for each path of it whether Python accepts the file
+                      replaced  with each of the wrong values there (a list)
+                      removed   with what stands there removed
+                      joined    with an unknown field in what stands there (null: it has no fields)
+    random.jsonl  the tokenizer's random texts, see wordpiece_vectors.py
+
+Floats have nine digits, which is all there is to know of a float32. For FOLDER nothing is done
+where it is newer than the Python sources.
 """
 
 import copy
 import dataclasses
 import json
+import operator
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +42,18 @@ import wordpiece_vectors
 from pydantic import BaseModel, ValidationError
 
 from squeezebert_mobile.artifact import Golden, Manifest
-from squeezebert_mobile.cli import app
 from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.export.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
-#: The file that is written last.
+#: The demo's artifact, which the app has (make app-assets).
+DEMO = ROOT / "android_demo/app/src/main/assets/artifacts/demo-intents"
+#: The folder that is checked in, and how many random texts it holds.
+GOLDEN = ROOT / "tests/golden/expected"
+FEW_TEXTS = 200
+#: The file that is written last; not in the folder that is checked in.
 DONE = "done"
 
 LONG = artifacts.TEXTS[4]
@@ -86,30 +106,39 @@ CALLS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, random_texts: int = wordpiece_vectors.COUNT) -> None:
     """Write everything."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in export_all(folder):
         print(f"exported {name}", flush=True)
-    _write_json(folder / "answers.json", list(_answers(folder / "artifacts")))
-    _write_json(folder / "damaged.json", list(_damaged(folder / "artifacts" / "demo")))
+    write_json(list(answers(folder / "artifacts")), folder / "answers.json")
+    write_json({"files": [*damaged(DEMO)]}, folder / "damaged.json")
     print("answers and damaged files written; random texts", flush=True)
-    wordpiece_vectors.write_random(folder / "random.jsonl")
-    (folder / DONE).touch()
+    wordpiece_vectors.write_random(folder / "random.jsonl", random_texts)
 
 
-def _write_json(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data), encoding="ascii")
+def write_json(data: Any, path: Path) -> None:
+    """In as few bytes as keep every figure."""
+    text = json.dumps(nine_digits(data), separators=(",", ":"))
+    path.write_text(text + "\n", encoding="ascii")
+
+
+def nine_digits(data: Any) -> Any:
+    """The same with shorter floats; as float32 they are the same."""
+    if isinstance(data, dict):
+        return {key: nine_digits(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [nine_digits(value) for value in data]
+    return float(f"{data:.9g}") if isinstance(data, float) else data
 
 
 # Artifacts ----------------------------------------------------------------------------------
 
 
 def export_all(folder: Path) -> Iterator[str]:
-    """One tiny artifact a task, one of a fixed length, one a precision, and the demo."""
+    """One tiny artifact a task, one of a fixed length, one a precision."""
     target = folder / "artifacts"
-    target.mkdir()
     for task in TASKS:
         _export(folder, task, target / task)
         yield task
@@ -118,26 +147,27 @@ def export_all(folder: Path) -> Iterator[str]:
     for precision in ("fp32", "fp16", "int4"):
         _export(folder, "text-classification", target / precision, precision=precision)
         yield precision
-    texts = folder / "texts.txt"
-    texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")
-    command = ["export", "demo", "-o", str(target / "demo"), "--texts", str(texts)]
-    app(command, standalone_mode=False)
-    yield "demo"
 
 
 def _export(folder: Path, task: str, target: Path, **options: Any) -> None:
     labels = artifacts.LABELS if "classification" in task else ()
     changes = {"num_labels": len(labels), "id2label": dict(enumerate(labels))} if labels else {}
-    checkpoint = folder / "checkpoint"
+    checkpoint = folder / "tiny"
     tiny.write_checkpoint(checkpoint, "squeezebert", task, **changes)
-    export_checkpoint(checkpoint, target, task=task, **options)
+    export_random(checkpoint, target, task=task, **options)
     shutil.rmtree(checkpoint)
+
+
+def export_random(checkpoint: Path, target: Path, **options: Any) -> None:
+    """Export a checkpoint of random weights, and say in the manifest that they are."""
+    export_checkpoint(checkpoint, target, texts=shipped_texts()[::8], **options)
+    artifacts.rewrite_manifest(target, weights="random")
 
 
 # Answers ------------------------------------------------------------------------------------
 
 
-class _Recorder:
+class Recorder:
     """A session that keeps what went in and what came out."""
 
     def __init__(self, session: Any) -> None:
@@ -159,19 +189,26 @@ class _Recorder:
         return outputs
 
 
-def _answers(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.iterdir()):
+def answers(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the artifacts in `folder`, and the demo, answer to CALLS."""
+    for name, path in [*((path.name, path) for path in sorted(folder.iterdir())), ("demo", DEMO)]:
         pipeline = load_artifact(path, threads=1)
         for call in CALLS[pipeline.manifest.task]:
-            recorder = _Recorder(pipeline.session)
-            answer = dataclasses.replace(pipeline, session=recorder)(**call, batch_size=1)
+            result, runs = asked(pipeline, call)
             yield {
-                "artifact": path.name,
+                "artifact": name,
                 "task": pipeline.manifest.task,
                 "call": call,
-                "result": answer.to_dict(),
-                "runs": recorder.runs,
+                "result": result,
+                "runs": runs,
             }
+
+
+def asked(pipeline: Any, call: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
+    """What a pipeline answers to a call, and the runs of its model."""
+    recorder = Recorder(pipeline.session)
+    answer = dataclasses.replace(pipeline, session=recorder)(**call, batch_size=1)
+    return answer.to_dict(), recorder.runs
 
 
 # Damaged files ------------------------------------------------------------------------------
@@ -181,40 +218,55 @@ def _answers(folder: Path) -> Iterator[dict[str, Any]]:
 _WRONG: tuple[Any, ...] = (None, -1, 1.5, "x", [], {}, ["x"], {"x": 1})
 
 
-def _damaged(folder: Path) -> Iterator[dict[str, Any]]:
+def damaged(folder: Path) -> Iterator[dict[str, Any]]:
+    """Both JSON files of the artifact in `folder`, changed in every place."""
     models: dict[str, type[BaseModel]] = {"manifest.json": Manifest, "golden.json": Golden}
     for name, model in models.items():
         sound = json.loads((folder / name).read_text(encoding="utf-8"))
         if name == "golden.json":
-            sound["texts"] = sound["texts"][:1]
-            for key in ("input_ids", "attention_mask", "token_type_ids"):
-                sound["texts"][0][key] = [sound["texts"][0][key][0][:2]]
-            for output in sound["texts"][0]["outputs"].values():
-                output["indices"], output["values"] = output["indices"][:2], output["values"][:2]
-        for data in [sound, *_variations(sound)]:
-            text = json.dumps(data)
-            try:
-                model.model_validate_json(text)
-            except ValidationError:
-                accepted = False
-            else:
-                accepted = data.get("schema_version") == 1
-            yield {"file": name, "text": text, "accepted": accepted}
+            sound = _shortened(sound)
+        assert _is_accepted(model, sound)
+        places = [_place(model, sound, path) for path in _paths(sound)]
+        yield {"file": name, "sound": sound, "wrong": _WRONG, "places": places}
 
 
-def _variations(sound: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in _paths(sound):
-        for wrong in _WRONG:
-            data = copy.deepcopy(sound)
-            _at(data, path[:-1])[path[-1]] = wrong
-            yield data
+def _shortened(golden: dict[str, Any]) -> dict[str, Any]:
+    """One text, with two of everything."""
+    text = golden["texts"][0]
+    for key in ("input_ids", "attention_mask", "token_type_ids"):
+        text[key] = [text[key][0][:2]]
+    for output in text["outputs"].values():
+        output["indices"], output["values"] = output["indices"][:2], output["values"][:2]
+    return {**golden, "texts": [text]}
+
+
+def _place(model: type[BaseModel], sound: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
+    """What the file is worth when this place of it is changed."""
+
+    def accepted(change: Callable[[Any, Any], None], path: tuple[Any, ...] = path) -> bool:
         data = copy.deepcopy(sound)
-        del _at(data, path[:-1])[path[-1]]
-        yield data
-        if isinstance(_at(sound, path), dict):
-            data = copy.deepcopy(sound)
-            _at(data, path)["unknown"] = 1
-            yield data
+        change(_at(data, path[:-1]), path[-1])
+        return _is_accepted(model, data)
+
+    has_fields = isinstance(_at(sound, path), dict)
+    return {
+        "path": path,
+        "replaced": [accepted(_putting(wrong)) for wrong in _WRONG],
+        "removed": accepted(operator.delitem),
+        "joined": accepted(_putting(1), (*path, "unknown")) if has_fields else None,
+    }
+
+
+def _putting(value: Any) -> Callable[[Any, Any], None]:
+    return lambda parent, key: operator.setitem(parent, key, value)
+
+
+def _is_accepted(model: type[BaseModel], data: dict[str, Any]) -> bool:
+    try:
+        model.model_validate_json(json.dumps(data))
+    except ValidationError:
+        return False
+    return data.get("schema_version") == 1
 
 
 def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
@@ -235,16 +287,25 @@ def _at(data: Any, path: tuple[Any, ...]) -> Any:
 
 
 def is_fresh(folder: Path) -> bool:
-    """Whether everything was written after the last change to a Python source."""
+    """Whether everything was written after the last change to a Python source or to the demo."""
     done = folder / DONE
-    sources = (
+    sources = [
         path
         for part in ("src", "runtime", "export", "tests/helpers")
         for path in (ROOT / part).rglob("*.py")
-    )
+    ]
+    sources += DEMO.iterdir()
     return done.exists() and all(path.stat().st_mtime < done.stat().st_mtime for path in sources)
 
 
+def main(argument: str) -> None:
+    """Write the folder that is asked for."""
+    if argument == "--golden":
+        write(GOLDEN, FEW_TEXTS)
+    elif not is_fresh(folder := Path(argument)):
+        write(folder)
+        (folder / DONE).touch()
+
+
 if __name__ == "__main__":
-    if not is_fresh(Path(sys.argv[1])):
-        write(Path(sys.argv[1]))
+    main(sys.argv[1])

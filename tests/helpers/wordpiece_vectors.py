@@ -5,7 +5,8 @@
 
 The golden vectors are checked in, and read by pytest and JUnit alike. The random ones are 100,000
 texts, half of which hold every Unicode character once, the other half what is hard; their
-vocabulary has a piece for almost every character, so that ids show the whole normalized text.
+vocabulary has a piece for almost every character, so that ids show the whole normalized text. Of
+fewer texts it has the characters that are in them.
 """
 
 import json
@@ -86,6 +87,9 @@ PAIRS = [
 ]
 LENGTHS = (3, 4, 5, 10, 11, 40)
 
+#: How many random texts hold every character.
+COUNT = 100_000
+
 ADDED = [
     AddedToken("newword", normalized=True),
     AddedToken("[X]", normalized=False, lstrip=True, rstrip=True),
@@ -128,25 +132,39 @@ def golden() -> dict[str, Any]:
     }
 
 
-def random_vectors(count: int = 100_000, seed: int = 7) -> Iterator[dict[str, Any]]:
+def random_vectors(count: int = COUNT, seed: int = 7) -> Iterator[dict[str, Any]]:
     """First the tokenizers, then `count` texts, every fourth as a pair that is cut."""
     draw = random.Random(seed)
-    codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
-    vocab = _vocabulary([c for c in codes if unicodedata.category(c) not in {"Cn", "Co", "Cs"}])
+    drawn = list(_drawn(draw, count))
+    chars = {char for text, pair, *_ in drawn for char in text + (pair or "")}
+    vocab = _vocabulary(sorted(c for c in chars if unicodedata.category(c) not in {"Cn", "Co"}))
     tokenizers = [SqueezeBertTokenizer(vocab, **each) for each in VARIANTS.values()]
-    yield {"tokenizer": _file(tokenizers[0]), "variants": [_overrides(t) for t in tokenizers]}
-    hard = _hard_pieces(codes)
-    draw.shuffle(codes)
-    plain = [codes[start :: count // 2] for start in range(count // 2)]
-    for number in range(count):
-        chars = plain[number // 2] if number % 2 else draw.choices(hard, k=draw.randint(1, 24))
-        text = "".join(chars)
-        which = draw.randrange(len(tokenizers))
-        if number % 4:
+    yield {
+        "count": count,
+        "tokenizer": _file(tokenizers[0]),
+        "variants": [_overrides(each) for each in tokenizers],
+    }
+    for text, pair, which, length in drawn:
+        if pair is None:
             yield {"variant": which, **_encoded(tokenizers[which], text)}
         else:
+            yield {"variant": which, **_row(tokenizers[which], text, pair, length)}
+
+
+def _drawn(draw: random.Random, count: int) -> Iterator[tuple[str, str | None, int, int]]:
+    """Texts, pairs or None, a variant's place, and the length that pairs are cut to."""
+    codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    hard = _hard_pieces(codes)
+    draw.shuffle(codes)
+    for number in range(count):
+        plain = codes[number // 2 :: COUNT // 2]
+        text = "".join(plain if number % 2 else draw.choices(hard, k=draw.randint(1, 24)))
+        which = draw.randrange(len(VARIANTS))
+        if number % 4:
+            yield text, None, which, 0
+        else:
             pair = "".join(draw.choices(hard, k=draw.randint(0, 24)))
-            yield {"variant": which, **_row(tokenizers[which], text, pair, draw.randint(3, 40))}
+            yield text, pair, which, draw.randint(3, 40)
 
 
 def _hard_pieces(codes: Sequence[str]) -> list[str]:
@@ -222,11 +240,11 @@ def _row(tokenizer: SqueezeBertTokenizer, text: str, pair: str, length: int) -> 
     return {"text": text, "pair": pair, "length": length, "ids": row.ids, "types": row.type_ids}
 
 
-def write_random(path: Path) -> None:
+def write_random(path: Path, count: int = COUNT) -> None:
     """One JSON object a line."""
     with path.open("w", encoding="ascii") as file:
-        for each in random_vectors():
-            file.write(json.dumps(each) + "\n")
+        for each in random_vectors(count):
+            file.write(json.dumps(each, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

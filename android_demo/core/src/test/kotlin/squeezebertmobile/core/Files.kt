@@ -5,12 +5,19 @@ import java.io.File
 /** The root of the repository. */
 internal val REPOSITORY = File(checkNotNull(System.getProperty("repository")))
 
-/** What the Python side has computed for these tests: `make test-runner` writes it first. */
+/** What the Python side has computed for these tests: checked in, or by `make test-runner`. */
 internal fun expected(name: String): File {
     val file = File(checkNotNull(System.getProperty("expected")), name)
-    check(file.exists()) { "$file is not there; run: make test-runner" }
+    check(file.exists()) { "$file is not there; run: make app-assets" }
     return file
 }
+
+/** The folders of the artifacts by their names: the tiny ones, and the demo, which the app has. */
+internal val ARTIFACTS: Map<String, File> =
+    checkNotNull(expected("artifacts").listFiles()).sorted().associateBy { it.name } +
+        ("demo" to File(REPOSITORY, "android_demo/app/src/main/assets/artifacts/demo-intents"))
+
+internal fun artifact(name: String) = Artifact.open(ARTIFACTS.getValue(name))
 
 internal fun readJson(file: File): Map<String, Any?> = Json.parse(readUtf8(file)).asRecord()
 

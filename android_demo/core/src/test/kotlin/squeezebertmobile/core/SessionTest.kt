@@ -16,7 +16,7 @@ class SessionTest {
     /** A copy whose manifest says something else; files are not checked again. */
     private fun changed(name: String, change: (Map<String, Any?>) -> Map<String, Any?>): Artifact {
         val folder = File(temporary.root, "changed")
-        expected("artifacts/$name").copyRecursively(folder, overwrite = true)
+        ARTIFACTS.getValue(name).copyRecursively(folder, overwrite = true)
         val path = File(folder, MANIFEST_FILE)
         path.writeText(Json.write(change(readJson(path))))
         return Artifact.open(folder, checksums = false)
@@ -33,7 +33,7 @@ class SessionTest {
 
     @Test
     fun `golden texts have the answers and the ids of where they were made`() {
-        for (name in checkNotNull(expected("artifacts").list())) {
+        for (name in ARTIFACTS.keys) {
             val artifact = artifact(name)
             val told = ArrayList<Int>()
             openSession(artifact, threads = 1).use { session ->

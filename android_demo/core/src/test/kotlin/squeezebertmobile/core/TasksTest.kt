@@ -75,8 +75,6 @@ class TasksTest {
     }
 }
 
-internal fun artifact(name: String) = Artifact.open(expected("artifacts/$name"))
-
 /** Gives what the model gave in Python, after it has seen the same inputs. */
 private class ReplayedSession(private val runs: List<Map<String, Any?>>) : Session {
     var used = 0

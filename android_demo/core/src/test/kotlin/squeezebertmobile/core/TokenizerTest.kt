@@ -37,7 +37,7 @@ class TokenizerTest {
     }
 
     @Test
-    fun `a hundred thousand random texts and pairs have Hugging Face's ids and places`() {
+    fun `random texts and pairs have Hugging Face's ids and places`() {
         expected("random.jsonl").useLines { lines ->
             val each = lines.map { Json.parse(it).asRecord() }.iterator()
             val head = each.next()
@@ -49,7 +49,8 @@ class TokenizerTest {
                 if ("pair" in case) assertSameRow(ours, case) else assertSame(ours, case)
                 count++
             }
-            assertEquals(100_000, count)
+            assertEquals(head.int("count"), count)
+            assertTrue(count >= 200)
         }
     }
 

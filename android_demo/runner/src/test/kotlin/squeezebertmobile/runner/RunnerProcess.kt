@@ -5,12 +5,9 @@ import squeezebertmobile.core.asRecord
 import java.io.File
 import java.util.concurrent.TimeUnit
 
-/** What Python has written for these tests: `make test-runner` does it first. */
-internal fun expected(name: String): File {
-    val file = File(checkNotNull(System.getProperty("expected")), name)
-    check(file.exists()) { "$file is not there; run: make test-runner" }
-    return file
-}
+/** The demo's artifact, which the app has. */
+internal val DEMO =
+    File(checkNotNull(System.getProperty("repository")), "android_demo/app/src/main/assets/artifacts/demo-intents")
 
 /** What a runner told, line by line, and how it ended. */
 internal class Told(val lines: List<Map<String, Any?>>, val exit: Int, val stderr: String) {
@@ -31,7 +28,7 @@ internal class RunnerProcess(
     /** A job that is right, with changes. */
     fun job(vararg changes: Pair<String, Any?>): Map<String, Any?> = mapOf(
         "protocol" to 1,
-        "artifact" to expected("artifacts/demo").path,
+        "artifact" to DEMO.path,
         "format" to "onnx",
         "threads" to 1,
         "libraries" to null,

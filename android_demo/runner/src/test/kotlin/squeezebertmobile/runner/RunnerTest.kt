@@ -208,7 +208,7 @@ class RunnerTest {
         val gone = runner.run(runner.job("artifact" to "/nowhere/artifact"))
         assertError(gone, "artifact", "no such artifact folder: '/nowhere/artifact'")
         val copy = File(temporary.root, "copy")
-        expected("artifacts/demo").copyRecursively(copy)
+        DEMO.copyRecursively(copy)
         val model = File(copy, "model.onnx")
         val bytes = model.readBytes()
         model.writeBytes(bytes.also { it[bytes.size / 2]++ })
@@ -231,7 +231,7 @@ class RunnerTest {
     @Test
     fun `a model that cannot be loaded is refused`() {
         val copy = File(temporary.root, "copy")
-        expected("artifacts/demo").copyRecursively(copy)
+        DEMO.copyRecursively(copy)
         val model = File(copy, "model.onnx")
         model.writeBytes(ByteArray(model.length().toInt()))
         val told = runner.run(runner.job("artifact" to copy.path, "checksums" to false))
@@ -243,7 +243,7 @@ class RunnerTest {
     @Test
     fun `other answers than the golden ones end the run before anything is timed`() {
         val copy = File(temporary.root, "copy")
-        expected("artifacts/demo").copyRecursively(copy)
+        DEMO.copyRecursively(copy)
         val golden = File(copy, "golden.json")
         // Same size, so that it is read though checksums are not asked for.
         golden.writeText(golden.readText().replace(Regex("\"logits\": 0\\.[0-9]"), "\"logits\": -0."))
@@ -276,7 +276,7 @@ class RunnerTest {
     @Test
     fun `ExecuTorch's classes are asked for by name`() {
         val copy = File(temporary.root, "copy")
-        expected("artifacts/demo").copyRecursively(copy)
+        DEMO.copyRecursively(copy)
         val path = File(copy, "manifest.json")
         val manifest = Json.parse(path.readText()).asRecord()
         val files = manifest["files"].asRecord()

@@ -1,0 +1,31 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
+plugins {
+    alias(libs.plugins.kotlin.jvm)
+}
+
+java {
+    sourceCompatibility = JavaVersion.VERSION_17
+    targetCompatibility = JavaVersion.VERSION_17
+}
+
+kotlin {
+    compilerOptions {
+        jvmTarget.set(JvmTarget.JVM_17)
+    }
+}
+
+dependencies {
+    // To compile with: an app brings the AARs, which have the same classes and a phone's libraries.
+    compileOnly(libs.onnxruntime.desktop)
+    compileOnly(project(":executorch-stub"))
+    testImplementation(libs.onnxruntime.desktop)
+    testImplementation(project(":executorch-stub"))
+    testImplementation(libs.junit)
+}
+
+tasks.test {
+    val repository = rootDir.parentFile
+    systemProperty("repository", repository.path)
+    systemProperty("expected", repository.resolve("tests/golden/expected").path)
+}

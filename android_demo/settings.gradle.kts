@@ -1,0 +1,29 @@
+// The modules of pom.xml again, for Android Studio; tests/test_gradle.py compares the two builds.
+pluginManagement {
+    buildscript {
+        repositories {
+            google()
+            mavenCentral()
+        }
+        dependencies {
+            // Kotlin 2.4 needs R8 9.1.29 or later, and this Android Gradle plugin brings an older one.
+            classpath("com.android.tools:r8:9.1.43")
+        }
+    }
+    repositories {
+        google()
+        mavenCentral()
+        gradlePluginPortal()
+    }
+}
+
+dependencyResolutionManagement {
+    repositoriesMode.set(RepositoriesMode.FAIL_ON_PROJECT_REPOS)
+    repositories {
+        google()
+        mavenCentral()
+    }
+}
+
+rootProject.name = "squeezebert-mobile"
+include(":executorch-stub", ":core", ":runner", ":app")
