@@ -83,9 +83,9 @@ runner:  ## build benchmarks/phone/runner.jar, what runs on a phone (Java 17, Ma
 	mvn -q -B -f android_demo -Dmaven.test.skip=true package
 	$(PYTHON) android_demo/pack_runner.py
 
-android:  ## build and test everything in Kotlin, with the answers that are checked in (Java 17, Maven)
+android:  ## test everything in Kotlin, build the sample app (ANDROID_RUNTIME=FILE.aar: for a phone; Java 17, Maven)
 	$(NEED_JAVA)
-	mvn -B --no-transfer-progress -f android_demo package
+	mvn -B --no-transfer-progress -f android_demo $(if $(ANDROID_RUNTIME),-Dandroid.runtime=$(abspath $(ANDROID_RUNTIME))) package
 
 # The demo comes first: the answers of the other two are partly its.
 app-assets: $(READY)  ## export the demo into the app, and write what the Kotlin tests compare with

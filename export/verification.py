@@ -14,11 +14,10 @@ not padding:
                   which answers that are grossly wrong do not widen
 """
 
-import functools
 import heapq
+import itertools
 import operator
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -61,7 +60,7 @@ GOLDEN_TEXTS = 8
 GOLDEN_VALUES = 64  # of each output of a golden text
 SMALLEST_VECTOR = 64  # numbers
 _WORKERS = 2  # that run the checkpoint, beside the artifact
-_REMEMBERED = 16  # texts: one that is short is the same at all lengths, a few feeds apart
+_PORTION = 24  # feeds whose texts it runs together; logits of a vocabulary are 3 MB a short text
 NINE_IN_TEN = 1.645 / 0.674  # of a normal drift's size: the 90th percentile in medians
 
 
@@ -317,13 +316,22 @@ def _compare(drift: _Drift, axes: tuple[str, ...], mask: NDArray[np.bool_], ours
         drift.answers(ours, theirs)
 
 
+#: A text's ids and types.
+_Key = tuple[tuple[int, ...], tuple[int, ...]]
+#: Where a text's outputs will be found.
+_Place = tuple[Future[list[list[Floats]]], int]
+
+
 @torch.inference_mode()
-def _reference(model: Traceable, ids: tuple[int, ...], types: tuple[int, ...]) -> list[Floats]:
-    """The checkpoint's outputs for one text alone, without padding and without the batch's axes."""
-    axes = len(model.task.input_axes) - 1
-    rows = np.array([ids, np.ones_like(ids), types]).reshape(3, *[1] * axes, -1)
-    outputs = model(**{k: torch.from_numpy(v) for k, v in zip(INPUT_NAMES, rows, strict=True)})
-    return [out.numpy().reshape(out.shape[axes:]) for out in outputs]
+def _references(model: Traceable, keys: Sequence[_Key]) -> list[list[Floats]]:
+    """The checkpoint's outputs for texts of one length, each without the batch's axes."""
+    axes = len(model.task.input_axes) - 1  # a choice is by itself: (texts, 1, S)
+    ids, types = (torch.tensor(each) for each in zip(*keys, strict=True))  # (texts, S)
+    arrays = (ids, torch.ones_like(ids), types)
+    rows = [array.reshape(len(keys), *[1] * (axes - 1), -1) for array in arrays]
+    outputs = model(**dict(zip(INPUT_NAMES, rows, strict=True)))
+    found = [out.numpy().reshape(len(keys), *out.shape[axes:]) for out in outputs]
+    return [[output[place] for output in found] for place in range(len(keys))]
 
 
 def _assembled(task: Task, feed: Feed, rows: list[list[Floats]]) -> list[Floats]:
@@ -342,35 +350,48 @@ def _assembled(task: Task, feed: Feed, rows: list[list[Floats]]) -> list[Floats]
 
 
 def _with_references(
-    model: Traceable, feeds: Iterable[tuple[int, Feed]]
+    model: Traceable, feeds: Iterator[tuple[int, Feed]]
 ) -> Iterator[tuple[int, Feed, list[Floats]]]:
-    """The feeds with the model's outputs, computed in the background, a few ahead.
+    """The feeds with the model's outputs, computed in the background, a portion ahead.
 
-    A text is computed once, by itself: a checkpoint's answer does not depend on a batch or padding.
+    A portion's texts are computed once each, together with those of their length: a checkpoint's
+    answer does not depend on a batch or padding, and short texts cost little more than reading the
+    weights, which is done once for all of them.
     """
-    waiting: deque[tuple[int, Feed, list[Future[list[Floats]]]]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
 
-        @functools.lru_cache(_REMEMBERED)
-        def ask(ids: tuple[int, ...], types: tuple[int, ...]) -> Future[list[Floats]]:
-            return pool.submit(_reference, model, ids, types)
+        def ask(portion: list[tuple[int, Feed]]) -> dict[_Key, _Place]:
+            by_length: dict[int, list[_Key]] = {}
+            for key in dict.fromkeys(key for _, feed in portion for key in _rows(feed)):
+                by_length.setdefault(len(key[0]), []).append(key)
+            found: dict[_Key, _Place] = {}
+            for length in sorted(by_length, reverse=True):  # the longest first: they take longest
+                answers = pool.submit(_references, model, by_length[length])
+                found |= {key: (answers, place) for place, key in enumerate(by_length[length])}
+            return found
 
-        def answered() -> tuple[int, Feed, list[Floats]]:
-            used, feed, rows = waiting.popleft()
-            return used, feed, _assembled(model.task, feed, [row.result() for row in rows])
+        def answered(
+            portion: list[tuple[int, Feed]], found: dict[_Key, _Place]
+        ) -> Iterator[tuple[int, Feed, list[Floats]]]:
+            for used, feed in portion:
+                places = [found[key] for key in _rows(feed)]
+                rows = [answers.result()[place] for answers, place in places]
+                yield used, feed, _assembled(model.task, feed, rows)
 
         try:
-            for used, feed in feeds:
-                waiting.append((used, feed, [ask(*row) for row in _rows(feed)]))
-                if len(waiting) > _WORKERS:  # no more: logits of a vocabulary are 50 MB a feed
-                    yield answered()
-            while waiting:
-                yield answered()
+            waiting = None
+            while portion := list(itertools.islice(feeds, _PORTION)):
+                asked = portion, ask(portion)
+                if waiting:
+                    yield from answered(*waiting)
+                waiting = asked
+            if waiting:
+                yield from answered(*waiting)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _rows(feed: Feed) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+def _rows(feed: Feed) -> Iterator[_Key]:
     """Ids and types of each text of a feed, without padding."""
     flat = [feed[name].reshape(-1, feed[name].shape[-1]) for name in INPUT_NAMES]
     for ids, mask, types in zip(*flat, strict=True):
