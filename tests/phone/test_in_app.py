@@ -1,19 +1,23 @@
 """`bench --target app` on a stand-in for a phone: host and app talk through files."""
 
+import itertools
 import json
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from commands import Cli
-from phone_run import Run
+from phone_run import SHORT, Run
+from phone_stand_in import PRETEND_RUNNER, AdbServer, StandIn
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.artifact import sha256_of
+from squeezebert_mobile.benchmarks import protocol
 from squeezebert_mobile.benchmarks.journal import PhoneStarted, Visit
 from squeezebert_mobile.benchmarks.phone import starting
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone, RunnerDied
@@ -45,6 +49,10 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def measure(run: Run) -> Callable[..., Results]:
+    return _measure(run)
+
+
+def _measure(run: Run) -> Callable[..., Results]:
     run.phone.install()
     run.phone.pretend(latency_ms={"*": 10.0})
     return lambda **changes: run.measure(**{"target": "app", "libraries": None, **changes})
@@ -60,11 +68,49 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 # A run --------------------------------------------------------------------------------------
 
 
-def test_a_whole_run(run: Run, measure: Callable[..., Results]) -> None:
-    results = measure(threads=(1, 2), sequence_lengths=(4, 8))
+@dataclass(frozen=True)
+class Done:
+    """A run that was measured, and the phone as it is then."""
+
+    run: Run
+    results: Results
+
+    @property
+    def home(self) -> Path:
+        return self.run.phone.root / HOME.lstrip("/")
+
+
+@pytest.fixture(scope="module")
+def done(adb_server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+    """A whole run on a phone where an earlier one has left files; the tests look at it."""
+    folder = tmp_path_factory.mktemp("in-app")
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        StandIn(folder / "phone", "pixel 8", runner_command=PRETEND_RUNNER) as phone,
+    ):
+        patched.setattr(starting, "_LOOK_S", 0.05)
+        adb_server.connect(phone)
+        found = Run(folder, adb_server, phone)
+        measure = _measure(found)
+        for path in _LEFT:
+            (phone.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (phone.root / path).write_text("")
+        results = measure(threads=(1, 2), sequence_lengths=(4, 8))
+        adb_server.disconnect(phone)  # other tests are to see one phone
+        yield Done(found, results)
+
+
+_LEFT = (
+    f"{HOME.lstrip('/')}/job-0-00000000.commands.jsonl",
+    f"data/data/{APP}/files/measure/job-0-00000000.jsonl",
+)
+
+
+def test_a_whole_run(done: Done) -> None:
+    results, phone = done.results, done.run.phone
     assert (results.target, results.complete) == ("app", True)
     assert results.phone is not None and results.phone.libraries == {}
-    apk = run.phone.root / f"data/app/{APP}-1/base.apk"
+    apk = phone.root / f"data/app/{APP}-1/base.apk"
     assert results.phone.runner_sha256 == sha256_of(apk)
     for label in ("ours", "theirs"):
         found = [each for each in results.measurements if each.contender == label]
@@ -75,41 +121,37 @@ def test_a_whole_run(run: Run, measure: Callable[..., Results]) -> None:
         assert start.first and start.load_ms > 0 and (start.resident_bytes or 0) > 0
     assert len(results.ratios) >= 4 and len(results.probes) == 8
     assert all(each.plugged == "usb" for each in results.conditions)
-    ours = run.phone.root / HOME.lstrip("/")
-    folders = {path.name.partition("-")[0] for path in ours.iterdir() if path.is_dir()}
+
+
+def test_neither_libraries_nor_the_runner_are_pushed(done: Done) -> None:
+    folders = {path.name.partition("-")[0] for path in done.home.iterdir() if path.is_dir()}
     assert folders == {"artifact"}
-    assert not any("app_process" in command for command in run.phone.commands)
-    for path in (run.phone.root / "stand_in/jobs").iterdir():
+    assert not any("app_process" in command for command in done.run.phone.commands)
+    for path in (done.run.phone.root / "stand_in/jobs").iterdir():
         assert json.loads(path.read_text())["libraries"] is None
 
 
-def test_a_start_is_a_fresh_process_and_blocks_share_one(
-    run: Run, measure: Callable[..., Results]
-) -> None:
-    measure()
-    begun = [each.split()[1] for each in run.phone.commands if each.startswith("am ")]
-    check_or_start = ["force-stop", "start"]
-    assert begun == [*check_or_start * 4, "force-stop", "start", "start"]
-    assert run.phone.app.started == ["MeasureFromAdb"] * 6
+def test_a_start_is_a_fresh_process_and_blocks_share_one(done: Done) -> None:
+    begun = [each.split()[1] for each in done.run.phone.commands if each.startswith("am ")]
+    check_or_start, blocks = ["force-stop", "start"], ["force-stop", "start", "start"]
+    assert begun == [*check_or_start * 4, *blocks * 2]
+    assert done.run.phone.app.started == ["MeasureFromAdb"] * 8
 
 
-def test_contenders_alternate_in_the_order_of_the_protocol(
-    run: Run, measure: Callable[..., Results]
-) -> None:
-    measure()
-    visits = [event for event in run.events if isinstance(event, Visit)]
-    for index in (0, 1):
-        made = [each for each in visits if each.block == index]
+def test_contenders_alternate_in_the_order_of_the_protocol(done: Done) -> None:
+    visits = [event for event in done.run.events if isinstance(event, Visit)]
+    for threads, length, index in itertools.product((1, 2), (4, 8), (0, 1)):
+        cell = (threads, length, index)
+        made = [e for e in visits if (e.threads, e.sequence_length, e.block) == cell]
         assert [each.place for each in made] == [0, 1, 2, 3]
         assert [each.contender for each in made] == block_order(["ours", "theirs"], index)
 
 
-def test_what_it_gives_to_adb(run: Run, measure: Callable[..., Results]) -> None:
+def test_what_it_gives_to_adb(done: Done) -> None:
     """Names are the job's with something that no other start has, and reach the app as they are."""
-    measure()
     name = r"job-[01]-[0-9a-f]{8}"
     home = re.escape(HOME)
-    starts = [each for each in run.phone.commands if each.startswith("am start")]
+    starts = [each for each in done.run.phone.commands if each.startswith("am start")]
     assert len(set(starts)) == len(starts)
     for each in starts:
         assert re.fullmatch(
@@ -117,7 +159,7 @@ def test_what_it_gives_to_adb(run: Run, measure: Callable[..., Results]) -> None
             rf"--es commands {home}/({name})\.commands\.jsonl --es lines \1",
             each,
         ), each
-    carried = [each for each in run.phone.commands if "tail -c +1 -f" in each]
+    carried = [each for each in done.run.phone.commands if "tail -c +1 -f" in each]
     assert len(carried) == len(starts)
     for each in carried:
         assert re.search(
@@ -125,36 +167,24 @@ def test_what_it_gives_to_adb(run: Run, measure: Callable[..., Results]) -> None
         ), each[-200:]
 
 
-def test_runners_are_told_to_end_when_nobody_listens(
-    run: Run, measure: Callable[..., Results]
-) -> None:
-    measure()
-    folder = run.phone.root / HOME.lstrip("/")
-
+def test_runners_are_told_to_end_when_nobody_listens(done: Done) -> None:
     def ended() -> bool:
-        files = list(folder.glob("*.commands.jsonl"))
+        files = list(done.home.glob("*.commands.jsonl"))
         last = [path.read_text().splitlines()[-1] for path in files]
         return len(files) == 2 and all(json.loads(each)["do"] == "end" for each in last)
 
     _wait_until(ended)
-    _wait_until(lambda: not list((run.phone.app.folder / "files/measure").iterdir()))
+    _wait_until(lambda: not list((done.run.phone.app.folder / "files/measure").iterdir()))
 
 
-def test_what_an_earlier_run_has_left_is_removed(run: Run, measure: Callable[..., Results]) -> None:
-    measure()
-    run.journal.unlink()
-    old = run.phone.root / HOME.lstrip("/") / "job-0-00000000.commands.jsonl"
-    old.write_text("")
-    lines = run.phone.app.folder / "files/measure/job-0-00000000.jsonl"
-    lines.write_text("")
-    measure()
-    assert not old.exists() and not lines.exists()
+def test_what_an_earlier_run_has_left_is_removed(done: Done) -> None:
+    assert not any((done.run.phone.root / path).exists() for path in _LEFT)
 
 
 # What goes wrong ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("at", "nth"), [("start", 1), ("warm up", 2), (BLOCK, 1), (BLOCK, 2)])
+@pytest.mark.parametrize(("at", "nth"), [("warm up", 2), (BLOCK, 2)])
 def test_an_app_that_crashes_once_is_started_again(
     run: Run, measure: Callable[..., Results], at: str, nth: int
 ) -> None:
@@ -197,27 +227,18 @@ def test_a_cable_that_is_pulled_and_a_run_that_goes_on(
     assert measure(resume=True).complete
 
 
-@pytest.mark.parametrize(
-    ("changes", "differs"),
-    [
-        ({"app": "another"}, "the runner"),
-        ({"target": "adb"}, "the target, the runtime's libraries, the runner"),
-    ],
-)
-def test_another_run_does_not_go_on_in_it(
-    run: Run, measure: Callable[..., Results], changes: dict[str, str], differs: str
+def test_a_run_of_another_target_does_not_go_on_in_it(
+    run: Run, measure: Callable[..., Results]
 ) -> None:
     with pytest.raises(PhoneGone):
         measure(at=BLOCK, nth=2, do=run.phone.drop)
     run.server.disconnect(run.phone)
     run.server.connect(run.phone)
     with pytest.raises(PhoneError) as caught:
-        if "app" in changes:
-            (run.phone.root / f"data/app/{APP}-1/base.apk").write_text("another")
-            measure(resume=True)
         run.measure(resume=True)
     assert str(caught.value).startswith(
-        f"cannot go on with {str(run.journal)!r}: {differs} differ from when it began; "
+        f"cannot go on with {str(run.journal)!r}: the target, the runtime's libraries, the runner "
+        "differ from when it began; "
     )
 
 
@@ -294,7 +315,10 @@ def test_cores_are_androids_choice(run: Run, measure: Callable[..., Results], co
 # As typed -----------------------------------------------------------------------------------
 
 
-def test_from_the_command_line_to_a_report(cli: Cli, run: Run, tmp_path: Path) -> None:
+def test_from_the_command_line_to_a_report(
+    cli: Cli, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "get_preset", lambda name: SHORT)
     run.phone.install()
     run.phone.pretend(latency_ms={"*": 10.0})
     for name in ("ours", "theirs"):
