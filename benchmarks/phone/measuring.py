@@ -353,16 +353,14 @@ class _PhoneRun:
                     self._warm_up(contender, cell)
                 return self.runners[label].ask(do, **fields)
             except RunnerDied:
-                self._drop_dead(label)
+                self._close(label)
                 if not left:
                     raise
         raise AssertionError("unreachable")
 
-    def _drop_dead(self, label: str) -> None:
-        """Give up a runner that died, and all that lived in its process."""
-        for each in list(self.runners) if self.way.one_process else [label]:
-            if runner := self.runners.pop(each, None):
-                runner.close()
+    def _close(self, label: str) -> None:
+        if runner := self.runners.pop(label, None):
+            runner.close()
 
     def _warm_up(self, contender: Contender, cell: Cell) -> None:
         threads, length = cell
@@ -406,15 +404,14 @@ class _PhoneRun:
                 failure = Failure(contender=contender.label, stage=stage, error=str(error))
                 self.log.add(Failed(failure=failure))
                 self.contenders.remove(contender)
-                if runner := self.runners.pop(contender.label, None):
-                    runner.close()
+                self._close(contender.label)
                 if not self.contenders:
                     raise BenchmarkError(
                         f"nothing can be measured: {contender.label!r}: {error}"
                     ) from error
                 return
             except RunnerDied:
-                self._drop_dead(contender.label)
+                self._close(contender.label)
                 if not left:
                     raise
 

@@ -73,8 +73,6 @@ finish {_APP_GONE}
 class Way(Protocol):
     """How a runner is started."""
 
-    #: Whether all runners of a run live in one process, and die with it.
-    one_process: ClassVar[bool]
     #: What to do about a runner's error of a kind, where that is not the same for both ways.
     remedies: ClassVar[Mapping[str, str]]
 
@@ -109,7 +107,6 @@ class InShell:
     class_path: tuple[str, ...]
     libraries: str | None
     mask: str | None = None  # of cores, for taskset
-    one_process: ClassVar[bool] = False
     remedies: ClassVar[Mapping[str, str]] = {
         "protocol": "run squeezebert-mobile clean, then measure again",
         "library": "give the library of that version with --android-runtime FILE.aar",
@@ -137,7 +134,6 @@ class InApp:
     """A thread of the sample app, which is in front and scheduled as apps are."""
 
     libraries: str | None = None  # they are in the app
-    one_process: ClassVar[bool] = True
     remedies: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("protocol", "library"), f"the app is of another version; {INSTALL}"
     )
