@@ -39,7 +39,8 @@ _NO_BEGIN, _APP_GONE = 3, 4
 #: needs is in $1 to $5, so that nothing is ever put into this text.
 #: - `tail` runs as the app, and only the app's user may end it.
 #: - `cat` ends with stdin: then, as after a hang-up, the runner is told to end.
-#: - Nothing else may hold stdout, or adb would wait for it.
+#: - Nothing else may hold stdout, or adb would wait for it: not even a shell's own copy, which
+#:   Android's keeps of a redirected block; and it puts off SIGTERM until `cat` has ended.
 _CARRY = rf"""
 app=$1 lines=$2 commands=$3 look=$4 most=$5
 tail= feed=
@@ -47,7 +48,7 @@ finish() {{
   trap '' HUP
   echo '{{"do": "end", "id": "hung up"}}' >>"$commands"
   run-as "$app" sh -c 'kill "$1"; rm -f "$2"' sh "$tail" "$lines" </dev/null 2>/dev/null
-  kill "$feed" 2>/dev/null
+  kill -KILL "$feed" 2>/dev/null
   exit "$1"
 }}
 trap 'finish 0' HUP
@@ -62,7 +63,7 @@ pid=$(pidof -s "$app") || finish {_APP_GONE}
 exec 3<&0
 run-as "$app" tail -c +1 -f "$lines" </dev/null 3<&- &
 tail=$!
-{{ cat; kill -HUP $$; }} <&3 >>"$commands" 2>/dev/null &
+( exec <&3 >>"$commands" 2>/dev/null 3<&-; cat; kill -HUP $$ ) &
 feed=$!
 while [ -d "/proc/$pid" ]; do sleep "$look"; done
 sleep 0.3
