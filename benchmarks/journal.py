@@ -35,6 +35,7 @@ from squeezebert_mobile.benchmarks.results import (
     Results,
     Settings,
     Start,
+    Target,
     fp32_baseline,
     headline_baseline,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "compare",
     "read_events",
     "read_results",
+    "target_of",
 ]
 
 
@@ -77,6 +79,7 @@ class Begin(Record):
     load_before: LoadAverage | None
     contenders: tuple[ContenderFacts, ...]
     phone: Phone | None = None
+    target: Target | None = None  # None: of a version that knew no app
 
 
 class Started(Record):
@@ -265,7 +268,7 @@ def assemble(events: Sequence[Event]) -> Results:
     end = events[-1] if isinstance(events[-1], End) else None
     return Results(
         schema_version=SCHEMA_VERSION,
-        target="adb" if begin.phone else "host",
+        target=target_of(begin),
         created=begin.created,
         complete=end is not None,
         settings=begin.settings,
@@ -283,6 +286,11 @@ def assemble(events: Sequence[Event]) -> Results:
         conditions=tuple(each.conditions for each in events if isinstance(each, Conditioned)),
         probes=tuple(each.probe for each in events if isinstance(each, Probed)),
     )
+
+
+def target_of(begin: Begin) -> Target:
+    """Where a run measures."""
+    return begin.target or ("adb" if begin.phone else "host")
 
 
 def _phone_starts(events: Sequence[Event]) -> dict[str, tuple[PhoneStart, ...]]:

@@ -35,6 +35,7 @@ __all__ = [
     "Settings",
     "Stage",
     "Start",
+    "Target",
     "Weights",
     "fp32_baseline",
     "headline_baseline",
@@ -48,6 +49,8 @@ Flag = Literal["few blocks", "wide", "drifting", "throttled", "clock changed", "
 Stage = Literal["build", "start", "load", "run"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]
+#: This machine; a process of adb's shell on a phone; the sample app on a phone.
+Target = Literal["host", "adb", "app"]
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
 
 #: A list of numbers over several lines; no string of a JSON text has a line end in it.
@@ -215,7 +218,7 @@ class Results(Record):
     """A results file."""
 
     schema_version: Literal[1]
-    target: Literal["host", "adb"]
+    target: Target
     created: str  # ISO 8601, UTC
     complete: bool  # False: interrupted, this is what there was
     settings: Settings

@@ -237,7 +237,8 @@ def _notes(results: Results) -> Iterator[str]:
     yield from machine_notes(results)
     if results.phone:
         yield from _answers_note(results)
-        yield from phone_notes(results.phone, results.settings.cores, results.conditions)
+        cores, conditions = results.settings.cores, results.conditions
+        yield from phone_notes(results.phone, results.target, cores, conditions)
 
 
 def _answers_note(results: Results) -> Iterator[str]:

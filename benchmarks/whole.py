@@ -2,11 +2,40 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["write_whole"]
+__all__ = ["whole_file", "write_whole"]
+
+
+@contextlib.contextmanager
+def whole_file(
+    path: Path, *, what: str, remedy: str = "choose another file with -o"
+) -> Iterator[Path]:
+    """A path to write to; what is there at the end of the block takes the place of `path`.
+
+    Args:
+        path: The file; an older one is replaced at the end. The folders above it are made.
+        what: What it is, for the error.
+        remedy: What to do about the error.
+
+    Raises:
+        BenchmarkError: the file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        raise BenchmarkError(
+            f"cannot write the {what} to {str(path)!r}: {error.strerror}; {remedy}"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def write_whole(path: Path, text: str, *, what: str) -> None:
@@ -20,15 +49,5 @@ def write_whole(path: Path, text: str, *, what: str) -> None:
     Raises:
         BenchmarkError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, what=what) as partial:
         partial.write_bytes(text.encode("utf-8"))
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise BenchmarkError(
-            f"cannot write the {what} to {str(path)!r}: {error.strerror}; "
-            "choose another file with -o"
-        ) from None

@@ -253,8 +253,8 @@ class Program(Closing):
                 yield line.removesuffix(b"\r")
 
     def write(self, data: bytes) -> None:
-        """Write to its stdin."""
-        with _translated(self._device.adb, self._device.serial):
+        """Write to its stdin; where that fails, what is read next tells why."""
+        with contextlib.suppress(OSError):
             self._connection.conn.sendall(struct.pack("<BI", _STDIN, len(data)) + data)
 
     def wait_at_most(self, seconds: float) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from squeezebert_mobile.benchmarks.phone import choosing, parsing
 from squeezebert_mobile.benchmarks.phone.adb import Adb, Device
+from squeezebert_mobile.benchmarks.phone.app import PACKAGE, check_app
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.facts import check_android, read_phone
 from squeezebert_mobile.benchmarks.phone.libraries import ONNX_RUNTIME_VERSION, check_abi
@@ -100,7 +101,16 @@ def check_all(server: str | None) -> list[Check]:
             for each in seen
         ]
         or [Check("a phone", None, none)]
-    )  # fmt: skip
+    ) + [_app(server, each) for each in seen if each.remedy is None]  # fmt: skip
+
+
+def _app(server: str | None, device: SeenDevice) -> Check:
+    what = f"sample app on {device.serial}"
+    try:
+        check_app(Device(Adb(server), device.serial))
+    except PhoneError as error:
+        return Check(what, None, str(error), needed=False)
+    return Check(what, f"{PACKAGE}, a debug build")
 
 
 def _summary(device: SeenDevice) -> str:

@@ -34,6 +34,7 @@ __all__ = [
     "R8_VERSION",
     "Libraries",
     "check_abi",
+    "check_formats",
     "find_libraries",
 ]
 
@@ -161,6 +162,23 @@ def check_abi(abi: str) -> None:
     raise PhoneError(f"the phone's ABI is {abi!r}; take another phone: {valid} are measured")
 
 
+def check_formats(formats: Iterable[str]) -> set[str]:
+    """See that phones run these formats; gives each once.
+
+    Raises:
+        PhoneError: one of them they do not.
+    """
+    wanted = set(formats)
+    if "torchscript" in wanted:
+        raise PhoneError(
+            "TorchScript artifacts are not measured on phones: PyTorch Mobile, which ran them "
+            "there, is no longer supported; export with --format onnx or executorch"
+        )
+    for each in sorted(wanted - _NEEDED.keys()):
+        raise PhoneError(choose("format", each, _NEEDED))
+    return wanted
+
+
 def find_libraries(formats: Iterable[str], abi: str, given: Sequence[Path] = ()) -> Libraries:
     """Native libraries, and for ExecuTorch its classes, from given files, the cache, or Maven.
 
@@ -173,14 +191,7 @@ def find_libraries(formats: Iterable[str], abi: str, given: Sequence[Path] = ())
         PhoneError: the format or the ABI has none, a file is not what it should be, or nothing
             brings it.
     """
-    wanted = set(formats)
-    if "torchscript" in wanted:
-        raise PhoneError(
-            "TorchScript artifacts are not measured on phones: PyTorch Mobile, which ran them "
-            "there, is no longer supported; export with --format onnx or executorch"
-        )
-    for each in sorted(wanted - _NEEDED.keys()):
-        raise PhoneError(choose("format", each, _NEEDED))
+    wanted = check_formats(formats)
     check_abi(abi)
     parts = [part for format in sorted(wanted) for part in _NEEDED[format]]
     found = _find(parts, given)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks.contenders import Contender, feed_arguments, make_feed
@@ -28,8 +29,10 @@ from squeezebert_mobile.benchmarks.journal import (
     Visit,
     WarmedUp,
     assemble,
+    target_of,
 )
 from squeezebert_mobile.benchmarks.phone.adb import Device
+from squeezebert_mobile.benchmarks.phone.app import apk_sha256
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.done import Cell, Done
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, RunnerDied, RunnerRefused
@@ -37,13 +40,20 @@ from squeezebert_mobile.benchmarks.phone.facts import core_mask, read_conditions
 from squeezebert_mobile.benchmarks.phone.libraries import Libraries
 from squeezebert_mobile.benchmarks.phone.pushing import (
     RUNNER,
-    Parcel,
     artifact_parcel,
     file_parcel,
+    open_to_apps,
     push,
 )
 from squeezebert_mobile.benchmarks.phone.records import Conditions, PhoneStart, Probe
-from squeezebert_mobile.benchmarks.phone.runner import Job, Place, Runner
+from squeezebert_mobile.benchmarks.phone.runner import Job, Runner
+from squeezebert_mobile.benchmarks.phone.starting import (
+    InApp,
+    InShell,
+    PhoneTarget,
+    Way,
+    check_cores,
+)
 from squeezebert_mobile.benchmarks.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.protocol import (
     LEAD_IN_RUNS,
@@ -69,8 +79,9 @@ def measure_phone(
     contenders: Sequence[Contender],
     *,
     device: Device,
-    libraries: Libraries,
+    libraries: Libraries | None,
     preset: Preset,
+    target: PhoneTarget = "adb",
     threads: Sequence[int] = (1,),
     sequence_lengths: Sequence[int] | None = None,
     cores: str = "all",
@@ -89,8 +100,10 @@ def measure_phone(
     Args:
         contenders: What to measure: artifacts.
         device: The phone.
-        libraries: What `find_libraries` gave for the contenders' formats and the phone's ABI.
+        libraries: What `find_libraries` gave for the contenders' formats and the phone's ABI; None
+            in the app, which has its own.
         preset: How long to measure.
+        target: Who measures: a process of adb's shell ("adb"), or the sample app ("app").
         threads: The numbers of threads to measure with.
         sequence_lengths: The lengths to measure at, as in `measure_host`.
         cores: "all", "big" or a mask for taskset, such as "f0".
@@ -105,8 +118,12 @@ def measure_phone(
         BenchmarkError: the contenders cannot be measured as asked, or all of them fail.
         PhoneError: the phone refuses, or is gone; the journal holds what was measured.
     """
+    assert (libraries is None) == (target == "app"), target
+    check_cores(target, cores)
     settings = settings_for(contenders, preset, threads, sequence_lengths, cores=cores)
-    phone = read_phone(device, libraries=libraries.sha256, runner_sha256=sha256_of(RUNNER))
+    sums = libraries.sha256 if libraries else {}
+    runner_sha256 = sha256_of(RUNNER) if libraries else apk_sha256(device)
+    phone = read_phone(device, libraries=sums, runner_sha256=runner_sha256)
     mask = core_mask(phone, cores)
     begin = Begin(
         created=_now(),
@@ -115,6 +132,7 @@ def measure_phone(
         load_before=None,
         contenders=tuple(each.facts for each in contenders),
         phone=phone,
+        target=target,
     )
     with Journal(journal, resume=resume) as log:
         if resume:
@@ -165,6 +183,7 @@ def _check_same(begin: Begin, events: Sequence[Event], journal: Path | None) -> 
     differs = [
         name
         for name, one, other in (
+            ("the target", target_of(earlier), target_of(begin)),
             ("the phone", earlier.phone.serial, begin.phone.serial),
             ("the phone's system", earlier.phone.build, begin.phone.build),
             ("the runtime's libraries", earlier.phone.libraries, begin.phone.libraries),
@@ -194,10 +213,11 @@ class _PhoneRun:
     progress: ProgressCallback | None
     sleep: Callable[[float], None]
     stopped: Callable[[], bool]
-    places: dict[str, Place] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)  # of the artifacts on the phone
     runners: dict[str, Runner] = field(default_factory=dict)
     begun: float = field(init=False)
     done: Done = field(init=False)
+    way: Way = field(init=False)
 
     def __post_init__(self) -> None:
         """Leave out who has failed before."""
@@ -211,19 +231,22 @@ class _PhoneRun:
 
     # Before anything is timed
 
-    def prepare(self, libraries: Libraries, mask: str | None) -> None:
-        """Push what is missing on the phone."""
+    def prepare(self, libraries: Libraries | None, mask: str | None) -> None:
+        """Push what is missing on the phone; without `libraries` the app is to measure."""
+        artifacts = {each.label: artifact_parcel(Path(each.path)) for each in self.contenders}
+        parcels = list(artifacts.values())
+        self.folders = {label: parcel.folder for label, parcel in artifacts.items()}
+        if libraries is None:
+            self.way = InApp()
+            push(self.device, parcels, self._tell_pushed)
+            open_to_apps(self.device, parcels)
+            return
         runner = file_parcel("runner", {RUNNER.name: RUNNER})
         native = file_parcel("libraries", libraries.files)
         jars = [name for name in libraries.files if name.endswith(".jar")]
-        artifacts = {each.label: artifact_parcel(Path(each.path)) for each in self.contenders}
-        parcels: list[Parcel] = [runner, native, *artifacts.values()]
-        push(self.device, parcels, self._tell_pushed)
         class_path = (f"{runner.folder}/{RUNNER.name}", *(f"{native.folder}/{jar}" for jar in jars))
-        self.places = {
-            label: Place(class_path, native.folder, parcel.folder, mask)
-            for label, parcel in artifacts.items()
-        }
+        self.way = InShell(class_path, native.folder, mask)
+        push(self.device, [runner, native, *parcels], self._tell_pushed)
 
     def measure_starts(self) -> None:
         """See that each artifact answers rightly, then load it in fresh processes, in turn."""
@@ -307,26 +330,37 @@ class _PhoneRun:
             )
 
     def _visit(self, label: str, cell: Cell, typical_s: float) -> tuple[float, ...]:
-        """The samples in ms of one visit; a process that Android has killed is started again."""
-        contender = next(each for each in self.contenders if each.label == label)
+        """The samples in ms of one visit."""
         runs = runs_per_visit(self.preset, typical_s)
-        for last in (False, True):
+        told = self._ask(
+            label,
+            cell,
+            "block",
+            likely_s=(LEAD_IN_RUNS + runs) * typical_s,
+            input=str(cell[1]),
+            lead_in=LEAD_IN_RUNS,
+            samples=runs,
+            seconds=0,
+        )
+        return tuple(round(ns / 1e6, 4) for ns in told["samples_ns"])
+
+    def _ask(self, label: str, cell: Cell, do: str, **fields: Any) -> dict[str, Any]:
+        """Ask a contender's runner; one that Android has killed is started again."""
+        contender = next(each for each in self.contenders if each.label == label)
+        for left in reversed(range(_TRIES)):
             try:
-                told = self.runners[label].ask(
-                    "block",
-                    likely_s=(LEAD_IN_RUNS + runs) * typical_s,
-                    input=str(cell[1]),
-                    lead_in=LEAD_IN_RUNS,
-                    samples=runs,
-                    seconds=0,
-                )
-                return tuple(round(ns / 1e6, 4) for ns in told["samples_ns"])
+                if label not in self.runners:
+                    self._warm_up(contender, cell)
+                return self.runners[label].ask(do, **fields)
             except RunnerDied:
-                if last:
+                self._close(label)
+                if not left:
                     raise
-                self.runners.pop(label).close()
-                self._warm_up(contender, cell)
         raise AssertionError("unreachable")
+
+    def _close(self, label: str) -> None:
+        if runner := self.runners.pop(label, None):
+            runner.close()
 
     def _warm_up(self, contender: Contender, cell: Cell) -> None:
         threads, length = cell
@@ -354,8 +388,9 @@ class _PhoneRun:
             feed = make_feed(**feed_arguments(contender, self.settings, length))
             inputs[str(length)] = feed["input_ids"].reshape(-1, length).tolist()
         number = next(i for i, each in enumerate(self.contenders) if each.label == contender.label)
-        job = Job(contender.format, threads, inputs, check=check, name=f"job-{number}")
-        return Runner(self.device, self.places[contender.label], job)
+        folder = self.folders[contender.label]
+        job = Job(folder, contender.format, threads, inputs, check=check, name=f"job-{number}")
+        return Runner(self.device, self.way, job, fresh=not self.runners)
 
     def _attempt(
         self, contender: Contender, stage: Stage, what: Callable[[Contender], None]
@@ -369,16 +404,14 @@ class _PhoneRun:
                 failure = Failure(contender=contender.label, stage=stage, error=str(error))
                 self.log.add(Failed(failure=failure))
                 self.contenders.remove(contender)
-                if runner := self.runners.pop(contender.label, None):
-                    runner.close()
+                self._close(contender.label)
                 if not self.contenders:
                     raise BenchmarkError(
                         f"nothing can be measured: {contender.label!r}: {error}"
                     ) from error
                 return
             except RunnerDied:
-                if runner := self.runners.pop(contender.label, None):
-                    runner.close()
+                self._close(contender.label)
                 if not left:
                     raise
 
@@ -390,7 +423,8 @@ class _PhoneRun:
 
         conditions = self.cooling.wait(self._look, tell, self._sleep)
         self._note(cell, conditions)
-        samples = next(iter(self.runners.values())).ask("probe")["samples_ns"]
+        label = next(iter(self.runners), self.contenders[0].label)
+        samples = self._ask(label, cell, "probe")["samples_ns"]
         probe = Probe(
             at_s=round(self._elapsed(), 3), block=index, median_ms=statistics.median(samples) / 1e6
         )

@@ -23,7 +23,9 @@ __all__ = [
     "free_bytes",
     "load_average",
     "memory_bytes",
+    "package_path",
     "properties",
+    "start_refusal",
     "thermal",
 ]
 
@@ -183,3 +185,26 @@ def free_bytes(text: str) -> int | None:
         return None
     numbers = [word for word in rows[-1] if word.isdigit()]
     return int(numbers[2]) * 1024 if len(numbers) >= 3 else None
+
+
+# Apps ---------------------------------------------------------------------------------------
+
+
+def package_path(text: str) -> str | None:
+    """The first APK of `pm path PACKAGE`, which is the base; None where it names none."""
+    found = re.search(r"^package:(/.+?)\r?$", text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def start_refusal(text: str) -> str | None:
+    """Why `am start` did not start an activity; None where it did.
+
+    Its exit status is 0 on many phones whatever happens, and an error has one to twenty lines.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    for pattern in (r"Error: (.+)", r"((?:\w+\.)*\w*(?:Exception|Error): .+)", r"(Error type \d+)",
+                    r"(Exception occurred .+)"):  # fmt: skip
+        for line in lines:
+            if found := re.match(pattern, line):
+                return found[1].rstrip(":")
+    return None

@@ -14,7 +14,16 @@ from squeezebert_mobile.benchmarks.phone import parsing
 from squeezebert_mobile.benchmarks.phone.adb import Device
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
 
-__all__ = ["HOME", "RUNNER", "Parcel", "artifact_parcel", "clean", "file_parcel", "push"]
+__all__ = [
+    "HOME",
+    "RUNNER",
+    "Parcel",
+    "artifact_parcel",
+    "clean",
+    "file_parcel",
+    "open_to_apps",
+    "push",
+]
 
 #: All that this package ever writes to a phone.
 HOME = "/data/local/tmp/squeezebert-mobile"
@@ -60,13 +69,14 @@ def _digest(files: Mapping[str, tuple[Path, str]]) -> str:
     return sha256(told.encode()).hexdigest()[:16]
 
 
-def push(device: Device, parcels: list[Parcel], progress: Progress) -> None:
+def push(device: Device, parcels: list[Parcel], progress: Progress, *, copies: int = 1) -> None:
     """See that the phone has these files, and send those that it lacks.
 
     Args:
         device: The phone.
         parcels: What it is to have.
         progress: Called with the bytes sent, and the bytes to send.
+        copies: How often the files will lie on the phone: what there must be room for.
 
     Raises:
         PhoneError: there is no room for them, or the phone refuses a file or damages it.
@@ -80,7 +90,7 @@ def push(device: Device, parcels: list[Parcel], progress: Progress) -> None:
     ]
     missing = [each for each in wanted if _checksum(device, each[0]) != each[2]]
     total = sum(path.stat().st_size for _, path, _ in missing)
-    _check_room(device, total)
+    _check_room(device, copies * total)
     done = 0
     for remote, path, checksum in missing:
         # What is there is damaged, and cannot be written.
@@ -96,6 +106,11 @@ def push(device: Device, parcels: list[Parcel], progress: Progress) -> None:
 
 def _on_top(progress: Progress, before: int, total: int) -> Callable[[int], None]:
     return lambda sent: progress(before + sent, total)
+
+
+def open_to_apps(device: Device, parcels: list[Parcel]) -> None:
+    """Let an app read what was pushed: adb's shell may have made the folders for itself alone."""
+    device.run("chmod", "755", HOME, *(parcel.folder for parcel in parcels))
 
 
 def clean(device: Device) -> int:

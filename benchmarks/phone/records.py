@@ -33,7 +33,7 @@ class Phone(Record):
     clusters: tuple[Cluster, ...]  # the fastest first
     memory_bytes: Bytes | None
     libraries: dict[str, str]  # what was pushed for the runtime: file -> SHA-256
-    runner_sha256: str
+    runner_sha256: str  # of the jar; of the APK where the app measured
     stand_in: bool  # no phone: a program that speaks adb; its latencies are nobody's
 
 

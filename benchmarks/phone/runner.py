@@ -11,55 +11,44 @@ from squeezebert_mobile.benchmarks.phone.adb import Device
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, RunnerDied, RunnerRefused
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
 from squeezebert_mobile.benchmarks.phone.records import Answers
+from squeezebert_mobile.benchmarks.phone.starting import Way
 from squeezebert_mobile.runtime.closing import Closing
 
-__all__ = ["PROTOCOL", "Job", "Place", "Runner"]
+__all__ = ["PROTOCOL", "Job", "Runner"]
 
 PROTOCOL = 1
-_MAIN = "squeezebertmobile.runner.Main"
 _SECONDS = 90.0  # of silence: loading says nothing for as long as the model needs
 _PATIENCE = 4  # times what is likely: a phone that throttles is slower than it was
 _SHOWN = 80  # characters of a line that is none of ours
 
-#: What to do about a runner's error, by its kind.
+#: What to do about a runner's error, by its kind; the rest is the way's.
 _REMEDIES = {
-    "protocol": "run squeezebert-mobile clean, then measure again",
     "artifact": "run squeezebert-mobile clean, then measure again",
     "golden": "export the artifact again, or report it with the phone's name",
-    "library": "give the library of that version with --android-runtime FILE.aar",
     "memory": "close other apps, or measure fewer artifacts at a time",
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a runner and what it needs lie on the phone."""
-
-    class_path: tuple[str, ...]
-    libraries: str  # folder
-    artifact: str  # folder
-    mask: str | None = None  # of cores, for taskset
 
 
 @dataclass(frozen=True)
 class Job:
     """What a process is started for."""
 
+    artifact: str  # its folder on the phone
     format: str
     threads: int
     inputs: Mapping[str, list[list[int]]]
     check: bool  # the files' SHA-256 and the golden texts
     name: str = "job"
 
-    def text(self, place: Place) -> str:
-        """The job as the runner reads it."""
+    def text(self, libraries: str | None) -> str:
+        """The job as the runner reads it; `libraries` is their folder, if it has none itself."""
         return json.dumps(
             {
                 "protocol": PROTOCOL,
-                "artifact": place.artifact,
+                "artifact": self.artifact,
                 "format": self.format,
                 "threads": self.threads,
-                "libraries": place.libraries,
+                "libraries": libraries,
                 "checksums": self.check,
                 "golden": self.check,
                 "inputs": self.inputs,
@@ -69,7 +58,14 @@ class Job:
 
 
 class Runner(Closing):
-    """A process on the phone with one artifact loaded, waiting for commands.
+    """A runner on the phone with one artifact loaded, waiting for commands.
+
+    Args:
+        device: The phone.
+        way: How it is started.
+        job: What it is started for.
+        fresh: No other runner of this run is there, and none may be.
+        progress: Called with a stage, how much of it is done, and of how much.
 
     Raises:
         RunnerRefused: it cannot load the artifact, or the phone answers the golden texts wrongly.
@@ -81,21 +77,20 @@ class Runner(Closing):
     def __init__(  # noqa: D107
         self,
         device: Device,
-        place: Place,
+        way: Way,
         job: Job,
+        *,
+        fresh: bool = True,
         progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
     ) -> None:
         self._asked = 0
+        self._way = way
         remote = f"{HOME}/{job.name}.json"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "job.json"
-            file.write_text(job.text(place), encoding="utf-8")
+            file.write_text(job.text(way.libraries), encoding="utf-8")
             device.push(file, remote, mode=0o644)
-        command = ["app_process", f"-Djava.library.path={place.libraries}", "/", _MAIN, remote]
-        if place.mask:
-            command = ["taskset", place.mask, *command]
-        environment = {"CLASSPATH": ":".join(place.class_path)}
-        self._program = device.start(command, environment, timeout=_SECONDS)
+        self._program = way.start(device, remote, job.name, fresh=fresh, timeout=_SECONDS)
         try:
             self._events = self._read(self._program.lines())
             self._begin(progress)
@@ -108,7 +103,7 @@ class Runner(Closing):
         if hello.get("protocol") != PROTOCOL:
             raise PhoneError(
                 f"the runner on the phone speaks protocol {hello.get('protocol')!r}, this version "
-                f"of squeezebert-mobile {PROTOCOL}; {_REMEDIES['protocol']}"
+                f"of squeezebert-mobile {PROTOCOL}; {self._way.remedies['protocol']}"
             )
         self.load_ns = 0
         self.answers: Answers | None = None
@@ -169,23 +164,12 @@ class Runner(Closing):
             event = _event(line)
             if event["event"] == "error":
                 kind, message = str(event.get("kind")), str(event.get("message"))
-                remedy = _REMEDIES.get(kind, "run again with --debug, and report it")
+                known = {**_REMEDIES, **self._way.remedies}
+                remedy = known.get(kind, "run again with --debug, and report it")
                 raise RunnerRefused(f"the runner on the phone: {message.rstrip('.')}; {remedy}")
             yield event
-        raise RunnerDied(self._why_it_ended())
-
-    def _why_it_ended(self) -> str:
-        code, said = self._program.code, self._program.errors.strip().splitlines()
-        last = f": {said[-1][:_SHOWN]}" if said else ""
-        if code == 137 or (code == 255 and not said):
-            return (
-                "the runner was killed: Android does that where memory is short; close other "
-                "apps, or measure fewer artifacts at a time"
-            )
-        return (
-            f"the runner ended with exit status {code}{last}; see the phone's log with: adb logcat "
-            "-d, and report it"
-        )
+        said = self._program.errors.strip().splitlines()
+        raise RunnerDied(self._way.why_it_ended(self._program.code, said[-1] if said else ""))
 
 
 def _event(line: bytes) -> dict[str, Any]:

@@ -56,8 +56,19 @@ def start_cells(starts: Sequence[PhoneStart]) -> list[float | None]:
     ]
 
 
-def phone_notes(phone: Phone, cores: str, conditions: Sequence[Conditions]) -> Iterator[str]:
-    """What was measured on, and how it was."""
+#: Who measured, by the results' target.
+_CONTEXTS = {
+    "adb": "Measured by a process of the shell, not by an app: Android schedules the two "
+    "differently, above all with several threads.",
+    "app": "Measured inside the sample app: figures in an app's scheduling context, not the "
+    "shell's.",
+}
+
+
+def phone_notes(
+    phone: Phone, target: str, cores: str, conditions: Sequence[Conditions]
+) -> Iterator[str]:
+    """What was measured on, by whom, and how it was."""
     if phone.stand_in:
         yield (
             "STAND-IN: this was no phone but a program that speaks adb; its latencies are those of "
@@ -73,10 +84,7 @@ def phone_notes(phone: Phone, cores: str, conditions: Sequence[Conditions]) -> I
         f"by {phone.connection}",
     )
     yield f"Phone: {', '.join(part for part in parts if part)}."
-    yield (
-        "Measured by a process of the shell, not by an app: Android schedules the two differently, "
-        "above all with several threads."
-    )
+    yield _CONTEXTS[target]
     if said := list(_course(conditions)):
         yield f"Conditions: {'; '.join(said)}."
 

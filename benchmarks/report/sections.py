@@ -49,6 +49,11 @@ _MIB = 1 << 20
 _THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 _MORE_HEADLINES = 3
 _ALL_WORDS = frozenset({0, 1})
+_MEASURED_BY = {
+    "host": None,
+    "adb": "a process of adb's shell, which Android schedules otherwise than an app",
+    "app": "the sample app: figures in an app's scheduling context, not the shell's",
+}
 
 #: Of arXiv 2006.11316 (2020), measured by its authors.
 _PAPER_BERT_S, _PAPER_RATIO = 1.7, 4.3
@@ -500,6 +505,7 @@ def _settings(results: Results) -> Iterator[Block]:
     settings = results.settings
     facts: dict[str, object] = {
         "measured": results.created,
+        "measured by": _MEASURED_BY[results.target],
         "preset": settings.preset,
         "runs of each model, at least": settings.runs,
         "seconds of each model, at least": f"{settings.seconds:g}",
@@ -544,5 +550,6 @@ def _versions(results: Results) -> Iterator[Block]:
         facts |= {"Python": results.machine.python, **results.machine.versions}
     if results.phone:
         facts |= {f"{name}, SHA-256": each for name, each in results.phone.libraries.items()}
-        facts["runner, SHA-256"] = results.phone.runner_sha256
+        runner = "the app's APK" if results.target == "app" else "runner"
+        facts[f"{runner}, SHA-256"] = results.phone.runner_sha256
     yield from _facts("What it was measured with", facts)

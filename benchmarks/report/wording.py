@@ -57,7 +57,8 @@ def place(results: Results) -> str:
     if is_stand_in(results):
         return "a stand-in, not a phone"
     if results.phone:
-        return results.phone.model
+        inside = ", in the sample app" if results.target == "app" else ""
+        return f"{results.phone.model}{inside}"
     return results.machine.cpu if results.machine else "an unknown machine"
 
 

@@ -74,6 +74,7 @@ class TargetName(StrEnum):
 
     host = "host"
     adb = "adb"
+    app = "app"
 
 
 class Aggregation(StrEnum):
@@ -425,7 +426,10 @@ def bench(
         str, typer.Option(help="bert-base, another artifact, or none.")
     ] = "bert-base",
     target: Annotated[
-        TargetName, typer.Option(help="This machine, or a phone on which nothing is installed.")
+        TargetName,
+        typer.Option(
+            help="This machine; a phone on which nothing is installed; the sample app on a phone."
+        ),
     ] = TargetName.host,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Default: 1.")] = None,
     sequence_length: Annotated[
@@ -495,11 +499,12 @@ def bench(
         "threads": tuple(threads or [1]),
         "sequence_lengths": tuple(sequence_length) if sequence_length else None,
     }
-    if target is TargetName.adb:
-        found = _bench_phones(artifacts, contenders, phone_options, measured, output)
-    else:
+    if target is TargetName.host:
         _check_for_host(phone_options)
         found = [_bench_host(contenders(), measured, output)]
+    else:
+        measured["target"] = target.value
+        found = _bench_phones(artifacts, contenders, phone_options, measured, output)
     for results in found:
         if as_json:
             print(results.to_json(), end="")
@@ -547,6 +552,11 @@ def _bench_phones(
     from squeezebert_mobile.benchmarks.phone.cooling import Cooling
     from squeezebert_mobile.phones import PhoneRequest, bench_on_phones
 
+    if measured["target"] == "app" and options["android_runtime"]:
+        raise InputError(
+            "--android-runtime is for --target adb: the app has its own libraries; leave "
+            "--android-runtime out"
+        )
     limits = {"max_celsius": options["max_celsius"], "limit_s": options["cool_down"]}
     request = PhoneRequest(
         serials=tuple(options["serial"] or ()),
@@ -650,6 +660,40 @@ def clean(
 
     for name, size in clean_phones(adb_server, serial or (), all_devices=all_devices):
         print(f"{name}: {HOME} removed, {size / 1e6:.1f} MB")
+
+
+@app.command()
+def push(
+    artifact: Annotated[Path, typer.Argument(help="An exported folder.")],
+    zip: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.zip", help="Write what the app reads, and ask no phone."),
+    ] = None,
+    serial: Serials = None,
+    all_devices: AllDevices = False,
+    adb_server: AdbServer = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Put an artifact into the sample app on a phone, which must be installed as a debug build.
+
+    The app calls it by the folder's name, or by that of the zip file.
+    """
+    from squeezebert_mobile.phones import push_to_phones, zip_up
+
+    if zip:
+        given = {"serial": serial, "all_devices": all_devices, "adb_server": adb_server}
+        for flag in (name.replace("_", "-") for name, value in given.items() if value):
+            raise InputError(f"--{flag} is for a phone; leave --{flag} out, or leave --zip out")
+        found = [zip_up(artifact, zip)]
+    else:
+        found = push_to_phones(artifact, adb_server, serial or (), all_devices=all_devices)
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=1))
+        return
+    for each in found:
+        to = f"written to {each.to}" if zip else f"is in the app on {each.to}"
+        print(f"{each.name}: {to}, {each.bytes / 1e6:.1f} MB")
 
 
 @app.command()

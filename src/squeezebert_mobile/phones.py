@@ -3,33 +3,50 @@
 A baseline is only exported once there is a phone to measure it on: that takes minutes.
 """
 
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from squeezebert_mobile.artifact import read_artifact
 from squeezebert_mobile.benchmarks.contenders import Contender
 from squeezebert_mobile.benchmarks.phone.adb import Adb, Device
+from squeezebert_mobile.benchmarks.phone.app import check_app
 from squeezebert_mobile.benchmarks.phone.choosing import choose
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.facts import check_android, read_phone
-from squeezebert_mobile.benchmarks.phone.libraries import Libraries, check_abi, find_libraries
+from squeezebert_mobile.benchmarks.phone.inbox import (
+    name_in_app,
+    name_of_zip,
+    push_to_app,
+    write_zip,
+)
+from squeezebert_mobile.benchmarks.phone.libraries import (
+    Libraries,
+    check_abi,
+    check_formats,
+    find_libraries,
+)
 from squeezebert_mobile.benchmarks.phone.measuring import measure_phone
 from squeezebert_mobile.benchmarks.phone.pushing import clean
-from squeezebert_mobile.benchmarks.progress import progress_bars
+from squeezebert_mobile.benchmarks.phone.starting import PhoneTarget, check_cores
+from squeezebert_mobile.benchmarks.progress import ProgressCallback, progress_bars
 from squeezebert_mobile.benchmarks.protocol import Preset
 from squeezebert_mobile.benchmarks.results import Results
 from squeezebert_mobile.errors import SqueezeBertMobileError
 
-__all__ = ["PhoneRequest", "bench_on_phones", "clean_phones"]
+__all__ = ["PhoneRequest", "Pushed", "bench_on_phones", "clean_phones", "push_to_phones", "zip_up"]
 
 
 @dataclass(frozen=True)
 class PhoneRequest:
-    """What was asked of `bench --target adb`."""
+    """What was asked of `bench --target adb` or `app`."""
 
+    target: PhoneTarget
     serials: tuple[str, ...]
     all_devices: bool
     adb_server: str | None
@@ -49,9 +66,7 @@ class PhoneRequest:
         Raises:
             PhoneError: there is none, or it is not clear which.
         """
-        adb = Adb(self.adb_server)
-        found = choose(adb.listed(), self.serials, everyone=self.all_devices)
-        return [Device(adb, each.serial) for each in found]
+        return _chosen(self.adb_server, self.serials, all_devices=self.all_devices)
 
 
 def bench_on_phones(
@@ -71,6 +86,7 @@ def bench_on_phones(
         PhoneError: a phone refuses, or is gone. What the others have measured is written.
         BenchmarkError: it cannot be measured as asked.
     """
+    check_cores(request.target, request.cores)
     devices = request.devices
     libraries = {each.serial: _libraries(each, formats, request) for each in devices}
     taking_part = contenders()
@@ -84,6 +100,7 @@ def bench_on_phones(
             device=device,
             libraries=libraries[device.serial],
             preset=request.preset,
+            target=request.target,
             threads=request.threads,
             sequence_lengths=request.sequence_lengths,
             cores=request.cores,
@@ -130,10 +147,15 @@ def _all_or_raise(
     return found
 
 
-def _libraries(device: Device, formats: Sequence[str], request: PhoneRequest) -> Libraries:
+def _libraries(device: Device, formats: Sequence[str], request: PhoneRequest) -> Libraries | None:
+    """What is to be pushed for the runtimes; nothing for the app, which has its own."""
     phone = read_phone(device, libraries={}, runner_sha256="")
     check_android(phone)
     check_abi(phone.abi)
+    if request.target == "app":
+        check_formats(formats)
+        check_app(device)
+        return None
     return find_libraries(formats, phone.abi, request.android_runtime)
 
 
@@ -151,6 +173,74 @@ def clean_phones(
     Raises:
         PhoneError: there is no phone, or it refuses.
     """
+    found = _chosen(server, serials, all_devices=all_devices)
+    return [(each.serial, clean(each)) for each in found]
+
+
+def _chosen(server: str | None, serials: Sequence[str], *, all_devices: bool) -> list[Device]:
     adb = Adb(server)
     found = choose(adb.listed(), serials, everyone=all_devices)
-    return [(each.serial, clean(Device(adb, each.serial))) for each in found]
+    return [Device(adb, each.serial) for each in found]
+
+
+# The sample app -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An artifact as the app gets it."""
+
+    name: str  # in the app
+    bytes: int  # of the zip file
+    to: str  # the zip file here, or the phone's serial
+
+
+def zip_up(folder: Path, path: Path) -> Pushed:
+    """Write an artifact as a zip file that the app reads.
+
+    Raises:
+        ArtifactError: the folder is not an artifact, or is damaged.
+        InputError: the app takes no file of that name.
+        PhoneError: phones do not run its format.
+        BenchmarkError: the file cannot be written.
+    """
+    name = name_of_zip(path)
+    manifest = read_artifact(folder)
+    check_formats([manifest.format])
+    write_zip(folder, manifest, path)
+    return Pushed(name, path.stat().st_size, str(path))
+
+
+def push_to_phones(
+    folder: Path, server: str | None, serials: Sequence[str], *, all_devices: bool
+) -> list[Pushed]:
+    """Put an artifact into the sample app on phones, and bring the app to the front.
+
+    Raises:
+        ArtifactError: the folder is not an artifact, or is damaged.
+        PhoneError: phones do not run its format; there is no phone; or it, or the app, refuses.
+    """
+    manifest = read_artifact(folder)
+    check_formats([manifest.format])
+    devices = _chosen(server, serials, all_devices=all_devices)
+    for device in devices:
+        check_app(device)
+    name = name_in_app(folder)
+    with tempfile.TemporaryDirectory() as temporary, progress_bars() as bars:
+        archive = Path(temporary) / f"{name}.zip"
+        write_zip(folder, manifest, archive, remedy="free some space there, or set TMPDIR")
+        size = archive.stat().st_size
+        for device in devices:
+            bar = bars(device.serial if len(devices) > 1 else "")
+            push_to_app(device, archive, name, _bytes_told(bar))
+        return [Pushed(name, size, device.serial) for device in devices]
+
+
+def _bytes_told(bar: ProgressCallback) -> Callable[[int, int], None]:
+    begun = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        elapsed = time.monotonic() - begun
+        bar(f"push {done / 1e6:.0f} of {of / 1e6:.0f} MB", elapsed, elapsed * of / done)
+
+    return tell

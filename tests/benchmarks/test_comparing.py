@@ -47,6 +47,13 @@ def test_a_host_and_a_phone_may_not(pretend, short, fake_clock):
     )
 
 
+def test_a_process_of_the_shell_and_the_app_may_not():
+    assert refusal(phone_results(), phone_results(target="app")) == (
+        "'a.json' and 'b.json' cannot stand side by side: target is adb in the first and app in "
+        "the second; write a report of each by itself"
+    )
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_stand_in_and_a_phone_may_not(turned):
     pair = [phone_results(), phone_results(phone=STAND_IN)]

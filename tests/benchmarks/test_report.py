@@ -168,6 +168,30 @@ def test_the_table_has_the_statistics(written, host, target):
                 )
 
 
+@pytest.mark.parametrize(
+    ("target", "headline", "by", "versions"),
+    [
+        (
+            "adb",
+            " on Test Phone (95 %: ",
+            "a process of adb's shell, which Android schedules otherwise than an app",
+            "runner, SHA-256",
+        ),
+        (
+            "app",
+            " on Test Phone, in the sample app (95 %: ",
+            "the sample app: figures in an app's scheduling context, not the shell's",
+            "the app's APK, SHA-256",
+        ),
+    ],
+)
+def test_who_measured_is_said(written, target, headline, by, versions):
+    page = Parsed(written(phone_results(target=target)))
+    assert headline in page.said["h1"][0]
+    assert ["measured by", by] in page.rows
+    assert [versions, "b" * 64] in page.rows
+
+
 def test_flags_are_explained_in_words(written, host):
     few = host(preset=Preset("tiny", runs=4, seconds=0, blocks=2, starts=1))
     text = written(few, suffix="md")

@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from phone_results import phone_results
 from rich.console import Console
 
 from squeezebert_mobile.benchmarks.host import measure_host
@@ -184,3 +185,14 @@ def test_the_machine_is_said(four):
     assert "load average" in text
     assert "onnxruntime 1." in text
     assert "torch" not in text  # it took no part
+
+
+@pytest.mark.parametrize(
+    ("target", "by"),
+    [
+        ("adb", "Measured by a process of the shell, not by an app: Android schedules the two"),
+        ("app", "Measured inside the sample app: figures in an app's scheduling context, not the"),
+    ],
+)
+def test_who_measured_on_a_phone_is_said(target, by):
+    assert by in flat(rendered(phone_results(target=target)))

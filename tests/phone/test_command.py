@@ -143,6 +143,27 @@ def test_two_phones_at_once(
     assert out.count("STAND-IN") == 2
 
 
+def test_in_the_app(
+    cli: Cli, adb_server: AdbServer, phones: list[StandIn], assistant: Path, tmp_path: Path
+) -> None:
+    """The runner's own code through files: what the sample app runs in its process."""
+    phones[0].install()
+    other = tmp_path / "theirs"
+    shutil.copytree(assistant, other)
+    target = tmp_path / "app.json"
+    code, out, err = cli(
+        *("bench", assistant, "--target", "app", "--baseline", other, "--preset", "rapid"),
+        *("--sequence-length", 16, "--serial", phones[0].serial, "-o", target),
+        *("--adb-server", adb_server.address),
+    )
+    assert code == 0, err
+    assert "Measured inside the sample app" in out and "golden texts" in out
+    found = json.loads(target.read_text(encoding="utf-8"))
+    assert (found["target"], found["complete"], found["phone"]["libraries"]) == ("app", True, {})
+    assert all(each["latency"]["runs"] >= 64 for each in found["measurements"])
+    assert all(each["same_answers"] for each in found["answers"].values())
+
+
 def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
     size = 500_000_000
     path = run.folder / "large"

@@ -513,6 +513,68 @@ def test_java_gets_the_class_path_and_a_job_of_this_machine(server, tmp_path, mo
         server.disconnect(phone)
 
 
+# The sample app -----------------------------------------------------------------------------
+
+APP = "squeezebertmobile.app"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "said"),
+    [
+        (None, "", f"run-as: unknown package: {APP}\n"),
+        (
+            "release",
+            f"package:/data/app/{APP}-1/base.apk\n",
+            f"run-as: package not debuggable: {APP}\n",
+        ),
+    ],
+)
+def test_an_app_that_is_not_to_be_entered(phone, device, kind, path, said):
+    if kind:
+        phone.install(kind)
+    told = device.shell2(f"pm path {APP}", v2=True)
+    assert (told.stdout, told.returncode) == (path, 0 if kind else 1)
+    told = device.shell2(f"run-as {APP} ls", v2=True)
+    assert (told.stdout, told.stderr, told.returncode) == ("", said, 1)
+
+
+def test_an_app_lives_until_it_is_stopped(phone, device):
+    started = device.shell2(f"am start -W -n {APP}/.HomeActivity", v2=True)
+    assert "Error type 3" in started.stderr and "does not exist" in started.stderr
+    phone.install()
+    assert device.shell2(f"pidof -s {APP}", v2=True).returncode == 1
+    assert "Status: ok" in device.shell(f"am start -W -n {APP}/.HomeActivity")
+    pid = int(device.shell(f"pidof -s {APP}"))
+    assert _lives(pid) and phone.app.started == ["HomeActivity"]
+    assert device.shell(f"am force-stop {APP}") == ""
+    assert not _lives(pid) and device.shell2(f"pidof -s {APP}", v2=True).returncode == 1
+    assert device.shell(f"run-as {APP} mkdir -p files/x; run-as {APP} ls files") == "x"
+    assert (phone.root / "data/data" / APP / "files/x").is_dir()
+
+
+def test_a_runner_in_the_app_speaks_through_files(phone, device):
+    phone.install()
+    _prepare(device, libraries=None)
+    device.shell(f"touch {TMP}/r/commands")
+    start = f"am start -W -n {APP}/.MeasureFromAdb --es job {TMP}/r/job.json --es commands"
+    device.shell(f"{start} {TMP}/r/commands --es lines one")
+    _wait_until((phone.app.folder / "files/measure/one.jsonl").exists)
+    talk = Talk(device, f"run-as {APP} tail -c +1 -f files/measure/one.jsonl")
+    assert _until_ready(talk)[-1]["event"] == "ready"
+    command = json.dumps({"id": "1", **BLOCK})
+    device.shell(f"printf %s {shlex.quote(command[:20])} >> {TMP}/r/commands")  # half a line
+    device.shell(f"printf '%s\\n' {shlex.quote(command[20:])} >> {TMP}/r/commands")
+    assert json.loads(talk.line())["event"] == "block"
+    end = shlex.quote(json.dumps({"do": "end", "id": "2"}))
+    device.shell(f"printf '%s\\n' {end} >> {TMP}/r/commands")
+    assert json.loads(talk.line())["why"] == "asked"
+    pid = int(device.shell(f"pidof -s {APP}"))
+    assert _lives(pid)  # a runner that ends leaves the app
+    phone.kill_app()
+    assert not _lives(pid)
+    talk.close()
+
+
 # By hand ------------------------------------------------------------------------------------
 
 

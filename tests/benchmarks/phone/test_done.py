@@ -1,5 +1,6 @@
 """What a journal says of a run on a phone: what is done, what is missing, what is whole."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -100,6 +101,13 @@ def test_only_whole_blocks_are_measured() -> None:
     assert (found.target, found.complete, found.phone) == ("adb", False, PHONE)
     assert [len(each.blocks) for each in found.measurements] == [2] * 4
     assert all(each.blocks == ((10.0, 10.0),) * 2 for each in found.measurements)
+
+
+def test_a_journal_of_a_version_that_knew_no_app_is_of_adb() -> None:
+    line = begin().model_dump(mode="json")
+    assert line.pop("target") is None
+    assert assemble([Begin.model_validate_json(json.dumps(line))]).target == "adb"
+    assert assemble([begin().model_copy(update={"target": "app"})]).target == "app"
 
 
 def test_who_failed_is_not_waited_for() -> None:

@@ -11,7 +11,9 @@ from squeezebert_mobile.benchmarks.phone.parsing import (
     free_bytes,
     load_average,
     memory_bytes,
+    package_path,
     properties,
+    start_refusal,
     thermal,
 )
 
@@ -154,3 +156,39 @@ def test_memory_load_and_room() -> None:
     assert free_bytes(header + "/dev/block/dm-5 53804920 9 1024 1% /data\n") == 1024 * 1024
     assert free_bytes(header + "/dev/a-very-long-name\n  100 60 40 60% /data\n") == 40 * 1024
     assert free_bytes("df: /data/x: No such file\n") is None
+
+
+def test_the_path_of_a_package() -> None:
+    base = "/data/app/~~x==/squeezebertmobile.app-y==/base.apk"
+    split = base.replace("base", "split_config.de")
+    assert package_path(f"package:{base}\r\npackage:{split}\r\n") == base
+    assert package_path("") is None
+    assert package_path("Error: java.lang.IllegalArgumentException: Unknown user 10\n") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Starting: Intent { cmp=a/.b }\nStatus: ok\nComplete\n", None),
+        (
+            "Starting: Intent { cmp=a/.b }\nWarning: Activity not started, its current task has "
+            "been brought to the front\nStatus: ok\n",
+            None,
+        ),
+        (
+            "Starting: Intent { cmp=a/.b }\r\nError type 3\r\nError: Activity class {a/a.b} does "
+            "not exist.\r\n",
+            "Activity class {a/a.b} does not exist.",
+        ),
+        (
+            "\nException occurred while executing 'start':\njava.lang.SecurityException: "
+            "Permission Denial: starting Intent\n\tat android.os.Parcel.x(Parcel.java:1)\n",
+            "java.lang.SecurityException: Permission Denial: starting Intent",
+        ),
+        ("Exception occurred while executing 'start':\n", "Exception occurred while executing "
+         "'start'"),
+        ("Error type 7\n", "Error type 7"),
+    ],
+)  # fmt: skip
+def test_why_an_activity_was_not_started(text: str, why: str | None) -> None:
+    assert start_refusal(text) == why

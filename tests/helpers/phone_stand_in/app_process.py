@@ -50,7 +50,7 @@ def runner() -> list[str] | None:
     return ["java", "-Xshare:auto", "-cp", class_path, "squeezebertmobile.runner.Main"]
 
 
-def rewritten(root: str, path: str) -> str:
+def rewritten(root: str, path: str, name: str = "") -> str:
     """A copy of a job with this machine's paths; what is no job is left to the runner."""
     try:
         job = json.loads(Path(path).read_bytes())
@@ -65,8 +65,8 @@ def rewritten(root: str, path: str) -> str:
     if isinstance(job.get("libraries"), str) and os.path.isdir(job["libraries"]):
         job["libraries"] = None
     folder = Path(root, "stand_in/jobs")
-    folder.mkdir(exist_ok=True)
-    copy = folder / f"{os.getpid()}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"{name or os.getpid()}.json"
     copy.write_text(json.dumps(job), encoding="utf-8")
     return str(copy)
 

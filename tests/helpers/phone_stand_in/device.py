@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from phone_stand_in import phones, programs
+from phone_stand_in.app import PACKAGE, App, runner_in_app
 from phone_stand_in.faults import Faults
 from phone_stand_in.files import Files
 from phone_stand_in.shell import Shell
@@ -67,6 +68,8 @@ class StandIn(Closing):
             "STAND_IN_RUNNER_COMMAND": json.dumps(runner_command and list(runner_command)),
             **({"STAND_IN_RUNNER_CLASSPATH": class_path} if class_path else {}),
         }
+        in_app = runner_in_app(runner_command, class_path)
+        self.app = App(self.root, in_app, {**os.environ, **self._environment})
         self._files = Files(self.root, self.faults)
         self._shell = Shell(self.root, self._environment, self.faults)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -104,10 +107,13 @@ class StandIn(Closing):
     async def _serve(self) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         await self._open(self._listener)
+        app = asyncio.create_task(self.app.work())
         self._started.set()
         await self._stopped.wait()
+        app.cancel()
         self._close()
         await self._hang_up()
+        await asyncio.wait([app])
 
     async def _open(self, listener: socket.socket) -> None:
         self._server = await asyncio.start_server(self._accept, sock=listener)
@@ -182,12 +188,34 @@ class StandIn(Closing):
     def reboot(self, away_s: float) -> None:
         """Kill everything, break off, and come back after a while; files stay."""
         self.refuse()
+        self.kill_app()
 
         def back() -> None:
             if not self._stopped.is_set():
                 self._coming_back = self._loop.create_task(self._open(_listen(self._port)))
 
         self._loop.call_soon_threadsafe(self._loop.call_later, away_s, back)
+
+    # The sample app ---------------------------------------------------------------------------
+
+    def install(self, kind: str = "debug") -> None:
+        """Install the sample app: "debug", or "release", which run-as does not enter."""
+        for path, text in (
+            (self.root / "stand_in/packages" / PACKAGE, f"{kind}\n"),
+            (self.root / f"data/app/{PACKAGE}-1/base.apk", f"an APK, {kind}"),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        self.app.folder.mkdir(parents=True, exist_ok=True)
+
+    def kill_app(self) -> None:
+        """End the app's process, as a crash or Android does."""
+        self._call(self.app.kill())
+
+    @property
+    def commands(self) -> list[str]:
+        """What the shell was given, so far."""
+        return self._shell.commands
 
     # What a phone answers ---------------------------------------------------------------------
 

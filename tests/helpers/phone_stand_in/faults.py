@@ -44,6 +44,8 @@ class Faults:
         no_space_after: How many bytes may still be pushed; None for as many as there are.
         free_kb: What `df` says is free.
         denied: The folder that the shell may not write to; "" for none.
+        app_full: There is no room in the app's folder.
+        am_says: What `am start` says in place of starting anything; "" for nothing.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,8 @@ class Faults:
         self.no_space_after: int | None = None
         self.free_kb = 72_215_417
         self.denied = ""
+        self.app_full = False
+        self.am_says = ""
         self._drop: _Drop | None = None
         self._kill: _Kill | None = None
         self._garbage: _Garbage | None = None
@@ -125,7 +129,12 @@ class Faults:
 
     def environment(self) -> dict[str, str]:
         """For the commands in ROOT/system/bin, which see no files that are full or denied."""
-        return {"STAND_IN_DENIED": self.denied, "STAND_IN_FREE_KB": str(self.free_kb)}
+        return {
+            "STAND_IN_DENIED": self.denied,
+            "STAND_IN_FREE_KB": str(self.free_kb),
+            "STAND_IN_APP_FULL": "1" if self.app_full else "",
+            "STAND_IN_AM_SAYS": self.am_says,
+        }
 
     def watch(self, command: str) -> "Watch":
         """What is done to the lines of a runner."""

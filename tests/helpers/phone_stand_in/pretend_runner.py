@@ -1,6 +1,9 @@
 """Speaks docs/runner.md and measures nothing: latencies are made up, so it takes no time.
 
-    python pretend_runner.py JOB.json
+    python pretend_runner.py JOB.json [COMMANDS LINES]
+
+With three paths it speaks through files: it reads commands from the one and writes lines to the
+other, as it does in the sample app.
 
 What it says of a latency depends on the artifact's folder, the length of the input and the threads,
 with a little noise that is the same every time. STAND_IN_ROOT/stand_in/pretend.json changes that
@@ -29,6 +32,7 @@ from typing import Any
 
 PROTOCOL = 1
 ONNX_RUNTIME = "1.29.0"  # unless the job's classes say otherwise: set "hello"
+POLL, PATIENCE = 0.01, 600.0  # seconds
 PROBE_RESULT = -2941680418117529349  # of 4 million steps of xorshift from 1
 FIELDS = {
     "warm_up": {"input": str, "most_runs": int, "most_seconds": float},
@@ -402,7 +406,24 @@ def hello() -> dict[str, Any]:
     return {**facts, **pretended().get("hello", {})}
 
 
+def lines_of(path: Path) -> Iterator[str]:
+    """Whole lines of a file, as they are added to it; the end of them after ten silent minutes."""
+    with path.open(encoding="utf-8") as file:
+        line, limit = "", time.monotonic() + PATIENCE
+        while time.monotonic() < limit:
+            line += file.readline()
+            if line.endswith("\n"):
+                yield line
+                line, limit = "", time.monotonic() + PATIENCE
+            else:
+                time.sleep(POLL)
+
+
 def main(arguments: list[str], lines: Callable[[], Iterator[str]]) -> int:
+    if len(arguments) == 3:
+        job, commands, told = arguments
+        sys.stdout = Path(told).open("w", encoding="utf-8")
+        return main([job], lambda: lines_of(Path(commands)))
     if len(arguments) != 1:
         print("usage: squeezebertmobile.runner.Main JOB.json", file=sys.stderr)
         return 2

@@ -41,6 +41,30 @@ echo "Filesystem      1K-blocks     Used Available Use% Mounted on"
 used=$((113449984 - STAND_IN_FREE_KB))
 echo "/dev/block/dm-9 113449984 $used $STAND_IN_FREE_KB  40% /data/user/0"
 """,
+    "pm": r"""
+[ "$1" = path ] && [ $# -eq 2 ] || { echo "Error: unknown command '$1'" >&2; exit 255; }
+[ -f "$told/packages/$2" ] || exit 1
+echo "package:$STAND_IN_ROOT/data/app/$2-1/base.apk"
+""",
+    # What Android 8 and later say. A copy may find no room, half of it written.
+    "run-as": r"""
+package=$1
+shift
+[ -f "$told/packages/$package" ] || { echo "run-as: unknown package: $package" >&2; exit 1; }
+read -r kind < "$told/packages/$package"
+[ "$kind" = debug ] || { echo "run-as: package not debuggable: $package" >&2; exit 1; }
+cd "$STAND_IN_ROOT/data/data/$package" || exit 1
+if [ "$1" = cp ] && [ -n "$STAND_IN_APP_FULL" ]; then
+  head -c 1000 "$2" > "$3"
+  echo "cp: xwrite: No space left on device" >&2
+  exit 1
+fi
+exec "$@"
+""",
+    "pidof": r"""
+[ "$1" = -s ] && shift
+[ "$1" = squeezebertmobile.app ] && cat "$told/app.pid" 2>/dev/null
+""",
 }
 
 # Tests may run as root, whom no permission stops.
@@ -65,8 +89,9 @@ def write(root: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     scripts = {name: _HEAD + text for name, text in _SCRIPTS.items()}
     scripts |= {name: _HEAD + _DENIED.format(name=name) for name in ("mkdir", "touch")}
-    source = Path(__file__).with_name("app_process.py").read_text(encoding="utf-8")
-    scripts["app_process"] = f"#!{sys.executable} -IS\n{source}"
+    for name in ("app_process", "am"):
+        source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+        scripts[name] = f"#!{sys.executable} -IS\n{source}"
     for name, text in scripts.items():
         path = folder / name
         path.write_text(text, encoding="utf-8")

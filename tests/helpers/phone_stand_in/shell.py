@@ -18,7 +18,7 @@ _GRACE = 0.5  # seconds between SIGHUP and SIGKILL
 
 #: The paths of the device that a command may name, and that lie in the folder.
 _PATHS = re.compile(
-    rb"(?<![\w.])/(?=(?:data/local/tmp|sys/devices/system/cpu|sys/class/thermal"
+    rb"(?<![\w.])/(?=(?:data/local/tmp|data/app|sys/devices/system/cpu|sys/class/thermal"
     rb"|proc/meminfo|proc/loadavg)(?![\w.-]))"
 )
 
@@ -35,6 +35,7 @@ class Shell:
     def __init__(self, root: Path, environment: dict[str, str], faults: Faults) -> None:
         self._root, self._environment, self._faults = root, environment, faults
         self._running: set[int] = set()  # process groups
+        self.commands: list[str] = []  # all that were run
 
     def kill(self) -> None:
         """End every command at once, as a restart does."""
@@ -49,6 +50,7 @@ class Shell:
             command: A text of the shell.
             split: Whether stdin, stdout, stderr and the exit status are told apart (shell v2).
         """
+        self.commands.append(command)
         told = os.fsencode(command)
         real = _PATHS.sub(os.fsencode(self._root) + b"/", told)
         process = await asyncio.create_subprocess_exec(
