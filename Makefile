@@ -80,7 +80,7 @@ EXPECTED := $(CURDIR)/android_demo/target/expected
 
 runner:  ## build benchmarks/phone/runner.jar, what runs on a phone (Java 17, Maven; 3 minutes)
 	$(NEED_JAVA)
-	mvn -q -B -f android_demo -Dmaven.test.skip=true package
+	mvn -q -B -f android_demo -pl runner -am -Dmaven.test.skip=true package
 	$(PYTHON) android_demo/pack_runner.py
 
 android:  ## test everything in Kotlin, build the sample app (ANDROID_RUNTIME=FILE.aar: for a phone; Java 17, Maven)
@@ -96,7 +96,7 @@ app-assets: $(READY)  ## export the demo into the app, and write what the Kotlin
 test-runner: $(READY)  ## the Kotlin tests against Python's answers; is the jar what its sources build
 	$(NEED_JAVA)
 	$(BIN)/python tests/helpers/runner_expectations.py $(EXPECTED)
-	mvn -B --no-transfer-progress -f android_demo -Dexpected=$(EXPECTED) package
+	mvn -B --no-transfer-progress -f android_demo -pl runner -am -Dexpected=$(EXPECTED) package
 	$(BIN)/python android_demo/pack_runner.py --check
 
 # What `java -cp` needs for the runner; the stand-in starts it where a phone starts the jar's dex.
@@ -104,7 +104,7 @@ RUNNER_CLASSES = $(CURDIR)/android_demo/runner/target/classes:$$(cat android_dem
 
 test-phone: $(READY)  ## bench on a stand-in for a phone, and all that can go wrong (Java 17, Maven; 10 minutes)
 	$(NEED_JAVA)
-	mvn -q -B -f android_demo -Dmaven.test.skip=true package
+	mvn -q -B -f android_demo -pl runner -am -Dmaven.test.skip=true package
 	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(BIN)/pytest -m phone
 
 clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel

@@ -61,7 +61,6 @@ class ScreenshotsTest {
         for (name in NAMES) {
             if (name != "demo-intents") install(name)
             task(name).use { controller ->
-                controller.get().currentFocus?.clearFocus()
                 controller.get().shoot("$name-$look")
             }
         }
