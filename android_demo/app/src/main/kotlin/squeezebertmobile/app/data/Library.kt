@@ -28,7 +28,7 @@ class Refusal(val name: String, val reason: String)
 class Listing(val entries: List<Entry>, val refusals: List<Refusal>)
 
 /**
- * The artifacts that this app has, each in a folder of its own; one thread at a time may use it.
+ * The artifacts that this app has, each in a folder of its own; one thread at a time may change them.
  *
  * What comes in is unpacked beside them and checked there, so a bad artifact never takes the place of
  * a good one.
