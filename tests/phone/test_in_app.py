@@ -59,7 +59,7 @@ def _measure(run: Run) -> Callable[..., Results]:
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60  # a busy machine
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.02)
@@ -170,8 +170,7 @@ def test_what_it_gives_to_adb(done: Done) -> None:
 def test_runners_are_told_to_end_when_nobody_listens(done: Done) -> None:
     def ended() -> bool:
         files = list(done.home.glob("*.commands.jsonl"))
-        last = [path.read_text().splitlines()[-1] for path in files]
-        return len(files) == 2 and all(json.loads(each)["do"] == "end" for each in last)
+        return len(files) == 2 and all('"do": "end"' in path.read_text() for path in files)
 
     _wait_until(ended)
     _wait_until(lambda: not list((done.run.phone.app.folder / "files/measure").iterdir()))

@@ -1,0 +1,51 @@
+import com.android.apksig.ApkSigner;
+import com.android.apksig.ApkVerifier;
+import java.io.File;
+import java.io.FileInputStream;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.security.KeyStore;
+import java.security.PrivateKey;
+import java.security.cert.X509Certificate;
+import java.util.List;
+
+/**
+ * UNSIGNED.apk SIGNED.apk KEYS.p12 MIN_API: aligns, signs with a debug key, and verifies.
+ *
+ * The key is the one that Android's tools use on this machine, if there is one, so that the APK
+ * can take the place of one that they built; else one that is made in KEYS.p12.
+ */
+public class SignApk {
+    private static final char[] PASSWORD = "android".toCharArray(); // of every debug key there is
+    private static final String ALIAS = "androiddebugkey";
+
+    public static void main(String[] args) throws Exception {
+        File usual = Path.of(System.getProperty("user.home"), ".android", "debug.keystore").toFile();
+        File keys = usual.isFile() ? usual : made(new File(args[2]));
+        KeyStore store = KeyStore.getInstance(keys, PASSWORD);
+        PrivateKey key = (PrivateKey) store.getKey(ALIAS, PASSWORD);
+        X509Certificate certificate = (X509Certificate) store.getCertificate(ALIAS);
+        int minApi = Integer.parseInt(args[3]);
+        File signed = new File(args[1]);
+        new ApkSigner.Builder(List.of(new ApkSigner.SignerConfig.Builder("debug", key, List.of(certificate)).build()))
+            .setInputApk(new File(args[0])).setOutputApk(signed).setMinSdkVersion(minApi)
+            .setV1SigningEnabled(false).setV2SigningEnabled(true).setV3SigningEnabled(true)
+            .build().sign();
+        ApkVerifier.Result result = new ApkVerifier.Builder(signed).setMinCheckedPlatformVersion(minApi).build().verify();
+        System.out.println("signed and verified: v2 " + result.isVerifiedUsingV2Scheme() + ", v3 " + result.isVerifiedUsingV3Scheme());
+        if (!result.isVerified()) {
+            System.err.println("error: the APK does not verify: " + result.getErrors());
+            System.exit(1);
+        }
+    }
+
+    private static File made(File keys) throws Exception {
+        if (keys.isFile()) return keys;
+        Path keytool = Path.of(System.getProperty("java.home"), "bin", "keytool");
+        int code = new ProcessBuilder(keytool.toString(), "-genkeypair", "-keystore", keys.getPath(), "-storetype", "PKCS12",
+            "-storepass", "android", "-alias", ALIAS, "-keyalg", "RSA", "-keysize", "2048", "-validity", "10000",
+            "-dname", "CN=Android Debug").inheritIO().start().waitFor();
+        if (code != 0) throw new IllegalStateException("keytool ended with " + code);
+        return keys;
+    }
+}
