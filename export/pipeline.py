@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,24 @@ from squeezebert_mobile.artifact import (
     staged,
     write_json,
 )
-from squeezebert_mobile.errors import ExportError, choose, require_extra
+from squeezebert_mobile.errors import ExportError, ParityError, choose, require_extra
 from squeezebert_mobile.export.calibration import calibrate
 from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.export.config import SqueezeBertConfig
 from squeezebert_mobile.export.facts import model_facts, parts_of
-from squeezebert_mobile.export.formats import WRITERS, Request
+from squeezebert_mobile.export.formats import WRITERS, Request, activations
 from squeezebert_mobile.export.gelu import gelu_by_tanh
+from squeezebert_mobile.export.keeping import QUANTIZED, Keeping
 from squeezebert_mobile.export.outliers import set_apart, smooth
-from squeezebert_mobile.export.progress import Progress, Step, silent
+from squeezebert_mobile.export.progress import Progress, silent
 from squeezebert_mobile.export.rewriting import Traceable, prove_equal, rewrite
-from squeezebert_mobile.export.rounding import round_weights
 from squeezebert_mobile.export.to_torchscript import ENGINES
 from squeezebert_mobile.export.verification import (
     GOLDEN_TEXTS,
     Verification,
     calibration_feeds,
     make_golden,
+    sensitivity_feeds,
     verify,
 )
 from squeezebert_mobile.export.written import Written
@@ -109,19 +110,16 @@ def export_checkpoint(
         with progress("rewrite"):
             rewritten = rewrite(source.model)
             prove_equal(source.model, rewritten)
-        approximated: dict[str, str] = {}
-        if precision in {"int8", "int4"}:
-            with progress("calibrate"):
-                approximated = _prepare(source, request, rewritten, texts)
-        written = WRITERS[format](rewritten, partial / MODEL_FILES[format], request, progress)
-        if written.quantization:
-            recipe = written.quantization.model_copy(update={"approximated": approximated})
-            written = replace(written, quantization=recipe)
-        del rewritten  # memory may be short
         source.tokenizer.save_pretrained(partial)
-        draft = _manifest(source, request, written)
-        with progress("verify") as report:
-            parity = _verified(source, request, draft, partial, texts, report)
+        if precision in QUANTIZED:
+            with progress("calibrate"):
+                quantizing = _prepare(source, request, rewritten, texts)
+            draft, parity = _kept_to(quantizing, source, request, partial, texts, progress)
+        else:
+            written = _write(rewritten, request, partial, progress)
+            del rewritten  # memory may be short
+            draft = _manifest(source, request, written)
+            parity = _verified(source, request, draft, partial, texts, progress)
         manifest = draft.model_copy(
             update={
                 "parity": parity,
@@ -186,22 +184,71 @@ def _lengths(
 
 def _verification(source: Checkpoint, request: Request) -> Verification:
     return Verification(
-        source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
+        source.model,
+        source.tokenizer,
+        request.max_sequence_length,
+        request.sequence_length,
+        trained=source.weights == "trained",
     )
+
+
+@dataclass(frozen=True)
+class _Quantizing:
+    """A rewritten model, ready for integers but for rounding."""
+
+    model: Traceable
+    keeping: Keeping
+    approximated: dict[str, str]  # operator -> how
 
 
 def _prepare(
     source: Checkpoint, request: Request, rewritten: Traceable, texts: Sequence[str]
-) -> dict[str, str]:
-    """Ready the encoder for integers by some of the texts; says what was approximated, and how."""
-    feeds = list(calibration_feeds(_verification(source, request), texts))
+) -> _Quantizing:
+    """Ready the encoder for integers by some of the texts."""
+    verification = _verification(source, request)
+    feeds = list(calibration_feeds(verification, texts))
     read = calibrate(rewritten, feeds)
     read = set_apart(rewritten, smooth(rewritten, read))
     prove_equal(source.model, rewritten)
     # It is ONNX Runtime's erf that is slow.
     approximated = gelu_by_tanh(rewritten, feeds[::8]) if request.format == "onnx" else {}
-    round_weights(read, precision=request.precision)
-    return approximated
+    feeds = sensitivity_feeds(verification, texts)
+    keeping = Keeping(rewritten, read, request.precision, activations(request), feeds)
+    return _Quantizing(rewritten, keeping, approximated)
+
+
+def _kept_to(
+    quantizing: _Quantizing,
+    source: Checkpoint,
+    request: Request,
+    folder: Path,
+    texts: Sequence[str],
+    progress: Progress,
+) -> tuple[Manifest, Parity]:
+    """Write the file until it is within the limits, with more and more in higher precision."""
+    keeping = quantizing.keeping
+    while True:
+        keeping.set_weights()
+        request = replace(request, apart=keeping.apart)
+        written = _write(quantizing.model, request, folder, progress)
+        assert written.quantization is not None
+        recipe = written.quantization.model_copy(
+            update={
+                "kept": written.quantization.kept | keeping.kept,
+                "approximated": quantizing.approximated,
+                "sensitivity": keeping.sensitivity,
+            }
+        )
+        draft = _manifest(source, request, replace(written, quantization=recipe))
+        try:
+            return draft, _verified(source, request, draft, folder, texts, progress)
+        except ParityError as error:
+            with progress("keep more"):
+                keeping.keep_more(error)
+
+
+def _write(model: Traceable, request: Request, folder: Path, progress: Progress) -> Written:
+    return WRITERS[request.format](model, folder / MODEL_FILES[request.format], request, progress)
 
 
 def _verified(
@@ -210,15 +257,16 @@ def _verified(
     manifest: Manifest,
     folder: Path,
     texts: Sequence[str],
-    report: Step,
+    progress: Progress,
 ) -> Parity:
     """Hold the file in `folder` against the checkpoint, and write its golden answers."""
     verification = _verification(source, request)
     # One thread: the spinning threads of the session and of torch would fight for the cores.
     session = open_session(folder, manifest, threads=1)
     try:
-        parity = verify(verification, session, request.precision, texts, progress=report)
-        golden = make_golden(verification, session, parity, texts)
+        with progress("verify") as report:
+            parity = verify(verification, session, request.precision, texts, progress=report)
+            golden = make_golden(verification, session, parity, texts)
     finally:
         session.close()
     write_json(golden, folder / GOLDEN_FILE)
@@ -254,7 +302,11 @@ def verify_against(
             f"{manifest.source.name!r}; give that checkpoint"
         )
     verification = Verification(
-        source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length
+        source.model,
+        source.tokenizer,
+        manifest.max_sequence_length,
+        manifest.sequence_length,
+        trained=source.weights == "trained",
     )
     with progress("verify") as report:
         return verify(

@@ -49,6 +49,7 @@ __all__ = [
     "Verification",
     "calibration_feeds",
     "make_golden",
+    "sensitivity_feeds",
     "verify",
 ]
 
@@ -59,6 +60,7 @@ LONGEST = 128  # tokens; the longest of the three lengths where the model reads 
 GOLDEN_TEXTS = 8
 GOLDEN_VALUES = 64  # of each output of a golden text
 SMALLEST_VECTOR = 64  # numbers
+_MEASURED_TEXTS, _MEASURED_LENGTH = 8, 32  # of the sensitivity of units; tokens
 _WORKERS = 2  # that run the checkpoint, beside the artifact
 _PORTION = 24  # feeds whose texts it runs together; logits of a vocabulary are 3 MB a short text
 NINE_IN_TEN = 1.645 / 0.674  # of a normal drift's size: the 90th percentile in medians
@@ -94,6 +96,9 @@ LIMITS = {
 }
 #: The least top-1 agreement, of every precision.
 AGREEMENT = 0.99
+#: The least share of a trained checkpoint's answers that the drift leaves decided: with a drift as
+#: wide as the margins, nothing would be left that could disagree.
+DECIDED = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ class Verification:
     tokenizer: SqueezeBertTokenizer
     max_sequence_length: int
     sequence_length: int | None  # None: dynamic
+    trained: bool  # of random weights nearly all answers are ties
 
     @property
     def task(self) -> Task:
@@ -206,10 +212,27 @@ def calibration_feeds(
     rows = [(" ".join(order), None) for order in (texts, texts[::-1])]
     feeds.append(_feed(verification, rows, verification.max_sequence_length, padded=True))
     for feed in feeds:
-        if verification.task.name == "multiple-choice":
-            feed = {name: array[None] for name, array in feed.items()}  # (1, rows, S)
-        ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
-        yield ids, mask, types
+        yield _tensors(verification, feed)
+
+
+def sensitivity_feeds(
+    verification: Verification, texts: Sequence[str]
+) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Ids, mask and types: a few texts from all over, cut short, for many runs of the model."""
+    places = range(0, len(texts), max(1, len(texts) // _MEASURED_TEXTS))
+    rows = [_row(texts, place, verification.task) for place in places]
+    length = verification.sequence_length or min(_MEASURED_LENGTH, verification.lengths[-1])
+    return [_tensors(verification, _feed(verification, rows, length, padded=True))]
+
+
+def _tensors(
+    verification: Verification, feed: Feed
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The feed for the torch model; the rows of choices belong to one text."""
+    if verification.task.name == "multiple-choice":
+        feed = {name: array[None] for name, array in feed.items()}  # (1, rows, S)
+    ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
+    return ids, mask, types
 
 
 def _choices(
@@ -434,7 +457,7 @@ def verify(
             done += used
             progress(min(done, total), total)
     parity = _parity(drifts, LIMITS[precision], len(texts))
-    _check(parity, LIMITS[precision], precision)
+    _check(parity, LIMITS[precision], precision, trained=verification.trained)
     return parity
 
 
@@ -457,11 +480,15 @@ def _parity(drifts: dict[str, _Drift], limit: Limit, texts: int) -> Parity:
     )
 
 
-def _check(parity: Parity, limit: Limit, precision: str) -> None:
+def _check(parity: Parity, limit: Limit, precision: str, *, trained: bool) -> None:
     wrong = [name for name, output in parity.outputs.items() if not limit.holds(output)]
     agreement = parity.top1_agreement
     if agreement is not None and agreement < AGREEMENT:
         wrong.append(f"top-1 agreement {agreement:.4f} (at least {AGREEMENT})")
+    asked = parity.answers + parity.answers_undecided
+    if trained and asked and parity.answers < DECIDED * asked:
+        share = parity.answers / asked
+        wrong.append(f"answers above the drift {share:.2f} of all (at least {DECIDED})")
     if not wrong:
         return
     rows = [

@@ -182,7 +182,8 @@ def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
     code, out, err = cli("inspect", assistant)
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    for word in ("int8", "mean cosine", "kept classifier", "DynamicQuantizeMatMul", "apache-2.0"):
+    kept = "kept classifier", "most sensitive: pooler"
+    for word in ("int8", "mean cosine", *kept, "DynamicQuantizeMatMul", "apache-2.0"):
         assert word in out
     code, out, _ = cli("inspect", assistant, "--json")
     assert json.loads(out) == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))

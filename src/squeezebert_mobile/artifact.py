@@ -125,6 +125,8 @@ class Quantization(_Record):
     engine: str | None = None  # torch's engine for int8, which the file is packed for (TorchScript)
     kept: dict[str, str] = {}  # part -> why
     approximated: dict[str, str] = {}  # operator -> how, and what that does to the outputs
+    #: Unit -> dB: the outputs over their error when it alone is quantized, and the rest is fp32.
+    sensitivity: dict[str, float] = {}
 
 
 class FileFacts(_Record):

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 Report = Callable[[int, int], None]
+_SHOWN = 3  # of the most sensitive units
 
 
 def export_progress(console: Console) -> Callable[[str], AbstractContextManager[Report]]:
@@ -36,11 +37,15 @@ def export_progress(console: Console) -> Callable[[str], AbstractContextManager[
         begun = time.monotonic()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
         bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        with bar:
-            task = bar.add_task(name, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-        if console.is_terminal:
-            console.print(f"[green]✓[/] {name:<10}{time.monotonic() - begun:6.1f} s")
+        mark = "[red]✗[/]"
+        try:
+            with bar:
+                task = bar.add_task(name, total=None)
+                yield lambda done, total: bar.update(task, completed=done, total=total)
+            mark = "[green]✓[/]"
+        finally:
+            if console.is_terminal:
+                console.print(f"{mark} {name:<10}{time.monotonic() - begun:6.1f} s")
 
     return step
 
@@ -158,8 +163,15 @@ def _print_sizes(manifest: Manifest, console: Console) -> None:
             console.print(f"kept {part}: {why}", style="dim", highlight=False)
         for operator, how in manifest.quantization.approximated.items():
             console.print(f"approximated {operator}: {how}", style="dim", highlight=False)
+        if found := _most_sensitive(manifest.quantization.sensitivity):
+            console.print(f"most sensitive: {found}", style="dim", highlight=False)
     if manifest.weights == "random":
         console.print("random weights: latency is real, answers are not", style="yellow")
+
+
+def _most_sensitive(sensitivity: Mapping[str, float]) -> str:
+    worst = sorted(sensitivity.items(), key=lambda item: item[1])[:_SHOWN]
+    return ", ".join(f"{unit} {decibels:.0f} dB" for unit, decibels in worst)
 
 
 def _table(*columns: str) -> Table:
