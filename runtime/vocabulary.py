@@ -40,6 +40,7 @@ UNLIMITED = int(1e30)
 
 _MAX_BYTES = 64 << 20  # the largest published WordPiece file (119,547 tokens) has 2 MB
 _TOKEN_FIELDS = {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}
+_EXTRA, _OLD_EXTRA = "extra_special_tokens", "additional_special_tokens"
 _ORDER = ("bos_token", "eos_token", *SPECIAL_TOKENS)  # in which new special tokens get their ids
 
 
@@ -233,6 +234,8 @@ def _max_length(config: dict[str, Any], folder: Path) -> int:
 
 
 def _as_token(value: Any) -> AddedToken:
+    if isinstance(value, AddedToken):
+        return value
     if isinstance(value, str):
         return AddedToken(value, special=True)
     return AddedToken(**{key: item for key, item in value.items() if key in _TOKEN_FIELDS})
@@ -243,22 +246,22 @@ def _tokens(
 ) -> tuple[dict[str, str], list[AddedToken], set[str]]:
     """The named special tokens; every added token in the order of ids; those the files list."""
     settings = dict(config)
+    if not settings.get(_EXTRA) and _OLD_EXTRA in settings:
+        settings[_EXTRA] = settings.pop(_OLD_EXTRA)
     by_id = {int(key): _as_token(value) for key, value in _decoder(settings).items()}
+    others = _pop_other_names(settings)
     if "added_tokens_decoder" not in settings:
-        for key, value in read("special_tokens_map.json").items():
-            is_token = isinstance(value, dict) and key.endswith("_token")
-            settings[key] = {**value, "special": True} if is_token else value
+        _merge_map(settings, read("special_tokens_map.json"))
+        others |= _pop_object(settings)
         by_id |= _legacy_added_tokens(settings, read("added_tokens.json"))
         for entry in tokenizer.get("added_tokens", ()):
             by_id[int(entry["id"])] = _as_token(entry)
-    named, extra = _special_tokens(settings)
+    named = _named_tokens(settings, others)
+    extra = settings.get(_EXTRA if _EXTRA in settings else _OLD_EXTRA) or []
     tokens = [token for _, token in sorted(by_id.items(), key=lambda item: item[0])]
     known = {token.content for token in tokens}
-    contents = set(known)
-    for token in [*named.values(), *extra]:
-        if token.content not in contents:
-            contents.add(token.content)
-            tokens.append(token)
+    # One that is named twice is added twice: the library takes the flags of the last.
+    tokens += [t for t in [*named.values(), *map(_as_token, extra)] if t.content not in known]
     names = {token.content for token in named.values()}
     for token in tokens:
         token.special = token.special or token.content in names
@@ -272,27 +275,53 @@ def _decoder(settings: dict[str, Any]) -> dict[str, Any]:
     return decoder
 
 
-def _special_tokens(
-    settings: dict[str, Any],
-) -> tuple[dict[str, AddedToken], list[AddedToken]]:
-    """What is named (`cls_token`, ...) in the order of ids, and what is only listed."""
-    extra = settings.get("extra_special_tokens") or settings.get("additional_special_tokens") or []
-    found = {
+def _pop_other_names(settings: dict[str, Any]) -> dict[str, Any]:
+    """Take the tokens out that have names of the folder's own, such as `entity_token`."""
+    names = [
+        key
+        for key, value in settings.items()
+        if key.endswith("_token") and key not in _ORDER and isinstance(value, str)
+    ]
+    return {key: settings.pop(key) for key in names} | _pop_object(settings)
+
+
+def _pop_object(settings: dict[str, Any]) -> dict[str, Any]:
+    """Take the extra tokens out where they are an object, names -> tokens, and no list."""
+    return settings.pop(_EXTRA) if isinstance(settings.get(_EXTRA), dict) else {}
+
+
+def _merge_map(settings: dict[str, Any], entries: dict[str, Any]) -> None:
+    """Let special_tokens_map.json, which old checkpoints have, overrule the settings."""
+    for key, value in entries.items():
+        if key == _EXTRA and isinstance(value, list):
+            value = [*(settings.get(_EXTRA) or []), *value]
+        elif key != _EXTRA and isinstance(value, dict):
+            value = _as_token({**value, "special": True})
+        settings[key] = value
+
+
+def _named_tokens(settings: dict[str, Any], others: dict[str, Any]) -> dict[str, AddedToken]:
+    """What is named (`cls_token`, ...), in the order of ids."""
+    found = SPECIAL_TOKENS | {
         key: value
         for key, value in settings.items()
-        if key.endswith("_token") and isinstance(value, str | dict)
+        if key.endswith("_token")
+        and (
+            isinstance(value, str | AddedToken)
+            or (isinstance(value, dict) and (key in _ORDER or "__type" in value))
+        )
     }
-    found |= extra if isinstance(extra, dict) else {}
-    found = {**SPECIAL_TOKENS, **found}
+    found |= others
     order = [key for key in _ORDER if key in found] + [key for key in found if key not in _ORDER]
-    named = {key: _as_token(found[key]) for key in order}
-    return named, [] if isinstance(extra, dict) else [_as_token(item) for item in extra]
+    return {key: _as_token(found[key]) for key in order}
 
 
 def _legacy_added_tokens(settings: dict[str, Any], ids: dict[str, Any]) -> dict[int, AddedToken]:
-    """added_tokens.json of old checkpoints: token -> id."""
-    named, extra = _special_tokens(settings)
-    special = {token.content for token in [*named.values(), *extra]}
+    """added_tokens.json of old checkpoints: token -> id; special are those named elsewhere."""
+    named = [settings.get(key) for key in _ORDER]
+    special = {
+        str(getattr(each, "content", each)) for each in [*named, *(settings.get(_EXTRA) or [])]
+    }
     return {
         int(number): AddedToken(
             content, normalized=content not in special, special=content in special
