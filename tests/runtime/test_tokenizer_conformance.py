@@ -354,6 +354,32 @@ def test_settings_without_effect(key: str, tmp_path: Path) -> None:
     assert_same_tokenizer(ours, Theirs.from_pretrained(write_folder(tmp_path / "none", {})))
 
 
+@pytest.mark.parametrize("said_in", ["tokenizer_config.json", "config.json"])
+@pytest.mark.parametrize("class_name", ["PreTrainedTokenizerFast", "TokenizersBackend"])
+def test_a_class_that_is_not_berts(class_name: str, said_in: str, tmp_path: Path) -> None:
+    """tokenizer.json, which is cased, is then followed, and not tokenizer_config.json's default."""
+    files = {said_in: {"model_type": "squeezebert", "tokenizer_class": class_name}}
+    folder = write_folder(tmp_path / "checkpoint", files, "tokenizer.json")
+    ours, theirs = (
+        SqueezeBertTokenizer.from_pretrained(folder),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    for text in SAMPLES:
+        found = dict(ours(text, **EVERYTHING))
+        del found["token_type_ids"]  # which this class leaves out
+        assert found == dict(theirs(text, **EVERYTHING))
+    assert ours("Hello")["input_ids"] != ours("hello")["input_ids"]
+
+
+def test_padding_is_on_the_right_whatever_a_folder_says(tmp_path: Path) -> None:
+    """Positions are absolute: on the left, padding would change the answers to short texts."""
+    folder = write_folder(tmp_path / "left", {"tokenizer_config.json": {"padding_side": "left"}})
+    ours, theirs = SqueezeBertTokenizer.from_pretrained(folder), Theirs.from_pretrained(folder)
+    assert_same({"text": SAMPLES}, ours, theirs)
+    call = {"text": SAMPLES, "padding": True, **EVERYTHING}
+    assert dict(ours(**call)) == dict(theirs(**call, padding_side="right")) != dict(theirs(**call))
+
+
 _TOKENS = st.sampled_from(["[unused1]", "<ent>", "new_word", "Hello", "</s>", "é", "[MASK]"])
 _FLAGS = st.fixed_dictionaries(
     {},
