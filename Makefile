@@ -35,9 +35,10 @@ test-executorch: $(READY)  ## the tests that lower models to XNNPACK (6 minutes)
 	$(BIN)/pytest -m executorch
 
 # One process a file and a target: a native crash ends one of them, and says which.
-fuzz: $(READY)  ## 120,000 nearly right files and odd texts, and what atheris makes of them (1 hour)
+fuzz: $(READY)  ## 180,000 nearly right files, odd texts and folders, and what atheris makes of them (1 to 2 hours)
 	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 tests/test_fuzz.py
-	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/test_any_text.py
+	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/test_any_text.py \
+	  tests/runtime/test_tokenizer_conformance.py
 	@$(BIN)/python -c 'import atheris' || { echo "atheris does not install here; its part is left out" >&2; exit 0; } && \
 	for target in manifests goldens configs weights tokenizers; do \
 	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done

@@ -4,7 +4,9 @@ The rules are those of transformers 5 for its BERT tokenizer, so that the same f
 same ids: the vocabulary comes from tokenizer.json where there is one, else from vocab.txt; how a
 text is normalised comes from tokenizer_config.json alone; the added tokens come from
 tokenizer_config.json's `added_tokens_decoder`, or, where it has none, from special_tokens_map.json,
-added_tokens.json and tokenizer.json together.
+added_tokens.json and tokenizer.json together. Where the folder names a class that is not BERT's
+(`PreTrainedTokenizerFast`), tokenizer.json says how a text is normalised. What transformers would
+follow and is not done here is refused, rather than to give other ids.
 """
 
 import json
@@ -40,6 +42,16 @@ UNLIMITED = int(1e30)
 
 _MAX_BYTES = 64 << 20  # the largest published WordPiece file (119,547 tokens) has 2 MB
 _TOKEN_FIELDS = {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}
+_BERT_CLASSES = {  # the names under which transformers has its BERT tokenizer
+    f"{name}Tokenizer"
+    for name in ("Bert", "SqueezeBert", "MobileBert", "Electra", "DistilBert", "LayoutLM", "Lxmert")
+}
+_BERT_PARTS = {  # of a tokenizer.json that is BERT's
+    "normalizer": {"BertNormalizer"},
+    "pre_tokenizer": {"BertPreTokenizer"},
+    "post_processor": {"TemplateProcessing", "BertProcessing"},
+}
+_EXTRA, _OLD_EXTRA = "extra_special_tokens", "additional_special_tokens"
 _ORDER = ("bos_token", "eos_token", *SPECIAL_TOKENS)  # in which new special tokens get their ids
 
 
@@ -72,8 +84,10 @@ def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> Tok
 
     config, tokenizer = read("tokenizer_config.json"), read("tokenizer.json")
     vocab = _vocab(tokenizer, folder)
-    _check_against_model(vocab, read("config.json"), folder)
-    if listed is not None:
+    model = read("config.json")
+    _check_against_model(vocab, model, folder)
+    _check_followed(config, tokenizer, folder)
+    if listed is not None or not _is_bert(config, model, tokenizer, folder):
         config = config | _normalizer(tokenizer)
     try:
         named, added, known = _tokens(config, tokenizer, read)
@@ -165,7 +179,7 @@ def _vocab(tokenizer: dict[str, Any], folder: Path) -> dict[str, int]:
 
 
 def _normalizer(tokenizer: dict[str, Any]) -> dict[str, Any]:
-    """What an artifact's tokenizer.json says about case, accents and ideographs."""
+    """What tokenizer.json says about case, accents and ideographs."""
     found = tokenizer.get("normalizer")
     found = found if isinstance(found, dict) else {}
     names = {
@@ -210,6 +224,56 @@ def _check_against_model(vocab: Mapping[str, int], config: dict[str, Any], folde
 # Settings -----------------------------------------------------------------------------------
 
 
+def _is_bert(
+    config: dict[str, Any], model: dict[str, Any], tokenizer: dict[str, Any], folder: Path
+) -> bool:
+    """Whether the tokenizer's class is BERT's; else tokenizer.json must make it one."""
+    name = config.get("tokenizer_class") or model.get("tokenizer_class") or "BertTokenizer"
+    if str(name).removesuffix("Fast") in _BERT_CLASSES:
+        return True
+    for part, kinds in _BERT_PARTS.items():
+        found = tokenizer.get(part)
+        kind = found.get("type") if isinstance(found, dict) else None
+        if kind not in kinds:
+            raise CheckpointError(
+                f"the tokenizer of {str(folder)!r} is a {name!r} with {part} {kind!r} in "
+                f"tokenizer.json, where BERT's is {' or '.join(sorted(kinds))}; use a checkpoint "
+                "with a BertTokenizer"
+            )
+    return False
+
+
+def _check_followed(config: dict[str, Any], tokenizer: dict[str, Any], folder: Path) -> None:
+    """Refuse a setting that would give other ids in transformers and is not followed here."""
+    cut = tokenizer.get("truncation")
+    side = cut.get("direction") if isinstance(cut, dict) else None
+    settings = {"truncation_side": str(side or "right").lower(), **config}
+    inputs = settings.get("model_input_names", ["token_type_ids"])
+    has_types = isinstance(inputs, list) and "token_type_ids" in inputs
+    for key, is_followed, right in (
+        (
+            "truncation_side",
+            settings["truncation_side"] == "right",
+            "'right', which cuts long texts at their end",
+        ),
+        (
+            "split_special_tokens",
+            not settings.get("split_special_tokens"),
+            "false, which finds special tokens in a text",
+        ),
+        (
+            "model_input_names",
+            has_types,
+            "a list with 'token_type_ids', which tell the texts of a pair apart",
+        ),
+    ):
+        if not is_followed:
+            raise CheckpointError(
+                f"{key} in {str(folder / 'tokenizer_config.json')!r} is {settings[key]!r}, which "
+                f"is not supported; it must be {right}"
+            )
+
+
 def _flag(config: dict[str, Any], key: str, default: bool | None, folder: Path) -> Any:
     value = config.get(key, default)
     if value is not default and not isinstance(value, bool) and value is not None:
@@ -233,6 +297,8 @@ def _max_length(config: dict[str, Any], folder: Path) -> int:
 
 
 def _as_token(value: Any) -> AddedToken:
+    if isinstance(value, AddedToken):
+        return value
     if isinstance(value, str):
         return AddedToken(value, special=True)
     return AddedToken(**{key: item for key, item in value.items() if key in _TOKEN_FIELDS})
@@ -243,21 +309,23 @@ def _tokens(
 ) -> tuple[dict[str, str], list[AddedToken], set[str]]:
     """The named special tokens; every added token in the order of ids; those the files list."""
     settings = dict(config)
+    if not settings.get(_EXTRA) and _OLD_EXTRA in settings:
+        settings[_EXTRA] = settings.pop(_OLD_EXTRA)
     by_id = {int(key): _as_token(value) for key, value in _decoder(settings).items()}
+    others = _pop_other_names(settings)
     if "added_tokens_decoder" not in settings:
-        for key, value in read("special_tokens_map.json").items():
-            is_token = isinstance(value, dict) and key.endswith("_token")
-            settings[key] = {**value, "special": True} if is_token else value
+        _merge_map(settings, read("special_tokens_map.json"))
+        others |= _pop_object(settings)
         by_id |= _legacy_added_tokens(settings, read("added_tokens.json"))
         for entry in tokenizer.get("added_tokens", ()):
             by_id[int(entry["id"])] = _as_token(entry)
-    named, extra = _special_tokens(settings)
+    named = _named_tokens(settings, others)
+    extra = settings.get(_EXTRA if _EXTRA in settings else _OLD_EXTRA) or []
     tokens = [token for _, token in sorted(by_id.items(), key=lambda item: item[0])]
     known = {token.content for token in tokens}
-    contents = set(known)
-    for token in [*named.values(), *extra]:
-        if token.content not in contents:
-            contents.add(token.content)
+    # One that is named with different flags is added with each: the library keeps the last.
+    for token in [*named.values(), *map(_as_token, extra)]:
+        if token.content not in known and token not in tokens:
             tokens.append(token)
     names = {token.content for token in named.values()}
     for token in tokens:
@@ -272,27 +340,53 @@ def _decoder(settings: dict[str, Any]) -> dict[str, Any]:
     return decoder
 
 
-def _special_tokens(
-    settings: dict[str, Any],
-) -> tuple[dict[str, AddedToken], list[AddedToken]]:
-    """What is named (`cls_token`, ...) in the order of ids, and what is only listed."""
-    extra = settings.get("extra_special_tokens") or settings.get("additional_special_tokens") or []
-    found = {
+def _pop_other_names(settings: dict[str, Any]) -> dict[str, Any]:
+    """Take the tokens out that have names of the folder's own, such as `entity_token`."""
+    names = [
+        key
+        for key, value in settings.items()
+        if key.endswith("_token") and key not in _ORDER and isinstance(value, str)
+    ]
+    return {key: settings.pop(key) for key in names} | _pop_object(settings)
+
+
+def _pop_object(settings: dict[str, Any]) -> dict[str, Any]:
+    """Take the extra tokens out where they are an object, names -> tokens, and no list."""
+    return settings.pop(_EXTRA) if isinstance(settings.get(_EXTRA), dict) else {}
+
+
+def _merge_map(settings: dict[str, Any], entries: dict[str, Any]) -> None:
+    """Let special_tokens_map.json, which old checkpoints have, overrule the settings."""
+    for key, value in entries.items():
+        if key == _EXTRA and isinstance(value, list):
+            value = [*(settings.get(_EXTRA) or []), *value]
+        elif key != _EXTRA and isinstance(value, dict):
+            value = _as_token({**value, "special": True})
+        settings[key] = value
+
+
+def _named_tokens(settings: dict[str, Any], others: dict[str, Any]) -> dict[str, AddedToken]:
+    """What is named (`cls_token`, ...), in the order of ids."""
+    found = SPECIAL_TOKENS | {
         key: value
         for key, value in settings.items()
-        if key.endswith("_token") and isinstance(value, str | dict)
+        if key.endswith("_token")
+        and (
+            isinstance(value, str | AddedToken)
+            or (isinstance(value, dict) and (key in _ORDER or "__type" in value))
+        )
     }
-    found |= extra if isinstance(extra, dict) else {}
-    found = {**SPECIAL_TOKENS, **found}
+    found |= others
     order = [key for key in _ORDER if key in found] + [key for key in found if key not in _ORDER]
-    named = {key: _as_token(found[key]) for key in order}
-    return named, [] if isinstance(extra, dict) else [_as_token(item) for item in extra]
+    return {key: _as_token(found[key]) for key in order}
 
 
 def _legacy_added_tokens(settings: dict[str, Any], ids: dict[str, Any]) -> dict[int, AddedToken]:
-    """added_tokens.json of old checkpoints: token -> id."""
-    named, extra = _special_tokens(settings)
-    special = {token.content for token in [*named.values(), *extra]}
+    """added_tokens.json of old checkpoints: token -> id; special are those named elsewhere."""
+    named = [settings.get(key) for key in _ORDER]
+    special = {
+        str(getattr(each, "content", each)) for each in [*named, *(settings.get(_EXTRA) or [])]
+    }
     return {
         int(number): AddedToken(
             content, normalized=content not in special, special=content in special

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tokenizer_traps import PAIRS, TRAPS
 from tokenizers import AddedToken
 
 from squeezebert_mobile.runtime import SqueezeBertTokenizer
@@ -38,53 +39,8 @@ WORDS = [
     "##ld",
 ]
 
-#: What stays when accents are stripped, and is sorted among marks that go.
-SORTED = [
-    char
-    for char in map(chr, range(0x110000))
-    if unicodedata.combining(char) and unicodedata.category(char) != "Mn"
-]
-
 #: Where ports of this tokenizer have gone wrong.
-TRAPS = [
-    " ".join(f"a\u0345{char}\u0334b" for char in SORTED),
-    "a" + "".join(reversed(SORTED)),
-    "",
-    " \n\t ",
-    "The cats, unaffable: don't!",
-    "Café naïve Ångström",  # accents: decomposed, then the marks dropped
-    "Cafe\u0301 x\u0301\u0327y",  # already decomposed
-    "a\u05b0b \u0b3f c\u20d0 d\u0903e",  # marks outside U+0300-036F: spacing ones stay
-    "\u0344a \u0f73\u0f71 q\u0323\u0307 q\u0307\u0323 \u1e9b\u0323",  # marks that are sorted
-    "a\u302e\u0323b \u3099\u302fc \U0001d158\U0001d165\U0001d16d\u0323",  # ... some that stay
-    "İstanbul ISTANBUL I\u0307 ß ẞ ﬁ ΑΣ Σ\u0345 ǅ",  # lower case of İ has two characters
-    "Ꭰ ꭰ Ა ა \U00010400 \U0001e900",  # scripts whose cases came late
-    "\U0001f92a \U0001fae8 \U0001faea \U0001fadf",  # emoji of different ages
-    "x\u200by \u00ad \ufeff \x00 \x07 \ufffd \U000e0041 \u0600 \ue000",  # control and format
-    "tab\tnew\nline\r\u2028\u00a0\u3000space\x0b\x0c\x85\x1c\x1d\x1e\x1f\u180e.",
-    "日本語 中文abc한국어 각\u11a8 \u1100\u1161",  # ideographs are words, hangul is decomposed
-    "\U0002b81f\U0002b820\U0002b91f\U0002b920 \U00030000 \u9fff\u3400",  # where lists differ
-    "\U00020000\U0002f800\uf900 \ufa0e",
-    "don't-stop: $3.50 (50%)! `a` ^b ~c |d <e> = +",
-    "“quoted” — ellipsis… «x» \u0df4 \u2e4f \u061d",
-    "a [MASK] b[MASK]c [SEP] [CLS] [PAD] [UNK] [mask] [ MASK ] [MASK",
-    "a" * 100 + " " + "b" * 101,  # a word of more than 100 characters is unknown
-    "e\u0301" * 100 + " " + "\U0001d15e" * 100,  # ... counted after it was normalized
-    "snow☃snow cats?s ##ing ##",
-    "\ud7ff\ue000\U0010ffff \u0378 \U000e0080",
-    "one NewWord, newword! xNewWord ...  newword  [X]  \u4e2d[X]\u4e2d wholes whole whole, wholé",
-    "a\x85[X]\x0b\x0cb whole9 whole\u0301 whole\u203f whole\u200d whole. \u0906whole",
-    "é[X]\u0301 \x00[X]\x00 a\u0300newword\u0301b [[X]] newwordnewword [x]",
-]
-PAIRS = [
-    ("the cats don", "hello world snow"),
-    ("the " * 30, "snow"),
-    ("snow", "the " * 30),
-    ("the " * 30, "cats " * 30),
-    ("", "the"),
-    ("the", ""),
-    ("日本語 Café", "[MASK] don't"),
-]
+TEXTS = [text for trap in TRAPS for text in trap.texts]
 LENGTHS = (3, 4, 5, 10, 11, 40)
 
 #: How many random texts hold every character.
@@ -110,7 +66,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def golden() -> dict[str, Any]:
     """The content of wordpiece.json."""
-    vocab = _vocabulary(sorted({c for text in TRAPS for c in text} | set(map(chr, range(33, 127)))))
+    vocab = vocabulary_of_traps()
     tokenizers = {name: SqueezeBertTokenizer(vocab, **each) for name, each in VARIANTS.items()}
     first = tokenizers["uncased"]
     ids = first("The cats, unaffable: don't [MASK] ##s ' n't é")["input_ids"]
@@ -121,7 +77,7 @@ def golden() -> dict[str, Any]:
         "texts": [
             {"variant": name, **_encoded(tokenizer, text)}
             for name, tokenizer in tokenizers.items()
-            for text in TRAPS
+            for text in TEXTS
         ],
         "rows": [_row(first, *pair, length) for pair in PAIRS for length in LENGTHS],
         "decoded": [
@@ -137,7 +93,7 @@ def random_vectors(count: int = COUNT, seed: int = 7) -> Iterator[dict[str, Any]
     draw = random.Random(seed)
     drawn = list(_drawn(draw, count))
     chars = {char for text, pair, *_ in drawn for char in text + (pair or "")}
-    vocab = _vocabulary(sorted(c for c in chars if unicodedata.category(c) not in {"Cn", "Co"}))
+    vocab = vocabulary(sorted(c for c in chars if unicodedata.category(c) not in {"Cn", "Co"}))
     tokenizers = [SqueezeBertTokenizer(vocab, **each) for each in VARIANTS.values()]
     yield {
         "count": count,
@@ -187,7 +143,12 @@ def _hard_pieces(codes: Sequence[str]) -> list[str]:
 # Tokenizers ---------------------------------------------------------------------------------
 
 
-def _vocabulary(chars: Sequence[str]) -> dict[str, int]:
+def vocabulary_of_traps() -> dict[str, int]:
+    """What `vocabulary` makes of the characters in TEXTS and of ASCII's."""
+    return vocabulary(sorted({c for text in TEXTS for c in text} | set(map(chr, range(33, 127)))))
+
+
+def vocabulary(chars: Sequence[str]) -> dict[str, int]:
     """Special tokens, a few words, and a piece for every character in every form of it."""
     forms = set(chars)
     for options in VARIANTS.values():

@@ -65,6 +65,37 @@ def tokenizer_json(**model: Any) -> dict[str, Any]:
         ({"tokenizer_config.json": {"model_max_length": 0}}, "model_max_length in .* is 0"),
         ({"tokenizer_config.json": '{"model_max_length": NaN}'}, "model_max_length in .* is nan"),
         ({"tokenizer_config.json": {"model_max_length": "9"}}, "it must be a positive number"),
+        (
+            {"tokenizer_config.json": {"truncation_side": "left"}},
+            "truncation_side in .* is 'left', which is not supported; it must be 'right'",
+        ),
+        (
+            {"tokenizer.json": {**tokenizer_json(), "truncation": {"direction": "Left"}}},
+            "truncation_side in .* is 'left', which is not supported; it must be 'right'",
+        ),
+        (
+            {"tokenizer_config.json": {"split_special_tokens": True}},
+            "split_special_tokens in .* is True, which is not supported; it must be false",
+        ),
+        (
+            {"tokenizer_config.json": {"model_input_names": ["input_ids"]}},
+            r"model_input_names in .* is \['input_ids'\], which .* be a list with 'token_type_ids'",
+        ),
+        (
+            {"tokenizer_config.json": {"model_input_names": 7}},
+            "model_input_names in .* is 7, which is not supported; it must be a list",
+        ),
+        (
+            {"tokenizer_config.json": {"tokenizer_class": "BertJapaneseTokenizer"}},
+            "is a 'BertJapaneseTokenizer' with normalizer None in tokenizer.json, where BERT's is",
+        ),
+        (
+            {
+                "config.json": {"tokenizer_class": "PreTrainedTokenizerFast"},
+                "tokenizer.json": {**tokenizer_json(), "normalizer": {"type": "NFC"}},
+            },
+            "is a 'PreTrainedTokenizerFast' with normalizer 'NFC' in tokenizer.json.*; use a check",
+        ),
         ({"tokenizer_config.json": {"cls_token": "<s>"}}, r"has no '<s>' \(cls_token\)"),
         ({"tokenizer_config.json": '{"cls_token": "\\ud800"}'}, "has no '.*' .cls_token|damaged"),
         (
