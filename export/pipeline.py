@@ -184,11 +184,7 @@ def _lengths(
 
 def _verification(source: Checkpoint, request: Request) -> Verification:
     return Verification(
-        source.model,
-        source.tokenizer,
-        request.max_sequence_length,
-        request.sequence_length,
-        trained=source.weights == "trained",
+        source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
     )
 
 
@@ -302,11 +298,7 @@ def verify_against(
             f"{manifest.source.name!r}; give that checkpoint"
         )
     verification = Verification(
-        source.model,
-        source.tokenizer,
-        manifest.max_sequence_length,
-        manifest.sequence_length,
-        trained=source.weights == "trained",
+        source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length
     )
     with progress("verify") as report:
         return verify(

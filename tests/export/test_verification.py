@@ -26,7 +26,7 @@ VOCAB = {token: number for number, token in enumerate(tiny.VOCABULARY)}
 
 def _verification(task: str, **changes: int) -> Verification:
     model = initialize(task, tiny.tiny_config(**changes))
-    return Verification(model, SqueezeBertTokenizer(VOCAB), 40, None, trained=False)
+    return Verification(model, SqueezeBertTokenizer(VOCAB), 40, None)
 
 
 class _Session:
