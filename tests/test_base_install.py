@@ -17,7 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("src", "export", "runtime", "benchmarks", "pyproject.toml", "README.md", "LICENSE")
+FOLDERS = ("src", "accuracy", "export", "runtime", "benchmarks")
+SOURCES = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE")
 
 
 def _wheel(folder: Path) -> Path:
