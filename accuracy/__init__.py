@@ -4,7 +4,7 @@ from squeezebert_mobile.errors import require_extra
 
 require_extra("evaluate")  # before the imports that would fail
 
-from squeezebert_mobile.accuracy.answering import Prediction
+from squeezebert_mobile.accuracy.answering import Prediction, gives_numbers
 from squeezebert_mobile.accuracy.comparing import Comparison, Difference, Disagreement, compare
 from squeezebert_mobile.accuracy.data import DataFile, DataSet, Example, read_file
 from squeezebert_mobile.accuracy.evaluation import Evaluation, Model, evaluate
@@ -31,6 +31,7 @@ __all__ = [
     "Scores",
     "compare",
     "evaluate",
+    "gives_numbers",
     "match_labels",
     "print_evaluation",
     "read_data",

@@ -15,14 +15,15 @@ __all__ = ["print_evaluation"]
 def print_evaluation(found: Evaluation, console: Console) -> None:
     """The figures; beside another model's, their differences and the worst disagreements."""
     data = found.data
-    left_out = f" ({data.left_out} lines without a label left out)" if data.left_out else ""
-    console.print(f"{data.task}, {len(data.examples)} examples of {data.format}{left_out}")
+    console.print(f"{data.task}, {len(data.examples)} examples of {data.format}")
+    if data.left_out:
+        console.print(f"lines left out, without a label or cut off: {data.left_out}")
     console.print(_metrics_table(found))
     if found.other:
         names = f"ours: {found.name}, theirs: {found.other_name}"
         console.print(escape(names), highlight=False, soft_wrap=True)
     if cut := found.scores.truncated:
-        console.print(f"{cut} are longer than the model takes", style="yellow")
+        console.print(f"texts longer than the model takes: {cut}", style="yellow")
     if found.comparison:
         _print_comparison(found.comparison, console)
 

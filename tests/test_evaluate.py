@@ -111,6 +111,12 @@ ROOM = squad([{"question": "what sat?", "answers": ["the cat"]}], "the cat sat o
     [
         ("text-classification", {"num_labels": 3}, GLUE_FILES["mnli"][0], ["accuracy_matched"]),
         ("text-classification", {"num_labels": 1}, GLUE_FILES["sts-b"][0], ["pearson", "spearman"]),
+        (
+            "text-classification",
+            {"num_labels": 1},
+            "text,label\ncat,1\ndog,5\n",
+            ["pearson", "spearman"],
+        ),
         ("multiple-choice", {}, CHOICES, ["accuracy"]),
         ("question-answering", {}, ROOM, ["f1", "exact_match"]),
         (
@@ -139,8 +145,8 @@ def test_what_was_left_out_and_cut_is_said(cli: Cli, checkpoint: Path, tmp_path:
     text = f"sentence\tlabel\n{long}\t1\n \t0\n"
     data = write(tmp_path, "dev.tsv", text)
     _, out, _ = cli("evaluate", checkpoint, data)
-    assert "1 examples of sst-2 (1 lines without a label left out)" in out
-    assert "1 are longer than the model takes" in out
+    assert "1 examples of sst-2\nlines left out, without a label or cut off: 1\n" in out
+    assert "texts longer than the model takes: 1\n" in out
 
 
 def test_random_weights_are_said(cli: Cli, tmp_path: Path) -> None:

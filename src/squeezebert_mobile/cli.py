@@ -467,7 +467,8 @@ def evaluate(
     progress = export_progress(Console(stderr=True))
     with progress("load"):
         model = _model(name)
-    columns = accuracy.Columns(text_column, pair_column, label_column)
+    numbers = accuracy.gives_numbers(model.pipeline)
+    columns = accuracy.Columns(text_column, pair_column, label_column, numbers)
     task = model.pipeline.manifest.task
     labelled = accuracy.read_data(file, task, format=data_format, columns=columns)
     with progress("load"):

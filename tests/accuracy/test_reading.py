@@ -163,6 +163,8 @@ def test_labels_are_ids_numbers_or_names(tmp_path: Path) -> None:
     numbers = read(tmp_path, "b.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 2.5}\n')
     assert (numbers.values, numbers.classes) == (True, ())
     assert numbers.metrics == ("pearson", "spearman")
+    path = write(tmp_path, "whole.csv", "text,label\na,1\nb,5\n")
+    assert read_data(read_file(path), CLASSIFY, columns=Columns(numbers=True)).values
     names = read(tmp_path, "c.csv", "text,label\na,nan\nb,2.5\n")
     assert (names.values, names.classes) == (False, ("2.5", "nan"))
 
