@@ -52,7 +52,7 @@ format: $(READY)  ## format, and mend what can be mended by rule
 # mypy cannot run the editable install's import hook, so it reads the package through links.
 typecheck: $(READY)  ## mypy, strict
 	@rm -rf .typing && mkdir -p $(LINKS) && cd $(LINKS) && \
-	  ln -s ../../src/squeezebert_mobile/* ../../export ../../runtime ../../benchmarks .
+	  ln -s ../../src/squeezebert_mobile/* ../../accuracy ../../export ../../runtime ../../benchmarks .
 	$(BIN)/mypy
 
 bench-peers: $(READY)  ## measure ours beside what a user gets without us (about 40 minutes; build/peers)

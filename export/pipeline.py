@@ -1,22 +1,17 @@
 """From a checkpoint to a verified artifact: load, rewrite, export, quantize, verify, write."""
 
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import (
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILES,
     PRECISIONS,
-    SCHEMA_VERSION,
     Manifest,
     Parity,
-    Source,
-    TensorSpec,
     file_facts,
     staged,
     write_json,
@@ -24,8 +19,7 @@ from squeezebert_mobile.artifact import (
 from squeezebert_mobile.errors import ExportError, ParityError, choose, require_extra
 from squeezebert_mobile.export.calibration import calibrate
 from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, shipped_texts
-from squeezebert_mobile.export.config import SqueezeBertConfig
-from squeezebert_mobile.export.facts import model_facts, parts_of
+from squeezebert_mobile.export.drafting import draft_manifest
 from squeezebert_mobile.export.formats import WRITERS, Request, activations
 from squeezebert_mobile.export.gelu import gelu_by_tanh
 from squeezebert_mobile.export.keeping import QUANTIZED, Keeping
@@ -44,16 +38,10 @@ from squeezebert_mobile.export.verification import (
 from squeezebert_mobile.export.written import Written
 from squeezebert_mobile.runtime import Pipeline
 from squeezebert_mobile.runtime.session import open_session
-from squeezebert_mobile.tasks import INPUT_NAMES, get_task
+from squeezebert_mobile.tasks import get_task
 
 __all__ = ["export_checkpoint", "verify_against"]
 
-#: What made the file, and what it was verified with.
-_TOOLS = {
-    "onnx": ("torch", "onnx", "onnxruntime", "onnxsim"),
-    "torchscript": ("torch",),
-    "executorch": ("torch", "executorch", "torchao"),
-}
 #: Shorter than this no pair of texts fits between its special tokens.
 SHORTEST_LENGTH = 8
 
@@ -118,7 +106,7 @@ def export_checkpoint(
         else:
             written = _write(rewritten, request, partial, progress)
             del rewritten  # memory may be short
-            draft = _manifest(source, request, written)
+            draft = draft_manifest(source, request, written)
             parity = _verified(source, request, draft, partial, texts, progress)
         manifest = draft.model_copy(
             update={
@@ -235,7 +223,7 @@ def _kept_to(
                 "sensitivity": keeping.sensitivity,
             }
         )
-        draft = _manifest(source, request, replace(written, quantization=recipe))
+        draft = draft_manifest(source, request, replace(written, quantization=recipe))
         try:
             return draft, _verified(source, request, draft, folder, texts, progress)
         except ParityError as error:
@@ -308,58 +296,3 @@ def verify_against(
             texts or shipped_texts(),
             progress=report,
         )
-
-
-# The manifest -------------------------------------------------------------------------------
-
-
-def _manifest(source: Checkpoint, request: Request, written: Written) -> Manifest:
-    """Everything but what verification and the finished files say."""
-    config = source.model.config
-    task = get_task(source.model.task)
-    has_labels = task.name in {"text-classification", "token-classification"}
-    return Manifest(
-        schema_version=SCHEMA_VERSION,
-        task=task.name,
-        labels=tuple(config.id2label.values()) if has_labels else None,
-        problem_type=config.problem_type if task.name == "text-classification" else None,  # type: ignore[arg-type]
-        model=model_facts(source.model),
-        parts=parts_of(source.model, written.stored),
-        weights=source.weights,
-        format=request.format,  # type: ignore[arg-type]
-        precision=request.precision,  # type: ignore[arg-type]
-        inputs=tuple(
-            TensorSpec(name=name, dtype="int64", axes=_axes(task.input_axes, config, request))
-            for name in INPUT_NAMES
-        ),
-        outputs=tuple(
-            TensorSpec(name=name, dtype="float32", axes=_axes(axes, config, request))
-            for name, axes in task.outputs.items()
-        ),
-        max_sequence_length=request.max_sequence_length,
-        source=Source(name=source.name, sha256=source.sha256, license=source.license),
-        quantization=written.quantization,
-        operators=written.operators,
-        delegated=written.delegated,
-        planned_bytes=written.planned_bytes,
-        files={},
-        parity=Parity(outputs={}, top1_agreement=None, answers=0, answers_undecided=0, texts=0),
-        versions={"squeezebert-mobile": __version__}
-        | {tool: importlib.metadata.version(tool) for tool in _TOOLS[request.format]},
-    )
-
-
-def _axes(
-    names: tuple[str, ...], config: SqueezeBertConfig, request: Request
-) -> tuple[str | int, ...]:
-    """The axes with the lengths that are known."""
-    one = 1 if request.format == "executorch" else None
-    known: dict[str, int | None] = {
-        "batch": one,
-        "choices": one,
-        "sequence": request.sequence_length,
-        "hidden": config.hidden_size,
-        "vocab": config.vocab_size,
-        "labels": config.num_labels,
-    }
-    return tuple(known.get(name) or name for name in names)

@@ -39,7 +39,8 @@ EXTRAS = {
     "export": ("torch", "onnx", "onnxscript", "onnxsim", "safetensors", "huggingface_hub"),
     "executorch": ("executorch", "torchao"),
     "bench": ("adbutils", "matplotlib", "jinja2", "psutil"),
-    "finetune": ("accelerate", "sklearn"),
+    "evaluate": ("sklearn", "scipy", "seqeval"),
+    "finetune": ("accelerate",),
     "peers": ("transformers",),
 }
 
