@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squeezebert_mobile.artifact import (
     GOLDEN_FILE,
@@ -36,9 +36,12 @@ from squeezebert_mobile.export.verification import (
     verify,
 )
 from squeezebert_mobile.export.written import Written
-from squeezebert_mobile.runtime import Pipeline
+from squeezebert_mobile.runtime import PIPELINES, Pipeline
 from squeezebert_mobile.runtime.session import open_session
 from squeezebert_mobile.tasks import get_task
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.export.metric_drop import Labelled
 
 __all__ = ["export_checkpoint", "verify_against"]
 
@@ -57,6 +60,8 @@ def export_checkpoint(
     max_sequence_length: int | None = None,
     engine: str | None = None,
     texts: Sequence[str] | None = None,
+    data: str | Path | None = None,
+    max_drop: float | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> Manifest:
@@ -74,6 +79,8 @@ def export_checkpoint(
         engine: For which of torch's engines int8 TorchScript is packed: "qnnpack" (phones; the
             default) or "x86".
         texts: What to verify with; None takes the 200 sentences that ship with the package.
+        data: A file with labelled examples; the manifest then says how right both models are.
+        max_drop: By how much the artifact's metric on `data` may be worse, as a fraction.
         force: Whether to replace an artifact that is there.
         progress: Called with the name of each step.
 
@@ -83,10 +90,13 @@ def export_checkpoint(
     Raises:
         CheckpointError: the checkpoint cannot be used.
         ExportError: what was asked for cannot be done.
-        MissingExtraError: the format needs executorch, and it is not installed.
+        InputError: `data` cannot be read, or is for another model.
+        MissingExtraError: the format needs executorch, or `data` scikit-learn, and it is not there.
         ParityError: the exported model does not answer as the checkpoint does.
     """
     folder, texts = Path(folder), texts or shipped_texts()
+    if max_drop is not None and data is None:
+        raise ExportError(f"--max-drop {max_drop:g} needs labelled examples; add --data FILE")
     _check_choices(task, format, precision, engine)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
@@ -95,6 +105,13 @@ def export_checkpoint(
             source = open_checkpoint(checkpoint, task=task)
             lengths = _lengths(source, sequence_length, max_sequence_length)
             request = Request(format, precision, *lengths, engine or ENGINES[0])
+        labelled = None
+        if data is not None:
+            from squeezebert_mobile.export.metric_drop import Labelled  # needs an extra
+
+            with progress("evaluate") as report:
+                labelled = Labelled.ask(source, Path(data), max_drop, report)
+        trial = _Trial(source, request, partial, texts, labelled, progress)
         with progress("rewrite"):
             rewritten = rewrite(source.model)
             prove_equal(source.model, rewritten)
@@ -102,18 +119,13 @@ def export_checkpoint(
         if precision in QUANTIZED:
             with progress("calibrate"):
                 quantizing = _prepare(source, request, rewritten, texts)
-            draft, parity = _kept_to(quantizing, source, request, partial, texts, progress)
+            draft = _kept_to(quantizing, trial)
         else:
             written = _write(rewritten, request, partial, progress)
             del rewritten  # memory may be short
-            draft = draft_manifest(source, request, written)
-            parity = _verified(source, request, draft, partial, texts, progress)
-        manifest = draft.model_copy(
-            update={
-                "parity": parity,
-                "files": {path.name: file_facts(path) for path in sorted(partial.iterdir())},
-            }
-        )
+            draft = trial.held(draft_manifest(source, request, written))
+        files = {path.name: file_facts(path) for path in sorted(partial.iterdir())}
+        manifest = draft.model_copy(update={"files": files})
         write_json(manifest, partial / MANIFEST_FILE)
     return manifest
 
@@ -201,20 +213,54 @@ def _prepare(
     return _Quantizing(rewritten, keeping, approximated)
 
 
-def _kept_to(
-    quantizing: _Quantizing,
-    source: Checkpoint,
-    request: Request,
-    folder: Path,
-    texts: Sequence[str],
-    progress: Progress,
-) -> tuple[Manifest, Parity]:
+@dataclass(frozen=True)
+class _Trial:
+    """What a written file is held against."""
+
+    source: Checkpoint
+    request: Request
+    folder: Path
+    texts: Sequence[str]
+    labelled: "Labelled | None"
+    progress: Progress
+
+    def held(self, manifest: Manifest) -> Manifest:
+        """Compare the file with the checkpoint, and write its golden answers.
+
+        Returns:
+            The manifest with what was measured.
+
+        Raises:
+            ParityError: it is over a limit.
+        """
+        verification = _verification(self.source, self.request)
+        precision, texts, labelled = manifest.precision, self.texts, self.labelled
+        # One thread: the spinning threads of the session and of torch would fight for the cores.
+        session = open_session(self.folder, manifest, threads=1)
+        try:
+            with self.progress("verify") as report:
+                parity = verify(verification, session, precision, texts, progress=report)
+                golden = make_golden(verification, session, parity, texts)
+            accuracy = None
+            if labelled is not None:
+                pipeline = PIPELINES[manifest.task](
+                    manifest=manifest, session=session, tokenizer=self.source.tokenizer
+                )
+                with self.progress("evaluate") as report:
+                    accuracy = labelled.measure(pipeline, precision, report)
+        finally:
+            session.close()
+        write_json(golden, self.folder / GOLDEN_FILE)
+        return manifest.model_copy(update={"parity": parity, "accuracy": accuracy})
+
+
+def _kept_to(quantizing: _Quantizing, trial: _Trial) -> Manifest:
     """Write the file until it is within the limits, with more and more in higher precision."""
-    keeping = quantizing.keeping
+    keeping, source, folder = quantizing.keeping, trial.source, trial.folder
     while True:
         keeping.set_weights()
-        request = replace(request, apart=keeping.apart)
-        written = _write(quantizing.model, request, folder, progress)
+        request = replace(trial.request, apart=keeping.apart)
+        written = _write(quantizing.model, request, folder, trial.progress)
         assert written.quantization is not None
         recipe = written.quantization.model_copy(
             update={
@@ -225,36 +271,14 @@ def _kept_to(
         )
         draft = draft_manifest(source, request, replace(written, quantization=recipe))
         try:
-            return draft, _verified(source, request, draft, folder, texts, progress)
+            return trial.held(draft)
         except ParityError as error:
-            with progress("keep more"):
+            with trial.progress("keep more"):
                 keeping.keep_more(error)
 
 
 def _write(model: Traceable, request: Request, folder: Path, progress: Progress) -> Written:
     return WRITERS[request.format](model, folder / MODEL_FILES[request.format], request, progress)
-
-
-def _verified(
-    source: Checkpoint,
-    request: Request,
-    manifest: Manifest,
-    folder: Path,
-    texts: Sequence[str],
-    progress: Progress,
-) -> Parity:
-    """Hold the file in `folder` against the checkpoint, and write its golden answers."""
-    verification = _verification(source, request)
-    # One thread: the spinning threads of the session and of torch would fight for the cores.
-    session = open_session(folder, manifest, threads=1)
-    try:
-        with progress("verify") as report:
-            parity = verify(verification, session, request.precision, texts, progress=report)
-            golden = make_golden(verification, session, parity, texts)
-    finally:
-        session.close()
-    write_json(golden, folder / GOLDEN_FILE)
-    return parity
 
 
 def verify_against(

@@ -33,6 +33,7 @@ __all__ = [
     "MODEL_FILES",
     "PRECISIONS",
     "SCHEMA_VERSION",
+    "Accuracy",
     "FileFacts",
     "Golden",
     "GoldenOutput",
@@ -129,6 +130,16 @@ class Quantization(_Record):
     sensitivity: dict[str, float] = {}
 
 
+class Accuracy(_Record):
+    """A metric on labelled data: the checkpoint's and this artifact's."""
+
+    data: str  # the file's name
+    examples: Annotated[int, Field(ge=1)]
+    metric: str
+    checkpoint: float
+    artifact: float
+
+
 class FileFacts(_Record):
     """A file of the artifact."""
 
@@ -179,6 +190,7 @@ class Manifest(_Record):
     planned_bytes: Count | None = None  # memory reserved for the longest input (ExecuTorch)
     files: dict[str, FileFacts]
     parity: Parity
+    accuracy: Accuracy | None = None  # on data that the export was given
     versions: dict[str, str]
 
     @property

@@ -182,6 +182,16 @@ def export(
     texts: Annotated[
         Path | None, typer.Option(help="Texts to verify with, one a line; default: 200 of ours.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Labelled examples, as evaluate takes them, to measure with."),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="How much worse the metric on --data may be, as a fraction: 0.01."
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an artifact that is there.")
     ] = False,
@@ -206,6 +216,8 @@ def export(
         max_sequence_length=max_sequence_length,
         engine=engine.value if engine else None,
         texts=_lines(texts) if texts else None,
+        data=data,
+        max_drop=max_drop,
         force=force,
         progress=export_progress(Console(stderr=True)),
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from squeezebert_mobile.artifact import Manifest, ModelFacts, Parity
+from squeezebert_mobile.artifact import Accuracy, Manifest, ModelFacts, Parity
 from squeezebert_mobile.runtime.golden import GoldenCheck
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ def _print_sizes(manifest: Manifest, console: Console) -> None:
     console.print(_architecture(manifest.model))
     console.print(_size_table(manifest), _parity_table(manifest.parity))
     console.print(_agreement(manifest.parity))
+    if manifest.accuracy:
+        console.print(_accuracy(manifest.accuracy), highlight=False)
     if manifest.quantization:
         for part, why in manifest.quantization.kept.items():
             console.print(f"kept {part}: {why}", style="dim", highlight=False)
@@ -167,6 +169,13 @@ def _print_sizes(manifest: Manifest, console: Console) -> None:
             console.print(f"most sensitive: {found}", style="dim", highlight=False)
     if manifest.weights == "random":
         console.print("random weights: latency is real, answers are not", style="yellow")
+
+
+def _accuracy(found: Accuracy) -> str:
+    return (
+        f"{found.metric} on {found.data} ({found.examples:,} examples): {found.artifact:.4f}, the "
+        f"checkpoint's {found.checkpoint:.4f}"
+    )
 
 
 def _most_sensitive(sensitivity: Mapping[str, float]) -> str:
