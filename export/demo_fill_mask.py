@@ -27,7 +27,7 @@ __all__ = ["as_lines", "make_demo_fill_mask", "measure_masks"]
 
 HELD_OUT_PER_INTENT = 100
 TRAINING_PER_INTENT = 4000
-TRAINING = Training(epochs=2, batch_size=32, learning_rate=1e-3, seed=SEED)
+TRAINING = Training(epochs=4, batch_size=32, learning_rate=2e-3, seed=SEED)
 _MEASURED_TOGETHER = 32
 
 

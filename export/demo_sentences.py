@@ -159,7 +159,7 @@ def tagged_sentences(
         split: One of SPLITS.
         per_intent: How many of each intent.
         seed: The same seed gives the same sentences.
-        noisy: Whether slots that may hold anything do so now and then.
+        noisy: Whether slots that may hold anything do so now and then, and words are lost.
     """
     grammar = read_grammar(split)
 
@@ -173,24 +173,45 @@ def tagged_sentences(
 
         return _said(template, grammar, rng, fill, is_command)
 
-    return [_tagged(text) for text in _different(split, per_intent, seed, make)]
+    slips = random.Random(f"slips of {split} {seed}")
+    return [_tagged(text, slips, noisy) for text in _different(split, per_intent, seed, make)]
 
 
-def _tagged(text: str) -> TaggedSentence:
+def _tagged(text: str, rng: random.Random, noisy: bool) -> TaggedSentence:
     """The words of a text with marks; of slots within slots the outermost counts."""
-    words, tags, inside = list[str](), list[str](), list[str]()
-    begins = False
+    found = list[tuple[str, str, int]]()  # word, slot, which one
+    inside, number = list[str](), 0
     for token in _TOKEN.findall(text):
         if token.startswith(_BEGIN):
-            begins = begins or not inside
+            number += not inside
             inside.append(token[1:-1])
         elif token == _END:
             inside.pop()
         else:
-            words.append(token)
-            tags.append(f"{'B' if begins else 'I'}-{inside[0]}" if inside else "O")
-            begins = False
-    return TaggedSentence(tuple(words), tuple(tags))
+            found.append((token, inside[0] if inside else "", number))
+    if noisy:
+        found = _with_slips_beside_tags(found, rng)
+    tags = [
+        (f"{'I' if before == (slot, place) else 'B'}-{slot}" if slot else "O")
+        for before, (_, slot, place) in zip(
+            [None, *((slot, place) for _, slot, place in found)], found, strict=False
+        )
+    ]
+    return TaggedSentence(tuple(word for word, *_ in found), tuple(tags))
+
+
+def _with_slips_beside_tags(
+    found: list[tuple[str, str, int]], rng: random.Random
+) -> list[tuple[str, str, int]]:
+    """The words with a few left out or made up; an unknown word may then be of a slot or none."""
+    words = []
+    for word, slot, place in found:
+        kind = rng.random()
+        if kind < _SLIPS:
+            words += [(_anew(_made_up_word, rng), slot, place)] if kind < _SLIPS * 0.7 else []
+        else:
+            words.append((word, slot, place))
+    return words or found
 
 
 def _different(

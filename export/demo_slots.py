@@ -28,7 +28,7 @@ from squeezebert_mobile.runtime import Pipeline
 __all__ = ["as_conll", "make_demo_slots", "measure_slots"]
 
 HELD_OUT_PER_INTENT = 100
-TRAINING_PER_INTENT = 4000
+TRAINING_PER_INTENT = 6000
 TRAINING = Training(epochs=2, batch_size=32, learning_rate=1e-3, seed=SEED)
 _MEASURED_TOGETHER = 32
 

@@ -6,6 +6,7 @@ training that is gone on with from a saved state ends with the same weights.
 """
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -101,10 +102,10 @@ State = dict[str, Any]
 
 def open_accelerator() -> Accelerator:
     """What runs the loop here: with mixed precision on a GPU, in all processes there are."""
-    precision = "no"
-    if torch.cuda.is_available():
-        precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return Accelerator(mixed_precision=precision)
+    if not torch.cuda.is_available():
+        # accelerate sees what torchrun started on the CPU only where it is told that it is there.
+        return Accelerator(cpu="LOCAL_RANK" in os.environ)
+    return Accelerator(mixed_precision="bf16" if torch.cuda.is_bf16_supported() else "fp16")
 
 
 def finetune(

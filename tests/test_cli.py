@@ -34,7 +34,9 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert best < 0.5
 
 
-@pytest.mark.parametrize("command", ["export", "run", "inspect", "verify", "bench", "push"])
+@pytest.mark.parametrize(
+    "command", ["export", "finetune", "run", "inspect", "verify", "bench", "push"]
+)
 def test_help_of_every_command_fits_80_columns(cli: Cli, command: str) -> None:
     code, out, err = cli(command, "--help")
     assert (code, err) == (0, "")

@@ -299,15 +299,18 @@ def test_a_damaged_state_is_refused(headless: Path, table: Path, tmp_path: Path)
 
 
 COMMAND = (sys.executable, "-m", "squeezebert_mobile", "finetune")
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 OPTIONS = ("--task", "text-classification", "--batch-size", "2", "--learning-rate", "0.01")
 
 
 def test_one_that_was_killed_ends_with_the_same_weights(
     headless: Path, table: Path, tmp_path: Path, cli: Cli
 ) -> None:
-    options = (headless, table, "-o", tmp_path / "out", *OPTIONS, "--epochs", "400")
+    options = (headless, table, "-o", tmp_path / "out", *OPTIONS, "--epochs", "100")
     state = tmp_path / "out.training" / "state.pt"
-    with subprocess.Popen([*COMMAND, *map(str, options)], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [*COMMAND, *map(str, options)], env=ONE_THREAD, stderr=subprocess.DEVNULL
+    ) as process:
         while not state.exists() and process.poll() is None:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
@@ -316,7 +319,7 @@ def test_one_that_was_killed_ends_with_the_same_weights(
     assert code == 0, err
     assert err.count("\n") == 1 and err.startswith("note: ")  # no progress where it is piped
     assert "written to" in out
-    tune(headless, table, tmp_path / "whole", epochs=400)
+    tune(headless, table, tmp_path / "whole", epochs=100)
     assert same(tmp_path / "out", tmp_path / "whole")
 
 
@@ -326,23 +329,23 @@ def test_one_that_was_killed_ends_with_the_same_weights(
 def test_two_processes_do_what_one_does(table: Path, tmp_path: Path) -> None:
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     tiny.write_checkpoint(tmp_path / "start", **still)
-    launch = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    launch += ["--master-port=0", "-m", "squeezebert_mobile", "finetune"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+    launch += ["--nproc-per-node=2", "-m", "squeezebert_mobile", "finetune"]
     options = [str(tmp_path / "start"), str(table), "-o", str(tmp_path / "two"), *OPTIONS]
     options += ["--epochs", "3", "--dev", str(table), "--json"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
-        [sys.executable, *launch, *options], env=environment, capture_output=True, text=True
+        [sys.executable, *launch, *options], env=ONE_THREAD, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     expected = tune(tmp_path / "start", table, tmp_path / "one", batch_size=4, epochs=3, dev=table)
     assert found["processes"] == 2 and expected["processes"] == 1
     for ours, theirs in zip(found["epochs"], expected["epochs"], strict=True):
-        assert ours == pytest.approx(theirs, abs=1e-4)
+        assert ours == pytest.approx(theirs, abs=1e-5)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name, weight in one.items():
-        torch.testing.assert_close(two[name], weight, rtol=0, atol=1e-4, msg=name)
+        # AdamW makes a whole step of the smallest gradient, so that rounding shows.
+        torch.testing.assert_close(two[name], weight, rtol=0, atol=1e-3, msg=name)
 
 
 # Refused ------------------------------------------------------------------------------------
