@@ -23,7 +23,7 @@ from squeezebert_mobile.runtime import (
     TokenClassificationResult,
 )
 
-__all__ = ["Ask", "Prediction", "how_to_ask"]
+__all__ = ["Ask", "Prediction", "gives_numbers", "how_to_ask"]
 
 _LONGEST_ANSWER = 30  # tokens: what SQuAD is measured with
 _OUTSIDE = "O"
@@ -78,20 +78,21 @@ def how_to_ask(pipeline: Pipeline[Any], data: DataSet, batch_size: int) -> Ask:
 
 
 def _classifying(pipeline: Pipeline[Any], data: DataSet) -> _Way:
-    manifest = pipeline.manifest
-    if manifest.problem_type == "multi_label_classification":
+    manifest, numbers = pipeline.manifest, gives_numbers(pipeline)
+    outputs = len(manifest.labels or ())
+    if manifest.problem_type == "multi_label_classification" or (numbers and outputs > 1):
+        what = "numbers" if numbers else "labels"
         raise InputError(
-            "the model gives several labels at once, and the data has one for each text; "
-            "measure a model of one label"
+            f"the model gives several {what} at once, and the data has one for each text; "
+            "measure a model of one"
         )
-    gives_values = manifest.problem_type == "regression" or len(manifest.labels or ()) == 1
-    if data.values != gives_values:
+    if data.values != numbers:
         has, gives = ("numbers", "labels") if data.values else ("labels", "numbers")
         raise InputError(
             f"the data has {has} to be met, and the model gives {gives}; give data with {gives}, "
             f"or a model of {has}"
         )
-    if gives_values:
+    if numbers:
         return _Way(_text_or_pair, _judge_value, {"function_to_apply": "none"})
     places = match_labels(manifest.labels or (), data)
 
@@ -102,6 +103,12 @@ def _classifying(pipeline: Pipeline[Any], data: DataSet) -> _Way:
         return _chosen(answer, found.score, gold, place, truncated=found.truncated)
 
     return _Way(_text_or_pair, judge)
+
+
+def gives_numbers(pipeline: Pipeline[Any]) -> bool:
+    """Whether a text-classification model gives a number, and no label."""
+    manifest = pipeline.manifest
+    return manifest.problem_type == "regression" or len(manifest.labels or ()) == 1
 
 
 def _text_or_pair(example: Example) -> str | tuple[str, ...]:

@@ -45,9 +45,9 @@ def read_conll(file: DataFile) -> DataSet:
         columns = columns or len(cells)
         if len(cells) < 2 or len(cells) != columns:
             raise file.wrong(
-                f"has {_counted(len(cells))} at line {number} ({shortened(' '.join(cells))}), and "
-                f"{_counted(max(columns, 2))} before it or at least; a line is a word, its label "
-                "last, and a blank line ends a sentence"
+                f"has {shortened(' '.join(cells))} at line {number}, where {max(columns, 2)} "
+                "columns should be; a line is a word, its label last, and a blank line ends a "
+                "sentence"
             )
         begun = begun if words else number
         words.append(cells[0])
@@ -71,7 +71,3 @@ def _words(file: DataFile) -> Iterator[tuple[int, list[str] | None]]:
         cells = [cell for cell in _SEPARATOR.split(line) if cell]
         between = not cells or cells[0] == _BETWEEN_DOCUMENTS
         yield number, None if between else cells
-
-
-def _counted(columns: int) -> str:
-    return f"{columns} column{'s' * (columns != 1)}"

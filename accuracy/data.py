@@ -95,13 +95,7 @@ class DataFile:
         Raises:
             InputError: it is broken, and where.
         """
-        try:
-            return json.loads(self.text)
-        except json.JSONDecodeError as error:
-            what = f"is broken JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-            raise self.wrong(f"{what}; mend or copy it again") from None
-        except (ValueError, RecursionError) as error:
-            raise self.wrong(f"cannot be read as JSON: {error}") from None
+        return self._parsed(self.text, "mend or copy it again")
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The JSON object of each line, with the line's number.
@@ -109,19 +103,23 @@ class DataFile:
         Raises:
             InputError: a line holds none.
         """
+        remedy = "JSONL has one object a line"
         for number, line in self.rows():
-            try:
-                found = json.loads(line)
-            except json.JSONDecodeError as error:
-                what = f"is broken JSON at line {number}, column {error.colno}: {error.msg}"
-                raise self.wrong(f"{what}; JSONL has one object a line") from None
-            except (ValueError, RecursionError) as error:
-                raise self.wrong(f"cannot be read as JSON at line {number}: {error}") from None
+            found = self._parsed(line, remedy, before=number - 1)
             if not isinstance(found, dict):
-                raise self.wrong(
-                    f"holds a {type(found).__name__} at line {number}; JSONL has one object a line"
-                )
+                raise self.wrong(f"holds a {type(found).__name__} at line {number}; {remedy}")
             yield number, found
+
+    def _parsed(self, text: str, remedy: str, *, before: int = 0) -> Any:
+        """`text` as JSON, which stands after so many lines of the file."""
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            where = f"line {before + error.lineno}, column {error.colno}"
+            raise self.wrong(f"is broken JSON at {where}: {error.msg}; {remedy}") from None
+        except (ValueError, RecursionError) as error:
+            where = f"line {before + 1}"
+            raise self.wrong(f"cannot be read as JSON at {where}: {error}; {remedy}") from None
 
 
 def read_file(path: Path) -> DataFile:

@@ -13,16 +13,16 @@ __all__ = ["GLUE", "Glue", "looks_like", "read_glue"]
 _LOOKED_AT = 100  # lines whose labels tell one task from another with the same header
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Glue:
     """One task: the columns of its files, and its labels in the order of their ids."""
 
     header: tuple[str, ...]  # its last ones may vary (MNLI); empty: the file has none
-    text: str
-    pair: str | None
-    label: str
+    text: str = "sentence"
+    pair: str | None = None
+    label: str = "label"
     classes: tuple[str, ...]  # empty: the label is a number
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...] = ("accuracy",)
     numbered: bool = False  # the file holds ids and not names
     unlabelled: str | None = None  # what stands where people did not agree
     split_by: str | None = None  # MNLI: the column that tells matched from mismatched
@@ -34,44 +34,60 @@ _COLA = ("source", "label", "mark", "sentence")
 
 GLUE = {
     "cola": Glue(
-        (), "sentence", None, "label", ("unacceptable", "acceptable"), ("matthews",), True
+        header=(), classes=("unacceptable", "acceptable"), metrics=("matthews",), numbered=True
     ),
-    "sst-2": Glue(
-        ("sentence", "label"),
-        *("sentence", None, "label", ("negative", "positive"), ("accuracy",), True),
-    ),
+    "sst-2": Glue(header=("sentence", "label"), classes=("negative", "positive"), numbered=True),
     "mrpc": Glue(
-        ("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"),
-        *("#1 String", "#2 String", "Quality", ("not_equivalent", "equivalent")),
-        *(("accuracy", "f1"), True),
+        header=("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"),
+        text="#1 String",
+        pair="#2 String",
+        label="Quality",
+        classes=("not_equivalent", "equivalent"),
+        metrics=("accuracy", "f1"),
+        numbered=True,
     ),
     "qqp": Glue(
-        ("id", "qid1", "qid2", "question1", "question2", "is_duplicate"),
-        *("question1", "question2", "is_duplicate", ("not_duplicate", "duplicate")),
-        *(("accuracy", "f1"), True),
+        header=("id", "qid1", "qid2", "question1", "question2", "is_duplicate"),
+        text="question1",
+        pair="question2",
+        label="is_duplicate",
+        classes=("not_duplicate", "duplicate"),
+        metrics=("accuracy", "f1"),
+        numbered=True,
     ),
     "sts-b": Glue(
-        ("index", "genre", "filename", "year", "old_index", "source1", "source2")
+        header=("index", "genre", "filename", "year", "old_index", "source1", "source2")
         + ("sentence1", "sentence2", "score"),
-        *("sentence1", "sentence2", "score", (), ("pearson", "spearman")),
+        text="sentence1",
+        pair="sentence2",
+        label="score",
+        classes=(),
+        metrics=("pearson", "spearman"),
     ),
     "mnli": Glue(
-        ("index", "promptID", "pairID", "genre", "sentence1_binary_parse")
+        header=("index", "promptID", "pairID", "genre", "sentence1_binary_parse")
         + ("sentence2_binary_parse", "sentence1_parse", "sentence2_parse")
         + ("sentence1", "sentence2", "label1"),
-        *("sentence1", "sentence2", "gold_label"),
-        *(("entailment", "neutral", "contradiction"), ("accuracy",)),
+        text="sentence1",
+        pair="sentence2",
+        label="gold_label",
+        classes=("entailment", "neutral", "contradiction"),
         unlabelled="-",
         split_by="genre",
     ),
     "qnli": Glue(
-        ("index", "question", "sentence", "label"),
-        *("question", "sentence", "label", _ENTAILED, ("accuracy",)),
+        header=("index", "question", "sentence", "label"),
+        text="question",
+        pair="sentence",
+        classes=_ENTAILED,
     ),
-    "rte": Glue((*_PAIR, "label"), "sentence1", "sentence2", "label", _ENTAILED, ("accuracy",)),
+    "rte": Glue(header=(*_PAIR, "label"), text="sentence1", pair="sentence2", classes=_ENTAILED),
     "wnli": Glue(
-        (*_PAIR, "label"),
-        *("sentence1", "sentence2", "label", _ENTAILED[::-1], ("accuracy",), True),
+        header=(*_PAIR, "label"),
+        text="sentence1",
+        pair="sentence2",
+        classes=_ENTAILED[::-1],
+        numbered=True,
     ),
 }
 

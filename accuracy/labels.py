@@ -21,9 +21,11 @@ def match_labels(labels: Sequence[str], data: DataSet) -> dict[str, int]:
     Raises:
         InputError: a class has no label.
     """
-    by_name = {_folded(label): label for label in labels}
-    if all(_folded(name) in by_name for name in data.classes):
-        return {by_name[_folded(name)]: place for place, name in enumerate(data.classes)}
+    for as_read in (str, _folded):
+        by_name = {as_read(label): label for label in labels}
+        names = [as_read(name) for name in data.classes]
+        if len(set(names)) == len(names) and by_name.keys() >= set(names):
+            return {by_name[name]: place for place, name in enumerate(names)}
     nameless = all(map(_NAMELESS.fullmatch, labels))
     if data.ids and (nameless or not data.named) and max(data.ids) < len(labels):
         return {labels[number]: place for place, number in enumerate(data.ids)}

@@ -24,6 +24,7 @@ class Columns:
     text: str | None = None
     pair: str | None = None
     label: str | None = None
+    numbers: bool = False  # whether whole labels are numbers to come close to, and not ids
 
     @property
     def are_named(self) -> bool:
@@ -111,14 +112,14 @@ def read_table(shape: str, file: DataFile, columns: Columns) -> DataSet:
         examples.append(Example(f"line {number}", tuple(texts), label))
     if not examples:
         raise file.wrong("has a header and no rows; give a file with labelled examples")
-    return _labelled(shape, examples)
+    return _labelled(shape, examples, numbers=columns.numbers)
 
 
-def _labelled(shape: str, examples: list[Example]) -> DataSet:
+def _labelled(shape: str, examples: list[Example], *, numbers: bool) -> DataSet:
     """The data set, with what its labels tell: names, ids of outputs, or numbers."""
     labels = {str(example.gold) for example in examples}
     make = partial(DataSet, shape, "text-classification", tuple(examples))
-    if all(map(_ID.fullmatch, labels)):
+    if not numbers and all(map(_ID.fullmatch, labels)):
         ids = tuple(sorted(map(int, labels)))
         return make(_LABELLED, classes=tuple(map(str, ids)), ids=ids, named=False)
     if all(map(_is_number, labels)):

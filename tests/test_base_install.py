@@ -111,6 +111,7 @@ def test_it_looks_at_the_demo(
         ("export", "demo", "-o", "out"),
         ("inspect", "demo"),
         ("verify", "ASSISTANT", "--against", "demo"),
+        ("evaluate", "ASSISTANT", "dev.csv"),
         ("bench", "ASSISTANT"),
     ],
 )
@@ -118,6 +119,7 @@ def test_what_it_lacks_is_named(
     base: Path, assistant: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     done = _run(base, tmp_path, *(str(assistant) if w == "ASSISTANT" else w for w in words))
-    expected = "error: torch is not installed; run: pip install 'squeezebert-mobile[export]'\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+    missing = ("sklearn", "evaluate") if words[0] == "evaluate" else ("torch", "export")
+    expected = "error: {} is not installed; run: pip install 'squeezebert-mobile[{}]'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected.format(*missing))
     assert list(tmp_path.iterdir()) == []

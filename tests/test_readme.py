@@ -52,5 +52,5 @@ def test_every_link_leads_somewhere() -> None:
 
 def test_the_map_names_files_that_exist() -> None:
     text = (ROOT / "docs" / "develop.md").read_text(encoding="utf-8")
-    for path in re.findall(r"`((?:src|export|runtime|benchmarks)/[\w/]+\.py)`", text):
+    for path in re.findall(r"`((?:src|accuracy|export|runtime|benchmarks)/[\w/]+\.py)`", text):
         assert (ROOT / path).is_file(), path

@@ -20,11 +20,13 @@ from squeezebert_mobile.errors import (
     ArtifactError,
     InputError,
     SqueezeBertMobileError,
+    require,
     require_extra,
 )
 from squeezebert_mobile.tasks import TASKS
 
 if TYPE_CHECKING:
+    from squeezebert_mobile.accuracy import Model
     from squeezebert_mobile.artifact import Manifest
     from squeezebert_mobile.benchmarks import Contender, Results
 
@@ -497,6 +499,102 @@ def verify(
             f"{wrong[0].max_abs_diff:.3g} (at most {wrong[0].tolerance:.3g}); upgrade the runtime, "
             "or export the checkpoint again"
         )
+
+
+# Evaluate -----------------------------------------------------------------------------------
+
+
+@app.command()
+def evaluate(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTIFACT|CHECKPOINT",
+            help="An exported folder, or what export takes: a folder, a Hub id, demo, preset:NAME.",
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A file with labelled examples: of GLUE, SQuAD or CoNLL as published; a table "
+            "(CSV, TSV, JSONL) with text, text_pair and label; JSONL with text, choices and label; "
+            "for fill-mask a text a line."
+        ),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARTIFACT|CHECKPOINT", help="Compare with this one, on the same data."
+        ),
+    ] = None,
+    data_format: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: what the file looks like.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of a table; default: text.")] = None,
+    pair_column: Annotated[
+        str | None, typer.Option(help="Of a table; default: text_pair, if it has that.")
+    ] = None,
+    label_column: Annotated[str | None, typer.Option(help="Of a table; default: label.")] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Texts of one model call; 1 is as a phone asks.")
+    ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads that ask; the figures are the same. Default: all cores."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure how often an artifact or a checkpoint is right, on labelled data.
+
+    With --against also how much better or worse it is than another one, within which interval, and
+    where the two disagree most.
+    """
+    from squeezebert_mobile import accuracy
+    from squeezebert_mobile.terminal import export_progress
+
+    file = accuracy.read_file(data)
+    progress = export_progress(Console(stderr=True))
+    with progress("load"):
+        model = _model(name)
+    numbers = accuracy.gives_numbers(model.pipeline)
+    columns = accuracy.Columns(text_column, pair_column, label_column, numbers)
+    task = model.pipeline.manifest.task
+    labelled = accuracy.read_data(file, task, format=data_format, columns=columns)
+    with progress("load"):
+        other = _model(against, task) if against else None
+    found = accuracy.evaluate(
+        model,
+        labelled,
+        against=other,
+        batch_size=batch_size,
+        workers=workers or os.cpu_count() or 1,
+        progress=progress,
+    )
+    if as_json:
+        print(json.dumps({"data": str(data), **found.to_dict()}, indent=1))
+    else:
+        accuracy.print_evaluation(found, Console())
+
+
+def _model(name: str, task: str | None = None) -> "Model":
+    """An artifact, or a checkpoint that is run as it stands; both with one thread a call."""
+    from squeezebert_mobile.accuracy import Model
+    from squeezebert_mobile.artifact import MANIFEST_FILE
+
+    if (Path(name) / MANIFEST_FILE).is_file():
+        from squeezebert_mobile.runtime import load_artifact
+
+        pipeline = load_artifact(name, threads=1)
+    else:
+        require("torch", "export").set_num_threads(1)
+        from squeezebert_mobile.export import reference_pipeline
+        from squeezebert_mobile.export.checkpoint import open_checkpoint
+
+        pipeline = reference_pipeline(open_checkpoint(name, task=task))
+    if pipeline.manifest.weights == "random":
+        print(f"note: the weights of {name} are random; its figures mean nothing", file=sys.stderr)
+    return Model(name, pipeline)
 
 
 # Bench --------------------------------------------------------------------------------------

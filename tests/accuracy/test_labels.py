@@ -19,6 +19,7 @@ SST = data("negative", "positive", ids=(0, 1), named=False)  # the file has 0 an
     ("labels", "classes", "expected"),
     [
         (("b", "a"), data("a", "b"), {"a": 0, "b": 1}),
+        (("A", "a"), data("a", "A"), {"a": 0, "A": 1}),
         (
             ("NEUTRAL", "Entailment", "contradiction"),
             MNLI,
@@ -49,6 +50,7 @@ def test_matched(labels: tuple[str, ...], classes: DataSet, expected: dict[str, 
         (("x", "y", "z"), MNLI),  # named on both sides
         (NAMELESS, data("bad", "good")),
         (("bad", "good"), data("0", "2", ids=(0, 2), named=False)),
+        (("low", "high"), data("Low", "low")),  # one label, or two?
     ],
 )
 def test_not_matched(labels: tuple[str, ...], classes: DataSet) -> None:

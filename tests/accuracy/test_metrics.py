@@ -23,6 +23,16 @@ def test_classes() -> None:
     assert TEXT["matthews"].of(evidence) == theirs.matthews_corrcoef(golds, answers)
 
 
+@pytest.mark.parametrize("name", TEXT)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_quick_form_gives_the_same(name: str, classes: int) -> None:
+    draw = np.random.default_rng(classes)
+    for _ in range(5):
+        evidence = draw.integers(-(classes > 2), classes, (30, 2)).astype(float)
+        quickly = TEXT[name].quickly
+        assert quickly and quickly(evidence) == pytest.approx(TEXT[name].of(evidence))
+
+
 def test_classes_by_hand() -> None:
     """Two of three found, one of three wrong: precision and recall 2/3; 1 answer of no class."""
     evidence = np.array([[1, 1], [1, 1], [1, -1], [0, 1], [0, 0]], float)
@@ -39,12 +49,15 @@ def test_values() -> None:
 
 @pytest.mark.parametrize("name", [*TEXT])
 @pytest.mark.parametrize(
-    "evidence", [[[1, 1], [1, 1]], [[1, 0], [1, 0]], [[0, 0], [0, 1]], [[1, 2]]]
+    "evidence", [[[0, 0], [0, 0]], [[1, 1], [1, 1]], [[1, 0], [1, 0]], [[0, 0], [0, 1]], [[1, 2]]]
 )
 def test_data_that_say_little_give_a_number_without_a_warning(
     name: str, evidence: list[list[float]]
 ) -> None:
-    assert 0 <= TEXT[name].of(np.array(evidence, float)) <= 1
+    found = TEXT[name].of(np.array(evidence, float))
+    assert 0 <= found <= 1
+    if quickly := TEXT[name].quickly:
+        assert quickly(np.array(evidence, float)) == pytest.approx(found)
 
 
 def test_entities_are_those_of_seqeval() -> None:

@@ -163,6 +163,8 @@ def test_labels_are_ids_numbers_or_names(tmp_path: Path) -> None:
     numbers = read(tmp_path, "b.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 2.5}\n')
     assert (numbers.values, numbers.classes) == (True, ())
     assert numbers.metrics == ("pearson", "spearman")
+    path = write(tmp_path, "whole.csv", "text,label\na,1\nb,5\n")
+    assert read_data(read_file(path), CLASSIFY, columns=Columns(numbers=True)).values
     names = read(tmp_path, "c.csv", "text,label\na,nan\nb,2.5\n")
     assert (names.values, names.classes) == (False, ("2.5", "nan"))
 
@@ -316,7 +318,7 @@ def test_squad_2(tmp_path: Path) -> None:
             '{"data": [',
             "is broken JSON at line 1, column 11: Expecting value; mend or copy it again",
         ),
-        ("[" * 100_000, "cannot be read as JSON: maximum recursion depth exceeded"),
+        ("[" * 100_000, "cannot be read as JSON at line 1: maximum recursion depth exceeded"),
         ('{"rows": []}', "is no SQuAD file: it has no list called 'data'; give train or dev JSON"),
         ('{"data": []}', "holds no question; give train or dev JSON"),
         ('{"data": [1]}', "has an article without a list called 'paragraphs'; give a SQuAD file"),
@@ -379,13 +381,13 @@ def test_conll_of_parts_of_speech_has_no_entities(tmp_path: Path) -> None:
     [
         (
             "cat B-PER\nsat\n",
-            "has 1 column at line 2 ('sat'), and 2 columns before it or at least; a line is a "
-            "word, its label last, and a blank line ends a sentence",
+            "has 'sat' at line 2, where 2 columns should be; a line is a word, its label last, "
+            "and a blank line ends a sentence",
         ),
         (
             "cat B-PER\nsat V O\n",
-            "has 3 columns at line 2 ('sat V O'), and 2 columns before it or at least; a line is "
-            "a word, its label last, and a blank line ends a sentence",
+            "has 'sat V O' at line 2, where 2 columns should be; a line is a word, its label "
+            "last, and a blank line ends a sentence",
         ),
         ("-DOCSTART- -X- O\n", "holds no sentence; write a word and its label a line"),
     ],

@@ -282,8 +282,14 @@ def _same(some: Scores, others: Scores) -> float:
         (
             {"num_labels": 2, "problem_type": "multi_label_classification"},
             "cat,0\n",
-            "the model gives several labels at once, and the data has one for each text; measure "
-            "a model of one label",
+            "the model gives several labels at once, and the data has one for each text; measure a "
+            "model of one",
+        ),
+        (
+            {"num_labels": 2, "problem_type": "regression"},
+            "cat,0.5\n",
+            "the model gives several numbers at once, and the data has one for each text; measure "
+            "a model of one",
         ),
         (
             {"num_labels": 2},
