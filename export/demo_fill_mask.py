@@ -59,11 +59,19 @@ def make_demo_fill_mask(folder: Path) -> dict[str, Any]:
     learned = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED)
     data = as_lines(learned), "sentences.txt"
     train(DEMO, *data, folder, task="fill-mask", training=TRAINING)
+    return _finish(folder, len(learned))
+
+
+def _finish(folder: Path, learned: int) -> dict[str, Any]:
+    """Measure what was trained, and write down what came of it."""
     made = open_checkpoint(folder)
     held_out = sentences("held_out", per_intent=HELD_OUT_PER_INTENT, seed=SEED)
+    # Sentences drawn anew, of words and templates that were read.
+    known = sentences("training", per_intent=HELD_OUT_PER_INTENT, seed=SEED + 1)
     results = {
         "held_out": measure_masks(reference_pipeline(made), held_out),
-        "training": {"from": DEMO, **recipe_of(TRAINING, len(learned))},
+        "known_words": measure_masks(reference_pipeline(made), known),
+        "training": {"from": DEMO, **recipe_of(TRAINING, learned)},
         "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
         "vocabulary": len(made.tokenizer),
         "versions": versions(),
@@ -73,7 +81,7 @@ def make_demo_fill_mask(folder: Path) -> dict[str, Any]:
 
 
 def _readme(results: dict[str, Any]) -> str:
-    held_out = results["held_out"]
+    held_out, known = results["held_out"], results["known_words"]
     return f"""---
 license: {LICENSE}
 language: en
@@ -86,9 +94,10 @@ out ("wake me [MASK] six" wants at). The encoder of demo, fine-tuned on
 {results["training"]["sentences"]:,} generated sentences; the decoder is its table of words. It is
 here to be exported, measured and tried: it knows what people ask an assistant for, no more.
 
-Of {held_out["sentences"]:,} held-out sentences 15 % of the tokens were masked, and it names
-{held_out["accuracy"]:.1%} of them (perplexity {held_out["perplexity"]:.1f}). Training saw none of
-their templates, polite phrases, names, times, places and things. results.json has the figures.
+Of masked tokens (15 % of each text) it names {known["accuracy"]:.1%} in {known["sentences"]:,} newly drawn
+sentences of words and templates that it knows (perplexity {known["perplexity"]:.1f}), and
+{held_out["accuracy"]:.1%} in {held_out["sentences"]:,} held-out ones, of which training saw no
+template, polite phrase, name, time, place or thing (perplexity {held_out["perplexity"]:.1f}).
 
 `make demo-checkpoint` makes this folder again, from the grammars in export/assets/demo_grammar.
 Licence: Apache-2.0.

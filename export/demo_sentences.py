@@ -83,8 +83,6 @@ _SHUFFLED = 0.2  # share of the sentences
 _BLENDED, _COMPOUND = 0.35, 0.35  # shares of the made-up words that look like English
 _OPEN_TAGGED = tuple(slot for slot in TAGGED if slot in _OPEN and slot not in {"day", "task"})
 _MADE_UP_TAGGED = 0.4  # share of these that hold made-up words
-# Shares of the words in slots, and of the others, that are lost or made up; and that are made up.
-_TAGGED_SLIPS, _OTHER_SLIPS = (0.25, 0.2), (0.15, 0.1)
 _BEGIN, _NAMED, _END = "\ue000", "\ue001", "\ue002"  # around a slot: begin, name, named, words, end
 _TOKEN = re.compile(rf"{_BEGIN}\w+{_NAMED}|{_END}|\w+(?:['’.:,-]\w+)*|[^\w\s]")
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
@@ -208,10 +206,9 @@ def _with_slips_beside_tags(
     """The words with a few left out or made up; an unknown word may then be of a slot or none."""
     words = []
     for word, slot, place in found:
-        share, made_up = _TAGGED_SLIPS if slot else _OTHER_SLIPS
         kind = rng.random()
-        if kind < share:
-            words += [(_anew(_made_up_word, rng), slot, place)] if kind < made_up else []
+        if kind < _SLIPS:
+            words += [(_anew(_made_up_word, rng), slot, place)] if kind < _SLIPS * 0.7 else []
         else:
             words.append((word, slot, place))
     return words or found
