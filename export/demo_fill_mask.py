@@ -94,8 +94,9 @@ out ("wake me [MASK] six" wants at). The encoder of demo, fine-tuned on
 {results["training"]["sentences"]:,} generated sentences; the decoder is its table of words. It is
 here to be exported, measured and tried: it knows what people ask an assistant for, no more.
 
-Of masked tokens (15 % of each text) it names {known["accuracy"]:.1%} in {known["sentences"]:,} newly drawn
-sentences of words and templates that it knows (perplexity {known["perplexity"]:.1f}), and
+Of masked tokens (15 % of each text) it names {known["accuracy"]:.1%} in
+{known["sentences"]:,} newly drawn sentences of words and templates that it knows (perplexity
+{known["perplexity"]:.1f}), and
 {held_out["accuracy"]:.1%} in {held_out["sentences"]:,} held-out ones, of which training saw no
 template, polite phrase, name, time, place or thing (perplexity {held_out["perplexity"]:.1f}).
 

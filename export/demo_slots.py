@@ -117,8 +117,8 @@ things out ("wake me at half past six" has a time, half past six). The encoder o
 on {results["training"]["sentences"]:,} generated sentences. It is here to be exported, measured and
 tried, not to run an assistant.
 
-Its F1 (whole slots, by seqeval) is {known["f1"]:.1%} on {known["sentences"]:,} sentences drawn anew of
-words and templates that it knows, and {held_out["f1"]:.1%} on {held_out["sentences"]:,} held-out
+Its F1 (whole slots, by seqeval) is {known["f1"]:.1%} on {known["sentences"]:,} sentences drawn anew
+of words and templates that it knows, and {held_out["f1"]:.1%} on {held_out["sentences"]:,} held-out
 ones, of which training saw no template, polite phrase, name, time, place or thing: half a million
 weights cannot know that Thursday is a day. results.json has the counts.
 
