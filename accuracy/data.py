@@ -23,6 +23,7 @@ class Example:
     place: str  # in its file: "line 3", or the id of a question
     texts: tuple[str, ...]  # text and pair; question and context; words; text and choices
     gold: Gold
+    start: int | None = None  # question-answering: the first answer's in its context, in characters
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def read_squad(file: DataFile) -> DataSet:
     for question, context, asked in _questions(file, whole["data"]):
         second = second or "is_impossible" in asked
         answers = () if asked.get("is_impossible") else _answers(file, question, asked)
-        examples.append(Example(question, (asked["question"], context), answers))
+        start = _start(asked) if answers else None
+        examples.append(Example(question, (asked["question"], context), answers, start))
     if not examples:
         raise file.wrong("holds no question; give train or dev JSON")
     metrics = ["f1", "exact_match"]
@@ -86,6 +87,13 @@ def _answers(file: DataFile, question: str, asked: dict[str, Any]) -> tuple[str,
             '{"text": ..., "answer_start": ...}'
         )
     return tuple(dict.fromkeys(map(str, texts)))
+
+
+def _start(asked: dict[str, Any]) -> int | None:
+    """Where the first answer begins, which only training needs; None: the file does not say."""
+    found = asked["answers"]
+    start = (found[0] if isinstance(found, list) else found).get("answer_start")
+    return start if isinstance(start, int) else None
 
 
 # Scores -------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ def test_it_looks_at_the_demo(
         ("inspect", "demo"),
         ("verify", "ASSISTANT", "--against", "demo"),
         ("evaluate", "ASSISTANT", "dev.csv"),
+        ("finetune", "demo", "dev.csv", "-o", "out", "--task", "fill-mask"),
         ("bench", "ASSISTANT"),
     ],
 )
@@ -119,7 +120,8 @@ def test_what_it_lacks_is_named(
     base: Path, assistant: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     done = _run(base, tmp_path, *(str(assistant) if w == "ASSISTANT" else w for w in words))
-    missing = ("sklearn", "evaluate") if words[0] == "evaluate" else ("torch", "export")
+    others = {"evaluate": ("sklearn", "evaluate"), "finetune": ("torch", "finetune")}
+    missing = others.get(words[0], ("torch", "export"))
     expected = "error: {} is not installed; run: pip install 'squeezebert-mobile[{}]'\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected.format(*missing))
     assert list(tmp_path.iterdir()) == []

@@ -35,7 +35,8 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["export", "run", "inspect", "verify", "evaluate", "bench", "push"]
+    "command",
+    ["export", "finetune", "run", "inspect", "verify", "evaluate", "bench", "push"],
 )
 def test_help_of_every_command_fits_80_columns(cli: Cli, command: str) -> None:
     code, out, err = cli(command, "--help")

@@ -21,6 +21,7 @@ from squeezebert_mobile.errors import (
     InputError,
     SqueezeBertMobileError,
     require,
+    require_extra,
 )
 from squeezebert_mobile.tasks import TASKS
 
@@ -148,8 +149,8 @@ def export(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A folder in Hugging Face layout, a Hub id, demo, preset:squeezebert-base, or "
-            "preset:bert-base (random weights)."
+            help="A folder in Hugging Face layout, a Hub id, demo, demo-slots, demo-fill-mask, "
+            "preset:squeezebert-base, or preset:bert-base (random weights)."
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
@@ -235,6 +236,95 @@ def _lines(path: Path) -> list[str]:
     if found := [line for line in lines if line.strip()]:
         return found
     raise InputError(f"--texts {str(path)!r} holds no text; write one a line")
+
+
+# Fine-tune ----------------------------------------------------------------------------------
+
+
+@app.command()
+def finetune(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="Where to start: a folder in Hugging Face layout, a Hub id, demo, demo-slots, "
+            "demo-fill-mask, or preset:NAME (random weights)."
+        ),
+    ],
+    data: Annotated[Path, typer.Argument(help="What to learn: a file as evaluate reads it.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint to write.")],
+    task: Annotated[
+        TaskName,
+        typer.Option(metavar="TASK", help="What the data is for: text-classification, ..."),
+    ],
+    dev: Annotated[
+        Path | None,
+        typer.Option(help="Data to measure with after each epoch: the best weights are kept."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Default: 3, or what makes 1,000 steps; at most 50.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Default: 5e-5 at a width of 768, more for less.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Of one process. Default: 16.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of a new head, the order, dropout.")] = 0,
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="Learn this checkpoint's answers as well."),
+    ] = None,
+    data_format: Annotated[
+        str | None, typer.Option(help="Of the data; default: what it looks like.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of a table; default: text.")] = None,
+    pair_column: Annotated[str | None, typer.Option(help="Default: text_pair.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Default: label.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that broke off.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a fine-tuned checkpoint that is there.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fine-tune a checkpoint on labelled data.
+
+    Several GPUs or machines: torchrun --nproc-per-node N -m squeezebert_mobile finetune ...
+    """
+    for extra in ("export", "evaluate", "finetune"):
+        require_extra(extra, within="finetune")
+    from squeezebert_mobile.accuracy import Columns
+    from squeezebert_mobile.export.finetuning import finetune_checkpoint
+    from squeezebert_mobile.terminal import print_training, training_progress
+
+    console = Console(stderr=True)
+    with training_progress(console) as report:
+        results = finetune_checkpoint(
+            checkpoint,
+            data,
+            output,
+            task=task.value,
+            dev=dev,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            seed=seed,
+            teacher=teacher,
+            resume=resume,
+            force=force,
+            data_format=data_format,
+            columns=Columns(text_column, pair_column, label_column),
+            report=report,
+            note=lambda text: console.print(f"note: {text}", highlight=False, soft_wrap=True),
+        )
+    if int(os.environ.get("RANK", 0)) > 0:
+        return  # of several processes the first one speaks
+    if as_json:
+        print(json.dumps(results, indent=1))
+    else:
+        print_training(results, output, Console())
 
 
 # Run ----------------------------------------------------------------------------------------
