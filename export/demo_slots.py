@@ -102,8 +102,9 @@ def _finish(folder: Path, learned: int) -> dict[str, Any]:
 def _readme(results: dict[str, Any]) -> str:
     held_out, known = results["held_out"], results["known_words"]
     rows = "\n".join(
-        f"| {name} | {known['f1_by_slot'][name]:.0%} | {f1:.0%} |"
-        for name, f1 in held_out["f1_by_slot"].items()
+        f"| {name} | {f1:.0%} | {held_out['f1_by_slot'][name]:.0%} |"
+        for name, f1 in known["f1_by_slot"].items()
+        if name in held_out["f1_by_slot"]
     )
     return f"""---
 license: {LICENSE}

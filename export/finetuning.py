@@ -129,7 +129,7 @@ def finetune_checkpoint(
     tutor = open_teacher(teacher, source) if teacher is not None else None
     lessons = _lessons(start, learned, say)
     training = _training(lessons, source, accelerator, epochs, learning_rate, batch_size, seed)
-    facts = _facts(checkpoint, start, learned, measured, tutor, training, accelerator)
+    facts = _facts(start, learned, measured, tutor, training, accelerator)
     files = [data] if dev is None else [data, dev]
     recipe = {**_flat(facts), "data": "".join(sha256_of(Path(each)) for each in files)}
     state_file = StateFile(folder, recipe)
@@ -266,7 +266,6 @@ def _measure(source: Checkpoint, dev: DataSet) -> Callable[[], Score]:
 
 
 def _facts(
-    name: str | Path,
     start: Start,
     data: DataSet,
     dev: DataSet | None,

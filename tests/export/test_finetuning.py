@@ -306,7 +306,7 @@ OPTIONS = ("--task", "text-classification", "--batch-size", "2", "--learning-rat
 def test_one_that_was_killed_ends_with_the_same_weights(
     headless: Path, table: Path, tmp_path: Path, cli: Cli
 ) -> None:
-    options = (headless, table, "-o", tmp_path / "out", *OPTIONS, "--epochs", "100")
+    options = (headless, table, "-o", tmp_path / "out", *OPTIONS, "--epochs", "24")
     state = tmp_path / "out.training" / "state.pt"
     with subprocess.Popen(
         [*COMMAND, *map(str, options)], env=ONE_THREAD, stderr=subprocess.DEVNULL
@@ -319,7 +319,7 @@ def test_one_that_was_killed_ends_with_the_same_weights(
     assert code == 0, err
     assert err.count("\n") == 1 and err.startswith("note: ")  # no progress where it is piped
     assert "written to" in out
-    tune(headless, table, tmp_path / "whole", epochs=100)
+    tune(headless, table, tmp_path / "whole", epochs=24)
     assert same(tmp_path / "out", tmp_path / "whole")
 
 
