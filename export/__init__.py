@@ -17,6 +17,7 @@ from squeezebert_mobile.export.model import (
     initialize,
 )
 from squeezebert_mobile.export.pipeline import export_checkpoint, verify_against
+from squeezebert_mobile.export.reference import reference_pipeline
 from squeezebert_mobile.export.weights import weights_sha256
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "export_checkpoint",
     "initialize",
     "inspect_checkpoint",
+    "reference_pipeline",
     "task_of",
     "verify_against",
     "weights_sha256",

@@ -34,12 +34,14 @@ def fuse_attention(proto: ModelProto) -> None:
     for node in proto.graph.node:
         if found := _GROUP.match(node.name):
             groups.setdefault(found[1], []).append(node)
+    # A product that stays in fp32 keeps the operators around it.
+    groups = {name: nodes for name, nodes in groups.items() if nodes[0].op_type == _OPERATORS[0]}
     if not groups:
         return
     nodes, stored = _mask(proto), initializers(proto)
     for node in proto.graph.node:
         found = _GROUP.match(node.name)
-        if not found:
+        if not found or found[1] not in groups:
             nodes.append(node)
         elif node is groups[found[1]][0]:
             fused, tensors = _fused(stored, found[1], groups[found[1]])

@@ -1,4 +1,4 @@
-"""Checkpoints by name: a folder, a Hub id, `demo`, or a preset."""
+"""Checkpoints by name: a folder, a Hub id, a demo that ships with the package, or a preset."""
 
 import hashlib
 import re
@@ -18,10 +18,13 @@ from squeezebert_mobile.tasks import get_task
 
 __all__ = [
     "DEMO",
+    "DEMOS",
     "PRESETS",
     "PRESET_TASK",
     "Checkpoint",
     "demo_folder",
+    "describe",
+    "named_folder",
     "open_checkpoint",
     "preset_config",
     "shipped_texts",
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 DEMO = "demo"
+#: The checkpoints that ship with the package: intents, marked words, masked words.
+DEMOS = (DEMO, "demo-slots", "demo-fill-mask")
 
 #: Published architectures. With random weights: their latency is real, their answers are not.
 PRESETS: dict[str, Callable[[], SqueezeBertConfig]] = {
@@ -51,9 +56,18 @@ class Checkpoint:
     license: str | None
 
 
-def demo_folder() -> Path:
-    """The folder of the checkpoint that ships with the package."""
-    return Path(str(resources.files("squeezebert_mobile.export"))) / "assets" / "demo"
+def demo_folder(name: str = DEMO) -> Path:
+    """The folder of one of DEMOS."""
+    return Path(str(resources.files("squeezebert_mobile.export"))) / "assets" / name
+
+
+def named_folder(name: str | Path) -> Path:
+    """The folder of a checkpoint that is no preset.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    return demo_folder(str(name)) if name in DEMOS else checkpoint_folder(name)
 
 
 def shipped_texts() -> list[str]:
@@ -66,7 +80,7 @@ def open_checkpoint(name: str | Path, *, task: str | None = None) -> Checkpoint:
     """The checkpoint called `name`, with the head of `task`.
 
     Args:
-        name: A folder, a Hub id, `demo`, or one of PRESETS.
+        name: A folder, a Hub id, one of DEMOS, or one of PRESETS.
         task: Which head; None takes the one that the config's architectures name
             (PRESET_TASK for a preset).
 
@@ -76,22 +90,31 @@ def open_checkpoint(name: str | Path, *, task: str | None = None) -> Checkpoint:
     """
     if str(name).startswith("preset:"):
         return _preset(str(name), get_task(task or PRESET_TASK).name)
-    folder = demo_folder() if name == DEMO else checkpoint_folder(name)
+    folder = named_folder(name)
     config = SqueezeBertConfig.from_pretrained(folder)
     model = MODEL_CLASSES[get_task(task or task_of(config)).name].from_pretrained(folder)
+    return describe(name, folder, model)
+
+
+def describe(name: str | Path, folder: Path, model: PretrainedModel) -> Checkpoint:
+    """`model` with the tokenizer of the checkpoint in `folder`, and what is to be known of it.
+
+    Raises:
+        CheckpointError: the tokenizer has more tokens than the model.
+    """
     tokenizer = SqueezeBertTokenizer.from_pretrained(folder)
-    if len(tokenizer) > config.vocab_size:
+    if len(tokenizer) > model.config.vocab_size:
         raise CheckpointError(
             f"the vocabulary of {str(folder)!r} has {len(tokenizer)} tokens, its model only "
-            f"{config.vocab_size}; give the vocab.txt that the model was trained with"
+            f"{model.config.vocab_size}; give the vocab.txt that the model was trained with"
         )
     return Checkpoint(
-        name=str(name) if name == DEMO else Path(name).name or folder.resolve().name,
+        name=str(name) if name in DEMOS else Path(name).name or folder.resolve().name,
         model=model,
         tokenizer=tokenizer,
         weights="trained",
         sha256=weights_sha256(folder),
-        license=stated_license(folder, config),
+        license=stated_license(folder, model.config),
     )
 
 

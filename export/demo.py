@@ -1,37 +1,48 @@
-"""Make the demo checkpoint, a small trained SqueezeBERT: python -m squeezebert_mobile.export.demo
+"""Make the demo checkpoints, small trained SqueezeBERTs: python -m squeezebert_mobile.export.demo
 
-Twelve intents of a voice assistant, from generated sentences to a folder in Hugging Face layout.
+This one: twelve intents of a voice assistant, from generated sentences to a folder in Hugging Face
+layout. The two beside it are in demo_slots.py and demo_fill_mask.py.
 The same versions on the same machine write the same bytes.
 """
 
-import contextlib
-import json
 import string
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from squeezebert_mobile.export.checkpoint import DEMO, open_checkpoint
 from squeezebert_mobile.export.config import SqueezeBertConfig
-from squeezebert_mobile.export.demo_sentences import INTENTS, sentences
-from squeezebert_mobile.export.finetune import Example, Progress, Training, finetune, predict
-from squeezebert_mobile.export.model import SqueezeBertForSequenceClassification, initialize
+from squeezebert_mobile.export.demo_fill_mask import make_demo_fill_mask
+from squeezebert_mobile.export.demo_recipe import (
+    LICENSE,
+    SEED,
+    as_jsonl,
+    recipe_of,
+    reproducible,
+    train,
+    versions,
+    write_results,
+)
+from squeezebert_mobile.export.demo_sentences import INTENTS, Sentence, sentences
+from squeezebert_mobile.export.demo_slots import make_demo_slots
+from squeezebert_mobile.export.finetune import Training
+from squeezebert_mobile.export.model import initialize
+from squeezebert_mobile.export.reference import reference_pipeline
+from squeezebert_mobile.runtime import Pipeline
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 
-__all__ = ["HELD_OUT_PER_INTENT", "LICENSE", "examples", "make_demo", "measure", "vocabulary"]
+__all__ = ["HELD_OUT_PER_INTENT", "make_demo", "measure", "vocabulary"]
 
-LICENSE = "apache-2.0"
-SEED = 0
 HELD_OUT_PER_INTENT = 100
 TRAINING_PER_INTENT = 8000
 VOCABULARY_PER_INTENT = 2000  # sentences that the vocabulary is made from
 TRAINING = Training(epochs=2, batch_size=32, learning_rate=1e-3, seed=SEED)
+_MEASURED_TOGETHER = 128
 
 MAX_TOKENS = 128
 VOCABULARY_SIZE = 2400
@@ -50,12 +61,6 @@ SIZES: dict[str, Any] = {
 }
 
 
-def examples(split: str, *, per_intent: int, noisy: bool = False) -> list[Example]:
-    """Generated sentences of a split with the ids of their intents."""
-    found = sentences(split, per_intent=per_intent, seed=SEED, noisy=noisy)
-    return [Example(sentence.text, INTENTS.index(sentence.intent)) for sentence in found]
-
-
 def vocabulary(texts: Sequence[str]) -> dict[str, int]:
     """A WordPiece vocabulary from `texts` that can spell any word of Latin letters."""
     spelling = [*_LETTERS, *_OTHER, *(f"##{letter}" for letter in _LETTERS)]
@@ -71,17 +76,13 @@ def vocabulary(texts: Sequence[str]) -> dict[str, int]:
     return dict(sorted(learner.get_vocab().items(), key=lambda item: item[1]))
 
 
-def measure(
-    model: SqueezeBertForSequenceClassification,
-    tokenizer: SqueezeBertTokenizer,
-    asked: Sequence[Example],
-) -> dict[str, Any]:
+def measure(pipeline: Pipeline[Any], asked: Sequence[Sentence]) -> dict[str, Any]:
     """How many of the sentences, of each intent and in all, get the right intent."""
-    answers = predict(model, tokenizer, [example.text for example in asked])
+    answers = pipeline([sentence.text for sentence in asked], batch_size=_MEASURED_TOGETHER)
     right = Counter(
-        INTENTS[answer]
-        for answer, example in zip(answers, asked, strict=True)
-        if answer == example.label
+        sentence.intent
+        for answer, sentence in zip(answers, asked, strict=True)
+        if answer.label == sentence.intent
     )
     return {
         "sentences": len(asked),
@@ -91,21 +92,7 @@ def measure(
     }
 
 
-@contextlib.contextmanager
-def _reproducible() -> Iterator[None]:
-    """Have torch compute the same bits each time; its settings are put back afterwards."""
-    threads = torch.get_num_threads()
-    was_deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)  # sums in one order; products this small gain nothing from threads
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(was_deterministic)
-
-
-@_reproducible()
+@reproducible()
 def make_demo(folder: Path) -> dict[str, Any]:
     """Train the demo and write it.
 
@@ -115,50 +102,37 @@ def make_demo(folder: Path) -> dict[str, Any]:
     Returns:
         What results.json holds: the held-out accuracy, the recipe, the versions.
     """
-    clean = examples("training", per_intent=VOCABULARY_PER_INTENT)
-    vocab = vocabulary([example.text for example in clean])
-    tokenizer = SqueezeBertTokenizer(vocab, model_max_length=MAX_TOKENS)
-    model = _untrained(len(vocab))
-    learned = examples("training", per_intent=TRAINING_PER_INTENT, noisy=True)
-    finetune(model, tokenizer, learned, TRAINING, report=_report)
-    held_out = examples("held_out", per_intent=HELD_OUT_PER_INTENT)
+    clean = sentences("training", per_intent=VOCABULARY_PER_INTENT, seed=SEED)
+    vocab = vocabulary([sentence.text for sentence in clean])
+    learned = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED, noisy=True)
+    with tempfile.TemporaryDirectory() as untrained:
+        _write_untrained(Path(untrained), vocab)
+        data = as_jsonl(learned), "intents.jsonl"
+        train(untrained, *data, folder, task="text-classification", training=TRAINING)
+    made = open_checkpoint(folder)
+    held_out = sentences("held_out", per_intent=HELD_OUT_PER_INTENT, seed=SEED)
     results = {
-        "held_out": measure(model, tokenizer, held_out),
-        "training": {"sentences": len(learned), **asdict(TRAINING)},
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "held_out": measure(reference_pipeline(made), held_out),
+        "training": recipe_of(TRAINING, len(learned)),
+        "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
         "vocabulary": len(vocab),
-        "versions": {name: version(name) for name in ("torch", "tokenizers")},
+        "versions": versions(),
     }
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    _write(folder / "results.json", json.dumps(results, indent=2) + "\n")
-    _write(folder / "README.md", _readme(results))
+    write_results(folder, results, _readme(results))
     return results
 
 
-def _untrained(vocab_size: int) -> SqueezeBertForSequenceClassification:
+def _write_untrained(folder: Path, vocab: dict[str, int]) -> None:
     config = SqueezeBertConfig(
-        vocab_size=vocab_size,
+        vocab_size=len(vocab),
         problem_type="single_label_classification",
         extra={"license": LICENSE},
         **SIZES,
     )
-    model = initialize("text-classification", config.with_labels(INTENTS), seed=SEED)
-    assert isinstance(model, SqueezeBertForSequenceClassification)
-    return model
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_bytes(text.encode("utf-8"))
-
-
-def _report(progress: Progress) -> None:
-    if progress.step % 100 == 0 or progress.step == progress.steps:
-        print(
-            f"step {progress.step:>5} of {progress.steps}  epoch {progress.epoch}  "
-            f"loss {progress.loss:.3f}",
-            flush=True,
-        )
+    initialize("text-classification", config.with_labels(INTENTS), seed=SEED).save_pretrained(
+        folder
+    )
+    SqueezeBertTokenizer(vocab, model_max_length=MAX_TOKENS).save_pretrained(folder)
 
 
 def _readme(results: dict[str, Any]) -> str:
@@ -192,15 +166,23 @@ Licence: Apache-2.0.
 """
 
 
+#: What the command makes, by name.
+MAKERS = {
+    DEMO: make_demo,
+    "demo-slots": make_demo_slots,
+    "demo-fill-mask": make_demo_fill_mask,
+}
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Write the demo into the folder that the command line names."""
-    if len(arguments) != 1:
-        raise SystemExit("usage: python -m squeezebert_mobile.export.demo FOLDER")
-    held_out = make_demo(Path(arguments[0]))["held_out"]
-    print(
-        f"held-out accuracy {held_out['accuracy']:.1%} "
-        f"({held_out['right']} of {held_out['sentences']} sentences)"
-    )
+    """Write the demo that the command line names into the folder that it names."""
+    if len(arguments) != 2 or arguments[0] not in MAKERS:
+        names = "|".join(MAKERS)
+        raise SystemExit(f"usage: python -m squeezebert_mobile.export.demo {names} FOLDER")
+    held_out = MAKERS[arguments[0]](Path(arguments[1]))["held_out"]
+    figures = {name: x for name, x in held_out.items() if isinstance(x, float)}
+    shown = ", ".join(f"{name} {x:.3f}" for name, x in figures.items())
+    print(f"{held_out['sentences']} held-out sentences: {shown}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["INTENTS", "SPLITS", "Grammar", "Sentence", "read_grammar", "sentences"]
+__all__ = [
+    "INTENTS",
+    "SPLITS",
+    "TAGGED",
+    "Grammar",
+    "Sentence",
+    "TaggedSentence",
+    "read_grammar",
+    "sentences",
+    "tagged_sentences",
+]
 
 SPLITS = ("training", "development", "held_out")
 INTENTS = (
@@ -30,6 +40,11 @@ INTENTS = (
     "smart_home",
     "translate",
     "calculate",
+)
+#: The slots whose words are tagged.
+TAGGED = (
+    *("time", "day", "duration", "name", "place", "song", "artist", "genre", "item", "task"),
+    *("device", "room", "colour", "language"),
 )
 
 _GRAMMARS = Path(__file__).parent / "assets" / "demo_grammar"
@@ -66,6 +81,10 @@ _PREFIXED, _SUFFIXED = 0.45, 0.25  # shares of the commands
 _SLIPS = 0.15  # share of the words that are lost or misheard
 _SHUFFLED = 0.2  # share of the sentences
 _BLENDED, _COMPOUND = 0.35, 0.35  # shares of the made-up words that look like English
+_OPEN_TAGGED = tuple(slot for slot in TAGGED if slot in _OPEN and slot not in {"day", "task"})
+_MADE_UP_TAGGED = 0.4  # share of these that hold made-up words
+_BEGIN, _NAMED, _END = "\ue000", "\ue001", "\ue002"  # around a slot: begin, name, named, words, end
+_TOKEN = re.compile(rf"{_BEGIN}\w+{_NAMED}|{_END}|\w+(?:['’.:,-]\w+)*|[^\w\s]")
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 
 
@@ -75,6 +94,14 @@ class Sentence:
 
     text: str
     intent: str
+
+
+@dataclass(frozen=True)
+class TaggedSentence:
+    """What somebody says, word by word, and which slot each stands in: B-time, I-time, O."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -113,6 +140,85 @@ def sentences(split: str, *, per_intent: int, seed: int = 0, noisy: bool = False
             learns from them looks at the whole sentence.
     """
     grammar = read_grammar(split)
+
+    def make(template: str, is_command: bool, rng: random.Random) -> str:
+        text = _said(
+            template, grammar, rng, lambda slot: _filler(slot, grammar, rng, noisy), is_command
+        )
+        return _with_slips(text, rng) if noisy else text
+
+    return [Sentence(*pair) for pair in _different(split, per_intent, seed, make).items()]
+
+
+def tagged_sentences(
+    split: str, *, per_intent: int, seed: int = 0, noisy: bool = False
+) -> list[TaggedSentence]:
+    """Different sentences of a split with their tags, as many for every intent.
+
+    Args:
+        split: One of SPLITS.
+        per_intent: How many of each intent.
+        seed: The same seed gives the same sentences.
+        noisy: Whether slots that may hold anything do so now and then, and words are lost.
+    """
+    grammar = read_grammar(split)
+
+    def make(template: str, is_command: bool, rng: random.Random) -> str:
+        def fill(slot: str) -> str:
+            if noisy and slot in _OPEN_TAGGED and rng.random() < _MADE_UP_TAGGED:
+                filler = _made_up_words(rng)
+            else:
+                filler = rng.choice(grammar.slots[slot])
+            return f"{_BEGIN}{slot}{_NAMED}{filler}{_END}" if slot in TAGGED else filler
+
+        return _said(template, grammar, rng, fill, is_command)
+
+    slips = random.Random(f"slips of {split} {seed}")
+    return [_tagged(text, slips, noisy) for text in _different(split, per_intent, seed, make)]
+
+
+def _tagged(text: str, rng: random.Random, noisy: bool) -> TaggedSentence:
+    """The words of a text with marks; of slots within slots the outermost counts."""
+    found = list[tuple[str, str, int]]()  # word, slot, which one
+    inside, number = list[str](), 0
+    for token in _TOKEN.findall(text):
+        if token.startswith(_BEGIN):
+            number += not inside
+            inside.append(token[1:-1])
+        elif token == _END:
+            inside.pop()
+        else:
+            found.append((token, inside[0] if inside else "", number))
+    if noisy:
+        found = _with_slips_beside_tags(found, rng)
+    tags = [
+        (f"{'I' if before == (slot, place) else 'B'}-{slot}" if slot else "O")
+        for before, (_, slot, place) in zip(
+            [None, *((slot, place) for _, slot, place in found)], found, strict=False
+        )
+    ]
+    return TaggedSentence(tuple(word for word, *_ in found), tuple(tags))
+
+
+def _with_slips_beside_tags(
+    found: list[tuple[str, str, int]], rng: random.Random
+) -> list[tuple[str, str, int]]:
+    """The words with a few left out or made up; an unknown word may then be of a slot or none."""
+    words = []
+    for word, slot, place in found:
+        kind = rng.random()
+        if kind < _SLIPS:
+            words += [(_anew(_made_up_word, rng), slot, place)] if kind < _SLIPS * 0.7 else []
+        else:
+            words.append((word, slot, place))
+    return words or found
+
+
+def _different(
+    split: str, per_intent: int, seed: int, make: Callable[[str, bool, random.Random], str]
+) -> dict[str, str]:
+    """Text -> intent: what `make` makes of the templates, as typed, until there are enough."""
+    grammar = read_grammar(split)
     rng = random.Random(f"{split} {seed}")
     texts: dict[str, str] = {}
     for intent in INTENTS:
@@ -121,14 +227,10 @@ def sentences(split: str, *, per_intent: int, seed: int = 0, noisy: bool = False
         while len(texts) < wanted:
             rng.shuffle(templates)  # a round through all, so that each has the same share
             for template, is_command in templates:
-                text = _fill(template, grammar, rng, noisy)
-                if is_command:
-                    text = _with_politeness(text, grammar, rng, noisy)
-                if noisy:
-                    text = _with_slips(text, rng)
+                text = make(template, is_command, rng)
                 if len(texts) < wanted:
                     texts.setdefault(_as_typed(text, rng), intent)
-    return [Sentence(text, intent) for text, intent in texts.items()]
+    return texts
 
 
 def _templates(grammar: Grammar, intent: str) -> list[tuple[str, bool]]:
@@ -136,14 +238,31 @@ def _templates(grammar: Grammar, intent: str) -> list[tuple[str, bool]]:
     return commands + [(template, False) for template in grammar.sentences[intent]]
 
 
-def _fill(template: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str:
-    """The template with a random option of each choice and a random filler in each slot."""
+def _said(
+    template: str,
+    grammar: Grammar,
+    rng: random.Random,
+    fill: Callable[[str], str],
+    is_command: bool,
+) -> str:
+    """The template, filled; a command politely."""
+    text = _fill(template, rng, fill)
+    if not is_command:
+        return text
+    if rng.random() < _PREFIXED:
+        text = f"{_fill(rng.choice(grammar.prefixes), rng, fill)} {text}"
+    if rng.random() < _SUFFIXED:
+        text = f"{text} {_fill(rng.choice(grammar.suffixes), rng, fill)}"
+    return text
+
+
+def _fill(template: str, rng: random.Random, fill: Callable[[str], str]) -> str:
+    """The template with a random option of each choice, and in each slot what `fill` gives."""
     while choice := _CHOICE.search(template):
         option = rng.choice(choice[1].split("|"))
         template = template[: choice.start()] + option + template[choice.end() :]
     while slot := _SLOT.search(template):
-        filler = _filler(slot[1], grammar, rng, noisy)
-        template = template[: slot.start()] + filler + template[slot.end() :]
+        template = template[: slot.start()] + fill(slot[1]) + template[slot.end() :]
     return " ".join(template.split())
 
 
@@ -153,9 +272,7 @@ def _filler(slot: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str
     if noisy and slot in _OPEN:
         kind = rng.random()
         if kind < _MADE_UP:
-            return " ".join(
-                _anew(_made_up_word, rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4)))
-            )
+            return _made_up_words(rng)
         if kind < _MADE_UP + _SWAPPED:
             slot = rng.choice([*grammar.slots])
     return rng.choice(grammar.slots[slot])
@@ -189,6 +306,12 @@ def _anew(make: Callable[[random.Random], str], rng: random.Random) -> str:
 
 def _made_up_number(rng: random.Random) -> str:
     return str(rng.randint(1, 10 ** rng.randint(1, 4)))
+
+
+def _made_up_words(rng: random.Random) -> str:
+    """One, or up to four."""
+    count = rng.choice((1, 1, 1, 2, 2, 3, 4))
+    return " ".join(_anew(_made_up_word, rng) for _ in range(count))
 
 
 def _made_up_word(rng: random.Random) -> str:
@@ -229,14 +352,6 @@ def _with_slips(text: str, rng: random.Random) -> str:
     if rng.random() < _SHUFFLED:
         rng.shuffle(words)
     return " ".join(words) or text
-
-
-def _with_politeness(command: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str:
-    if rng.random() < _PREFIXED:
-        command = f"{_fill(rng.choice(grammar.prefixes), grammar, rng, noisy)} {command}"
-    if rng.random() < _SUFFIXED:
-        command = f"{command} {_fill(rng.choice(grammar.suffixes), grammar, rng, noisy)}"
-    return command
 
 
 def _as_typed(text: str, rng: random.Random) -> str:

@@ -8,7 +8,7 @@ are what the format has for int8. ONNX graphs are quantized as graphs (`quantiza
 same numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -37,26 +37,34 @@ class Int8Model:
     kept: dict[str, str] = field(default_factory=dict)  # part -> why
 
 
-def with_int8(model: Traceable, table: Table, product: Product) -> Int8Model:
+def with_int8(
+    model: Traceable, table: Table, product: Product, apart: Container[str] = ()
+) -> Int8Model:
     """The model with int8 tables and products; `model` itself stays as it is.
 
     Args:
         model: What `rewrite` gave.
         table: Makes the format's embedding table.
         product: Makes the format's product.
+        apart: The names of the modules that stay in fp32.
     """
     made = Int8Model(model)
-    int8 = _replaced(model, "", table, product, made)
+    int8 = _replaced(model, "", table, product, made, apart)
     return Int8Model(cast(Traceable, int8), made.stored, made.kept)
 
 
 def _replaced(
-    module: nn.Module, name: str, table: Table, product: Product, made: Int8Model
+    module: nn.Module,
+    name: str,
+    table: Table,
+    product: Product,
+    made: Int8Model,
+    apart: Container[str],
 ) -> nn.Module:
     """A copy of the module with other modules in it; what stays is shared."""
-    if isinstance(module, nn.Embedding):
+    if isinstance(module, nn.Embedding) and name not in apart:
         return table(*_counted(made, name, module.weight))
-    if isinstance(module, nn.Linear | TiedDecoder):
+    if isinstance(module, nn.Linear | TiedDecoder) and name not in apart:
         if not stays_float(name, module.weight.numel() * FLOAT_BYTES):
             values, scales = _counted(made, name, module.weight)
             made.stored[f"{name}.bias"] = module.bias.nbytes
@@ -67,7 +75,7 @@ def _replaced(
     return with_children(
         module,
         lambda child_name, child: _replaced(
-            child, f"{name}.{child_name}".lstrip("."), table, product, made
+            child, f"{name}.{child_name}".lstrip("."), table, product, made, apart
         ),
     )
 

@@ -1,7 +1,7 @@
 """From a rewritten model to a model file in each format: the one table of writers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -10,23 +10,25 @@ from squeezebert_mobile.export.half import halve
 from squeezebert_mobile.export.progress import Progress
 from squeezebert_mobile.export.quantization import quantize
 from squeezebert_mobile.export.rewriting import Traceable
+from squeezebert_mobile.export.sensitivity import Activations
 from squeezebert_mobile.export.to_executorch import to_executorch
 from squeezebert_mobile.export.to_onnx import operators, to_onnx
 from squeezebert_mobile.export.to_torchscript import to_torchscript
 from squeezebert_mobile.export.written import Written
 
-__all__ = ["WRITERS", "Request"]
+__all__ = ["WRITERS", "Request", "activations"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, checked."""
+    """What was asked for, checked; and what quantization leaves alone."""
 
     format: str
     precision: str
     sequence_length: int | None
     max_sequence_length: int
     engine: str
+    apart: Mapping[str, str] = field(default_factory=dict)  # module -> a higher precision
 
 
 def _onnx(model: Traceable, path: Path, request: Request, progress: Progress) -> Written:
@@ -37,7 +39,7 @@ def _onnx(model: Traceable, path: Path, request: Request, progress: Progress) ->
         halve(graph)
     elif request.precision != "fp32":
         with progress("quantize"):
-            graph, recipe = quantize(graph, request.precision)
+            graph, recipe = quantize(graph, request.precision, request.apart)
     onnx.save(graph, str(path))
     stored = {tensor.name: tensor.ByteSize() for tensor in graph.graph.initializer}
     return Written(stored, operators(graph), recipe)
@@ -51,6 +53,7 @@ def _torchscript(model: Traceable, path: Path, request: Request, progress: Progr
             precision=request.precision,
             sequence_length=request.sequence_length,
             engine=request.engine,
+            apart=request.apart,
         )
 
 
@@ -61,8 +64,16 @@ def _executorch(model: Traceable, path: Path, request: Request, progress: Progre
         precision=request.precision,
         sequence_length=request.sequence_length,
         max_sequence_length=request.max_sequence_length,
+        apart=request.apart,
         progress=progress,
     )
+
+
+def activations(request: Request) -> Activations:
+    """How the format's int8 products quantize what they read."""
+    if request.format == "torchscript" and request.engine == "x86":
+        return Activations(steps=127)
+    return Activations(a_token=request.format == "executorch")
 
 
 WRITERS: dict[str, Callable[[Traceable, Path, Request, Progress], Written]] = {

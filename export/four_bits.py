@@ -23,7 +23,17 @@ from torch import Tensor
 
 from squeezebert_mobile.export.to_onnx import initializers
 
-__all__ = ["BLOCK", "LARGEST", "OPSET", "UNITS", "grid", "is_packed", "pack", "packed_rows"]
+__all__ = [
+    "BLOCK",
+    "LARGEST",
+    "OPSET",
+    "UNITS",
+    "grid",
+    "is_packed",
+    "pack",
+    "packed_rows",
+    "unpacked_rows",
+]
 
 OPSET = 21  # the first with int4
 BLOCK = 32  # numbers that share a multiplier, or a scale
@@ -88,6 +98,13 @@ def packed_rows(table: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[
     unsigned = (numbers + 8).astype(np.uint8)
     bytes_ = np.bitwise_or(unsigned[:, 0::2], unsigned[:, 1::2] << 4, dtype=np.uint8)
     return bytes_, np.asarray(best.squeeze(2).numpy(), np.float32)
+
+
+def unpacked_rows(packed: NDArray[np.uint8], scales: NDArray[np.float32]) -> Tensor:
+    """The table (rows, C) that `packed_rows` gave these bytes and scales of."""
+    numbers = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), -1)
+    table = (numbers.astype(np.float32) - 8) * scales.repeat(BLOCK, axis=1)
+    return torch.from_numpy(table)
 
 
 # After quantization -------------------------------------------------------------------------

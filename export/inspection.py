@@ -11,9 +11,8 @@ from torch import nn
 from squeezebert_mobile.artifact import ModelFacts
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.checkpoint import (
-    DEMO,
     PRESET_TASK,
-    demo_folder,
+    named_folder,
     preset_config,
     stated_license,
 )
@@ -26,7 +25,6 @@ from squeezebert_mobile.export.facts import (
 )
 from squeezebert_mobile.export.model import MODEL_CLASSES, PretrainedModel
 from squeezebert_mobile.export.weights import check_weights, read_weights
-from squeezebert_mobile.hub import checkpoint_folder
 
 __all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkpoint"]
 
@@ -80,7 +78,7 @@ def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
         config, license = preset_config(str(name)), None
         models, named = _models(config), PRESET_TASK
     else:
-        folder = demo_folder() if name == DEMO else checkpoint_folder(name)
+        folder = named_folder(name)
         config = SqueezeBertConfig.from_pretrained(folder)
         license = stated_license(folder, config)
         models, named = _models_in(folder, config), _named_task(config)

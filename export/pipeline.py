@@ -1,58 +1,50 @@
 """From a checkpoint to a verified artifact: load, rewrite, export, quantize, verify, write."""
 
-import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import (
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILES,
     PRECISIONS,
-    SCHEMA_VERSION,
     Manifest,
     Parity,
-    Source,
-    TensorSpec,
     file_facts,
     staged,
     write_json,
 )
-from squeezebert_mobile.errors import ExportError, choose, require_extra
+from squeezebert_mobile.errors import ExportError, ParityError, choose, require_extra
 from squeezebert_mobile.export.calibration import calibrate
 from squeezebert_mobile.export.checkpoint import Checkpoint, open_checkpoint, shipped_texts
-from squeezebert_mobile.export.config import SqueezeBertConfig
-from squeezebert_mobile.export.facts import model_facts, parts_of
-from squeezebert_mobile.export.formats import WRITERS, Request
+from squeezebert_mobile.export.drafting import draft_manifest
+from squeezebert_mobile.export.formats import WRITERS, Request, activations
 from squeezebert_mobile.export.gelu import gelu_by_tanh
+from squeezebert_mobile.export.keeping import QUANTIZED, Keeping
 from squeezebert_mobile.export.outliers import set_apart, smooth
-from squeezebert_mobile.export.progress import Progress, Step, silent
+from squeezebert_mobile.export.progress import Progress, silent
 from squeezebert_mobile.export.rewriting import Traceable, prove_equal, rewrite
-from squeezebert_mobile.export.rounding import round_weights
 from squeezebert_mobile.export.to_torchscript import ENGINES
 from squeezebert_mobile.export.verification import (
     GOLDEN_TEXTS,
     Verification,
     calibration_feeds,
     make_golden,
+    sensitivity_feeds,
     verify,
 )
 from squeezebert_mobile.export.written import Written
-from squeezebert_mobile.runtime import Pipeline
+from squeezebert_mobile.runtime import PIPELINES, Pipeline
 from squeezebert_mobile.runtime.session import open_session
-from squeezebert_mobile.tasks import INPUT_NAMES, get_task
+from squeezebert_mobile.tasks import get_task
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.export.metric_drop import Labelled
 
 __all__ = ["export_checkpoint", "verify_against"]
 
-#: What made the file, and what it was verified with.
-_TOOLS = {
-    "onnx": ("torch", "onnx", "onnxruntime", "onnxsim"),
-    "torchscript": ("torch",),
-    "executorch": ("torch", "executorch", "torchao"),
-}
 #: Shorter than this no pair of texts fits between its special tokens.
 SHORTEST_LENGTH = 8
 
@@ -68,6 +60,8 @@ def export_checkpoint(
     max_sequence_length: int | None = None,
     engine: str | None = None,
     texts: Sequence[str] | None = None,
+    data: str | Path | None = None,
+    max_drop: float | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> Manifest:
@@ -85,6 +79,8 @@ def export_checkpoint(
         engine: For which of torch's engines int8 TorchScript is packed: "qnnpack" (phones; the
             default) or "x86".
         texts: What to verify with; None takes the 200 sentences that ship with the package.
+        data: A file with labelled examples; the manifest then says how right both models are.
+        max_drop: By how much the artifact's metric on `data` may be worse, as a fraction.
         force: Whether to replace an artifact that is there.
         progress: Called with the name of each step.
 
@@ -94,10 +90,13 @@ def export_checkpoint(
     Raises:
         CheckpointError: the checkpoint cannot be used.
         ExportError: what was asked for cannot be done.
-        MissingExtraError: the format needs executorch, and it is not installed.
+        InputError: `data` cannot be read, or is for another model.
+        MissingExtraError: the format needs executorch, or `data` scikit-learn, and it is not there.
         ParityError: the exported model does not answer as the checkpoint does.
     """
     folder, texts = Path(folder), texts or shipped_texts()
+    if max_drop is not None and data is None:
+        raise ExportError(f"--max-drop {max_drop:g} needs labelled examples; add --data FILE")
     _check_choices(task, format, precision, engine)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
@@ -106,28 +105,27 @@ def export_checkpoint(
             source = open_checkpoint(checkpoint, task=task)
             lengths = _lengths(source, sequence_length, max_sequence_length)
             request = Request(format, precision, *lengths, engine or ENGINES[0])
+        labelled = None
+        if data is not None:
+            from squeezebert_mobile.export.metric_drop import Labelled  # needs an extra
+
+            with progress("evaluate") as report:
+                labelled = Labelled.ask(source, Path(data), max_drop, report)
+        trial = _Trial(source, request, partial, texts, labelled, progress)
         with progress("rewrite"):
             rewritten = rewrite(source.model)
             prove_equal(source.model, rewritten)
-        approximated: dict[str, str] = {}
-        if precision in {"int8", "int4"}:
-            with progress("calibrate"):
-                approximated = _prepare(source, request, rewritten, texts)
-        written = WRITERS[format](rewritten, partial / MODEL_FILES[format], request, progress)
-        if written.quantization:
-            recipe = written.quantization.model_copy(update={"approximated": approximated})
-            written = replace(written, quantization=recipe)
-        del rewritten  # memory may be short
         source.tokenizer.save_pretrained(partial)
-        draft = _manifest(source, request, written)
-        with progress("verify") as report:
-            parity = _verified(source, request, draft, partial, texts, report)
-        manifest = draft.model_copy(
-            update={
-                "parity": parity,
-                "files": {path.name: file_facts(path) for path in sorted(partial.iterdir())},
-            }
-        )
+        if precision in QUANTIZED:
+            with progress("calibrate"):
+                quantizing = _prepare(source, request, rewritten, texts)
+            draft = _kept_to(quantizing, trial)
+        else:
+            written = _write(rewritten, request, partial, progress)
+            del rewritten  # memory may be short
+            draft = trial.held(draft_manifest(source, request, written))
+        files = {path.name: file_facts(path) for path in sorted(partial.iterdir())}
+        manifest = draft.model_copy(update={"files": files})
         write_json(manifest, partial / MANIFEST_FILE)
     return manifest
 
@@ -190,39 +188,97 @@ def _verification(source: Checkpoint, request: Request) -> Verification:
     )
 
 
+@dataclass(frozen=True)
+class _Quantizing:
+    """A rewritten model, ready for integers but for rounding."""
+
+    model: Traceable
+    keeping: Keeping
+    approximated: dict[str, str]  # operator -> how
+
+
 def _prepare(
     source: Checkpoint, request: Request, rewritten: Traceable, texts: Sequence[str]
-) -> dict[str, str]:
-    """Ready the encoder for integers by some of the texts; says what was approximated, and how."""
-    feeds = list(calibration_feeds(_verification(source, request), texts))
+) -> _Quantizing:
+    """Ready the encoder for integers by some of the texts."""
+    verification = _verification(source, request)
+    feeds = list(calibration_feeds(verification, texts))
     read = calibrate(rewritten, feeds)
     read = set_apart(rewritten, smooth(rewritten, read))
     prove_equal(source.model, rewritten)
     # It is ONNX Runtime's erf that is slow.
     approximated = gelu_by_tanh(rewritten, feeds[::8]) if request.format == "onnx" else {}
-    round_weights(read, precision=request.precision)
-    return approximated
+    feeds = sensitivity_feeds(verification, texts)
+    keeping = Keeping(rewritten, read, request.precision, activations(request), feeds)
+    return _Quantizing(rewritten, keeping, approximated)
 
 
-def _verified(
-    source: Checkpoint,
-    request: Request,
-    manifest: Manifest,
-    folder: Path,
-    texts: Sequence[str],
-    report: Step,
-) -> Parity:
-    """Hold the file in `folder` against the checkpoint, and write its golden answers."""
-    verification = _verification(source, request)
-    # One thread: the spinning threads of the session and of torch would fight for the cores.
-    session = open_session(folder, manifest, threads=1)
-    try:
-        parity = verify(verification, session, request.precision, texts, progress=report)
-        golden = make_golden(verification, session, parity, texts)
-    finally:
-        session.close()
-    write_json(golden, folder / GOLDEN_FILE)
-    return parity
+@dataclass(frozen=True)
+class _Trial:
+    """What a written file is held against."""
+
+    source: Checkpoint
+    request: Request
+    folder: Path
+    texts: Sequence[str]
+    labelled: "Labelled | None"
+    progress: Progress
+
+    def held(self, manifest: Manifest) -> Manifest:
+        """Compare the file with the checkpoint, and write its golden answers.
+
+        Returns:
+            The manifest with what was measured.
+
+        Raises:
+            ParityError: it is over a limit.
+        """
+        verification = _verification(self.source, self.request)
+        precision, texts, labelled = manifest.precision, self.texts, self.labelled
+        # One thread: the spinning threads of the session and of torch would fight for the cores.
+        session = open_session(self.folder, manifest, threads=1)
+        try:
+            with self.progress("verify") as report:
+                parity = verify(verification, session, precision, texts, progress=report)
+                golden = make_golden(verification, session, parity, texts)
+            accuracy = None
+            if labelled is not None:
+                pipeline = PIPELINES[manifest.task](
+                    manifest=manifest, session=session, tokenizer=self.source.tokenizer
+                )
+                with self.progress("evaluate") as report:
+                    accuracy = labelled.measure(pipeline, precision, report)
+        finally:
+            session.close()
+        write_json(golden, self.folder / GOLDEN_FILE)
+        return manifest.model_copy(update={"parity": parity, "accuracy": accuracy})
+
+
+def _kept_to(quantizing: _Quantizing, trial: _Trial) -> Manifest:
+    """Write the file until it is within the limits, with more and more in higher precision."""
+    keeping, source, folder = quantizing.keeping, trial.source, trial.folder
+    while True:
+        keeping.set_weights()
+        request = replace(trial.request, apart=keeping.apart)
+        written = _write(quantizing.model, request, folder, trial.progress)
+        assert written.quantization is not None
+        recipe = written.quantization.model_copy(
+            update={
+                "kept": written.quantization.kept | keeping.kept,
+                "approximated": quantizing.approximated,
+                "sensitivity": keeping.sensitivity,
+            }
+        )
+        draft = draft_manifest(source, request, replace(written, quantization=recipe))
+        try:
+            return trial.held(draft)
+        except ParityError as error:
+            with trial.progress("keep more"):
+                keeping.keep_more(error)
+
+
+def _write(model: Traceable, request: Request, folder: Path, progress: Progress) -> Written:
+    return WRITERS[request.format](model, folder / MODEL_FILES[request.format], request, progress)
 
 
 def verify_against(
@@ -264,58 +320,3 @@ def verify_against(
             texts or shipped_texts(),
             progress=report,
         )
-
-
-# The manifest -------------------------------------------------------------------------------
-
-
-def _manifest(source: Checkpoint, request: Request, written: Written) -> Manifest:
-    """Everything but what verification and the finished files say."""
-    config = source.model.config
-    task = get_task(source.model.task)
-    has_labels = task.name in {"text-classification", "token-classification"}
-    return Manifest(
-        schema_version=SCHEMA_VERSION,
-        task=task.name,
-        labels=tuple(config.id2label.values()) if has_labels else None,
-        problem_type=config.problem_type if task.name == "text-classification" else None,  # type: ignore[arg-type]
-        model=model_facts(source.model),
-        parts=parts_of(source.model, written.stored),
-        weights=source.weights,
-        format=request.format,  # type: ignore[arg-type]
-        precision=request.precision,  # type: ignore[arg-type]
-        inputs=tuple(
-            TensorSpec(name=name, dtype="int64", axes=_axes(task.input_axes, config, request))
-            for name in INPUT_NAMES
-        ),
-        outputs=tuple(
-            TensorSpec(name=name, dtype="float32", axes=_axes(axes, config, request))
-            for name, axes in task.outputs.items()
-        ),
-        max_sequence_length=request.max_sequence_length,
-        source=Source(name=source.name, sha256=source.sha256, license=source.license),
-        quantization=written.quantization,
-        operators=written.operators,
-        delegated=written.delegated,
-        planned_bytes=written.planned_bytes,
-        files={},
-        parity=Parity(outputs={}, top1_agreement=None, answers=0, answers_undecided=0, texts=0),
-        versions={"squeezebert-mobile": __version__}
-        | {tool: importlib.metadata.version(tool) for tool in _TOOLS[request.format]},
-    )
-
-
-def _axes(
-    names: tuple[str, ...], config: SqueezeBertConfig, request: Request
-) -> tuple[str | int, ...]:
-    """The axes with the lengths that are known."""
-    one = 1 if request.format == "executorch" else None
-    known: dict[str, int | None] = {
-        "batch": one,
-        "choices": one,
-        "sequence": request.sequence_length,
-        "hidden": config.hidden_size,
-        "vocab": config.vocab_size,
-        "labels": config.num_labels,
-    }
-    return tuple(known.get(name) or name for name in names)

@@ -17,7 +17,7 @@ On x86 without VNNI the integer kernels add pairs of products in 16 bits, which 
 verification on such a machine sees it. ARM64 and VNNI do not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,6 +62,7 @@ class _Graph:
 
     proto: ModelProto
     precision: str
+    apart: Mapping[str, str]  # module -> the precision it has instead
     nodes: list[NodeProto] = field(default_factory=list)
     done: set[str] = field(default_factory=set)  # nodes that became part of another, by output
     kept: dict[str, str] = field(default_factory=dict)
@@ -69,6 +70,14 @@ class _Graph:
     def __post_init__(self) -> None:
         self.stored = initializers(self.proto)
         self.readers = consumers(self.proto)
+
+    def precision_of(self, module: str) -> str:
+        """int4, int8 or fp32."""
+        return self.apart.get(module, self.precision)
+
+    def precision_of_table(self, name: str) -> str:
+        """That of the module whose weight has this name."""
+        return self.precision_of(name.removeprefix("model.").removesuffix(".weight"))
 
     def array(self, name: str) -> np.ndarray:
         return numpy_helper.to_array(self.stored[name])
@@ -81,11 +90,20 @@ class _Graph:
         return name
 
 
-def quantize(fp32: ModelProto, precision: str = "int8") -> tuple[ModelProto, Quantization]:
-    """The int8 or int4 form of a graph that `to_onnx` gave, and the recipe for the manifest."""
+def quantize(
+    fp32: ModelProto, precision: str = "int8", apart: Mapping[str, str] | None = None
+) -> tuple[ModelProto, Quantization]:
+    """The int8 or int4 form of a graph that `to_onnx` gave, and the recipe for the manifest.
+
+    Args:
+        fp32: The graph; it stays as it is.
+        precision: "int8" or "int4".
+        apart: The modules that have a higher precision, by their names in the traced model.
+    """
     proto = ModelProto()
     proto.CopyFrom(fp32)
-    graph = _Graph(proto, precision)
+    names = {path.removeprefix("model."): higher for path, higher in (apart or {}).items()}
+    graph = _Graph(proto, precision, names)
     tables = {node.input[0] for node in proto.graph.node if _is_lookup(graph, node)}
     for node in proto.graph.node:
         if node.output[0] in graph.done:
@@ -112,6 +130,7 @@ def _is_lookup(graph: _Graph, node: NodeProto) -> bool:
         node.op_type == "Gather"
         and node.input[0] in graph.stored
         and _is_matrix(graph.stored[node.input[0]])
+        and graph.precision_of_table(node.input[0]) != "fp32"
     )
 
 
@@ -151,7 +170,7 @@ def _table(graph: _Graph, name: str) -> tuple[str, str]:
 
 def _is_four_bits(graph: _Graph, table: str) -> bool:
     return (
-        graph.precision == "int4"
+        graph.precision_of_table(table) == "int4"
         and table in graph.stored
         and _is_matrix(graph.stored[table])
         and four_bits.is_packed(graph.stored[table].dims)
@@ -243,13 +262,15 @@ def _weight_of(graph: _Graph, node: NodeProto, tables: set[str]) -> _Weight | No
             return _Weight(name, _table(graph, table)[1])
     if name not in graph.stored or not _is_matrix(graph.stored[name]):
         return None
-    array = graph.array(name)
+    array, precision = graph.array(name), graph.precision_of(_readable(node))
+    if precision == "fp32":
+        return None
     if stays_float(_readable(node), array.nbytes):
         graph.kept["classifier"] = nothing_to_gain(array.nbytes)
         return None
     if _attribute(node, "transB"):
         array = array.T
-    units = four_bits.UNITS if graph.precision == "int4" else 127
+    units = four_bits.UNITS if precision == "int4" else 127
     values, scales = symmetric(array, axis=0, units=units)
     where = node.name or node.output[0]
     return _Weight(graph.store(f"{where}.int8", values), graph.store(f"{where}.scale", scales))

@@ -25,8 +25,10 @@ _WORKERS = 2  # groups at a time; a step is too small for two threads to share
 _BLOCK = 128  # channels after which the rest is updated at once, for speed
 
 
-def round_weights(read: dict[nn.Linear, Inputs], *, precision: str = "int8") -> None:
-    """Round the products' weights in place, to 255 steps an output channel or 15 steps a block.
+def round_weights(
+    read: dict[nn.Linear, Inputs], *, precision: str = "int8"
+) -> dict[nn.Linear, Tensor]:
+    """The products' weights, rounded to 255 steps an output channel or 15 steps a block.
 
     The largest weight of an output channel keeps its value, so rounding to the nearest of its 127
     (int4: 126) parts, as `quantize` does, finds the same integers again.
@@ -36,17 +38,18 @@ def round_weights(read: dict[nn.Linear, Inputs], *, precision: str = "int8") -> 
         precision: "int8" or "int4".
     """
     steps_of, most = _GRIDS[precision]
+    found: dict[nn.Linear, Tensor] = {}
 
     def round_group(group: list[nn.Linear]) -> None:
         weights = torch.stack([product.weight for product in group]).double()
         moments = torch.stack([read[product].moment for product in group])
         with torch.no_grad():  # a thread's own setting
-            found = _rounded(weights, moments, steps_of, most)
-        for product, rounded in zip(group, found, strict=True):
-            product.weight = nn.Parameter(rounded.float(), requires_grad=False)
+            rounded = _rounded(weights, moments, steps_of, most).float()
+        found.update(zip(group, rounded, strict=True))
 
     with one_thread(), ThreadPoolExecutor(_WORKERS) as pool:
         list(pool.map(round_group, _alike(read)))
+    return found
 
 
 def _alike(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:

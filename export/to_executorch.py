@@ -14,7 +14,7 @@ import logging
 import operator
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def to_executorch(
     precision: str,
     sequence_length: int | None,
     max_sequence_length: int,
+    apart: Container[str],
     progress: Progress,
 ) -> Written:
     """Export, lower to XNNPACK, and save.
@@ -54,6 +55,7 @@ def to_executorch(
         precision: "fp32" or "int8".
         sequence_length: The fixed length, or None for any up to the longest.
         max_sequence_length: The longest; memory is planned for it.
+        apart: The names of the modules that int8 leaves in fp32.
         progress: Shows the steps.
 
     Raises:
@@ -66,7 +68,7 @@ def to_executorch(
                 stored[f"{name}.weight"] = module.weight.nbytes
         recipe = None
     else:
-        made = with_int8(model, Table, Product)
+        made = with_int8(model, Table, Product, apart)
         model, stored = made.model, made.stored
         recipe = Quantization(
             weights=WEIGHTS,

@@ -11,7 +11,7 @@ import contextlib
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import torch
@@ -32,7 +32,13 @@ ENGINES = ("qnnpack", "x86")
 
 
 def to_torchscript(
-    model: Traceable, path: Path, *, precision: str, sequence_length: int | None, engine: str
+    model: Traceable,
+    path: Path,
+    *,
+    precision: str,
+    sequence_length: int | None,
+    engine: str,
+    apart: Container[str],
 ) -> Written:
     """Trace, freeze and save.
 
@@ -42,6 +48,7 @@ def to_torchscript(
         precision: "fp32" or "int8".
         sequence_length: The fixed length, or None for any.
         engine: Which of ENGINES the int8 products are packed for.
+        apart: The names of the modules that int8 leaves in fp32.
 
     Raises:
         ExportError: this torch has not got the engine.
@@ -55,7 +62,7 @@ def to_torchscript(
             f"{', '.join(torch.backends.quantized.supported_engines)}"
         )
     with _engine(engine):
-        made = with_int8(model, _Table, _Product)
+        made = with_int8(model, _Table, _Product, apart)
         operators = _save(made.model, path, sequence_length)
     return Written(
         made.stored,

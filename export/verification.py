@@ -16,6 +16,7 @@ not padding:
 
 import heapq
 import itertools
+import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,6 +50,7 @@ __all__ = [
     "Verification",
     "calibration_feeds",
     "make_golden",
+    "sensitivity_feeds",
     "verify",
 ]
 
@@ -59,6 +61,7 @@ LONGEST = 128  # tokens; the longest of the three lengths where the model reads 
 GOLDEN_TEXTS = 8
 GOLDEN_VALUES = 64  # of each output of a golden text
 SMALLEST_VECTOR = 64  # numbers
+_MEASURED_TEXTS, _MEASURED_LENGTH = 6, 24  # of what each unit does to the outputs; tokens
 _WORKERS = 2  # that run the checkpoint, beside the artifact
 _PORTION = 24  # feeds whose texts it runs together; logits of a vocabulary are 3 MB a short text
 NINE_IN_TEN = 1.645 / 0.674  # of a normal drift's size: the 90th percentile in medians
@@ -94,6 +97,10 @@ LIMITS = {
 }
 #: The least top-1 agreement, of every precision.
 AGREEMENT = 0.99
+#: An answer is near the checkpoint's where the checkpoint finds it half as likely, or likelier: the
+#: difference of two logits. As many must be near as must agree. Drift does not widen this, and a
+#: constant in all logits, which softmax does not see, hides nothing from it.
+NEAR = math.log(2)
 
 
 @dataclass(frozen=True)
@@ -206,10 +213,27 @@ def calibration_feeds(
     rows = [(" ".join(order), None) for order in (texts, texts[::-1])]
     feeds.append(_feed(verification, rows, verification.max_sequence_length, padded=True))
     for feed in feeds:
-        if verification.task.name == "multiple-choice":
-            feed = {name: array[None] for name, array in feed.items()}  # (1, rows, S)
-        ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
-        yield ids, mask, types
+        yield _tensors(verification, feed)
+
+
+def sensitivity_feeds(
+    verification: Verification, texts: Sequence[str]
+) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Ids, mask and types: a few texts from all over, cut short, for many runs of the model."""
+    places = range(0, len(texts), max(1, len(texts) // _MEASURED_TEXTS))
+    rows = [_row(texts, place, verification.task) for place in places]
+    length = verification.sequence_length or min(_MEASURED_LENGTH, verification.lengths[-1])
+    return [_tensors(verification, _feed(verification, rows, length, padded=True))]
+
+
+def _tensors(
+    verification: Verification, feed: Feed
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The feed for the torch model; the rows of choices belong to one text."""
+    if verification.task.name == "multiple-choice":
+        feed = {name: array[None] for name, array in feed.items()}  # (1, rows, S)
+    ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
+    return ids, mask, types
 
 
 def _choices(
@@ -238,6 +262,7 @@ class _Drift:
     margins: list[Floats] = field(default_factory=list)
     differences: list[Floats] = field(default_factory=list)  # the largest of each answer
     agrees: list[NDArray[np.bool_]] = field(default_factory=list)
+    regrets: list[Floats] = field(default_factory=list)  # of theirs: their best less our choice
     waiting: list[tuple[Floats, Floats]] = field(default_factory=list)  # shorter than a vector
 
     def add(self, ours: Floats, theirs: Floats) -> None:
@@ -262,7 +287,9 @@ class _Drift:
         second, first = np.partition(theirs, -2, axis=-1)[:, -2:].T
         self.margins.append(first - second)
         self.differences.append(np.abs(ours - theirs).max(axis=-1))
-        self.agrees.append(ours.argmax(-1) == theirs.argmax(-1))
+        choice = ours.argmax(-1)[..., None]
+        self.agrees.append(choice[..., 0] == theirs.argmax(-1))
+        self.regrets.append(first - np.take_along_axis(theirs, choice, -1)[..., 0])
 
     def parity(self, limit: Limit) -> OutputParity:
         """The figures of this output."""
@@ -434,7 +461,8 @@ def verify(
             done += used
             progress(min(done, total), total)
     parity = _parity(drifts, LIMITS[precision], len(texts))
-    _check(parity, LIMITS[precision], precision)
+    regrets = [regret for drift in drifts.values() for regret in drift.regrets]
+    _check(parity, LIMITS[precision], precision, regrets)
     return parity
 
 
@@ -457,11 +485,13 @@ def _parity(drifts: dict[str, _Drift], limit: Limit, texts: int) -> Parity:
     )
 
 
-def _check(parity: Parity, limit: Limit, precision: str) -> None:
+def _check(parity: Parity, limit: Limit, precision: str, regrets: Sequence[Floats]) -> None:
     wrong = [name for name, output in parity.outputs.items() if not limit.holds(output)]
     agreement = parity.top1_agreement
     if agreement is not None and agreement < AGREEMENT:
         wrong.append(f"top-1 agreement {agreement:.4f} (at least {AGREEMENT})")
+    if regrets and (near := float((np.concatenate(regrets) <= NEAR).mean())) < AGREEMENT:
+        wrong.append(f"answers near the checkpoint's {near:.4f} (at least {AGREEMENT})")
     if not wrong:
         return
     rows = [

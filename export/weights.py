@@ -23,6 +23,7 @@ from squeezebert_mobile.tasks import TASKS
 
 __all__ = [
     "check_weights",
+    "load_encoder",
     "load_weights",
     "read_weights",
     "save_weights",
@@ -144,6 +145,34 @@ def load_weights(model: nn.Module, folder: Path, config: SqueezeBertConfig, task
     state = {name: _as_ours(tensor, wanted[name]) for name, (_, tensor) in found.items()}
     _check_finite({found[name][0]: tensor for name, tensor in state.items()}, folder)
     model.load_state_dict(state, assign=True)
+
+
+def load_encoder(model: nn.Module, folder: Path, config: SqueezeBertConfig, task: str) -> None:
+    """Give `model` the encoder in `folder`; its head, and a pooler that is not there, stay.
+
+    Raises:
+        CheckpointError: what does not fit, by the names in the file.
+    """
+    tensors = read_weights(folder)
+    wanted = {
+        name: weight for name, weight in model.state_dict().items() if name.startswith("base.")
+    }
+    renamed, unknown = _renamed(tensors, folder, config, task)
+    found = {name: each for name, each in renamed.items() if name in wanted}
+    theirs = _canonical_names(config, task)
+    missing = [
+        theirs[name] for name in wanted if name not in found and not name.startswith("base.pooler.")
+    ]
+    other = [
+        mismatch
+        for name, (key, tensor) in found.items()
+        if (mismatch := _mismatch(key, tensor, wanted[name], config))
+    ]
+    if missing or unknown or other:
+        raise CheckpointError(_unfit(missing, unknown, other, tensors.keys(), folder, config))
+    state = {name: _as_ours(tensor, wanted[name]) for name, (_, tensor) in found.items()}
+    _check_finite({found[name][0]: tensor for name, tensor in state.items()}, folder)
+    model.load_state_dict(state, strict=False)
 
 
 def check_weights(

@@ -19,11 +19,12 @@ from squeezebert_mobile.runtime.rows import Row, windows
 from squeezebert_mobile.runtime.scores import check_count, check_top_k
 from squeezebert_mobile.runtime.session import FloatArray
 from squeezebert_mobile.runtime.texts import as_text
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 
-__all__ = ["QuestionAnswering"]
+__all__ = ["DOC_STRIDE", "MAX_LENGTH", "QuestionAnswering", "context_windows"]
 
-_MAX_LENGTH = 384  # tokens of a window: what SQuAD models are trained with
-_DOC_STRIDE = 128  # tokens that a window shares with the one before it
+MAX_LENGTH = 384  # tokens of a window: what SQuAD models are trained with
+DOC_STRIDE = 128  # tokens that a window shares with the one before it
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
         max_answer_len: int = 15,
         handle_impossible_answer: bool = False,
         max_seq_len: int | None = None,
-        doc_stride: int = _DOC_STRIDE,
+        doc_stride: int = DOC_STRIDE,
         batch_size: int = BATCH_SIZE,
     ) -> (
         QuestionAnsweringResult | list[QuestionAnsweringResult] | Iterator[QuestionAnsweringResult]
@@ -84,7 +85,10 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
             raise InputError("give either inputs, or question and context")
 
         def run(items: list[_Item]) -> list[QuestionAnsweringResult]:
-            rows = [self._windows(item, length, doc_stride) for item in items]
+            rows = [
+                context_windows(self.tokenizer, item.question, item.context, length, doc_stride)
+                for item in items
+            ]
             read = iter(self._read([row for group in rows for row in group], batch_size))
             results = []
             for item, group in zip(items, rows, strict=True):
@@ -99,7 +103,7 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
 
     def _window_length(self, max_seq_len: int | None) -> int:
         if max_seq_len is None:
-            return min(_MAX_LENGTH, self.max_length)
+            return min(MAX_LENGTH, self.max_length)
         least = 3 + 2  # the special tokens, and one token each of question and context
         check_count("max_seq_len", max_seq_len, least)
         if max_seq_len > self.max_length:
@@ -108,17 +112,6 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
                 "model takes"
             )
         return max_seq_len
-
-    def _windows(self, item: _Item, length: int, doc_stride: int) -> list[Row]:
-        whole = self.tokenizer.encode_rows(item.question, item.context)[0]
-        question, context = whole.segments
-        if not len(context):
-            raise InputError(f"the context has no word in it: {item.context!r:.60}")
-        # A question that takes more than half of a window would leave the context too little.
-        kept = min(len(question), (length - 3) // 2)
-        room = length - 3 - kept
-        spans = windows(len(context), min(room, len(context)), min(doc_stride, room // 2))
-        return [Row(whole.segments, ((0, kept), span), whole.marks) for span in spans]
 
     def _read(self, rows: list[Row], batch_size: int) -> list[Window]:
         def decode(number: int, outputs: dict[str, FloatArray]) -> Window:
@@ -132,6 +125,29 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
             return Window(first, starts[context], ends[context], no_start=starts[0], no_end=ends[0])
 
         return self._run([(row,) for row in rows], decode, batch_size)
+
+
+def context_windows(
+    tokenizer: SqueezeBertTokenizer,
+    question: str,
+    context: str,
+    length: int = MAX_LENGTH,
+    doc_stride: int = DOC_STRIDE,
+) -> list[Row]:
+    """The rows of at most `length` tokens in which a model reads a question and its context.
+
+    Raises:
+        InputError: there is no word in the context.
+    """
+    whole = tokenizer.encode_rows(question, context)[0]
+    asked, read = whole.segments
+    if not len(read):
+        raise InputError(f"the context has no word in it: {context!r:.60}")
+    # A question that takes more than half of a window would leave the context too little.
+    kept = min(len(asked), (length - 3) // 2)
+    room = length - 3 - kept
+    spans = windows(len(read), min(room, len(read)), min(doc_stride, room // 2))
+    return [Row(whole.segments, ((0, kept), span), whole.marks) for span in spans]
 
 
 def _parse(value: Any) -> _Item:

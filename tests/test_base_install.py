@@ -17,7 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("src", "export", "runtime", "benchmarks", "pyproject.toml", "README.md", "LICENSE")
+FOLDERS = ("src", "accuracy", "export", "runtime", "benchmarks")
+SOURCES = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE")
 
 
 def _wheel(folder: Path) -> Path:
@@ -110,6 +111,8 @@ def test_it_looks_at_the_demo(
         ("export", "demo", "-o", "out"),
         ("inspect", "demo"),
         ("verify", "ASSISTANT", "--against", "demo"),
+        ("evaluate", "ASSISTANT", "dev.csv"),
+        ("finetune", "demo", "dev.csv", "-o", "out", "--task", "fill-mask"),
         ("bench", "ASSISTANT"),
     ],
 )
@@ -117,6 +120,8 @@ def test_what_it_lacks_is_named(
     base: Path, assistant: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     done = _run(base, tmp_path, *(str(assistant) if w == "ASSISTANT" else w for w in words))
-    expected = "error: torch is not installed; run: pip install 'squeezebert-mobile[export]'\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+    others = {"evaluate": ("sklearn", "evaluate"), "finetune": ("torch", "finetune")}
+    missing = others.get(words[0], ("torch", "export"))
+    expected = "error: {} is not installed; run: pip install 'squeezebert-mobile[{}]'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected.format(*missing))
     assert list(tmp_path.iterdir()) == []

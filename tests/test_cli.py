@@ -34,7 +34,10 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert best < 0.5
 
 
-@pytest.mark.parametrize("command", ["export", "run", "inspect", "verify", "bench", "push"])
+@pytest.mark.parametrize(
+    "command",
+    ["export", "finetune", "run", "inspect", "verify", "evaluate", "bench", "push"],
+)
 def test_help_of_every_command_fits_80_columns(cli: Cli, command: str) -> None:
     code, out, err = cli(command, "--help")
     assert (code, err) == (0, "")
@@ -182,7 +185,8 @@ def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
     code, out, err = cli("inspect", assistant)
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    for word in ("int8", "mean cosine", "kept classifier", "DynamicQuantizeMatMul", "apache-2.0"):
+    kept = "kept classifier", "most sensitive: pooler"
+    for word in ("int8", "mean cosine", *kept, "DynamicQuantizeMatMul", "apache-2.0"):
         assert word in out
     code, out, _ = cli("inspect", assistant, "--json")
     assert json.loads(out) == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))
@@ -204,6 +208,9 @@ def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: 
     assert not list(tmp_path.glob("*.journal"))
 
 
+FINETUNE = ("finetune", "demo", "-o", "out", "--task", "text-classification")
+
+
 # Errors -------------------------------------------------------------------------------------
 
 
@@ -215,6 +222,9 @@ def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: 
         (("export", "demo", "-o", "out", "--sequence-length", "0"), "--sequence-length 0 is out"),
         (("export", "demo", "-o", "out", "--task", "fill-mask"), "predictions"),
         (("export", "demo", "-o", "out", "--texts", "none.txt"), "--texts 'none.txt' cannot be"),
+        ((*FINETUNE, "none.csv"), "'none.csv' cannot be read: No such file or directory; give a"),
+        ((*FINETUNE, "none.csv", "--learning-rate", "2"), "--learning-rate 2 is out of range"),
+        ((*FINETUNE, "none.csv", "--resume"), "'none.csv' cannot be read"),
         (("run", "nowhere", "text"), "no such artifact folder: 'nowhere'"),
         (("run", "ASSISTANT", ""), "empty"),
         (("run", "ASSISTANT", "text", "--choice", "a"), "--choice is not for text-classification"),
@@ -250,6 +260,8 @@ def test_an_error_is_one_line_and_exit_1(
         (("export", "demo", "-o", "out", "--precision", "int9"), "'int9' is not one of"),
         (("export", "demo", "-o", "out", "--sequence-length", "long"), "'long' is neither"),
         (("export", "demo", "-o", "out", "--surprise"), "--surprise"),
+        ((*FINETUNE, "x.csv", "--epochs", "0"), "greater than or equal to 1"),
+        (("finetune", "demo", "x.csv", "-o", "out"), "--task"),
         (("run", "somewhere", "--top-k", "0"), "greater than or equal to 1"),
         (("bench",), "artifacts"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import squeezebert_mobile
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("export", "runtime", "benchmarks")
+FOLDERS = ("accuracy", "export", "runtime", "benchmarks")
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

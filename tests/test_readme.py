@@ -1,5 +1,6 @@
 """The README's commands and its Python, run as they stand."""
 
+import csv
 import re
 import shlex
 import subprocess
@@ -7,6 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import Cli
+
+from squeezebert_mobile.export.checkpoint import demo_folder
+from squeezebert_mobile.export.config import SqueezeBertConfig
+from squeezebert_mobile.export.demo_sentences import sentences
+from squeezebert_mobile.export.model import initialize
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +41,35 @@ def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert "set_alarm" in shown and "get_directions" in shown and "median" in shown
 
 
+def test_from_a_headless_checkpoint_to_int8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    for name, split in (("train.csv", "training"), ("dev.csv", "development")):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("text", "label"))
+            rows.writerows((each.text, each.intent) for each in sentences(split, per_intent=6))
+    small = SqueezeBertConfig(
+        vocab_size=2400, hidden_size=32, num_hidden_layers=1, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=128,
+    )  # fmt: skip
+    initialize("feature-extraction", small).save_pretrained(tmp_path / "headless")
+    SqueezeBertTokenizer.from_pretrained(demo_folder()).save_pretrained(tmp_path / "headless")
+    monkeypatch.chdir(tmp_path)
+    (block,) = _blocks("bash")
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [command[1] for command in commands] == [
+        *("finetune", "evaluate", "export", "evaluate", "run")
+    ]
+    for program, *words in commands:
+        assert program == "squeezebert-mobile"
+        # No network here; and two epochs show that it works.
+        words = ["headless" if word.startswith("squeezebert/") else word for word in words]
+        code, out, err = cli(*words, *(["--epochs", "2"] if words[0] == "finetune" else []))
+        assert code == 0, err
+    assert out.startswith("wake me at half past six\n")
+
+
 def test_the_python(tmp_path: Path) -> None:
     (block,) = _blocks("python")
     done = subprocess.run(
@@ -52,5 +89,5 @@ def test_every_link_leads_somewhere() -> None:
 
 def test_the_map_names_files_that_exist() -> None:
     text = (ROOT / "docs" / "develop.md").read_text(encoding="utf-8")
-    for path in re.findall(r"`((?:src|export|runtime|benchmarks)/[\w/]+\.py)`", text):
+    for path in re.findall(r"`((?:src|accuracy|export|runtime|benchmarks)/[\w/]+\.py)`", text):
         assert (ROOT / path).is_file(), path

@@ -33,6 +33,7 @@ __all__ = [
     "MODEL_FILES",
     "PRECISIONS",
     "SCHEMA_VERSION",
+    "Accuracy",
     "FileFacts",
     "Golden",
     "GoldenOutput",
@@ -45,6 +46,7 @@ __all__ = [
     "Quantization",
     "Source",
     "TensorSpec",
+    "check_replaceable",
     "file_facts",
     "read_artifact",
     "read_golden",
@@ -125,6 +127,18 @@ class Quantization(_Record):
     engine: str | None = None  # torch's engine for int8, which the file is packed for (TorchScript)
     kept: dict[str, str] = {}  # part -> why
     approximated: dict[str, str] = {}  # operator -> how, and what that does to the outputs
+    #: Unit -> dB: the outputs over their error when it alone is quantized, and the rest is fp32.
+    sensitivity: dict[str, float] = {}
+
+
+class Accuracy(_Record):
+    """A metric on labelled data: the checkpoint's and this artifact's."""
+
+    data: str  # the file's name
+    examples: Annotated[int, Field(ge=1)]
+    metric: str
+    checkpoint: float
+    artifact: float
 
 
 class FileFacts(_Record):
@@ -177,6 +191,7 @@ class Manifest(_Record):
     planned_bytes: Count | None = None  # memory reserved for the longest input (ExecuTorch)
     files: dict[str, FileFacts]
     parity: Parity
+    accuracy: Accuracy | None = None  # on data that the export was given
     versions: dict[str, str]
 
     @property
@@ -319,17 +334,25 @@ def write_json(record: BaseModel, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def staged(folder: Path, *, force: bool = False) -> Iterator[Path]:
+def staged(
+    folder: Path, *, force: bool = False, marker: str = MANIFEST_FILE, what: str = "an artifact"
+) -> Iterator[Path]:
     """A new, empty folder that takes the place of `folder` when the block ends without an error.
 
     Until then `folder` stays as it is; afterwards it is the new one, whole. What an export that
     was killed has left beside it is removed.
 
+    Args:
+        folder: Where it goes.
+        force: Whether an older one may be replaced.
+        marker: The file by which an older one is known.
+        what: What it is.
+
     Raises:
-        ExportError: `folder` exists and `force` was not given, or it is not an artifact; or the
+        ExportError: `folder` exists and `force` was not given, or it is something else; or the
             disk is full.
     """
-    _check_replaceable(folder, force=force)
+    check_replaceable(folder, force=force, marker=marker, what=what)
     target = folder.absolute()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -353,16 +376,23 @@ def staged(folder: Path, *, force: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _check_replaceable(folder: Path, *, force: bool) -> None:
+def check_replaceable(
+    folder: Path, *, force: bool, marker: str = MANIFEST_FILE, what: str = "an artifact"
+) -> None:
+    """See that `staged` may write to `folder`, whose arguments these are.
+
+    Raises:
+        ExportError: it may not.
+    """
     if not (folder.exists() or folder.is_symlink()):
         return
     if folder.is_symlink() or not folder.is_dir():
         raise ExportError(f"{str(folder)!r} is not a folder; choose another with -o")
     if not any(folder.iterdir()):
         return
-    if not (folder / MANIFEST_FILE).is_file():
+    if not (folder / marker).is_file():
         raise ExportError(
-            f"{str(folder)!r} holds something else than an artifact and is left alone; "
+            f"{str(folder)!r} holds something else than {what} and is left alone; "
             "choose another folder with -o"
         )
     if not force:

@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from squeezebert_mobile.errors import ArtifactError, InputError, SqueezeBertMobileError
+from squeezebert_mobile.errors import (
+    ArtifactError,
+    InputError,
+    SqueezeBertMobileError,
+    require,
+    require_extra,
+)
 from squeezebert_mobile.tasks import TASKS
 
 if TYPE_CHECKING:
+    from squeezebert_mobile.accuracy import Model
     from squeezebert_mobile.artifact import Manifest
     from squeezebert_mobile.benchmarks import Contender, Results
 
@@ -142,8 +149,8 @@ def export(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A folder in Hugging Face layout, a Hub id, demo, preset:squeezebert-base, or "
-            "preset:bert-base (random weights)."
+            help="A folder in Hugging Face layout, a Hub id, demo, demo-slots, demo-fill-mask, "
+            "preset:squeezebert-base, or preset:bert-base (random weights)."
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
@@ -176,6 +183,16 @@ def export(
     texts: Annotated[
         Path | None, typer.Option(help="Texts to verify with, one a line; default: 200 of ours.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Labelled examples, as evaluate takes them, to measure with."),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="How much worse the metric on --data may be, as a fraction: 0.01."
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an artifact that is there.")
     ] = False,
@@ -200,6 +217,8 @@ def export(
         max_sequence_length=max_sequence_length,
         engine=engine.value if engine else None,
         texts=_lines(texts) if texts else None,
+        data=data,
+        max_drop=max_drop,
         force=force,
         progress=export_progress(Console(stderr=True)),
     )
@@ -217,6 +236,95 @@ def _lines(path: Path) -> list[str]:
     if found := [line for line in lines if line.strip()]:
         return found
     raise InputError(f"--texts {str(path)!r} holds no text; write one a line")
+
+
+# Fine-tune ----------------------------------------------------------------------------------
+
+
+@app.command()
+def finetune(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="Where to start: a folder in Hugging Face layout, a Hub id, demo, demo-slots, "
+            "demo-fill-mask, or preset:NAME (random weights)."
+        ),
+    ],
+    data: Annotated[Path, typer.Argument(help="What to learn: a file as evaluate reads it.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The checkpoint to write.")],
+    task: Annotated[
+        TaskName,
+        typer.Option(metavar="TASK", help="What the data is for: text-classification, ..."),
+    ],
+    dev: Annotated[
+        Path | None,
+        typer.Option(help="Data to measure with after each epoch: the best weights are kept."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Default: 3, or what makes 1,000 steps; at most 50.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Default: 5e-5 at a width of 768, more for less.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Of one process. Default: 16.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of a new head, the order, dropout.")] = 0,
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="Learn this checkpoint's answers as well."),
+    ] = None,
+    data_format: Annotated[
+        str | None, typer.Option(help="Of the data; default: what it looks like.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of a table; default: text.")] = None,
+    pair_column: Annotated[str | None, typer.Option(help="Default: text_pair.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Default: label.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that broke off.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a fine-tuned checkpoint that is there.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fine-tune a checkpoint on labelled data.
+
+    Several GPUs or machines: torchrun --nproc-per-node N -m squeezebert_mobile finetune ...
+    """
+    for extra in ("export", "evaluate", "finetune"):
+        require_extra(extra, within="finetune")
+    from squeezebert_mobile.accuracy import Columns
+    from squeezebert_mobile.export.finetuning import finetune_checkpoint
+    from squeezebert_mobile.terminal import print_training, training_progress
+
+    console = Console(stderr=True)
+    with training_progress(console) as report:
+        results = finetune_checkpoint(
+            checkpoint,
+            data,
+            output,
+            task=task.value,
+            dev=dev,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            seed=seed,
+            teacher=teacher,
+            resume=resume,
+            force=force,
+            data_format=data_format,
+            columns=Columns(text_column, pair_column, label_column),
+            report=report,
+            note=lambda text: console.print(f"note: {text}", highlight=False, soft_wrap=True),
+        )
+    if int(os.environ.get("RANK", 0)) > 0:
+        return  # of several processes the first one speaks
+    if as_json:
+        print(json.dumps(results, indent=1))
+    else:
+        print_training(results, output, Console())
 
 
 # Run ----------------------------------------------------------------------------------------
@@ -403,6 +511,102 @@ def verify(
             f"{wrong[0].max_abs_diff:.3g} (at most {wrong[0].tolerance:.3g}); upgrade the runtime, "
             "or export the checkpoint again"
         )
+
+
+# Evaluate -----------------------------------------------------------------------------------
+
+
+@app.command()
+def evaluate(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTIFACT|CHECKPOINT",
+            help="An exported folder, or what export takes: a folder, a Hub id, demo, preset:NAME.",
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A file with labelled examples: of GLUE, SQuAD or CoNLL as published; a table "
+            "(CSV, TSV, JSONL) with text, text_pair and label; JSONL with text, choices and label; "
+            "for fill-mask a text a line."
+        ),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARTIFACT|CHECKPOINT", help="Compare with this one, on the same data."
+        ),
+    ] = None,
+    data_format: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: what the file looks like.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of a table; default: text.")] = None,
+    pair_column: Annotated[
+        str | None, typer.Option(help="Of a table; default: text_pair, if it has that.")
+    ] = None,
+    label_column: Annotated[str | None, typer.Option(help="Of a table; default: label.")] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Texts of one model call; 1 is as a phone asks.")
+    ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads that ask; the figures are the same. Default: all cores."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure how often an artifact or a checkpoint is right, on labelled data.
+
+    With --against also how much better or worse it is than another one, within which interval, and
+    where the two disagree most.
+    """
+    from squeezebert_mobile import accuracy
+    from squeezebert_mobile.terminal import export_progress
+
+    file = accuracy.read_file(data)
+    progress = export_progress(Console(stderr=True))
+    with progress("load"):
+        model = _model(name)
+    numbers = accuracy.gives_numbers(model.pipeline)
+    columns = accuracy.Columns(text_column, pair_column, label_column, numbers)
+    task = model.pipeline.manifest.task
+    labelled = accuracy.read_data(file, task, format=data_format, columns=columns)
+    with progress("load"):
+        other = _model(against, task) if against else None
+    found = accuracy.evaluate(
+        model,
+        labelled,
+        against=other,
+        batch_size=batch_size,
+        workers=workers or os.cpu_count() or 1,
+        progress=progress,
+    )
+    if as_json:
+        print(json.dumps({"data": str(data), **found.to_dict()}, indent=1))
+    else:
+        accuracy.print_evaluation(found, Console())
+
+
+def _model(name: str, task: str | None = None) -> "Model":
+    """An artifact, or a checkpoint that is run as it stands; both with one thread a call."""
+    from squeezebert_mobile.accuracy import Model
+    from squeezebert_mobile.artifact import MANIFEST_FILE
+
+    if (Path(name) / MANIFEST_FILE).is_file():
+        from squeezebert_mobile.runtime import load_artifact
+
+        pipeline = load_artifact(name, threads=1)
+    else:
+        require("torch", "export").set_num_threads(1)
+        from squeezebert_mobile.export import reference_pipeline
+        from squeezebert_mobile.export.checkpoint import open_checkpoint
+
+        pipeline = reference_pipeline(open_checkpoint(name, task=task))
+    if pipeline.manifest.weights == "random":
+        print(f"note: the weights of {name} are random; its figures mean nothing", file=sys.stderr)
+    return Model(name, pipeline)
 
 
 # Bench --------------------------------------------------------------------------------------

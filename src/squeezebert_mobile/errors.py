@@ -4,6 +4,7 @@
     ├── CheckpointError       a checkpoint's config, weights or vocabulary
     ├── ExportError           an export that cannot be done as asked
     │   └── ParityError       an export that was done, and answers differently
+    ├── TrainingError         a fine-tuning that cannot go on
     ├── ArtifactError         an exported folder that is not what its manifest says
     ├── InputError            a text, a question or an option of a pipeline
     ├── BenchmarkError        a measurement that cannot be taken
@@ -29,6 +30,7 @@ __all__ = [
     "MissingExtraError",
     "ParityError",
     "SqueezeBertMobileError",
+    "TrainingError",
     "choose",
     "require",
     "require_extra",
@@ -39,7 +41,8 @@ EXTRAS = {
     "export": ("torch", "onnx", "onnxscript", "onnxsim", "safetensors", "huggingface_hub"),
     "executorch": ("executorch", "torchao"),
     "bench": ("adbutils", "matplotlib", "jinja2", "psutil"),
-    "finetune": ("accelerate", "sklearn"),
+    "evaluate": ("sklearn", "scipy", "seqeval"),
+    "finetune": ("accelerate", "matplotlib"),
     "peers": ("transformers",),
 }
 
@@ -65,6 +68,10 @@ class ExportError(SqueezeBertMobileError):
 
 class ParityError(ExportError):
     """The exported model does not compute what the checkpoint computes."""
+
+
+class TrainingError(SqueezeBertMobileError):
+    """The fine-tuning cannot go on, or not as asked."""
 
 
 class ArtifactError(SqueezeBertMobileError):
@@ -93,15 +100,19 @@ def require(module: str, extra: str) -> ModuleType:
         raise _missing(module, extra) from error
 
 
-def require_extra(extra: str) -> None:
+def require_extra(extra: str, *, within: str | None = None) -> None:
     """See that all modules of `extra` can be imported, without importing them.
+
+    Args:
+        extra: Which.
+        within: The extra to install where one is missing, if it brings `extra` with it.
 
     Raises:
         MissingExtraError: one cannot.
     """
     for module in EXTRAS[extra]:
         if importlib.util.find_spec(module) is None:
-            raise _missing(module, extra)
+            raise _missing(module, within or extra)
 
 
 def _missing(module: str, extra: str) -> MissingExtraError:

@@ -4,28 +4,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from squeezebert_mobile.artifact import Manifest, ModelFacts, Parity
+from squeezebert_mobile.artifact import Accuracy, Manifest, ModelFacts, Parity
 from squeezebert_mobile.runtime.golden import GoldenCheck
 
 if TYPE_CHECKING:
-    from squeezebert_mobile.export.inspection import CheckpointFacts  # needs torch
+    from squeezebert_mobile.export.finetune import Progress as Step  # these need torch
+    from squeezebert_mobile.export.inspection import CheckpointFacts
 
 __all__ = [
     "export_progress",
     "print_artifact",
     "print_checkpoint",
     "print_export",
+    "print_training",
     "print_verification",
+    "training_progress",
 ]
 
 Report = Callable[[int, int], None]
+_SHOWN = 3  # of the most sensitive units
 
 
 def export_progress(console: Console) -> Callable[[str], AbstractContextManager[Report]]:
@@ -36,13 +40,53 @@ def export_progress(console: Console) -> Callable[[str], AbstractContextManager[
         begun = time.monotonic()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
         bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        with bar:
-            task = bar.add_task(name, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-        if console.is_terminal:
-            console.print(f"[green]✓[/] {name:<10}{time.monotonic() - begun:6.1f} s")
+        mark = "[red]✗[/]"
+        try:
+            with bar:
+                task = bar.add_task(name, total=None)
+                yield lambda done, total: bar.update(task, completed=done, total=total)
+            mark = "[green]✓[/]"
+        finally:
+            if console.is_terminal:
+                console.print(f"{mark} {name:<10}{time.monotonic() - begun:6.1f} s")
 
     return step
+
+
+@contextmanager
+def training_progress(console: Console) -> "Iterator[Callable[[Step], None]]":
+    """Shows each step with its loss and the last score; nothing where `console` is no terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar:
+        task = bar.add_task("read", total=None)
+
+        def report(at: "Step") -> None:
+            score = f"  {at.score.name} {at.score.value:.3f}" if at.score else ""
+            text = f"epoch {at.epoch}  loss {at.loss:.3f}{score}"
+            bar.update(task, description=text, completed=at.step, total=at.steps)
+
+        yield report
+
+
+def print_training(results: Mapping[str, Any], folder: Path, console: Console) -> None:
+    """What a training came to: the loss and the score of each epoch, the best one marked."""
+    figures = [name for name in results["best"] if name != "epoch"]
+    table = _table("epoch", *figures, "")
+    for epoch in results["epochs"]:
+        kept = "kept" if epoch == results["best"] else ""
+        table.add_row(str(epoch["epoch"]), *(_figure(epoch[name]) for name in figures), kept)
+    console.print(table)
+    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
+def _figure(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
@@ -153,13 +197,29 @@ def _print_sizes(manifest: Manifest, console: Console) -> None:
     console.print(_architecture(manifest.model))
     console.print(_size_table(manifest), _parity_table(manifest.parity))
     console.print(_agreement(manifest.parity))
+    if manifest.accuracy:
+        console.print(_accuracy(manifest.accuracy), highlight=False)
     if manifest.quantization:
         for part, why in manifest.quantization.kept.items():
             console.print(f"kept {part}: {why}", style="dim", highlight=False)
         for operator, how in manifest.quantization.approximated.items():
             console.print(f"approximated {operator}: {how}", style="dim", highlight=False)
+        if found := _most_sensitive(manifest.quantization.sensitivity):
+            console.print(f"most sensitive: {found}", style="dim", highlight=False)
     if manifest.weights == "random":
         console.print("random weights: latency is real, answers are not", style="yellow")
+
+
+def _accuracy(found: Accuracy) -> str:
+    return (
+        f"{found.metric} on {found.data} ({found.examples:,} examples): {found.artifact:.4f}, the "
+        f"checkpoint's {found.checkpoint:.4f}"
+    )
+
+
+def _most_sensitive(sensitivity: Mapping[str, float]) -> str:
+    worst = sorted(sensitivity.items(), key=lambda item: item[1])[:_SHOWN]
+    return ", ".join(f"{unit} {decibels:.0f} dB" for unit, decibels in worst)
 
 
 def _table(*columns: str) -> Table:

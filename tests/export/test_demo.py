@@ -15,10 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squeezebert_mobile.export import demo
-from squeezebert_mobile.export.checkpoint import demo_folder, shipped_texts
+from squeezebert_mobile.export.checkpoint import (
+    Checkpoint,
+    demo_folder,
+    open_checkpoint,
+    shipped_texts,
+)
 from squeezebert_mobile.export.demo_sentences import INTENTS, SPLITS, read_grammar, sentences
-from squeezebert_mobile.export.finetune import predict
-from squeezebert_mobile.export.model import SqueezeBertForSequenceClassification
+from squeezebert_mobile.export.reference import reference_pipeline
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 
 LEAST_ACCURACY = 0.95
@@ -164,8 +168,8 @@ def test_the_shipped_vocabulary_is_what_the_recipe_makes(tokenizer: SqueezeBertT
 
 
 @pytest.fixture(scope="module")
-def model() -> SqueezeBertForSequenceClassification:
-    return SqueezeBertForSequenceClassification.from_pretrained(demo_folder())
+def shipped() -> Checkpoint:
+    return open_checkpoint("demo")
 
 
 @pytest.mark.parametrize(
@@ -178,37 +182,28 @@ def model() -> SqueezeBertForSequenceClassification:
         ("tell mum I'll be late", "send_message"),
     ],
 )
-def test_it_understands_a_phone_user(
-    model: SqueezeBertForSequenceClassification,
-    tokenizer: SqueezeBertTokenizer,
-    text: str,
-    intent: str,
-) -> None:
-    assert [INTENTS[answer] for answer in predict(model, tokenizer, [text])] == [intent]
+def test_it_understands_a_phone_user(shipped: Checkpoint, text: str, intent: str) -> None:
+    assert reference_pipeline(shipped)(text).label == intent
 
 
-def test_transformers_reads_it_and_gives_the_same_logits(
-    model: SqueezeBertForSequenceClassification, tokenizer: SqueezeBertTokenizer
-) -> None:
+def test_transformers_reads_it_and_gives_the_same_logits(shipped: Checkpoint) -> None:
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(demo_folder()).eval()
     theirs_tokenizer = transformers.AutoTokenizer.from_pretrained(demo_folder())
     texts = [s.text for s in sentences("held_out", per_intent=5)] + shipped_texts()
     inputs = theirs_tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     assert (
         inputs["input_ids"].tolist()
-        == (tokenizer(texts, padding=True, truncation=True)["input_ids"])
+        == (shipped.tokenizer(texts, padding=True, truncation=True)["input_ids"])
     )
     with torch.no_grad():
-        difference = (model(**inputs).logits - theirs(**inputs).logits).abs().max()
+        difference = (shipped.model(**inputs).logits - theirs(**inputs).logits).abs().max()
     assert difference <= 1e-5
     assert theirs.config.id2label == dict(enumerate(INTENTS))
 
 
-def test_the_held_out_accuracy_is_high_and_the_stated_one(
-    model: SqueezeBertForSequenceClassification, tokenizer: SqueezeBertTokenizer
-) -> None:
-    asked = demo.examples("held_out", per_intent=demo.HELD_OUT_PER_INTENT)
-    found = demo.measure(model, tokenizer, asked)
+def test_the_held_out_accuracy_is_high_and_the_stated_one(shipped: Checkpoint) -> None:
+    asked = sentences("held_out", per_intent=demo.HELD_OUT_PER_INTENT)
+    found = demo.measure(reference_pipeline(shipped), asked)
     print(f"held out: {found['right']} of {found['sentences']}, {found['accuracy']:.1%}")
     assert found["sentences"] >= 500
     assert found["accuracy"] >= LEAST_ACCURACY
@@ -259,15 +254,18 @@ def test_the_command_prints_the_accuracy_and_stores_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick_recipe(monkeypatch)
-    demo.main([str(tmp_path)])
+    demo.main(["demo", str(tmp_path)])
     held_out = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["held_out"]
-    line = f"held-out accuracy {held_out['accuracy']:.1%} ({held_out['right']} of 60 sentences)"
+    line = f"60 held-out sentences: accuracy {held_out['accuracy']:.3f}"
     assert capsys.readouterr().out.splitlines()[-1] == line
 
 
-def test_the_command_wants_one_folder() -> None:
-    with pytest.raises(SystemExit, match="usage: .*export.demo FOLDER"):
-        demo.main([])
+@pytest.mark.parametrize("words", [[], ["demo"], ["dem", "folder"]])
+def test_the_command_wants_a_demo_and_a_folder(words: list[str]) -> None:
+    with pytest.raises(
+        SystemExit, match=r"usage: .*export.demo demo\|demo-slots\|demo-fill-mask F"
+    ):
+        demo.main(words)
 
 
 # The sentences that exports are verified with -----------------------------------------------

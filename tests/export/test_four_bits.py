@@ -34,7 +34,8 @@ def model() -> Traceable:
     for product in products(made):
         seen = torch.randn(300, product.in_features, generator=generator)
         read[product] = Inputs(seen.abs().amax(0), seen.T @ seen, len(seen))
-    round_weights(read, precision="int4")
+    for product, rounded in round_weights(read, precision="int4").items():
+        product.weight.data = rounded
     return made
 
 
@@ -91,8 +92,9 @@ def test_rounding_beats_the_nearest_value() -> None:
     exact = product.weight.detach().clone()
     steps = four_bits.grid(exact.T).T
     nearest = (exact / steps).round().clamp(-7, 7) * steps
-    round_weights({product: Inputs(seen.abs().amax(0), seen.T @ seen, 500)}, precision="int4")
-    ours, plain = (((w - exact) @ seen.T).square().sum() for w in (product.weight, nearest))
+    read = {product: Inputs(seen.abs().amax(0), seen.T @ seen, 500)}
+    rounded = round_weights(read, precision="int4")[product]
+    ours, plain = (((w - exact) @ seen.T).square().sum() for w in (rounded, nearest))
     assert ours < 0.7 * plain
 
 
@@ -103,6 +105,7 @@ def test_the_table_is_within_half_a_step_of_its_blocks_or_clipped_for_the_better
     assert (packed.shape, packed.dtype, scales.shape) == ((50, 32), np.uint8, (50, 2))
     numbers = np.stack([packed & 15, packed >> 4], axis=2).reshape(50, 64).astype(int) - 8
     found = numbers * np.repeat(scales, 32, axis=1)
+    assert np.allclose(four_bits.unpacked_rows(packed, scales), found, rtol=1e-6)
     inside = np.abs(table) <= 7 * np.repeat(scales, 32, axis=1)
     assert (np.abs(found - table) <= np.repeat(scales, 32, axis=1) / 2 + 1e-6)[inside].all()
     largest = np.abs(table.reshape(50, 2, 32)).max(axis=2).repeat(32, axis=1) / 7

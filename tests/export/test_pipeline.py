@@ -157,8 +157,8 @@ def test_a_wrong_option_writes_nothing(
 def test_a_model_that_answers_otherwise_is_not_written(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(graph: object, precision: str) -> object:
-        quantized, recipe = pipeline_quantize(graph, precision)  # type: ignore[arg-type]
+    def wrong(graph: object, precision: str, apart: dict[str, str]) -> object:
+        quantized, recipe = pipeline_quantize(graph, precision, apart)  # type: ignore[arg-type]
         for tensor in quantized.graph.initializer:
             if "layers.1" in tensor.name and tensor.name.endswith(".scale"):
                 tensor.raw_data = bytes(len(tensor.raw_data))  # the products of a layer are 0

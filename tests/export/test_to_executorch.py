@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,11 @@ from commands import Cli
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import InputError, MissingExtraError
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.checkpoint import shipped_texts
+from squeezebert_mobile.export.checkpoint import open_checkpoint, shipped_texts
+from squeezebert_mobile.export.progress import silent
+from squeezebert_mobile.export.rewriting import Traceable, rewrite
+from squeezebert_mobile.export.sensitivity import units
+from squeezebert_mobile.export.to_executorch import to_executorch
 from squeezebert_mobile.runtime import load_artifact
 
 pytestmark = pytest.mark.executorch
@@ -62,6 +67,35 @@ def test_a_row_does_not_depend_on_its_batch(artifact: Path) -> None:
     together = session.run(feed)["logits"]
     apart = [session.run({k: v[i : i + 1] for k, v in feed.items()})["logits"] for i in range(3)]
     assert (together == np.concatenate(apart)).all()
+
+
+def test_what_stays_in_fp32_does(checkpoint: Path, tmp_path: Path) -> None:
+    model = rewrite(open_checkpoint(checkpoint).model)
+    kept = (
+        units(model)["layers.0.attention.product"].modules,
+        units(model)["embeddings.word"].modules,
+    )
+    written = to_executorch(
+        model,
+        tmp_path / "model.pte",
+        precision="int8",
+        sequence_length=None,
+        max_sequence_length=40,
+        apart=[path for modules in kept for path in modules],
+        progress=silent,
+    )
+    # The attention's output, and 2 G of feed-forward.
+    assert written.delegated["quantized_decomposed.choose_qparams.tensor"] == 1 + 2 * GROUPS
+    assert written.delegated["aten.linear.default"] == GROUPS + 1 + 2 * GROUPS + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # executorch says that it is experimental
+        from executorch.runtime import Runtime
+
+        program = Runtime.get().load_program(tmp_path / "model.pte").load_method("forward")
+        feed = [torch.from_numpy(array) for array in _feed(1, 12).values()]
+        (ours,) = program.execute(feed)
+    (theirs,) = Traceable(open_checkpoint(checkpoint).model)(*feed)
+    assert (ours - theirs).abs().max() < 0.1
 
 
 def test_products_attention_and_activation_are_delegated(artifact: Path) -> None:

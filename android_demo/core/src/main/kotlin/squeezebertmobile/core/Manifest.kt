@@ -104,8 +104,9 @@ private val MANIFEST = record(
                     "engine" to nullable(text()),
                     "kept" to values(text()),
                     "approximated" to values(text()),
+                    "sensitivity" to values(number()),
                 ),
-                optional = setOf("engine", "kept", "approximated"),
+                optional = setOf("engine", "kept", "approximated", "sensitivity"),
             ),
         ),
         "operators" to values(COUNT),
@@ -130,9 +131,20 @@ private val MANIFEST = record(
                 "texts" to SIZE,
             ),
         ),
+        "accuracy" to nullable(
+            record(
+                mapOf(
+                    "data" to text(),
+                    "examples" to COUNT,
+                    "metric" to text(),
+                    "checkpoint" to number(),
+                    "artifact" to number(),
+                ),
+            ),
+        ),
         "versions" to values(text()),
     ),
-    optional = setOf("problem_type", "delegated", "planned_bytes"),
+    optional = setOf("problem_type", "delegated", "planned_bytes", "accuracy"),
 )
 
 /** @throws ShapeError a field is missing, unknown or wrong. */

@@ -1,0 +1,105 @@
+"""The demo of fill-mask: which word stood there, in what people ask for."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from squeezebert_mobile.accuracy.data import read_file
+from squeezebert_mobile.accuracy.formats import read_data
+from squeezebert_mobile.accuracy.scoring import score
+from squeezebert_mobile.export.checkpoint import DEMO, open_checkpoint
+from squeezebert_mobile.export.demo_recipe import (
+    LICENSE,
+    SEED,
+    recipe_of,
+    reproducible,
+    train,
+    versions,
+    write_results,
+)
+from squeezebert_mobile.export.demo_sentences import Sentence, sentences
+from squeezebert_mobile.export.finetune import Training
+from squeezebert_mobile.export.reference import reference_pipeline
+from squeezebert_mobile.runtime import Pipeline
+
+__all__ = ["as_lines", "make_demo_fill_mask", "measure_masks"]
+
+HELD_OUT_PER_INTENT = 100
+TRAINING_PER_INTENT = 4000
+TRAINING = Training(epochs=4, batch_size=32, learning_rate=2e-3, seed=SEED)
+_MEASURED_TOGETHER = 32
+
+
+def as_lines(said: Sequence[Sentence]) -> str:
+    """The sentences as data: a text a line."""
+    return "".join(f"{sentence.text}\n" for sentence in said)
+
+
+def measure_masks(pipeline: Pipeline[Any], asked: Sequence[Sentence]) -> dict[str, Any]:
+    """How well the tokens of the sentences are guessed where they are masked."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "held_out.txt"
+        file.write_text(as_lines(asked), encoding="utf-8")
+        data = read_data(read_file(file), "fill-mask", format="lines")
+    found = score(pipeline, data, batch_size=_MEASURED_TOGETHER)
+    return {"sentences": len(asked), **found.metrics}
+
+
+@reproducible()
+def make_demo_fill_mask(folder: Path) -> dict[str, Any]:
+    """Train the demo and write it.
+
+    Args:
+        folder: Where the checkpoint goes; files of the same names are replaced.
+
+    Returns:
+        What results.json holds: the held-out loss, the recipe, the versions.
+    """
+    learned = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED)
+    data = as_lines(learned), "sentences.txt"
+    train(DEMO, *data, folder, task="fill-mask", training=TRAINING)
+    return _finish(folder, len(learned))
+
+
+def _finish(folder: Path, learned: int) -> dict[str, Any]:
+    """Measure what was trained, and write down what came of it."""
+    made = open_checkpoint(folder)
+    held_out = sentences("held_out", per_intent=HELD_OUT_PER_INTENT, seed=SEED)
+    # Sentences drawn anew, of words and templates that were read.
+    known = sentences("training", per_intent=HELD_OUT_PER_INTENT, seed=SEED + 1)
+    results = {
+        "held_out": measure_masks(reference_pipeline(made), held_out),
+        "known_words": measure_masks(reference_pipeline(made), known),
+        "training": {"from": DEMO, **recipe_of(TRAINING, learned)},
+        "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
+        "vocabulary": len(made.tokenizer),
+        "versions": versions(),
+    }
+    write_results(folder, results, _readme(results))
+    return results
+
+
+def _readme(results: dict[str, Any]) -> str:
+    held_out, known = results["held_out"], results["known_words"]
+    return f"""---
+license: {LICENSE}
+language: en
+pipeline_tag: fill-mask
+---
+# demo-fill-mask: which word is missing?
+
+A SqueezeBERT of {results["parameters"]:,} weights: a text with [MASK] in, the tokens that fit there
+out ("wake me [MASK] six" wants at). The encoder of demo, fine-tuned on
+{results["training"]["sentences"]:,} generated sentences; the decoder is its table of words. It is
+here to be exported, measured and tried: it knows what people ask an assistant for, no more.
+
+Of masked tokens (15 % of each text) it names {known["accuracy"]:.1%} in
+{known["sentences"]:,} newly drawn sentences of words and templates that it knows (perplexity
+{known["perplexity"]:.1f}), and
+{held_out["accuracy"]:.1%} in {held_out["sentences"]:,} held-out ones, of which training saw no
+template, polite phrase, name, time, place or thing (perplexity {held_out["perplexity"]:.1f}).
+
+`make demo-checkpoint` makes this folder again, from the grammars in export/assets/demo_grammar.
+Licence: Apache-2.0.
+"""
