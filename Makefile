@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint test test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema clean
+.PHONY: help setup demo demo-checkpoint accuracy-table test test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -94,6 +94,9 @@ app-assets: $(READY)  ## export the demo into the app, and write what the Kotlin
 	$(BIN)/python -m squeezebert_mobile export demo --force -o android_demo/app/src/main/assets/artifacts/demo-intents
 	$(BIN)/python tests/helpers/runner_expectations.py --golden
 	$(BIN)/python tests/helpers/app_expectations.py
+
+accuracy-table: $(READY)  ## measure the demos in every format and precision for docs/evaluate.md (10 minutes)
+	$(BIN)/python tests/helpers/accuracy_table.py
 
 test-runner: $(READY)  ## the Kotlin tests against Python's answers; is the jar what its sources build
 	$(NEED_JAVA)
