@@ -6,6 +6,7 @@ packages of this one that the wheel's own requirements name, and theirs.
 
 import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _run(python: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [str(python), "-I", "-m", "squeezebert_mobile", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    # A baseline that was exported before would be found in the user's cache.
+    environment = os.environ | {"XDG_CACHE_HOME": str(python.parents[2] / "cache")}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, env=environment
+    )
 
 
 def test_it_holds_no_more_than_it_needs(base: Path) -> None:
