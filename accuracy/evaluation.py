@@ -101,8 +101,17 @@ def _check(models: list[Model], data: DataSet) -> None:
             how_to_ask(model.pipeline, data, 1)
         except InputError as error:
             raise InputError(f"{model.name!r}: {error}") from None
+    if data.task != "fill-mask":
+        return
+    longest = [model.pipeline.max_length for model in models]
+    if longest[0] != longest[-1]:  # where a text is cut decides what is masked
+        raise InputError(
+            f"{models[0].name!r} reads {longest[0]} tokens and {models[-1].name!r} {longest[-1]}, "
+            "and their losses cannot be compared; export with the same --max-sequence-length, or "
+            "measure each by itself"
+        )
     vocabularies = [model.pipeline.tokenizer.get_vocab() for model in models]
-    if data.task == "fill-mask" and vocabularies[0] != vocabularies[-1]:
+    if vocabularies[0] != vocabularies[-1]:
         raise InputError(
             f"{models[0].name!r} and {models[-1].name!r} have different vocabularies, and their "
             "losses cannot be compared; measure each by itself"

@@ -27,7 +27,10 @@ def match_labels(labels: Sequence[str], data: DataSet) -> dict[str, int]:
         if len(set(names)) == len(names) and by_name.keys() >= set(names):
             return {by_name[name]: place for place, name in enumerate(names)}
     nameless = all(map(_NAMELESS.fullmatch, labels))
-    if data.ids and (nameless or not data.named) and max(data.ids) < len(labels):
+    # Of GLUE's all classes are known, so a named label more or less is a model for something else.
+    all_known = data.classes != tuple(map(str, data.ids or ()))
+    fits = nameless or not all_known or len(labels) == len(data.classes)
+    if data.ids and (nameless or not data.named) and max(data.ids) < len(labels) and fits:
         return {labels[number]: place for place, number in enumerate(data.ids)}
     raise InputError(
         f"the data has the labels {_listed(data.classes)}, and the model has {_listed(labels)}; "

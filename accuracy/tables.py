@@ -106,7 +106,8 @@ def read_table(shape: str, file: DataFile, columns: Columns) -> DataSet:
     examples = []
     for number, cells in _cells(shape, file):
         texts = [_text(file, number, needed["text"], cells)]
-        if pair in header:
+        has_pair = cells.get(pair) is not None if shape == "jsonl" else pair in header
+        if has_pair or columns.pair:
             texts.append(_text(file, number, pair, cells))
         label = _label(file, number, cells.get(needed["label"]))
         examples.append(Example(f"line {number}", tuple(texts), label))

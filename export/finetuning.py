@@ -124,14 +124,22 @@ def finetune_checkpoint(
         say(f"{source.name} has no head that fits the data; a new one is drawn (seed {seed})")
     measured = None
     if dev is not None:
-        measured = read_data(read_file(Path(dev)), task, format=data_format, columns=columns)
+        same = replace(columns or Columns(), numbers=learned.values)
+        measured = read_data(read_file(Path(dev)), task, format=data_format, columns=same)
         how_to_ask(reference_pipeline(source), measured, _MEASURED_TOGETHER)  # refuses other labels
     tutor = open_teacher(teacher, source) if teacher is not None else None
     lessons = _lessons(start, learned, say)
     training = _training(lessons, source, accelerator, epochs, learning_rate, batch_size, seed)
     facts = _facts(start, learned, measured, tutor, training, accelerator)
     files = [data] if dev is None else [data, dev]
-    recipe = {**_flat(facts), "data": "".join(sha256_of(Path(each)) for each in files)}
+    recipe = {
+        **_flat(facts),
+        "data": "".join(sha256_of(Path(each)) for each in files),
+        "columns": _names(columns or Columns()),
+        "data format": learned.format,
+        "labels": ", ".join(learned.classes),
+        "teacher's weights": tutor.sha256 if tutor else None,
+    }
     state_file = StateFile(folder, recipe)
     state = _broken_off(state_file, resume=resume, force=force)
     if accelerator.is_main_process and state is None:
@@ -160,6 +168,11 @@ def finetune_checkpoint(
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return results
+
+
+def _names(columns: Columns) -> str:
+    named = (columns.text, columns.pair, columns.label)
+    return ", ".join(name for name in named if name) or "of the usual names"
 
 
 # Before ------------------------------------------------------------------------------------

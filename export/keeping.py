@@ -152,8 +152,10 @@ class Keeping:
             unit = self._units[name]
             higher = self._next(unit)
             takes = unit.numbers if higher == "fp32" and not unit.is_table else 0
-            if left <= self._leave * total or takes > room:
+            if left <= self._leave * total:
                 break
+            if takes > room:
+                continue
             left -= harm[name]
             room -= takes
             raised[name] = higher

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from squeezebert_mobile.accuracy.data import Example
+from squeezebert_mobile.accuracy.masking import MASKED_SHARE
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.question_answering import MAX_LENGTH, context_windows
 from squeezebert_mobile.runtime.rows import Row, rows_with_overflow
@@ -21,8 +22,7 @@ __all__ = ["IGNORED", "SUBJECTS", "Lesson", "Reader", "Subject", "collate", "mak
 #: The label of a token that is not learned from: torch's cross entropy leaves it out.
 IGNORED = -100
 _TOGETHER = 1000  # examples that are tokenized at a time
-_MASKED = 0.15  # share of a text's tokens that fill-mask asks for, as BERT was trained
-_HIDDEN, _REPLACED = 0.8, 0.1  # of these: [MASK], any token; the rest stay as they are
+_HIDDEN, _REPLACED = 0.8, 0.1  # of the masked: [MASK], any token; the rest stay as they are
 
 Ids = NDArray[np.int32]
 
@@ -260,7 +260,7 @@ def _masks(
     ids = inputs["input_ids"]
     special = torch.tensor([tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id])
     may = ~torch.isin(ids, special)
-    count = (may.sum(1, keepdim=True) * _MASKED).round().clamp(min=1)
+    count = (may.sum(1, keepdim=True) * MASKED_SHARE).round().clamp(min=1)
     order = torch.rand(ids.shape).masked_fill(~may, 2.0).argsort(1).argsort(1)
     chosen = (order < count) & may
     labels = ids.masked_fill(~chosen, IGNORED)

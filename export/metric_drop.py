@@ -16,6 +16,8 @@ from squeezebert_mobile.runtime import Pipeline
 
 __all__ = ["Labelled"]
 
+_ROUNDING = 1e-9  # 0.95 - 0.94 is a little more than 0.01
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -51,7 +53,7 @@ class Labelled:
         ours = _score(pipeline, self.data, report).metrics[metric]
         higher = accuracy.METRICS[self.data.task][metric].higher_is_better
         drop = theirs - ours if higher else ours - theirs
-        if self.max_drop is not None and not drop <= self.max_drop:
+        if self.max_drop is not None and not drop <= self.max_drop + _ROUNDING:
             raise ParityError(
                 f"the {precision} model's {metric} on {self.name!r} is {ours:.4f} and the "
                 f"checkpoint's {theirs:.4f}: {drop:.4f} worse, and --max-drop allows "

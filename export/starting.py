@@ -66,9 +66,15 @@ def open_start(name: str | Path, data: DataSet, *, seed: int) -> Start:
 
 def _own_labels(config: SqueezeBertConfig, data: DataSet) -> dict[str, int] | None:
     """The id that each of the data's classes has in the checkpoint; None: its labels are others."""
-    if data.task == "text-classification" and data.values != (config.problem_type == "regression"):
-        return None
     labels = tuple(config.id2label.values())
+    if data.task == "text-classification":
+        kind = config.problem_type or ("regression" if len(labels) == 1 else None)
+        if kind == "multi_label_classification" or data.values != (kind == "regression"):
+            return None
+        if data.values and len(labels) != 1:
+            return None
+    if data.ids and len(labels) != len(data.classes):
+        return None  # by id alone they would be called what others were called
     try:
         places = match_labels(labels, data) if data.classes else {}
     except InputError:

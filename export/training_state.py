@@ -4,8 +4,8 @@ It stands beside the output folder until that is written. A file of tensors and 
 with torch.load(weights_only=True): nothing in it is run.
 """
 
+import contextlib
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,5 +78,8 @@ class StateFile:
         return found
 
     def remove(self) -> None:
-        """Forget the training."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget the training; what somebody else has put beside it stays."""
+        for name in (_NAME, f"{_NAME}.partial"):
+            (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not there, or not empty
+            self.folder.rmdir()

@@ -5,6 +5,8 @@ not. Each output of the artifact is compared with the fp32 torch model's at ever
 not padding:
 
     max_abs_diff  the largest difference of a number
+    error         of numbers (regression): the root of the mean square, in standard deviations of
+                  the checkpoint's own. A cosine does not see that all are the same
     cosine        of each token's vector. Outputs with fewer than 64 numbers a token (labels,
                   positions) are joined until there are 64: a cosine of two numbers says nothing
     agreement     how often the answer (the largest logit) is the same, over the answers that the
@@ -83,7 +85,8 @@ class Limit:
     def holds(self, parity: OutputParity) -> bool:
         """Whether an output is within the limit; NaN is not."""
         return (
-            parity.max_abs_diff <= self.max_abs_diff
+            math.isfinite(parity.max_abs_diff)
+            and parity.max_abs_diff <= self.max_abs_diff
             and parity.mean_cosine >= self.mean_cosine
             and parity.min_cosine >= self.min_cosine
         )
@@ -97,6 +100,8 @@ LIMITS = {
 }
 #: The least top-1 agreement, of every precision.
 AGREEMENT = 0.99
+#: The largest error of regression: what is left of 1 % to 4 % of the variance.
+ERROR = 0.2
 #: An answer is near the checkpoint's where the checkpoint finds it half as likely, or likelier: the
 #: difference of two logits. As many must be near as must agree. Drift does not widen this, and a
 #: constant in all logits, which softmax does not see, hides nothing from it.
@@ -116,6 +121,13 @@ class Verification:
     def task(self) -> Task:
         """The model's task."""
         return Traceable(self.model).task
+
+    @property
+    def kind(self) -> str | None:
+        """What a text classifier's outputs are, where that is no choice among labels."""
+        if self.task.name != "text-classification":
+            return None
+        return self.model.config.problem_type
 
     @property
     def lengths(self) -> list[int]:
@@ -263,11 +275,13 @@ class _Drift:
     differences: list[Floats] = field(default_factory=list)  # the largest of each answer
     agrees: list[NDArray[np.bool_]] = field(default_factory=list)
     regrets: list[Floats] = field(default_factory=list)  # of theirs: their best less our choice
+    numbers: list[tuple[Floats, Floats]] = field(default_factory=list)  # of regression
     waiting: list[tuple[Floats, Floats]] = field(default_factory=list)  # shorter than a vector
 
     def add(self, ours: Floats, theirs: Floats) -> None:
         """Compare the same positions (positions, numbers) of both."""
-        self.largest = max(self.largest, float(np.abs(ours - theirs).max()))
+        largest = float(np.abs(ours - theirs).max())
+        self.largest = max(self.largest, math.inf if math.isnan(largest) else largest)
         if ours.shape[-1] >= SMALLEST_VECTOR:
             self.cosines.append(_cosines(ours, theirs))
             return
@@ -290,6 +304,13 @@ class _Drift:
         choice = ours.argmax(-1)[..., None]
         self.agrees.append(choice[..., 0] == theirs.argmax(-1))
         self.regrets.append(first - np.take_along_axis(theirs, choice, -1)[..., 0])
+
+    def judge(self, kind: str | None, ours: Floats, theirs: Floats) -> None:
+        """Compare what is no choice among labels: numbers, or a yes or no to each label (B, N)."""
+        if kind == "regression":
+            self.numbers.append((ours, theirs))
+        elif kind == "multi_label_classification":
+            self.regrets.append(np.where((ours > 0) == (theirs > 0), 0, np.abs(theirs)).ravel())
 
     def parity(self, limit: Limit) -> OutputParity:
         """The figures of this output."""
@@ -458,18 +479,19 @@ def verify(
             for name, reference in zip(task.outputs, references, strict=True):
                 axes = task.outputs[name]
                 _compare(drifts[name], axes, mask, outputs[name], reference, answers=answers)
+                drifts[name].judge(verification.kind, outputs[name], reference)
             done += used
             progress(min(done, total), total)
     parity = _parity(drifts, LIMITS[precision], len(texts))
     regrets = [regret for drift in drifts.values() for regret in drift.regrets]
-    _check(parity, LIMITS[precision], precision, regrets)
+    pairs = [pair for drift in drifts.values() for pair in drift.numbers]
+    _check(parity, LIMITS[precision], precision, regrets, pairs)
     return parity
 
 
 def _has_answers(verification: Verification) -> bool:
     """Whether the largest number of an output is an answer: not of a vector, nor of regression."""
-    regression = verification.model.config.problem_type == "regression"
-    return verification.task.name != "feature-extraction" and not regression
+    return verification.task.name != "feature-extraction" and verification.kind != "regression"
 
 
 def _parity(drifts: dict[str, _Drift], limit: Limit, texts: int) -> Parity:
@@ -485,13 +507,21 @@ def _parity(drifts: dict[str, _Drift], limit: Limit, texts: int) -> Parity:
     )
 
 
-def _check(parity: Parity, limit: Limit, precision: str, regrets: Sequence[Floats]) -> None:
+def _check(
+    parity: Parity,
+    limit: Limit,
+    precision: str,
+    regrets: Sequence[Floats] = (),
+    numbers: Sequence[tuple[Floats, Floats]] = (),
+) -> None:
     wrong = [name for name, output in parity.outputs.items() if not limit.holds(output)]
     agreement = parity.top1_agreement
     if agreement is not None and agreement < AGREEMENT:
         wrong.append(f"top-1 agreement {agreement:.4f} (at least {AGREEMENT})")
     if regrets and (near := float((np.concatenate(regrets) <= NEAR).mean())) < AGREEMENT:
         wrong.append(f"answers near the checkpoint's {near:.4f} (at least {AGREEMENT})")
+    if numbers and not (off := _error(numbers)) <= ERROR:
+        wrong.append(f"an error of {off:.2f} standard deviations (at most {ERROR})")
     if not wrong:
         return
     rows = [
@@ -507,6 +537,14 @@ def _check(parity: Parity, limit: Limit, precision: str, regrets: Sequence[Float
     )
     error.add_note("\n".join([header, *rows]))
     raise error
+
+
+def _error(numbers: Sequence[tuple[Floats, Floats]]) -> float:
+    """Of numbers that are answers; 0 where the checkpoint's are all the same, and so are ours."""
+    ours, theirs = (np.concatenate(each).astype(np.float64) for each in zip(*numbers, strict=True))
+    squares = np.square(ours - theirs).mean(axis=0)  # (outputs)
+    spread = theirs.var(axis=0)
+    return float(np.sqrt(squares / np.where(spread > 0, spread, 1)).max())
 
 
 # Golden answers -----------------------------------------------------------------------------

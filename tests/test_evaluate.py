@@ -174,6 +174,7 @@ def test_random_weights_are_said(cli: Cli, tmp_path: Path) -> None:
         ("two a.csv --against vectors", "'vectors' has no weights for text-classification: "),
         ("vectors a.csv", "feature-extraction gives vectors, which are neither right nor wrong"),
         ("mask a.txt --against other", "'mask' and 'other' have different vocabularies, and their"),
+        ("mask a.txt --against short", "'mask' reads 40 tokens and 'short' 30, and their losses"),
         ("mask a.csv", "'a.csv' is csv data, which is for text-classification, and the model is"),
     ],
 )
@@ -196,6 +197,10 @@ def test_one_line_says_what_is_wrong(
         for name in ("vocab.txt", "tokenizer.json"):
             path = tmp_path / "other" / name
             path.write_text(path.read_text().replace("clock", "clack"))
+    if "short" in words:
+        shutil.copytree(tmp_path / "mask", tmp_path / "short")
+        path = tmp_path / "short" / "tokenizer_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "model_max_length": 30}))
     if "vectors" in words:
         tiny.write_checkpoint(tmp_path / "vectors")
     before = sorted(tmp_path.rglob("*"))

@@ -269,7 +269,9 @@ def finetune(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Of one process. Default: 16.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of a new head, the order, dropout.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of a new head, the order, dropout.")
+    ] = 0,
     teacher: Annotated[
         str | None,
         typer.Option(metavar="CHECKPOINT", help="Learn this checkpoint's answers as well."),

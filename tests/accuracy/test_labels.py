@@ -51,6 +51,7 @@ def test_matched(labels: tuple[str, ...], classes: DataSet, expected: dict[str, 
         (NAMELESS, data("bad", "good")),
         (("bad", "good"), data("0", "2", ids=(0, 2), named=False)),
         (("low", "high"), data("Low", "low")),  # one label, or two?
+        (("alarm", "timer", "music"), SST),  # a model for something else
     ],
 )
 def test_not_matched(labels: tuple[str, ...], classes: DataSet) -> None:

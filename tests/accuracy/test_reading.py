@@ -157,6 +157,12 @@ def test_columns_by_other_names_and_pairs(tmp_path: Path) -> None:
     assert data.examples[0].texts == ("a", "b")
 
 
+def test_a_line_of_jsonl_has_a_pair_or_none(tmp_path: Path) -> None:
+    lines = '{"text": "a", "label": "x"}\n{"text": "b", "text_pair": "c", "label": "x"}\n'
+    data = read(tmp_path, "a.jsonl", lines + '{"text": "d", "text_pair": null, "label": "x"}\n')
+    assert [example.texts for example in data.examples] == [("a",), ("b", "c"), ("d",)]
+
+
 def test_labels_are_ids_numbers_or_names(tmp_path: Path) -> None:
     ids = read(tmp_path, "a.csv", "text,label\na,10\nb,2\n")
     assert (ids.classes, ids.ids, ids.named) == (("2", "10"), (2, 10), False)

@@ -17,7 +17,7 @@ from commands import Cli
 from labelled import squad, write
 from safetensors.torch import load_file, save_file
 
-from squeezebert_mobile.accuracy import read_data, read_file, score
+from squeezebert_mobile.accuracy import Columns, read_data, read_file, score
 from squeezebert_mobile.errors import (
     CheckpointError,
     ExportError,
@@ -195,6 +195,43 @@ def test_a_head_that_knows_the_labels_is_kept(tmp_path: Path, table: Path) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "data"),
+    [
+        ({"num_labels": 3}, '{"text": "wake me", "label": 0}\n{"text": "is it", "label": 1}\n'),
+        (
+            {"num_labels": 2, "problem_type": "multi_label_classification"},
+            '{"text": "wake me", "label": "LABEL_0"}\n{"text": "is it", "label": "LABEL_1"}\n',
+        ),
+        (
+            {"num_labels": 2, "problem_type": "regression"},
+            '{"text": "wake me", "label": 0.5}\n{"text": "is it", "label": 1}\n',
+        ),
+    ],
+)
+def test_a_head_for_something_else_is_not_kept(
+    changes: dict[str, Any], data: str, tmp_path: Path
+) -> None:
+    tiny.write_checkpoint(tmp_path / "start", task="text-classification", **changes)
+    notes = list[str]()
+    tune(
+        tmp_path / "start",
+        write(tmp_path, "data.jsonl", data),
+        tmp_path / "out",
+        note=notes.append,
+    )
+    assert len(notes) == 1
+
+
+def test_a_head_of_one_number_is_kept(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path / "start", task="text-classification", num_labels=1)
+    data = write(tmp_path, "data.jsonl", '{"text": "wake me", "label": 0.5}\n')
+    whole = write(tmp_path, "dev.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n')
+    notes = list[str]()
+    tune(tmp_path / "start", data, tmp_path / "out", dev=whole, note=notes.append)
+    assert not notes
+
+
 def test_a_head_with_other_labels_is_drawn_anew(tmp_path: Path, table: Path) -> None:
     theirs = tiny.write_checkpoint(tmp_path / "start", task="text-classification", num_labels=2)
     notes = list[str]()
@@ -268,6 +305,28 @@ def test_one_that_broke_off_is_gone_on_with(headless: Path, table: Path, tmp_pat
     expected = tune(headless, table, tmp_path / "whole", **options)
     assert found == expected and same(out, tmp_path / "whole")
     assert not (tmp_path / "out.training").exists()
+
+
+def test_other_columns_are_another_training(headless: Path, tmp_path: Path) -> None:
+    rows = "text,label,other\nwake me,alarm,a\nis it cold,weather,b\n"
+    data, out = write(tmp_path, "data.csv", rows), tmp_path / "out"
+    with pytest.raises(Stopped):
+        tune(headless, data, out, report=stop_at(1))
+    with pytest.raises(
+        TrainingError, match="had columns 'of the usual names', and this one has 'other'"
+    ):
+        tune(headless, data, out, columns=Columns(label="other"), resume=True)
+
+
+def test_what_stands_beside_the_state_is_left_alone(
+    headless: Path, table: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out.training"
+    folder.mkdir()
+    data = folder / "data.jsonl"
+    data.write_bytes(table.read_bytes())
+    tune(headless, data, tmp_path / "out", force=True)
+    assert [path.name for path in folder.iterdir()] == ["data.jsonl"]
 
 
 def test_force_starts_anew(headless: Path, table: Path, tmp_path: Path) -> None:

@@ -333,3 +333,44 @@ def test_ties_may_fall_either_way() -> None:
     parity = verification._parity({"logits": drift}, LIMITS["int8"], 200)
     assert not np.concatenate(drift.agrees).all()
     verification._check(parity, LIMITS["int8"], "int8", drift.regrets)
+
+
+def test_numbers_that_are_all_the_same_are_refused() -> None:
+    """Their cosines are high where the checkpoint's numbers are all about 3."""
+    theirs = np.random.default_rng(0).normal(3, 0.3, size=(200, 1)).astype(np.float32)
+    for spread, passes in ((0.15, True), (0.3, False)):
+        drift = verification._Drift()
+        ours = (theirs + np.random.default_rng(1).normal(0, spread * 0.3, theirs.shape)).astype(
+            "f4"
+        )
+        drift.add(ours, theirs)
+        drift.judge("regression", ours, theirs)
+        parity = verification._parity({"logits": drift}, LIMITS["int8"], 200)
+        assert LIMITS["int8"].holds(parity.outputs["logits"])
+        if passes:
+            verification._check(parity, LIMITS["int8"], "int8", (), drift.numbers)
+            continue
+        with pytest.raises(ParityError, match=r"an error of 0\.\d\d standard deviations"):
+            verification._check(parity, LIMITS["int8"], "int8", (), drift.numbers)
+
+
+def test_a_yes_or_no_to_each_label_is_an_answer() -> None:
+    theirs = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32) * 9
+    drift = verification._Drift()
+    ours = theirs + 3  # no argmax changes, and many signs do
+    drift.add(ours, theirs)
+    drift.answers(ours, theirs)
+    drift.judge("multi_label_classification", ours, theirs)
+    parity = verification._parity({"logits": drift}, verification.Limit(), 200)
+    with pytest.raises(ParityError, match="answers near the checkpoint's 0.9"):
+        verification._check(parity, verification.Limit(), "int8", drift.regrets)
+
+
+def test_a_number_that_is_none_is_within_no_limit() -> None:
+    drift = verification._Drift()
+    ours, theirs = np.ones((600, 1), np.float32), np.ones((600, 1), np.float32)
+    ours[-20:] = np.nan
+    for row in range(600):
+        drift.add(ours[row : row + 1], theirs[row : row + 1])
+    for limit in LIMITS.values():
+        assert not limit.holds(drift.parity(limit))

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from commands import Cli
 
+from squeezebert_mobile import accuracy
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import ParityError
 from squeezebert_mobile.export import export_checkpoint, verification
 from squeezebert_mobile.export.checkpoint import open_checkpoint, shipped_texts
 from squeezebert_mobile.export.demo_sentences import sentences
+from squeezebert_mobile.export.metric_drop import Labelled
 from squeezebert_mobile.export.model import SqueezeBertModel
 from squeezebert_mobile.export.verification import Limit
 from squeezebert_mobile.runtime import load_artifact
@@ -94,6 +96,22 @@ def test_what_cannot_be_met_is_refused(data: Path, tmp_path: Path) -> None:
     assert str(found.value).startswith("the int8 model's accuracy on 'held-out.csv' is 0.")
     assert "and --max-drop allows -inf; nothing was written; allow more, or use" in str(found.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_exactly_allowed_is_allowed() -> None:
+    example = accuracy.Example("line 2", ("a text",), "a")
+    data = accuracy.DataSet("csv", "text-classification", (example,), ("accuracy",), ("a", "b"))
+    theirs, ours = (accuracy.Scores({"accuracy": x}, ()) for x in (0.95, 0.94))
+
+    def measured(max_drop: float) -> None:
+        labelled = Labelled("a.csv", data, theirs, max_drop)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("squeezebert_mobile.export.metric_drop._score", lambda *rest: ours)
+            labelled.measure(None, "int8", lambda done, total: None)  # type: ignore[arg-type]
+
+    measured(0.01)
+    with pytest.raises(ParityError, match="is 0.9400 and the checkpoint's 0.9500: 0.0100 worse"):
+        measured(0.0099)
 
 
 def test_max_drop_without_data(cli: Cli, tmp_path: Path) -> None:
