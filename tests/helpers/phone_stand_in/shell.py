@@ -14,7 +14,7 @@ from phone_stand_in.transport import HostClosed, Stream
 
 _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
 _LONGEST = 64 * 1024  # bytes of a line before it is passed on without its end
-_GRACE = 0.5  # seconds between SIGHUP and SIGKILL
+_GRACE = 4  # seconds between SIGHUP and SIGKILL; a trap needs its time on a busy machine
 
 #: The paths of the device that a command may name, and that lie in the folder.
 _PATHS = re.compile(
