@@ -55,6 +55,11 @@ class Checkpoint:
     sha256: str  # over the weight files
     license: str | None
 
+    @property
+    def longest(self) -> int:
+        """The most tokens that model and tokenizer both take."""
+        return min(self.model.config.max_position_embeddings, self.tokenizer.model_max_length)
+
 
 def demo_folder(name: str = DEMO) -> Path:
     """The folder of one of DEMOS."""

@@ -210,15 +210,14 @@ def _check_data(data: DataSet, name: str | Path) -> None:
 
 def _lessons(start: Start, data: DataSet, say: Callable[[str], None]) -> list[Lesson]:
     source = start.checkpoint
-    longest = min(source.model.config.max_position_embeddings, source.tokenizer.model_max_length)
-    reader = Reader(source.tokenizer, longest, start.label_ids)
+    reader = Reader(source.tokenizer, source.longest, start.label_ids)
     lessons = make_lessons(data.task, reader, data.examples)
     if not lessons:
         raise InputError("no example has a word in it; give other data")
     if cut := sum(lesson.is_cut for lesson in lessons):
         say(
-            f"{cut:,} of {len(lessons):,} examples are longer than the {longest} tokens that the "
-            "model reads, and are cut"
+            f"{cut:,} of {len(lessons):,} examples are longer than the {source.longest} tokens "
+            "that the model reads, and are cut"
         )
     return lessons
 

@@ -161,7 +161,7 @@ def _lengths(
     source: Checkpoint, sequence_length: int | None, max_sequence_length: int | None
 ) -> tuple[int | None, int]:
     """The fixed length or None, and the longest."""
-    longest = min(source.model.config.max_position_embeddings, source.tokenizer.model_max_length)
+    longest = source.longest
     given = (
         ("--sequence-length", sequence_length),
         ("--max-sequence-length", max_sequence_length),

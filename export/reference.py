@@ -53,9 +53,8 @@ def reference_pipeline(source: Checkpoint) -> Pipeline[Any]:
 
     What `load_artifact` gives for an artifact: it is called in the same way.
     """
-    longest = min(source.model.config.max_position_embeddings, source.tokenizer.model_max_length)
     # Of a manifest's formats the one that torch runs.
-    request = Request("torchscript", "fp32", None, longest, ENGINES[0])
+    request = Request("torchscript", "fp32", None, source.longest, ENGINES[0])
     manifest = draft_manifest(source, request, Written(stored={}, operators={}, quantization=None))
     session = _TorchSession(source.model, manifest)
     return PIPELINES[manifest.task](manifest=manifest, session=session, tokenizer=source.tokenizer)
