@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from seqeval.metrics.sequence_labeling import get_entities
 
+from squeezebert_mobile import tasks
 from squeezebert_mobile.accuracy.conll import ENTITY_TAG
 from squeezebert_mobile.accuracy.data import DataSet, Example
 from squeezebert_mobile.accuracy.labels import match_labels
@@ -108,7 +109,7 @@ def _classifying(pipeline: Pipeline[Any], data: DataSet) -> _Way:
 def gives_numbers(pipeline: Pipeline[Any]) -> bool:
     """Whether a text-classification model gives a number, and no label."""
     manifest = pipeline.manifest
-    return manifest.problem_type == "regression" or len(manifest.labels or ()) == 1
+    return tasks.gives_numbers(manifest.problem_type, len(manifest.labels or ()))
 
 
 def _text_or_pair(example: Example) -> str | tuple[str, ...]:

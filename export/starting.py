@@ -17,7 +17,7 @@ from squeezebert_mobile.export.checkpoint import (
 from squeezebert_mobile.export.config import SqueezeBertConfig
 from squeezebert_mobile.export.model import MODEL_CLASSES, initialize
 from squeezebert_mobile.export.weights import check_weights, load_encoder, read_weights
-from squeezebert_mobile.tasks import get_task
+from squeezebert_mobile.tasks import get_task, gives_numbers
 
 __all__ = ["Start", "open_start"]
 
@@ -68,10 +68,11 @@ def _own_labels(config: SqueezeBertConfig, data: DataSet) -> dict[str, int] | No
     """The id that each of the data's classes has in the checkpoint; None: its labels are others."""
     labels = tuple(config.id2label.values())
     if data.task == "text-classification":
-        kind = config.problem_type or ("regression" if len(labels) == 1 else None)
-        if kind == "multi_label_classification" or data.values != (kind == "regression"):
-            return None
-        if data.values and len(labels) != 1:
+        numbers = gives_numbers(config.problem_type, len(labels))
+        several = config.problem_type == "multi_label_classification" or (
+            numbers and len(labels) != 1
+        )
+        if several or data.values != numbers:
             return None
     if data.ids and len(labels) != len(data.classes):
         return None  # by id alone they would be called what others were called

@@ -42,7 +42,7 @@ from squeezebert_mobile.export.rewriting import Traceable
 from squeezebert_mobile.export.threads import one_thread
 from squeezebert_mobile.runtime.session import Session
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
-from squeezebert_mobile.tasks import INPUT_NAMES, Task
+from squeezebert_mobile.tasks import INPUT_NAMES, Task, gives_numbers
 
 __all__ = [
     "AGREEMENT",
@@ -127,7 +127,10 @@ class Verification:
         """What a text classifier's outputs are, where that is no choice among labels."""
         if self.task.name != "text-classification":
             return None
-        return self.model.config.problem_type
+        config = self.model.config
+        if gives_numbers(config.problem_type, config.num_labels):
+            return "regression"
+        return config.problem_type
 
     @property
     def lengths(self) -> list[int]:

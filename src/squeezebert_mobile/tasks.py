@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from squeezebert_mobile.errors import ExportError, choose
 
-__all__ = ["INPUT_NAMES", "TASKS", "Task", "get_task"]
+__all__ = ["INPUT_NAMES", "TASKS", "Task", "get_task", "gives_numbers"]
 
 #: Every model takes these, as int64, in this order.
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
@@ -84,3 +84,11 @@ def get_task(name: str) -> Task:
     if name not in TASKS:
         raise ExportError(choose("task", name, TASKS))
     return TASKS[name]
+
+
+def gives_numbers(problem_type: str | None, labels: int) -> bool:
+    """Whether a text classifier with so many outputs gives numbers, and no labels.
+
+    transformers' rule: a model of one output that does not say what it is was trained on numbers.
+    """
+    return problem_type == "regression" or (problem_type is None and labels == 1)

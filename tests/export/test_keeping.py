@@ -7,6 +7,7 @@ Each case of `CASES` spoils the demo in a way that trained models are spoiled by
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -374,3 +375,16 @@ def test_a_number_that_is_none_is_within_no_limit() -> None:
         drift.add(ours[row : row + 1], theirs[row : row + 1])
     for limit in LIMITS.values():
         assert not limit.holds(drift.parity(limit))
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"num_labels": 1}, "regression"),
+        ({"num_labels": 2, "problem_type": "regression"}, "regression"),
+        ({"num_labels": 2}, None),
+    ],
+)
+def test_a_model_of_one_output_gives_a_number(changes: dict[str, Any], kind: str | None) -> None:
+    model = initialize("text-classification", tiny.tiny_config(**changes))
+    assert verification.Verification(model, None, 40, None).kind == kind  # type: ignore[arg-type]
