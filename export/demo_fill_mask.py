@@ -1,26 +1,21 @@
 """The demo of fill-mask: which word stood there, in what people ask for."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.accuracy.data import read_file
-from squeezebert_mobile.accuracy.formats import read_data
 from squeezebert_mobile.accuracy.scoring import score
-from squeezebert_mobile.export.checkpoint import DEMO, open_checkpoint
+from squeezebert_mobile.export.checkpoint import DEMO
 from squeezebert_mobile.export.demo_recipe import (
     LICENSE,
     SEED,
-    recipe_of,
+    as_data,
+    finish,
     reproducible,
     train,
-    versions,
-    write_results,
 )
 from squeezebert_mobile.export.demo_sentences import Sentence, sentences
 from squeezebert_mobile.export.finetune import Training
-from squeezebert_mobile.export.reference import reference_pipeline
 from squeezebert_mobile.runtime import Pipeline
 
 __all__ = ["as_lines", "make_demo_fill_mask", "measure_masks"]
@@ -38,10 +33,7 @@ def as_lines(said: Sequence[Sentence]) -> str:
 
 def measure_masks(pipeline: Pipeline[Any], asked: Sequence[Sentence]) -> dict[str, Any]:
     """How well the tokens of the sentences are guessed where they are masked."""
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "held_out.txt"
-        file.write_text(as_lines(asked), encoding="utf-8")
-        data = read_data(read_file(file), "fill-mask", format="lines")
+    data = as_data(as_lines(asked), "held_out.txt", "fill-mask")
     found = score(pipeline, data, batch_size=_MEASURED_TOGETHER)
     return {"sentences": len(asked), **found.metrics}
 
@@ -59,25 +51,12 @@ def make_demo_fill_mask(folder: Path) -> dict[str, Any]:
     learned = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED)
     data = as_lines(learned), "sentences.txt"
     train(DEMO, *data, folder, task="fill-mask", training=TRAINING)
-    return _finish(folder, len(learned))
+    return finish(folder, _measure, TRAINING, len(learned), _readme)
 
 
-def _finish(folder: Path, learned: int) -> dict[str, Any]:
-    """Measure what was trained, and write down what came of it."""
-    made = open_checkpoint(folder)
-    held_out = sentences("held_out", per_intent=HELD_OUT_PER_INTENT, seed=SEED)
-    # Sentences drawn anew, of words and templates that were read.
-    known = sentences("training", per_intent=HELD_OUT_PER_INTENT, seed=SEED + 1)
-    results = {
-        "held_out": measure_masks(reference_pipeline(made), held_out),
-        "known_words": measure_masks(reference_pipeline(made), known),
-        "training": {"from": DEMO, **recipe_of(TRAINING, learned)},
-        "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
-        "vocabulary": len(made.tokenizer),
-        "versions": versions(),
-    }
-    write_results(folder, results, _readme(results))
-    return results
+def _measure(pipeline: Pipeline[Any], split: str, seed: int) -> dict[str, Any]:
+    asked = sentences(split, per_intent=HELD_OUT_PER_INTENT, seed=seed)
+    return measure_masks(pipeline, asked)
 
 
 def _readme(results: dict[str, Any]) -> str:

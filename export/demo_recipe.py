@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,14 +12,21 @@ from typing import Any
 
 import torch
 
+from squeezebert_mobile.accuracy.data import DataSet, read_file
+from squeezebert_mobile.accuracy.formats import read_data
+from squeezebert_mobile.export.checkpoint import DEMO, open_checkpoint
 from squeezebert_mobile.export.demo_sentences import Sentence
 from squeezebert_mobile.export.finetune import Progress, Training
 from squeezebert_mobile.export.finetuning import finetune_checkpoint
+from squeezebert_mobile.export.reference import reference_pipeline
+from squeezebert_mobile.runtime import Pipeline
 
 __all__ = [
     "LICENSE",
     "SEED",
+    "as_data",
     "as_jsonl",
+    "finish",
     "recipe_of",
     "reproducible",
     "train",
@@ -86,6 +93,48 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
         for each in _FILES:
             shutil.copyfile(Path(place) / "out" / each, folder / each)
+
+
+def as_data(text: str, name: str, task: str) -> DataSet:
+    """The data set of a file called `name` that holds `text`."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / name
+        file.write_text(text, encoding="utf-8")
+        return read_data(read_file(file), task, format="lines" if task == "fill-mask" else None)
+
+
+def finish(
+    folder: Path,
+    measure: Callable[[Pipeline[Any], str, int], dict[str, Any]],
+    training: Training,
+    sentences: int,
+    readme: Callable[[dict[str, Any]], str],
+) -> dict[str, Any]:
+    """Measure a checkpoint that was trained from the demo, and write down what came of it.
+
+    Args:
+        folder: Where it is.
+        measure: Asks a pipeline for sentences of a split, drawn with a seed.
+        training: How it was trained.
+        sentences: On how many.
+        readme: Its card, of the results.
+
+    Returns:
+        What results.json holds.
+    """
+    made = open_checkpoint(folder)
+    pipeline = reference_pipeline(made)
+    results = {
+        "held_out": measure(pipeline, "held_out", SEED),
+        # Sentences drawn anew, of words and templates that were read.
+        "known_words": measure(pipeline, "training", SEED + 1),
+        "training": {"from": DEMO, **recipe_of(training, sentences)},
+        "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
+        "vocabulary": len(made.tokenizer),
+        "versions": versions(),
+    }
+    write_results(folder, results, readme(results))
+    return results
 
 
 def recipe_of(training: Training, sentences: int) -> dict[str, Any]:

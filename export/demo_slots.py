@@ -1,28 +1,23 @@
 """The demo of token-classification: the times, places, names and things in what people ask for."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from seqeval.metrics import classification_report
 
-from squeezebert_mobile.accuracy.data import read_file
-from squeezebert_mobile.accuracy.formats import read_data
 from squeezebert_mobile.accuracy.scoring import score
-from squeezebert_mobile.export.checkpoint import DEMO, open_checkpoint
+from squeezebert_mobile.export.checkpoint import DEMO
 from squeezebert_mobile.export.demo_recipe import (
     LICENSE,
     SEED,
-    recipe_of,
+    as_data,
+    finish,
     reproducible,
     train,
-    versions,
-    write_results,
 )
 from squeezebert_mobile.export.demo_sentences import TaggedSentence, tagged_sentences
 from squeezebert_mobile.export.finetune import Training
-from squeezebert_mobile.export.reference import reference_pipeline
 from squeezebert_mobile.runtime import Pipeline
 
 __all__ = ["as_conll", "make_demo_slots", "measure_slots"]
@@ -43,10 +38,7 @@ def as_conll(sentences: Sequence[TaggedSentence]) -> str:
 
 def measure_slots(pipeline: Pipeline[Any], asked: Sequence[TaggedSentence]) -> dict[str, Any]:
     """How many of the slots in the sentences are found, whole and with the right name."""
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "held_out.conll"
-        file.write_text(as_conll(asked), encoding="utf-8")
-        data = read_data(read_file(file), "token-classification")
+    data = as_data(as_conll(asked), "held_out.conll", "token-classification")
     found = score(pipeline, data, batch_size=_MEASURED_TOGETHER)
     report = classification_report(
         [list(each.tags) for each in asked],
@@ -78,25 +70,12 @@ def make_demo_slots(folder: Path) -> dict[str, Any]:
     learned = tagged_sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED, noisy=True)
     data = as_conll(learned), "slots.conll"
     train(DEMO, *data, folder, task="token-classification", training=TRAINING)
-    return _finish(folder, len(learned))
+    return finish(folder, _measure, TRAINING, len(learned), _readme)
 
 
-def _finish(folder: Path, learned: int) -> dict[str, Any]:
-    """Measure what was trained, and write down what came of it."""
-    made = open_checkpoint(folder)
-    held_out = tagged_sentences("held_out", per_intent=HELD_OUT_PER_INTENT, seed=SEED)
-    # Sentences drawn anew, of words and templates that were read.
-    known = tagged_sentences("training", per_intent=HELD_OUT_PER_INTENT, seed=SEED + 1)
-    results = {
-        "held_out": measure_slots(reference_pipeline(made), held_out),
-        "known_words": measure_slots(reference_pipeline(made), known),
-        "training": {"from": DEMO, **recipe_of(TRAINING, learned)},
-        "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
-        "vocabulary": len(made.tokenizer),
-        "versions": versions(),
-    }
-    write_results(folder, results, _readme(results))
-    return results
+def _measure(pipeline: Pipeline[Any], split: str, seed: int) -> dict[str, Any]:
+    asked = tagged_sentences(split, per_intent=HELD_OUT_PER_INTENT, seed=seed)
+    return measure_slots(pipeline, asked)
 
 
 def _readme(results: dict[str, Any]) -> str:

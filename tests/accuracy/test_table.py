@@ -23,7 +23,7 @@ def _row(name: str) -> list[float]:
 
 
 def test_what_int8_costs_the_demo(tmp_path: Path) -> None:
-    data = accuracy_table.held_out("demo", tmp_path)
+    data = accuracy_table.held_out("demo")
     assert len(data.examples) == 1200
     theirs = score(reference_pipeline(open_checkpoint("demo")), data, batch_size=32)
     export_checkpoint("demo", tmp_path / "int8")

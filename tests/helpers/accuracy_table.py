@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from squeezebert_mobile.accuracy import DataSet, Scores, read_data, read_file, score
+from squeezebert_mobile.accuracy import DataSet, Scores, score
 from squeezebert_mobile.artifact import PRECISIONS
 from squeezebert_mobile.export import export_checkpoint, reference_pipeline
 from squeezebert_mobile.export.checkpoint import open_checkpoint
 from squeezebert_mobile.export.demo import HELD_OUT_PER_INTENT
 from squeezebert_mobile.export.demo_fill_mask import as_lines
-from squeezebert_mobile.export.demo_recipe import SEED, as_jsonl
+from squeezebert_mobile.export.demo_recipe import SEED, as_data, as_jsonl
 from squeezebert_mobile.export.demo_sentences import sentences, tagged_sentences
 from squeezebert_mobile.export.demo_slots import as_conll
 from squeezebert_mobile.runtime import load_artifact
@@ -44,13 +44,10 @@ DEMOS: dict[str, tuple[str, Callable[[int], str], str, str]] = {
 }
 
 
-def held_out(checkpoint: str, folder: Path, per_intent: int = HELD_OUT_PER_INTENT) -> DataSet:
+def held_out(checkpoint: str) -> DataSet:
     """The sentences that the demo has not read."""
     task, written, name, _ = DEMOS[checkpoint]
-    (folder / name).write_text(written(per_intent), encoding="utf-8")
-    return read_data(
-        read_file(folder / name), task, format="lines" if task == "fill-mask" else None
-    )
+    return as_data(written(HELD_OUT_PER_INTENT), name, task)
 
 
 def agreement(ours: Scores, theirs: Scores) -> float:
@@ -68,7 +65,7 @@ def rows() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as place:
         for checkpoint, (*_, metric) in DEMOS.items():
-            data = held_out(checkpoint, Path(place))
+            data = held_out(checkpoint)
             theirs = score(reference_pipeline(open_checkpoint(checkpoint)), data)
             cells = found.setdefault("the checkpoint", [])
             cells += [f"{theirs.metrics[metric]:.1%}", ""]
