@@ -62,14 +62,15 @@ def _replaced(
     apart: Container[str],
 ) -> nn.Module:
     """A copy of the module with other modules in it; what stays is shared."""
-    if isinstance(module, nn.Embedding) and name not in apart:
-        return table(*_counted(made, name, module.weight))
-    if isinstance(module, nn.Linear | TiedDecoder) and name not in apart:
-        if not stays_float(name, module.weight.numel() * FLOAT_BYTES):
-            values, scales = _counted(made, name, module.weight)
+    if isinstance(module, nn.Embedding | nn.Linear | TiedDecoder) and name not in apart:
+        if stays_float(name, module.weight.numel() * FLOAT_BYTES):
+            made.kept.update(nothing_to_gain(name, module.weight.nbytes))
+        elif isinstance(module, nn.Embedding):
+            return table(*_counted(made, name, module.weight, multiplied=False))
+        else:
+            values, scales = _counted(made, name, module.weight, multiplied=True)
             made.stored[f"{name}.bias"] = module.bias.nbytes
             return product(values, scales, module.bias.detach())
-        made.kept["classifier"] = nothing_to_gain(module.weight.nbytes)
     for parameter_name, parameter in module.named_parameters(recurse=False):
         made.stored[f"{name}.{parameter_name}"] = parameter.nbytes
     return with_children(
@@ -80,7 +81,9 @@ def _replaced(
     )
 
 
-def _counted(made: Int8Model, name: str, weight: Tensor) -> tuple[Tensor, Tensor]:
-    values, scales = symmetric(weight.detach().numpy(), axis=1)
+def _counted(
+    made: Int8Model, name: str, weight: Tensor, *, multiplied: bool
+) -> tuple[Tensor, Tensor]:
+    values, scales = symmetric(weight.detach().numpy(), axis=1, multiplied=multiplied)
     made.stored[name] = values.nbytes + scales.nbytes
     return torch.from_numpy(values), torch.from_numpy(scales)

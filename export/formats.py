@@ -71,8 +71,6 @@ def _executorch(model: Traceable, path: Path, request: Request, progress: Progre
 
 def activations(request: Request) -> Activations:
     """How the format's int8 products quantize what they read."""
-    if request.format == "torchscript" and request.engine == "x86":
-        return Activations(steps=127)
     return Activations(a_token=request.format == "executorch")
 
 

@@ -21,6 +21,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node, make_tensor
 from torch import Tensor
 
+from squeezebert_mobile.export.pairs import largest_pairs
 from squeezebert_mobile.export.to_onnx import initializers
 
 __all__ = [
@@ -50,19 +51,21 @@ _SMALLEST_TABLE = 1_000_000  # numbers
 def grid(weight: Tensor) -> Tensor:
     """The step of every weight (C, out), for rounding to -7 to 7 steps.
 
-    A step is a whole multiple of a unit, which is 1/126 of an output channel's largest weight.
+    A step is a whole multiple of a unit, which is 1/126 of an output channel's largest pair.
     """
     blocks = torch.unflatten(weight, 0, (-1, _block_of(len(weight))))  # (C/b, b, out)
     largest = blocks.abs().amax(dim=1, keepdim=True)  # (C/b, 1, out)
-    unit = largest.amax(dim=0) / UNITS  # (1, out)
+    pairs = largest_pairs(weight)  # (C/2, out); blocks hold whole ones
+    unit = pairs.amax(dim=0, keepdim=True) / UNITS  # (1, out)
     unit = torch.where(unit > 0, unit, 1)
     best, least = torch.empty_like(largest), torch.full_like(largest, math.inf)
     for part in _SHRUNK:
         multiplier = (largest * part / LARGEST / unit).ceil().clamp(1, _MULTIPLIERS)
         error = (_nearest(blocks, multiplier * unit) - blocks).square().sum(dim=1, keepdim=True)
         best, least = torch.where(error < least, multiplier, best), torch.minimum(error, least)
-    # The largest weight of an output channel keeps its value, which makes the unit.
-    best[largest == largest.amax(dim=0)] = _MULTIPLIERS
+    # The largest pair of an output channel keeps its sum, which makes the unit.
+    whole = pairs.argmax(dim=0, keepdim=True) * 2 // blocks.shape[1]  # (1, out): its block
+    best.scatter_(0, whole[:, None], _MULTIPLIERS)
     return (best * unit).expand_as(blocks).flatten(0, 1)
 
 

@@ -64,6 +64,13 @@ class Keeping:
         self._of = dict.fromkeys(self._units, precision)
         self._originals: dict[nn.Module, Tensor] = {product: product.weight for product in read}
         self._rounded: dict[str, Mapping[nn.Module, Tensor]] = {}
+        #: Products, and tables that a decoder multiplies by.
+        self._multiplied = {
+            module
+            for unit in self._units.values()
+            for module in unit.stored
+            if not unit.is_table or len(unit.modules) > 1
+        }
         self._decibels = self._measured(list(self._units.values()))
         self.sensitivity = dict(self._decibels)  # each unit's, in the precision asked for
 
@@ -183,7 +190,7 @@ class Keeping:
                 rounded = round_weights(self._read, precision=precision)
                 self._rounded[precision] = dict(rounded.items())
             return self._rounded[precision][module]
-        return _nearest(module, precision)
+        return _nearest(module, precision, multiplied=module in self._multiplied)
 
     def _next(self, unit: Unit) -> str:
         """A step up. Of what int4 stores as int8 does, that is fp32."""
@@ -198,12 +205,12 @@ def _numbers(units: Iterable[Unit]) -> int:
 
 
 @torch.no_grad()
-def _nearest(module: nn.Embedding | nn.Linear, precision: str) -> Tensor:
+def _nearest(module: nn.Embedding | nn.Linear, precision: str, *, multiplied: bool) -> Tensor:
     """Rows rounded as `quantize` and `with_int8` do it."""
     weight = module.weight.detach()
     if precision == "int4" and _is_packed(module):
         return four_bits.unpacked_rows(*four_bits.packed_rows(weight.numpy()))
-    values, scales = symmetric(weight.numpy(), axis=1)
+    values, scales = symmetric(weight.numpy(), axis=1, multiplied=multiplied)
     return torch.from_numpy(values * scales[:, None])
 
 

@@ -6,6 +6,7 @@ largest first, each one's rounding error is spread over those still to come, in 
 inputs' second moments say (GPTQ, arXiv 2210.17323). Nothing is paid for it at run time.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from squeezebert_mobile.export import four_bits
 from squeezebert_mobile.export.calibration import Inputs
+from squeezebert_mobile.export.pairs import largest_pairs, partners
 from squeezebert_mobile.export.threads import one_thread
 
 __all__ = ["round_weights"]
@@ -22,6 +24,7 @@ _LARGEST = 127
 _DAMPING = 0.1  # of the mean moment, added to each: 0.01 fits a few thousand tokens too well
 _TOGETHER = 8  # products
 _WORKERS = 2  # groups at a time; a step is too small for two threads to share
+_TOLERANCE = 1e-6  # of a step: whole numbers that floats have brought just below
 _BLOCK = 128  # channels after which the rest is updated at once, for speed
 
 
@@ -30,8 +33,9 @@ def round_weights(
 ) -> dict[nn.Linear, Tensor]:
     """The products' weights, rounded to 255 steps an output channel or 15 steps a block.
 
-    The largest weight of an output channel keeps its value, so rounding to the nearest of its 127
-    (int4: 126) parts, as `quantize` does, finds the same integers again.
+    The largest pair of an output channel (`pairs.py`) keeps its sum, and no other has a larger one:
+    so rounding to the nearest of its 127 (int4: 126) parts, as `quantize` does, finds the same
+    integers again.
 
     Args:
         read: What each product reads.
@@ -63,8 +67,8 @@ def _alike(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
 
 
 def _by_channel(weight: Tensor) -> Tensor:
-    """Steps (C, out) of weights (C, out): the 127th part of an output channel's largest."""
-    largest = weight.abs().amax(dim=0)
+    """Steps (C, out) of weights (C, out): the 127th part of an output channel's largest pair."""
+    largest = largest_pairs(weight).amax(dim=0)
     return torch.where(largest > 0, largest / _LARGEST, 1).expand_as(weight)
 
 
@@ -83,22 +87,51 @@ def _rounded(
     products = torch.arange(len(order))[:, None]
     ordered = moments[products[..., None], order[:, :, None], order[:, None]]
     spread = _spread(ordered.double())
-    left = weights.mT[products, order]  # (N, C, out): a channel's weights side by side
-    rounded = torch.empty_like(left)
-    steps = torch.stack([steps_of(weight.T) for weight in weights])[products, order]
-    place = left.abs().argmax(dim=1)  # (N, out)
-    pinned = left.gather(1, place[:, None])[:, 0]  # the largest one keeps its value: the scale
+    columns = weights.mT  # (N, C, out): a channel's weights side by side
+    steps = torch.stack([steps_of(weight) for weight in columns])
+    pinned = torch.stack([_pinned(*each, most) for each in zip(columns, steps, strict=True)])
+    left, steps, pinned = (each[products, order] for each in (columns, steps, pinned))
+    turns = order.argsort(dim=1)  # (N, C): when a channel's is
+    partner = turns.gather(1, partners(order, order.shape[1]))
+    room = torch.stack([largest_pairs(weight).amax(dim=0) for weight in columns])  # (N, out)
+    rounded = torch.zeros_like(left)
     for start in range(0, left.shape[1], _BLOCK):
         end = min(start + _BLOCK, left.shape[1])
         errors = torch.empty_like(left[:, start:end])
         for i in range(start, end):
-            nearest = (left[:, i] / steps[:, i]).round().clamp(-most, most) * steps[:, i]
-            rounded[:, i] = torch.where(place == i, pinned, nearest)
+            beside = rounded[products[:, 0], partner[:, i]]  # 0 where its turn comes later
+            up = _whole(room - beside.clamp(min=0), steps[:, i], most)
+            down = _whole(room + beside.clamp(max=0), steps[:, i], most)
+            nearest = (left[:, i] / steps[:, i]).round().minimum(up).maximum(-down) * steps[:, i]
+            rounded[:, i] = torch.where(pinned[:, i].isnan(), nearest, pinned[:, i])
             error = (left[:, i] - rounded[:, i]) / spread[:, i, i, None]  # (N, out)
             left[:, i:end] -= spread[:, i, i:end, None] * error[:, None]
             errors[:, i - start] = error
         left[:, end:] -= spread[:, start:end, end:].mT @ errors
-    return rounded[products, order.argsort(dim=1)].mT.contiguous()
+    return rounded[products, turns].mT.contiguous()
+
+
+def _pinned(weight: Tensor, steps: Tensor, most: int) -> Tensor:
+    """What the largest pair of each output channel becomes, NaN elsewhere; all are (C, out).
+
+    Its sum is what the scale is found by again, so it must be exact; `most` steps.
+    """
+    pinned = torch.full_like(weight, math.nan)
+    first = 2 * largest_pairs(weight).argmax(dim=0, keepdim=True)  # (1, out)
+    second = partners(first, len(weight))
+    ones, others = (
+        (weight.gather(0, place) / steps.gather(0, place)).round().clamp(-most, most)
+        for place in (first, second)
+    )
+    together = weight.gather(0, first) * weight.gather(0, second) > 0  # of one sign: they add up
+    others = torch.where(together, others.sign() * (most - ones.abs()), others)
+    pinned.scatter_(0, second, others * steps.gather(0, second))
+    return pinned.scatter_(0, first, ones * steps.gather(0, first))
+
+
+def _whole(room: Tensor, steps: Tensor, most: int) -> Tensor:
+    """How many steps there is room for."""
+    return (room / steps + _TOLERANCE).floor().clamp(max=most)
 
 
 def _spread(moments: Tensor) -> Tensor:

@@ -33,23 +33,23 @@ Weights = Mapping[nn.Embedding | nn.Linear, Tensor]
 #: Places among equals: group 2, the first part of two.
 _PLACE = re.compile(r"\.(?:groups|products|first_token)\.\d+|\.\d+$")
 _LARGEST_DB = 200.0  # no error at all
+_STEPS = 255  # between the smallest and the largest activation
 
 
 @dataclass(frozen=True)
 class Activations:
     """How a format's products quantize what they read, at run time."""
 
-    steps: int = 255  # between the smallest and the largest
     a_token: bool = False  # a scale for each token; else one for all that is read
 
     def rounded(self, x: Tensor) -> Tensor:
         """(..., C) to (..., C)."""
         axes = (-1,) if self.a_token else tuple(range(x.dim()))
         low, high = x.amin(axes, keepdim=True).clamp(max=0), x.amax(axes, keepdim=True).clamp(min=0)
-        step = (high - low) / self.steps
+        step = (high - low) / _STEPS
         step = torch.where(step > 0, step, 1)
         zero = (-low / step).round()
-        return ((x / step).round() + zero).clamp(0, self.steps).sub(zero) * step
+        return ((x / step).round() + zero).clamp(0, _STEPS).sub(zero) * step
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,7 @@ def to_torchscript(
         Quantization(
             weights=WEIGHTS,
             embeddings=EMBEDDINGS,
-            activations="uint8, asymmetric, one scale a tensor, dynamic"
-            + (", 7 bits: the engine's sums are narrow" if engine == "x86" else ""),
+            activations="uint8, asymmetric, one scale a tensor, dynamic",
             engine=engine,
             kept=KEPT | made.kept,
         ),
@@ -109,11 +108,11 @@ class _Product(nn.Module):
                 dtype=torch.qint8,
             )
         self.packed = torch.ops.quantized.linear_prepack(weight, bias)
-        self.reduce_range = torch.backends.quantized.engine == "x86"
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
-        return torch.ops.quantized.linear_dynamic(x, self.packed, self.reduce_range)  # type: ignore[no-any-return]
+        # All 8 bits of x, in either engine: no two products overflow 16 bits (`pairs.py`).
+        return torch.ops.quantized.linear_dynamic(x, self.packed, False)  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from torch import nn
 
 from squeezebert_mobile.export import four_bits, initialize
 from squeezebert_mobile.export.calibration import Inputs
+from squeezebert_mobile.export.pairs import largest_pairs
 from squeezebert_mobile.export.quantization import quantize, symmetric
 from squeezebert_mobile.export.rewriting import Traceable, products, rewrite
 from squeezebert_mobile.export.rounding import round_weights
@@ -74,15 +75,16 @@ def test_a_session_runs_the_operators_of_int8(model: Traceable, tmp_path: object
     assert weights <= stored.keys(), "unpacked when it loaded"
 
 
-def test_the_grid_has_fifteen_values_a_block_and_keeps_the_largest(model: Traceable) -> None:
+def test_the_grid_has_fifteen_values_a_block_and_keeps_the_largest_pair(model: Traceable) -> None:
     for product in products(model):
         weight = product.weight.detach().T  # (C, out)
-        values, _ = symmetric(weight.numpy(), axis=0, units=four_bits.UNITS)
+        values, _ = symmetric(weight.numpy(), axis=0, units=four_bits.UNITS, multiplied=True)
         blocks = values.reshape(-1, np.gcd(32, len(values)), values.shape[1])
         assert (
             max(len(np.unique(blocks[i, :, j])) for i in range(len(blocks)) for j in (0, 9)) <= 15
         )
-        assert (np.abs(values).max(axis=0) == four_bits.UNITS).all()
+        pairs = largest_pairs(torch.from_numpy(values).int()).amax(dim=0)
+        assert (pairs == four_bits.UNITS).all()
 
 
 def test_rounding_beats_the_nearest_value() -> None:

@@ -187,7 +187,7 @@ def test_every_weight_that_is_quantized_is_of_one_unit() -> None:
     modules = [id(module) for unit in found.values() for module in unit.modules.values()]
     assert len(modules) == len(set(modules))
     everything = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Embedding)]
-    assert {id(m) for m in everything} <= set(modules)
+    assert [m.num_embeddings for m in everything if id(m) not in modules] == [3]  # types of text
     assert set(found["embeddings.word"].modules) == {"model.base.embeddings.word", "model.decoder"}
     assert found["embeddings.word"].is_table and not found["transform"].is_table
     assert len(found["layers.0.attention.product"].modules) == 4
@@ -225,14 +225,12 @@ def test_the_figure_is_what_the_file_does_with_that_unit_alone(name: str) -> Non
     assert abs(10 * np.log10(power / error) - ready.sensitivity[name]) < 0.5
 
 
-@pytest.mark.parametrize(
-    ("activations", "steps"), [(Activations(), 255), (Activations(steps=127), 127)]
-)
-def test_activations_are_rounded_as_onnx_does_it(activations: Activations, steps: int) -> None:
+def test_activations_are_rounded_as_onnx_does_it() -> None:
+    activations = Activations()
     x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0)) + 0.5
     found = activations.rounded(x)
-    step = (x.max() - x.min()) / steps
-    assert found.unique().numel() <= steps + 1
+    step = (x.max() - x.min()) / 255
+    assert found.unique().numel() <= 256
     assert (found - x).abs().max() <= 0.51 * step
     assert activations.rounded(torch.zeros(2, 3)).equal(torch.zeros(2, 3))
 
