@@ -207,7 +207,7 @@ def _prepare(
     read = set_apart(rewritten, smooth(rewritten, read))
     prove_equal(source.model, rewritten)
     # It is ONNX Runtime's erf that is slow.
-    approximated = gelu_by_tanh(rewritten, feeds[::8]) if request.format == "onnx" else {}
+    approximated = gelu_by_tanh(rewritten, feeds[::16]) if request.format == "onnx" else {}
     feeds = sensitivity_feeds(verification, texts)
     keeping = Keeping(rewritten, read, request.precision, activations(request), feeds)
     return _Quantizing(rewritten, keeping, approximated)

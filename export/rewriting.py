@@ -48,6 +48,7 @@ __all__ = [
     "Traceable",
     "WideFeedForward",
     "feed_forwards",
+    "layers",
     "products",
     "prove_equal",
     "rewrite",
@@ -93,10 +94,14 @@ def rewrite(model: PretrainedModel) -> Traceable:
     return Traceable(cast(PretrainedModel, rewritten)).eval()
 
 
+def layers(model: Traceable) -> list[nn.Module]:
+    """The encoder's layers, in order, of a model that `rewrite` gave."""
+    return [each for each in model.modules() if isinstance(each, _Layer | _FirstTokenLayer)]
+
+
 def products(model: Traceable) -> list[nn.Linear]:
     """The matrix products of the encoder's layers, of a model that `rewrite` gave."""
-    layers = [each for each in model.modules() if isinstance(each, _Layer | _FirstTokenLayer)]
-    return [m for layer in layers for m in layer.modules() if isinstance(m, nn.Linear)]
+    return [m for layer in layers(model) for m in layer.modules() if isinstance(m, nn.Linear)]
 
 
 def feed_forwards(model: Traceable) -> "list[FeedForward | WideFeedForward]":
