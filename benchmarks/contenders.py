@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from squeezebert_mobile.artifact import Manifest, read_artifact, read_manifest, sha256_of
+from squeezebert_mobile.artifact import read_artifact, read_manifest, sha256_of
 from squeezebert_mobile.benchmarks.plain_files import OPENERS, Feed, Model
 from squeezebert_mobile.benchmarks.results import ContenderFacts, Role, Settings, Weights
 from squeezebert_mobile.errors import BenchmarkError, require
@@ -92,7 +92,7 @@ def artifact_contender(
         task=manifest.task,
         sequence_length=manifest.sequence_length,
         has_choices="choices" in get_task(manifest.task).input_axes,
-        file_bytes=_artifact_bytes(manifest),
+        file_bytes=manifest.model_bytes,
         sha256=model.sha256,
     )
 
@@ -162,12 +162,6 @@ def file_contender(
         file_bytes=sum(part.stat().st_size for part in (path, data) if part.is_file()),
         sha256=sha256_of(path),
     )
-
-
-def _artifact_bytes(manifest: Manifest) -> int:
-    """The size of the model with its external data, without tokenizer and golden file."""
-    name = manifest.model_file
-    return sum(facts.bytes for file, facts in manifest.files.items() if file.startswith(name))
 
 
 # Running ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from squeezebert_mobile.export.rewriting import Traceable, products
+from squeezebert_mobile.export.rewriting import Traceable, encoder, products
 
 __all__ = ["Inputs", "calibrate"]
 
@@ -30,7 +30,7 @@ class Inputs:
 def calibrate(
     model: Traceable, feeds: Iterable[tuple[Tensor, Tensor, Tensor]]
 ) -> dict[nn.Linear, Inputs]:
-    """Run the model, and look at what each product of its encoder reads.
+    """Run the encoder, and look at what each of its products reads.
 
     Args:
         model: What `rewrite` gave.
@@ -38,6 +38,7 @@ def calibrate(
     """
     seen: dict[nn.Linear, Inputs] = {}
     mask = torch.empty(0)
+    run = encoder(model)  # a head of 30,000 words would take as long again
 
     def look(product: nn.Linear, arguments: tuple[Tensor]) -> None:
         read = arguments[0].flatten(0, -2)  # (B * S, C)
@@ -52,9 +53,10 @@ def calibrate(
             seen[product] = Inputs(largest, text.T @ text, len(text))
 
     with _looking(products(model), look):
-        for ids, attention_mask, token_types in feeds:
+        for feed in feeds:
+            ids, attention_mask, token_types = (each.flatten(0, -2) for each in feed)  # (B, S)
             mask = attention_mask.flatten().bool()  # (B * S)
-            model(ids, attention_mask, token_types)
+            run(ids, attention_mask, token_types)
     return seen
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import onnx
-
+from squeezebert_mobile.export import external_data
 from squeezebert_mobile.export.half import halve
 from squeezebert_mobile.export.progress import Progress
 from squeezebert_mobile.export.quantization import quantize
@@ -40,8 +39,8 @@ def _onnx(model: Traceable, path: Path, request: Request, progress: Progress) ->
     elif request.precision != "fp32":
         with progress("quantize"):
             graph, recipe = quantize(graph, request.precision, request.apart)
-    onnx.save(graph, str(path))
     stored = {tensor.name: tensor.ByteSize() for tensor in graph.graph.initializer}
+    external_data.save(graph, path)
     return Written(stored, operators(graph), recipe)
 
 

@@ -47,6 +47,7 @@ __all__ = [
     "FeedForward",
     "Traceable",
     "WideFeedForward",
+    "encoder",
     "feed_forwards",
     "layers",
     "products",
@@ -94,9 +95,14 @@ def rewrite(model: PretrainedModel) -> Traceable:
     return Traceable(cast(PretrainedModel, rewritten)).eval()
 
 
+def encoder(model: Traceable) -> "_Encoder":
+    """The encoder alone, of a model that `rewrite` gave: ids, mask and types (B, S) go in."""
+    return next(each for each in model.modules() if isinstance(each, _Encoder))
+
+
 def layers(model: Traceable) -> list[nn.Module]:
     """The encoder's layers, in order, of a model that `rewrite` gave."""
-    return [each for each in model.modules() if isinstance(each, _Layer | _FirstTokenLayer)]
+    return list(encoder(model).layers)
 
 
 def products(model: Traceable) -> list[nn.Linear]:

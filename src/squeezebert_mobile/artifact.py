@@ -2,6 +2,7 @@
 
     manifest.json     what the model is, how it was made, how close it is to its checkpoint
     model.onnx | model.pte | model.pt
+    model.onnx.data   the weights of a large ONNX model, which names this file
     tokenizer.json, vocab.txt
     golden.json       eight texts with this artifact's own answers, for a consumer's self-check
 
@@ -198,6 +199,13 @@ class Manifest(_Record):
     def model_file(self) -> str:
         """The name of the file that the format's runtime opens."""
         return MODEL_FILES[self.format]
+
+    @property
+    def model_bytes(self) -> int:
+        """The size of the model, with the file of its weights if that is another (ONNX)."""
+        return sum(
+            facts.bytes for name, facts in self.files.items() if name.startswith(self.model_file)
+        )
 
     @property
     def sequence_length(self) -> int | None:

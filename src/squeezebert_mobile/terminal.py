@@ -233,10 +233,10 @@ def _size_table(manifest: Manifest) -> Table:
     table = _table("MB", "parameters", "checkpoint", manifest.precision, "smaller")
     for name, part in manifest.parts.items():
         table.add_row(name, *_sizes(part.parameters, part.checkpoint_bytes, part.bytes))
+    parameters, after = manifest.model.parameters, manifest.model_bytes
     before = sum(part.checkpoint_bytes for part in manifest.parts.values())
-    file = manifest.files[manifest.model_file].bytes
     table.add_section()
-    table.add_row(manifest.model_file, *_sizes(manifest.model.parameters, before, file))
+    table.add_row(manifest.model_file, *_sizes(parameters, before, after))
     return table
 
 

@@ -35,7 +35,7 @@ def test_expected_size_is_the_size(
     stored = sum(part.bytes for part in manifest.parts.values())
     expected = facts.expected_bytes[format][precision]
     assert expected == pytest.approx(stored, rel=0.02)
-    assert expected == pytest.approx(manifest.files[manifest.model_file].bytes, rel=0.1)
+    assert expected == pytest.approx(manifest.model_bytes, rel=0.1)
     assert facts.model == manifest.model
     assert {name: part.parameters for name, part in facts.parts.items()} == {
         name: part.parameters for name, part in manifest.parts.items()

@@ -107,4 +107,4 @@ def _exported(
     )
     with load_artifact(folder, threads=1) as model:
         vectors = np.stack([model(text).sentence for text in _sentences()])
-    return vectors, manifest.files[manifest.model_file].bytes / 1e6
+    return vectors, manifest.model_bytes / 1e6
