@@ -7,6 +7,7 @@ an output channel is that of its largest pair, not of its largest weight: no pai
 more than 127 to either side, and 255 x 127 is 32,385.
 """
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,8 +21,9 @@ def largest_pairs(weight: Tensor) -> Tensor:
     """
     if len(weight) % 2:
         weight = functional.pad(weight, [0, 0] * (weight.dim() - 1) + [0, 1])
-    pairs = weight.unflatten(0, (-1, 2))  # (C/2, 2, ...)
-    return pairs.clamp(min=0).sum(dim=1).maximum((-pairs).clamp(min=0).sum(dim=1))
+    pairs = weight.reshape(-1, 2, *weight.shape[1:])  # (C/2, 2, ...)
+    up, down = (signed.clamp(min=0).sum(dim=1) for signed in (pairs, -pairs))
+    return torch.maximum(up, down)
 
 
 def partners(channels: Tensor, count: int) -> Tensor:
