@@ -5,7 +5,9 @@ they can be the largest: factors that were chosen without them made tokens besid
 It is no part of the moments, because nobody reads what is computed there.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -13,8 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from squeezebert_mobile.export.rewriting import Traceable, encoder, products
+from squeezebert_mobile.export.threads import one_thread
 
 __all__ = ["Inputs", "calibrate"]
+
+_WORKERS = 2  # a feed is too small for two threads to share
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,6 @@ class Inputs:
     vectors: int  # how many there were
 
 
-@torch.no_grad()
 def calibrate(
     model: Traceable, feeds: Iterable[tuple[Tensor, Tensor, Tensor]]
 ) -> dict[nn.Linear, Inputs]:
@@ -36,28 +40,42 @@ def calibrate(
         model: What `rewrite` gave.
         feeds: Ids, mask and token types, padded and not, of texts like those to come.
     """
-    seen: dict[nn.Linear, Inputs] = {}
-    mask = torch.empty(0)
+    feeds = list(feeds)
     run = encoder(model)  # a head of 30,000 words would take as long again
+    looking = threading.local()  # each worker at feeds of its own
 
     def look(product: nn.Linear, arguments: tuple[Tensor]) -> None:
         read = arguments[0].flatten(0, -2)  # (B * S, C)
         # Of a layer that computes the first token alone there are B rows, and none is padding.
-        text = read[mask] if len(read) == len(mask) else read
+        text = read[looking.mask] if len(read) == len(looking.mask) else read
         largest = read.abs().amax(dim=0)
-        if before := seen.get(product):
+        if before := looking.seen.get(product):
             torch.maximum(before.largest, largest, out=before.largest)
             before.moment.addmm_(text.T, text)
-            seen[product] = replace(before, vectors=before.vectors + len(text))
+            looking.seen[product] = replace(before, vectors=before.vectors + len(text))
         else:
-            seen[product] = Inputs(largest, text.T @ text, len(text))
+            looking.seen[product] = Inputs(largest, text.T @ text, len(text))
 
-    with _looking(products(model), look):
-        for feed in feeds:
-            ids, attention_mask, token_types = (each.flatten(0, -2) for each in feed)  # (B, S)
-            mask = attention_mask.flatten().bool()  # (B * S)
-            run(ids, attention_mask, token_types)
-    return seen
+    @torch.no_grad()
+    def work(share: list[tuple[Tensor, Tensor, Tensor]]) -> dict[nn.Linear, Inputs]:
+        looking.seen = {}
+        for feed in share:
+            ids, mask, token_types = (each.flatten(0, -2) for each in feed)  # (B, S)
+            looking.mask = mask.flatten().bool()  # (B * S)
+            run(ids, mask, token_types)
+        return looking.seen  # type: ignore[no-any-return]
+
+    shares = [share for start in range(_WORKERS) if (share := feeds[start::_WORKERS])]
+    with _looking(products(model), look), one_thread(), ThreadPoolExecutor(_WORKERS) as pool:
+        first, *others = pool.map(work, shares)
+    for other in others:
+        first = {product: _together(seen, other[product]) for product, seen in first.items()}
+    return first
+
+
+def _together(one: Inputs, other: Inputs) -> Inputs:
+    largest = torch.maximum(one.largest, other.largest)
+    return Inputs(largest, one.moment + other.moment, one.vectors + other.vectors)
 
 
 @contextmanager

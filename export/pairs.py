@@ -21,9 +21,9 @@ def largest_pairs(weight: Tensor) -> Tensor:
     """
     if len(weight) % 2:
         weight = functional.pad(weight, [0, 0] * (weight.dim() - 1) + [0, 1])
-    pairs = weight.reshape(-1, 2, *weight.shape[1:])  # (C/2, 2, ...)
-    up, down = (signed.clamp(min=0).sum(dim=1) for signed in (pairs, -pairs))
-    return torch.maximum(up, down)
+    ones, others = weight[::2], weight[1::2]  # (C/2, ...) each
+    up = ones.clamp(min=0) + others.clamp(min=0)
+    return torch.maximum(up, -(ones.clamp(max=0) + others.clamp(max=0)))
 
 
 def partners(channels: Tensor, count: int) -> Tensor:

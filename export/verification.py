@@ -225,8 +225,9 @@ def calibration_feeds(
     feeds = [
         _feed(verification, rows[i : i + 3], length, padded=True) for i in range(0, len(rows), 3)
     ]
-    rows = [(" ".join(order), None) for order in (texts, texts[::-1])]
-    feeds.append(_feed(verification, rows, verification.max_sequence_length, padded=True))
+    for order in (texts, texts[::-1]):
+        row = " ".join(order), None
+        feeds.append(_feed(verification, [row], verification.max_sequence_length, padded=True))
     for feed in feeds:
         yield _tensors(verification, feed)
 
