@@ -13,8 +13,8 @@ only the rows looked up become floats. The decoder of a masked language model is
 embeddings: a row's scale of the one is an output channel's scale of the other, so both read one
 table.
 
-On x86 without VNNI the integer kernels add pairs of products in 16 bits, which can saturate;
-verification on such a machine sees it. ARM64 and VNNI do not.
+On x86 without VNNI the integer kernels add pairs of products in 16 bits; the scales are such that
+none overflows (`pairs.py`).
 """
 
 from collections.abc import Iterator, Mapping
