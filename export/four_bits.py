@@ -160,12 +160,8 @@ def _tensors(
 
 
 def _unpacking(name: str) -> Iterator[NodeProto]:
-    def cast(source: str, target: str, to: int) -> NodeProto:
-        return make_node("Cast", [source], [target], target, to=to)
-
-    yield cast(f"{name}.int4", f"{name}.numbers", TensorProto.INT32)
-    yield cast(f"{name}.multiplier", f"{name}.times", TensorProto.INT32)
-    inputs, product = [f"{name}.numbers", f"{name}.times"], f"{name}.product"
-    yield make_node("Mul", inputs, [product], product)
-    yield cast(product, f"{name}.bytes", TensorProto.INT8)
-    yield make_node("Reshape", [f"{name}.bytes", f"{name}.shape"], [name], f"{name}.unpacked")
+    """In bytes at every step: a session keeps what it multiplies out until all is loaded."""
+    numbers, product = f"{name}.numbers", f"{name}.product"
+    yield make_node("Cast", [f"{name}.int4"], [numbers], numbers, to=TensorProto.INT8)
+    yield make_node("Mul", [numbers, f"{name}.multiplier"], [product], product)
+    yield make_node("Reshape", [product, f"{name}.shape"], [name], f"{name}.unpacked")
