@@ -9,7 +9,7 @@ rest, and leave the rest a few bits. Neither cure changes what the model compute
                 only where it halves the expected error: of trained checkpoints.
     set_apart   Inside the feed-forward the outliers are too large for that: weights that much
                 larger would take the other weights' bits. But its channels can be parted, and the
-                64 largest get two products of their own, and so a scale of their own. It costs two
+                16 largest get two products of their own, and so a scale of their own. It costs two
                 small products, and is done only where it quarters the expected error: random
                 weights halve it by chance alone.
 """
@@ -26,7 +26,7 @@ __all__ = ["STRENGTH", "set_apart", "smooth"]
 
 #: 0 leaves all difficulty in the activations, 1 moves all of it into the weights.
 STRENGTH = 0.7
-_SET_APART = 64  # channels; kernels work on as many or fewer outputs at a time
+_SET_APART = 16  # channels; docs/develop.md has what other numbers gave
 # How many times smaller the expected error must become. Smoothing divides it by 2.6 to 11 in
 # all-MiniLM-L6-v2, and by 1.6 at most in random weights. Parting: MiniLM is parted everywhere by 2
 # and by 4, random weights by 2 alone.
