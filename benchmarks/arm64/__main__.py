@@ -21,7 +21,7 @@ _MOST = 6  # operators a row
 
 #: The default artifact, 128 tokens, on the first of CPUS: more than a hundredth above this fails.
 SHIPPED = "ours SqueezeBERT onnx int8"
-SHIPPED_INSTRUCTIONS = 529_100_000
+SHIPPED_INSTRUCTIONS = 528_800_000
 _ALLOWED = 1.01
 
 
