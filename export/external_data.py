@@ -3,7 +3,7 @@
 ONNX Runtime maps that file into memory. Weights that it packs for its kernels it reads once, and a
 table stays in the file but for the rows that are looked up. Of one large file it makes copies as it
 parses it, and gives half of their memory back to nobody: SqueezeBERT-base int8 takes 82 MB and
-215 ms that way, and 37 MB and 110 ms with its weights mapped (docs/develop.md).
+184 ms that way, and 37 MB and 84 ms with its weights mapped (docs/develop.md).
 """
 
 import hashlib
