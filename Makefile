@@ -23,11 +23,11 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)  ## export the demo to int8, ask it five questions, measure SqueezeBERT against BERT
-	$(BIN)/python -m squeezebert_mobile.demo
+	$(BIN)/python -m squeezebert_mobile.cli.demo
 
 demo-checkpoint: $(READY)  ## train the three demo checkpoints again (35 minutes; the same bytes)
 	for name in demo demo-slots demo-fill-mask; do \
-	  $(BIN)/python -m squeezebert_mobile.export.demo $$name export/assets/$$name || exit 1; done
+	  $(BIN)/python -m squeezebert_mobile.training.demos $$name src/squeezebert_mobile/models/assets/$$name || exit 1; done
 
 test: $(READY)  ## every Python test; no phone, no GPU, no Java, no network
 	$(BIN)/pytest
@@ -38,8 +38,8 @@ test-executorch: $(READY)  ## the tests that lower models to XNNPACK (6 minutes)
 # One process a file and a target: a native crash ends one of them, and says which.
 fuzz: $(READY)  ## 180,000 nearly right files, odd texts and folders, and what atheris makes of them (1 to 2 hours)
 	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 tests/test_fuzz.py
-	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/test_any_text.py \
-	  tests/runtime/test_tokenizer_conformance.py
+	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/tokenizer/test_any_text.py \
+	  tests/runtime/tokenizer/test_tokenizer_conformance.py
 	@$(BIN)/python -c 'import atheris' || { echo "atheris does not install here; its part is left out" >&2; exit 0; } && \
 	for target in manifests goldens configs weights tokenizers; do \
 	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done
@@ -53,7 +53,7 @@ format: $(READY)  ## format, and mend what can be mended by rule
 # mypy cannot run the editable install's import hook, so it reads the package through links.
 typecheck: $(READY)  ## mypy, strict
 	@rm -rf .typing && mkdir -p $(LINKS) && cd $(LINKS) && \
-	  ln -s ../../src/squeezebert_mobile/* ../../accuracy ../../export ../../runtime ../../benchmarks .
+	  ln -s ../../src/squeezebert_mobile/* ../../export ../../runtime ../../benchmarks .
 	$(BIN)/mypy
 
 bench-peers: $(READY)  ## measure ours beside what a user gets without us (about 40 minutes; build/peers)

@@ -6,34 +6,34 @@ from typing import TYPE_CHECKING
 # Resolved on first use (PEP 562): a fresh process that measures memory must not begin with all of
 # this in it.
 if TYPE_CHECKING:
-    from squeezebert_mobile.benchmarks.contenders import (
+    from squeezebert_mobile.benchmarks.measure.contenders import (
         Contender,
         artifact_contender,
         artifact_contenders,
         file_contender,
     )
-    from squeezebert_mobile.benchmarks.gate import check_ratios
-    from squeezebert_mobile.benchmarks.host import measure_host
-    from squeezebert_mobile.benchmarks.journal import read_results
-    from squeezebert_mobile.benchmarks.progress import progress_bar
-    from squeezebert_mobile.benchmarks.protocol import PRESETS, Preset, get_preset
-    from squeezebert_mobile.benchmarks.results import Results
-    from squeezebert_mobile.benchmarks.table import print_table
+    from squeezebert_mobile.benchmarks.measure.host import measure_host
+    from squeezebert_mobile.benchmarks.measure.progress import progress_bar
+    from squeezebert_mobile.benchmarks.measure.schedule import PRESETS, Preset, get_preset
+    from squeezebert_mobile.benchmarks.records.journal import read_results
+    from squeezebert_mobile.benchmarks.records.regression_check import check_ratios
+    from squeezebert_mobile.benchmarks.records.results import Results
+    from squeezebert_mobile.benchmarks.report.terminal import print_table
 
 _HOMES = {
-    "PRESETS": "protocol",
-    "Contender": "contenders",
-    "Preset": "protocol",
-    "Results": "results",
-    "artifact_contender": "contenders",
-    "artifact_contenders": "contenders",
-    "check_ratios": "gate",
-    "file_contender": "contenders",
-    "get_preset": "protocol",
-    "measure_host": "host",
-    "print_table": "table",
-    "progress_bar": "progress",
-    "read_results": "journal",
+    "PRESETS": "measure.schedule",
+    "Contender": "measure.contenders",
+    "Preset": "measure.schedule",
+    "Results": "records.results",
+    "artifact_contender": "measure.contenders",
+    "artifact_contenders": "measure.contenders",
+    "check_ratios": "records.regression_check",
+    "file_contender": "measure.contenders",
+    "get_preset": "measure.schedule",
+    "measure_host": "measure.host",
+    "print_table": "report.terminal",
+    "progress_bar": "measure.progress",
+    "read_results": "records.journal",
 }
 
 __all__ = [

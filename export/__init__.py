@@ -4,9 +4,10 @@ from squeezebert_mobile.errors import require_extra
 
 require_extra("export")  # before the imports that would fail
 
-from squeezebert_mobile.export.config import BertConfig, SqueezeBertConfig, task_of
+from squeezebert_mobile.export.convert import export_checkpoint, verify_against
 from squeezebert_mobile.export.inspection import inspect_checkpoint
-from squeezebert_mobile.export.model import (
+from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig, task_of
+from squeezebert_mobile.models.modeling import (
     MODEL_CLASSES,
     SqueezeBertForMaskedLM,
     SqueezeBertForMultipleChoice,
@@ -16,9 +17,8 @@ from squeezebert_mobile.export.model import (
     SqueezeBertModel,
     initialize,
 )
-from squeezebert_mobile.export.pipeline import export_checkpoint, verify_against
-from squeezebert_mobile.export.reference import reference_pipeline
-from squeezebert_mobile.export.weights import weights_sha256
+from squeezebert_mobile.models.reference import reference_pipeline
+from squeezebert_mobile.models.weights import weights_sha256
 
 __all__ = [
     "MODEL_CLASSES",

@@ -10,21 +10,21 @@ from torch import nn
 
 from squeezebert_mobile.artifact import ModelFacts
 from squeezebert_mobile.errors import CheckpointError
-from squeezebert_mobile.export.checkpoint import (
+from squeezebert_mobile.export.sizes import expected_bytes
+from squeezebert_mobile.models.checkpoint import (
     PRESET_TASK,
     named_folder,
     preset_config,
     stated_license,
 )
-from squeezebert_mobile.export.config import SqueezeBertConfig, task_of
-from squeezebert_mobile.export.facts import (
+from squeezebert_mobile.models.config import SqueezeBertConfig, task_of
+from squeezebert_mobile.models.facts import (
     FLOAT_BYTES,
-    expected_bytes,
     model_facts,
     parameters_of,
 )
-from squeezebert_mobile.export.model import MODEL_CLASSES, PretrainedModel
-from squeezebert_mobile.export.weights import check_weights, read_weights
+from squeezebert_mobile.models.modeling import MODEL_CLASSES, PretrainedModel
+from squeezebert_mobile.models.weights import check_weights, read_weights
 
 __all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkpoint"]
 

@@ -2,8 +2,11 @@
 
 from squeezebert_mobile.runtime.golden import GoldenCheck, check_golden
 from squeezebert_mobile.runtime.loading import PIPELINES, load_artifact
-from squeezebert_mobile.runtime.pipeline import Pipeline
-from squeezebert_mobile.runtime.results import (
+from squeezebert_mobile.runtime.sessions import open_session
+from squeezebert_mobile.runtime.sessions.base import Session
+from squeezebert_mobile.runtime.sessions.onnx import OnnxSession
+from squeezebert_mobile.runtime.tasks.pipeline import Pipeline
+from squeezebert_mobile.runtime.tasks.results import (
     Answer,
     Choice,
     Entity,
@@ -17,7 +20,6 @@ from squeezebert_mobile.runtime.results import (
     TextClassificationResult,
     TokenClassificationResult,
 )
-from squeezebert_mobile.runtime.session import OnnxSession, Session, open_session
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer, SqueezeBertTokenizerFast
 
 __all__ = [

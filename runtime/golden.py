@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from squeezebert_mobile.artifact import Golden, GoldenOutput, GoldenText, Manifest
+from squeezebert_mobile.artifact import Golden, GoldenOutput, GoldenText, ModelSpec
 from squeezebert_mobile.errors import ArtifactError, InputError
-from squeezebert_mobile.runtime.session import FloatArray, IntArray, Session
+from squeezebert_mobile.runtime.sessions.base import FloatArray, IntArray, Session
 from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
 __all__ = ["GoldenCheck", "check_golden"]
@@ -28,20 +28,20 @@ class GoldenCheck:
         return self.max_abs_diff <= self.tolerance
 
 
-def check_golden(session: Session, manifest: Manifest, golden: Golden) -> list[GoldenCheck]:
+def check_golden(session: Session, spec: ModelSpec, golden: Golden) -> list[GoldenCheck]:
     """Run the golden texts' ids again, and compare each output with what is stored.
 
     Raises:
         ArtifactError: golden.json does not fit the model.
     """
-    names = [output.name for output in manifest.outputs]
+    names = [output.name for output in spec.outputs]
     complete = all(text.outputs.keys() == set(names) for text in golden.texts)
     if not golden.texts or not complete or golden.tolerance.keys() != set(names):
         raise _misfit(f"does not have texts with the outputs {', '.join(names)}")
     found: dict[str, list[tuple[float, bool | None]]] = {name: [] for name in names}
     for text in golden.texts:
         try:
-            outputs = session.run(_feed(text, manifest))
+            outputs = session.run(_feed(text, spec))
         except (InputError, ValueError) as error:
             raise _misfit(f"has an input that the model does not take: {error}") from None
         for name in names:
@@ -64,10 +64,10 @@ def _misfit(how: str) -> ArtifactError:
     return ArtifactError(f"golden.json {how}; export the checkpoint again")
 
 
-def _feed(text: GoldenText, manifest: Manifest) -> dict[str, IntArray]:
+def _feed(text: GoldenText, spec: ModelSpec) -> dict[str, IntArray]:
     """Arrays (1, S), or (1, N, S) where the model takes choices."""
     rows = {name: np.array(getattr(text, name), np.int64) for name in INPUT_NAMES}
-    takes_choices = "choices" in get_task(manifest.task).input_axes
+    takes_choices = "choices" in get_task(spec.task).input_axes
     return {name: array[None] if takes_choices else array for name, array in rows.items()}
 
 

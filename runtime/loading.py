@@ -6,14 +6,14 @@ from typing import Any
 
 from squeezebert_mobile.artifact import Manifest, read_artifact
 from squeezebert_mobile.errors import ArtifactError, CheckpointError, choose
-from squeezebert_mobile.runtime.feature_extraction import FeatureExtraction
-from squeezebert_mobile.runtime.fill_mask import FillMask
-from squeezebert_mobile.runtime.multiple_choice import MultipleChoice
-from squeezebert_mobile.runtime.pipeline import Pipeline
-from squeezebert_mobile.runtime.question_answering import QuestionAnswering
-from squeezebert_mobile.runtime.session import open_session
-from squeezebert_mobile.runtime.text_classification import TextClassification
-from squeezebert_mobile.runtime.token_classification import TokenClassification
+from squeezebert_mobile.runtime.sessions import open_session
+from squeezebert_mobile.runtime.tasks.feature_extraction import FeatureExtraction
+from squeezebert_mobile.runtime.tasks.fill_mask import FillMask
+from squeezebert_mobile.runtime.tasks.multiple_choice import MultipleChoice
+from squeezebert_mobile.runtime.tasks.pipeline import Pipeline
+from squeezebert_mobile.runtime.tasks.question_answering import QuestionAnswering
+from squeezebert_mobile.runtime.tasks.text_classification import TextClassification
+from squeezebert_mobile.runtime.tasks.token_classification import TokenClassification
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.tasks import TASKS
 
@@ -56,7 +56,9 @@ def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline
             f"{manifest.model.vocab_size}; export the checkpoint again"
         )
     session = open_session(folder, manifest, threads=threads)
-    return PIPELINES[manifest.task](manifest=manifest, session=session, tokenizer=tokenizer)
+    return PIPELINES[manifest.task](
+        spec=manifest.spec, session=session, tokenizer=tokenizer, artifact=manifest
+    )
 
 
 def _check_task(manifest: Manifest) -> None:

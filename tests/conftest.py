@@ -8,7 +8,7 @@ from commands import Cli, runner
 from hypothesis import settings
 
 from squeezebert_mobile.cli import app
-from squeezebert_mobile.export.checkpoint import shipped_texts
+from squeezebert_mobile.models.checkpoint import shipped_texts
 
 torch.set_num_threads(1)
 

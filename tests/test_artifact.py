@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from small_artifact import write_small_artifact
 
-from squeezebert_mobile.artifact import Manifest, file_facts, read_artifact, read_golden, staged
+from squeezebert_mobile.artifact import Manifest, file_facts, read_artifact, read_golden
 from squeezebert_mobile.errors import ArtifactError, ExportError
+from squeezebert_mobile.files import staged
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -186,7 +187,7 @@ def test_what_a_killed_export_left_is_removed_and_a_running_one_is_not(folder: P
     script = """
 import sys, time
 from pathlib import Path
-from squeezebert_mobile.artifact import staged
+from squeezebert_mobile.files import staged
 with staged(Path(sys.argv[1]), force=True) as partial:
     print(partial, flush=True)
     time.sleep(60)

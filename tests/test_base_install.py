@@ -18,7 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("src", "accuracy", "export", "runtime", "benchmarks")
+FOLDERS = ("src", "export", "runtime", "benchmarks")
 SOURCES = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -90,7 +90,7 @@ def test_it_holds_no_more_than_it_needs(base: Path) -> None:
     done = subprocess.run([str(base), "-I", "-c", script], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
     (package,) = base.parents[1].glob("lib/python*/site-packages/squeezebert_mobile")
-    assert (package / "export" / "assets" / "demo" / "model.safetensors").is_file()
+    assert (package / "models" / "assets" / "demo" / "model.safetensors").is_file()
 
 
 def test_it_runs_the_demo(base: Path, assistant: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from squeezebert_mobile.artifact import file_facts, read_golden
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.checkpoint import open_checkpoint
+from squeezebert_mobile.models.checkpoint import open_checkpoint
 from squeezebert_mobile.runtime import SqueezeBertTokenizer, check_golden, load_artifact
 
 TEXT = "Play MUSIC at séven, [MASK] — 日本"

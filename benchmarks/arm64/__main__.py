@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from squeezebert_mobile.baselines import cache_folder
 from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
 from squeezebert_mobile.benchmarks.arm64.userland import prepare
 from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart, select
+from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 
 _MOST = 6  # operators a row

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from squeezebert_mobile.benchmarks.journal import read_results
 from squeezebert_mobile.benchmarks.peers.grids import taking_part
 from squeezebert_mobile.benchmarks.peers.markdown import (
     PLOT_NAME,
@@ -25,7 +24,8 @@ from squeezebert_mobile.benchmarks.peers.survey import (
     judged,
 )
 from squeezebert_mobile.benchmarks.peers.text import print_survey
-from squeezebert_mobile.benchmarks.results import Results
+from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError, require
 
 _LONGEST = 512  # positions of both families' models

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from squeezebert_mobile.benchmarks.peers.families import FAMILIES
 from squeezebert_mobile.benchmarks.peers.models import MODELS, REFERENCE, Model
 from squeezebert_mobile.benchmarks.peers.survey import GOALS_AT
-from squeezebert_mobile.benchmarks.results import Goal, Interval, Measurement, Results
-from squeezebert_mobile.benchmarks.table import (
+from squeezebert_mobile.benchmarks.records.results import Goal, Interval, Measurement, Results
+from squeezebert_mobile.benchmarks.report.terminal import (
     DOUBT,
     START_COLUMNS,
     figure,

@@ -12,8 +12,8 @@ from squeezebert_mobile.benchmarks.peers.grids import (
     notes,
     taking_part,
 )
-from squeezebert_mobile.benchmarks.results import Results
-from squeezebert_mobile.benchmarks.table import DOUBT
+from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.report.terminal import DOUBT
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["PLOT_NAME", "check_marks", "readme_with", "report", "section"]

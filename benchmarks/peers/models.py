@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from squeezebert_mobile.artifact import PRECISIONS
-from squeezebert_mobile.benchmarks.contenders import (
+from squeezebert_mobile.artifact import FORMATS
+from squeezebert_mobile.benchmarks.measure.contenders import (
     Contender,
     artifact_contender,
     file_contender,
@@ -14,7 +14,7 @@ from squeezebert_mobile.benchmarks.contenders import (
 from squeezebert_mobile.benchmarks.peers.families import FAMILIES, Family
 from squeezebert_mobile.benchmarks.peers.ours import build_ours
 from squeezebert_mobile.benchmarks.peers.theirs import PEERS
-from squeezebert_mobile.benchmarks.results import Role
+from squeezebert_mobile.benchmarks.records.results import Role
 from squeezebert_mobile.errors import BenchmarkError, choose
 
 __all__ = ["MODELS", "REFERENCE", "WAYS", "Model", "models_of", "select"]
@@ -74,8 +74,8 @@ class Model:
 def models_of(family: Family) -> Iterator[Model]:
     """Ours, then the peers."""
     how = "squeezebert-mobile export"
-    for format, precisions in PRECISIONS.items():
-        for precision in precisions:
+    for format, facts in FORMATS.items():
+        for precision in facts.precisions:
             make = partial(build_ours, format=format, precision=precision)
             yield Model("ours", family, format, precision, "", f"{format} {precision}", make, how)
     for peer in PEERS:

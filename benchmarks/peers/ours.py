@@ -10,7 +10,7 @@ __all__ = ["build_ours"]
 
 def build_ours(family: Family, folder: Path, *, format: str, precision: str) -> None:
     """Export `family` to an artifact that takes any length."""
-    from squeezebert_mobile.baselines import verification_texts
+    from squeezebert_mobile.cli.baselines import verification_texts
     from squeezebert_mobile.export import export_checkpoint
 
     export_checkpoint(

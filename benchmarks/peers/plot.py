@@ -5,8 +5,8 @@ from typing import Any
 
 from squeezebert_mobile.benchmarks.peers.grids import main_cell, taking_part
 from squeezebert_mobile.benchmarks.peers.models import Model
-from squeezebert_mobile.benchmarks.results import Results
-from squeezebert_mobile.benchmarks.table import figure, threads_text
+from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.report.terminal import figure, threads_text
 from squeezebert_mobile.errors import require
 
 __all__ = ["draw"]

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from squeezebert_mobile.benchmarks.contenders import Contender
-from squeezebert_mobile.benchmarks.host import measure_host
-from squeezebert_mobile.benchmarks.journal import compare
+from squeezebert_mobile.benchmarks.measure.contenders import Contender
+from squeezebert_mobile.benchmarks.measure.host import measure_host
+from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, progress_bar
+from squeezebert_mobile.benchmarks.measure.schedule import PRESETS as LONGER_PRESETS
+from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.peers.building import BuildFailed, build_apart
 from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, Model
-from squeezebert_mobile.benchmarks.progress import ProgressCallback, progress_bar
-from squeezebert_mobile.benchmarks.protocol import PRESETS as LONGER_PRESETS
-from squeezebert_mobile.benchmarks.protocol import Preset
-from squeezebert_mobile.benchmarks.results import Failure, Goal, Results
+from squeezebert_mobile.benchmarks.records.journal import compare
+from squeezebert_mobile.benchmarks.records.results import Failure, Goal, Results
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = [

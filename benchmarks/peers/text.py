@@ -5,8 +5,8 @@ from rich.table import Table
 from rich.text import Text
 
 from squeezebert_mobile.benchmarks.peers.grids import Grid, failures, goal_grid, grids, notes
-from squeezebert_mobile.benchmarks.results import Results
-from squeezebert_mobile.benchmarks.table import plain_table
+from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.report.terminal import plain_table
 
 __all__ = ["print_survey"]
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from squeezebert_mobile.benchmarks.phone import parsing
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone
+from squeezebert_mobile.closing import Closing
 from squeezebert_mobile.errors import require
-from squeezebert_mobile.runtime.closing import Closing
 
 __all__ = ["Adb", "Answer", "Device", "Program"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from squeezebert_mobile.benchmarks.phone.records import Conditions
+from squeezebert_mobile.benchmarks.records.phone import Conditions
 
 __all__ = ["Cooling", "why_hot"]
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from squeezebert_mobile.benchmarks.journal import (
+from squeezebert_mobile.benchmarks.measure.schedule import Preset, block_order
+from squeezebert_mobile.benchmarks.records.journal import (
     Answered,
     Conditioned,
     Event,
@@ -12,8 +13,7 @@ from squeezebert_mobile.benchmarks.journal import (
     Visit,
     WarmedUp,
 )
-from squeezebert_mobile.benchmarks.phone.records import PhoneStart
-from squeezebert_mobile.benchmarks.protocol import Preset, block_order
+from squeezebert_mobile.benchmarks.records.phone import PhoneStart
 
 __all__ = ["Cell", "Done"]
 

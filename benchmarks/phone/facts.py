@@ -6,7 +6,7 @@ from squeezebert_mobile.benchmarks.phone import parsing
 from squeezebert_mobile.benchmarks.phone.adb import Device
 from squeezebert_mobile.benchmarks.phone.choosing import is_emulator
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.records import Conditions, Connection, Phone
+from squeezebert_mobile.benchmarks.records.phone import Conditions, Connection, Phone
 
 __all__ = ["check_android", "core_mask", "read_conditions", "read_phone"]
 

@@ -21,8 +21,8 @@ from squeezebert_mobile.benchmarks.phone.pushing import (
     open_to_apps,
     push,
 )
-from squeezebert_mobile.benchmarks.whole import whole_file
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.files import whole_file
 
 __all__ = ["name_in_app", "name_of_zip", "push_to_app", "write_zip"]
 

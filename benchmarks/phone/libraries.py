@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.baselines import cache_folder
 from squeezebert_mobile.benchmarks.phone.dex import MIN_API, make_dex
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
+from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import choose
 
 __all__ = [

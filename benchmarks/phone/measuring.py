@@ -14,8 +14,41 @@ from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.benchmarks.contenders import Contender, feed_arguments, make_feed
-from squeezebert_mobile.benchmarks.journal import (
+from squeezebert_mobile.benchmarks.measure.contenders import Contender, feed_arguments, make_feed
+from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
+from squeezebert_mobile.benchmarks.measure.schedule import (
+    LEAD_IN_RUNS,
+    WARM_UP_RUNS,
+    WARM_UP_SECONDS,
+    Preset,
+    planned_seconds,
+    runs_per_visit,
+    typical,
+)
+from squeezebert_mobile.benchmarks.measure.settings import settings_for
+from squeezebert_mobile.benchmarks.phone.adb import Device
+from squeezebert_mobile.benchmarks.phone.app import apk_sha256
+from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+from squeezebert_mobile.benchmarks.phone.done import Cell, Done
+from squeezebert_mobile.benchmarks.phone.errors import PhoneError, RunnerDied, RunnerRefused
+from squeezebert_mobile.benchmarks.phone.facts import core_mask, read_conditions, read_phone
+from squeezebert_mobile.benchmarks.phone.libraries import Libraries
+from squeezebert_mobile.benchmarks.phone.pushing import (
+    RUNNER,
+    artifact_parcel,
+    file_parcel,
+    open_to_apps,
+    push,
+)
+from squeezebert_mobile.benchmarks.phone.runner import Job, Runner
+from squeezebert_mobile.benchmarks.phone.starting import (
+    InApp,
+    InShell,
+    PhoneTarget,
+    Way,
+    check_cores,
+)
+from squeezebert_mobile.benchmarks.records.journal import (
     Answered,
     Begin,
     Conditioned,
@@ -31,41 +64,8 @@ from squeezebert_mobile.benchmarks.journal import (
     assemble,
     target_of,
 )
-from squeezebert_mobile.benchmarks.phone.adb import Device
-from squeezebert_mobile.benchmarks.phone.app import apk_sha256
-from squeezebert_mobile.benchmarks.phone.cooling import Cooling
-from squeezebert_mobile.benchmarks.phone.done import Cell, Done
-from squeezebert_mobile.benchmarks.phone.errors import PhoneError, RunnerDied, RunnerRefused
-from squeezebert_mobile.benchmarks.phone.facts import core_mask, read_conditions, read_phone
-from squeezebert_mobile.benchmarks.phone.libraries import Libraries
-from squeezebert_mobile.benchmarks.phone.pushing import (
-    RUNNER,
-    artifact_parcel,
-    file_parcel,
-    open_to_apps,
-    push,
-)
-from squeezebert_mobile.benchmarks.phone.records import Conditions, PhoneStart, Probe
-from squeezebert_mobile.benchmarks.phone.runner import Job, Runner
-from squeezebert_mobile.benchmarks.phone.starting import (
-    InApp,
-    InShell,
-    PhoneTarget,
-    Way,
-    check_cores,
-)
-from squeezebert_mobile.benchmarks.progress import ProgressCallback
-from squeezebert_mobile.benchmarks.protocol import (
-    LEAD_IN_RUNS,
-    WARM_UP_RUNS,
-    WARM_UP_SECONDS,
-    Preset,
-    planned_seconds,
-    runs_per_visit,
-    typical,
-)
-from squeezebert_mobile.benchmarks.results import Failure, Results, Settings, Stage
-from squeezebert_mobile.benchmarks.settings import settings_for
+from squeezebert_mobile.benchmarks.records.phone import Conditions, PhoneStart, Probe
+from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["measure_phone"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, cast
 
-from squeezebert_mobile.benchmarks.phone.records import Cluster
+from squeezebert_mobile.benchmarks.records.phone import Cluster
 
 __all__ = [
     "Battery",

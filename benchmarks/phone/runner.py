@@ -10,9 +10,9 @@ from typing import Any
 from squeezebert_mobile.benchmarks.phone.adb import Device
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, RunnerDied, RunnerRefused
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
-from squeezebert_mobile.benchmarks.phone.records import Answers
 from squeezebert_mobile.benchmarks.phone.starting import Way
-from squeezebert_mobile.runtime.closing import Closing
+from squeezebert_mobile.benchmarks.records.phone import Answers
+from squeezebert_mobile.closing import Closing
 
 __all__ = ["PROTOCOL", "Job", "Runner"]
 

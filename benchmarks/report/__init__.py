@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.html import as_html
 from squeezebert_mobile.benchmarks.report.markdown import as_markdown
 from squeezebert_mobile.benchmarks.report.sections import make_page
-from squeezebert_mobile.benchmarks.results import Results
-from squeezebert_mobile.benchmarks.whole import write_whole
 from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.files import write_whole
 
 __all__ = ["write_report"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.wording import is_stand_in
-from squeezebert_mobile.benchmarks.results import Results
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["Named", "Shared", "check_comparable", "differences", "shared_cells"]

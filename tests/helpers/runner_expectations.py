@@ -43,7 +43,7 @@ from pydantic import BaseModel, ValidationError
 
 from squeezebert_mobile.artifact import Golden, Manifest
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.checkpoint import shipped_texts
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import TASKS
 

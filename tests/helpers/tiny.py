@@ -7,7 +7,7 @@ import tokenizers
 import torch
 import transformers
 
-from squeezebert_mobile.export.config import BertConfig, SqueezeBertConfig, architecture_of
+from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig, architecture_of
 
 torch.set_num_threads(1)  # for products this small, handing them to threads takes longest
 transformers.logging.set_verbosity_error()

@@ -14,11 +14,11 @@ import pytest
 from phone_run import Run
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.benchmarks.journal import Event, PhoneStarted, Resumed, Visit
 from squeezebert_mobile.benchmarks.phone import runner
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone, RunnerDied
 from squeezebert_mobile.benchmarks.phone.libraries import Libraries
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
+from squeezebert_mobile.benchmarks.records.journal import Event, PhoneStarted, Resumed, Visit
 from squeezebert_mobile.errors import BenchmarkError
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(180)]

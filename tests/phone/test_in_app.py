@@ -17,13 +17,13 @@ from phone_stand_in import PRETEND_RUNNER, AdbServer, StandIn
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.benchmarks import protocol
-from squeezebert_mobile.benchmarks.journal import PhoneStarted, Visit
+from squeezebert_mobile.benchmarks.measure import schedule as protocol
+from squeezebert_mobile.benchmarks.measure.schedule import block_order
 from squeezebert_mobile.benchmarks.phone import starting
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone, RunnerDied
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
-from squeezebert_mobile.benchmarks.protocol import block_order
-from squeezebert_mobile.benchmarks.results import Results
+from squeezebert_mobile.benchmarks.records.journal import PhoneStarted, Visit
+from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError
 
 pytestmark = [

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from phone_run import Run
 
-from squeezebert_mobile.benchmarks.journal import Conditioned, Visit
+from squeezebert_mobile.benchmarks.measure.schedule import block_order
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.pushing import HOME, clean
-from squeezebert_mobile.benchmarks.protocol import block_order
+from squeezebert_mobile.benchmarks.records.journal import Conditioned, Visit
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(120)]
 

@@ -10,7 +10,7 @@ import tiny
 from squeezebert_mobile.artifact import Golden, read_golden
 from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.checkpoint import shipped_texts
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import check_golden, load_artifact
 from squeezebert_mobile.tasks import TASKS
 

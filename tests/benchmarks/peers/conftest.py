@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from squeezebert_mobile.benchmarks import contenders, host
+from squeezebert_mobile.benchmarks.measure import contenders, host
+from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.peers import Model, survey
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE
-from squeezebert_mobile.benchmarks.protocol import Preset
 
 QUICK = Preset("survey", 16, 0, 8, 1)
 

@@ -4,8 +4,8 @@ import pytest
 from peer_builds import SMALL_FAMILIES
 from tiny import write_checkpoint
 
-from squeezebert_mobile.artifact import PRECISIONS, read_manifest
-from squeezebert_mobile.benchmarks.contenders import make_feed, open_model
+from squeezebert_mobile.artifact import FORMATS, read_manifest
+from squeezebert_mobile.benchmarks.measure.contenders import make_feed, open_model
 from squeezebert_mobile.benchmarks.peers import GOALS, MODELS, select
 from squeezebert_mobile.benchmarks.peers.families import Family
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE, models_of
@@ -17,7 +17,9 @@ LABELS = [model.label for model in MODELS]
 def test_ours_are_there_in_every_format_and_precision():
     for family in ("SqueezeBERT", "BERT-base"):
         ours = [m for m in MODELS if (m.kind, m.family.name) == ("ours", family)]
-        made = {(format, precision) for format in PRECISIONS for precision in PRECISIONS[format]}
+        made = {
+            (format, precision) for format in FORMATS for precision in FORMATS[format].precisions
+        }
         assert {(model.format, model.precision) for model in ours} == made
 
 

@@ -7,14 +7,14 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from squeezebert_mobile.artifact import PRECISIONS
-from squeezebert_mobile.benchmarks.journal import read_results
+from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.peers import BuildFailed, select
 from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.peers.grids import goal_grid, grids, main_cell, main_grid
 from squeezebert_mobile.benchmarks.peers.markdown import readme_with, report, section
 from squeezebert_mobile.benchmarks.peers.plot import draw
-from squeezebert_mobile.benchmarks.results import Goal, Interval
+from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.results import Goal, Interval
 
 ROOT = Path(__file__).parents[3]
 MARKED = (
@@ -55,7 +55,9 @@ def test_the_report_says_what_it_was_measured_on_and_how(results):
 def test_the_short_table_has_a_row_for_a_way_and_a_column_for_a_family_in_a_precision(results):
     grid = main_grid(results)
     families = ("SqueezeBERT", "BERT-base")
-    columns = [f"{family} {precision}" for family in families for precision in PRECISIONS["onnx"]]
+    columns = [
+        f"{family} {precision}" for family in families for precision in FORMATS["onnx"].precisions
+    ]
     assert grid.header == ("", *columns)
     rows = {
         name: dict(zip(grid.header[1:], cells, strict=True)) for name, *cells in grid.groups[""]

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from squeezebert_mobile.benchmarks.journal import read_results
 from squeezebert_mobile.benchmarks.peers import GOALS, MODELS, BuildFailed
 from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE
+from squeezebert_mobile.benchmarks.records.journal import read_results
 from squeezebert_mobile.errors import MissingExtraError
 
 ONE_CELL = ("--threads", "1", "--lengths", "128")
@@ -74,7 +74,7 @@ def test_what_was_measured_is_shown_again(stand_ins, tmp_path, capsys):
 
 
 def test_a_cut_off_run_is_shown_with_what_was_not_built(stand_ins, tmp_path, monkeypatch, capsys):
-    from squeezebert_mobile.benchmarks import host
+    from squeezebert_mobile.benchmarks.measure import host
 
     stand_ins["peer BERT-base onnx int8"] = BuildFailed("no memory")
 

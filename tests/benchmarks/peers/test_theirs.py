@@ -10,7 +10,7 @@ import torch
 from onnx import numpy_helper
 from peer_builds import SMALL_FAMILIES, SMALL_PEERS
 
-from squeezebert_mobile.benchmarks.contenders import import_library, make_feed, open_model
+from squeezebert_mobile.benchmarks.measure.contenders import import_library, make_feed, open_model
 from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE, Model
 from squeezebert_mobile.benchmarks.peers.theirs import network

@@ -3,7 +3,7 @@
 import pytest
 
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling, why_hot
-from squeezebert_mobile.benchmarks.phone.records import Conditions
+from squeezebert_mobile.benchmarks.records.phone import Conditions
 
 
 def conditions(**changes: object) -> Conditions:

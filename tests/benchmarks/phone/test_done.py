@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 from phone_results import PHONE, phone_results
 
-from squeezebert_mobile.benchmarks.journal import (
+from squeezebert_mobile.benchmarks.measure.schedule import Preset, block_order
+from squeezebert_mobile.benchmarks.phone.done import Done
+from squeezebert_mobile.benchmarks.records.journal import (
     Begin,
     Conditioned,
     Event,
@@ -16,10 +18,8 @@ from squeezebert_mobile.benchmarks.journal import (
     WarmedUp,
     assemble,
 )
-from squeezebert_mobile.benchmarks.phone.done import Done
-from squeezebert_mobile.benchmarks.phone.records import Conditions, Probe
-from squeezebert_mobile.benchmarks.protocol import Preset, block_order
-from squeezebert_mobile.benchmarks.results import Failure
+from squeezebert_mobile.benchmarks.records.phone import Conditions, Probe
+from squeezebert_mobile.benchmarks.records.results import Failure
 
 PRESET = Preset("short", runs=4, seconds=0.04, blocks=2, starts=1)
 RESULTS = phone_results()

@@ -19,7 +19,7 @@ from phone_stand_in.faults import Faults
 from phone_stand_in.files import Files
 from phone_stand_in.shell import Shell
 from phone_stand_in.transport import Connection, Service
-from squeezebert_mobile.runtime.closing import Closing
+from squeezebert_mobile.closing import Closing
 
 #: What is offered; nothing is compressed.
 _FEATURES = "shell_v2,cmd,stat_v2,fixed_push_mkdir,sendrecv_v2"

@@ -11,7 +11,7 @@ from typing import Any, Self
 import adbutils
 
 from phone_stand_in.device import StandIn
-from squeezebert_mobile.runtime.closing import Closing
+from squeezebert_mobile.closing import Closing
 
 _SECONDS = 20.0  # for the server to start, a device to come
 

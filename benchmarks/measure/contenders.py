@@ -1,0 +1,208 @@
+"""What is measured: an artifact, or a plain model file of a peer; and how one inference is run."""
+
+import importlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from squeezebert_mobile.artifact import read_artifact, read_manifest, sha256_of
+from squeezebert_mobile.benchmarks.measure.plain_files import OPENERS, Feed, Model
+from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Role, Settings, Weights
+from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.tasks import get_task
+
+__all__ = [
+    "CHOICES",
+    "INPUT_SEED",
+    "Contender",
+    "Feed",
+    "Model",
+    "artifact_contender",
+    "artifact_contenders",
+    "feed_arguments",
+    "file_contender",
+    "import_library",
+    "make_feed",
+    "open_model",
+]
+
+INPUT_SEED = 0
+#: Rows of a multiple-choice input.
+CHOICES = 2
+
+#: What runs each format, and the extra that installs it.
+_LIBRARIES = {
+    "onnx": ("onnxruntime", "all"),
+    "executorch": ("executorch.runtime", "executorch"),
+    "torchscript": ("torch", "export"),
+    "transformers": ("transformers.models.auto.modeling_auto", "peers"),
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model that takes part; build one with `artifact_contender` or `file_contender`."""
+
+    label: str
+    path: str  # a folder for an artifact, else the model file
+    origin: Literal["artifact", "file"]
+    format: str
+    precision: str
+    weights: Weights
+    vocab_size: int
+    max_sequence_length: int
+    role: Role = "contender"
+    task: str | None = None
+    sequence_length: int | None = None  # None where it is dynamic
+    has_choices: bool = False
+    file_bytes: int = 0
+    sha256: str = ""
+
+    @property
+    def facts(self) -> ContenderFacts:
+        """The part that goes into the results."""
+        names = set(ContenderFacts.model_fields)
+        return ContenderFacts(**{name: getattr(self, name) for name in names})
+
+
+def artifact_contender(
+    folder: Path, *, label: str | None = None, role: Role = "contender"
+) -> Contender:
+    """The contender in an exported folder, called by the folder's name unless `label` is given.
+
+    Raises:
+        ArtifactError: the folder is not an artifact, or is damaged.
+    """
+    manifest = read_artifact(folder)
+    model = manifest.files[manifest.model_file]
+    return Contender(
+        label=label or folder.resolve().name,
+        path=str(folder),
+        origin="artifact",
+        format=manifest.format,
+        precision=manifest.precision,
+        weights=manifest.weights,
+        vocab_size=manifest.model.vocab_size,
+        max_sequence_length=manifest.max_sequence_length,
+        role=role,
+        task=manifest.task,
+        sequence_length=manifest.sequence_length,
+        has_choices="choices" in get_task(manifest.task).input_axes,
+        file_bytes=manifest.model_bytes,
+        sha256=model.sha256,
+    )
+
+
+def artifact_contenders(
+    folders: Sequence[Path], *, baselines: Sequence[Path] = ()
+) -> list[Contender]:
+    """A contender for each folder, with as much of its path as it takes to tell them apart.
+
+    Raises:
+        ArtifactError: a folder is not an artifact, or is damaged.
+        BenchmarkError: a folder is given twice.
+    """
+    given = [*folders, *baselines]
+    parts = [folder.resolve().parts for folder in given]
+    for index, path in enumerate(parts):
+        if path in parts[:index]:
+            raise BenchmarkError(
+                f"{str(given[index])!r} is given twice; name each artifact once, the baseline too"
+            )
+    return [
+        artifact_contender(
+            folder,
+            label=_tail(path, [each for each in parts if each != path]),
+            role="contender" if index < len(folders) else "baseline",
+        )
+        for index, (folder, path) in enumerate(zip(given, parts, strict=True))
+    ]
+
+
+def _tail(path: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> str:
+    size = 1
+    while any(other[-size:] == path[-size:] for other in others):
+        size += 1
+    return "/".join(path[-size:])
+
+
+def file_contender(
+    path: Path,
+    *,
+    label: str,
+    format: str = "onnx",
+    precision: str,
+    vocab_size: int,
+    max_sequence_length: int = 512,
+    weights: Weights = "random",
+    role: Role = "contender",
+) -> Contender:
+    """The contender in a plain model file that takes [batch, sequence] inputs.
+
+    Raises:
+        BenchmarkError: there is no such file.
+    """
+    if not path.is_file():
+        raise BenchmarkError(f"no such model file: {str(path)!r}")
+    data = path.with_name(path.name + ".data")  # where exporters put what exceeds 2 GB
+    return Contender(
+        label=label,
+        path=str(path),
+        origin="file",
+        format=format,
+        precision=precision,
+        weights=weights,
+        vocab_size=vocab_size,
+        max_sequence_length=max_sequence_length,
+        role=role,
+        file_bytes=sum(part.stat().st_size for part in (path, data) if part.is_file()),
+        sha256=sha256_of(path),
+    )
+
+
+# Running ------------------------------------------------------------------------------------
+
+
+def import_library(contender: Contender) -> None:
+    """Import what opening `contender` needs, so that opening it measures that alone."""
+    if contender.origin == "artifact":
+        importlib.import_module("squeezebert_mobile.runtime.sessions.base")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # executorch uses what Python has deprecated
+        require(*_LIBRARIES[contender.format])
+
+
+def open_model(contender: Contender, *, threads: int) -> Model:
+    """Open the model with its runtime's default options, threads aside."""
+    if contender.origin == "file":
+        return OPENERS[contender.format](Path(contender.path), threads)
+    from squeezebert_mobile.runtime.sessions import open_session
+
+    folder = Path(contender.path)
+    session = open_session(folder, read_manifest(folder), threads=threads)
+    return lambda feed: session.run(feed)
+
+
+def feed_arguments(contender: Contender, settings: Settings, length: int) -> dict[str, Any]:
+    """What `make_feed` is to make for a contender; as JSON it goes to another process."""
+    return {
+        "vocab_size": settings.input_vocab_size,
+        "sequence_length": length,
+        "choices": settings.choices if contender.has_choices else None,
+    }
+
+
+def make_feed(*, vocab_size: int, sequence_length: int, choices: int | None = None) -> Feed:
+    """Inputs of batch 1 without padding: seeded ids below `vocab_size`, the same on every call."""
+    random = np.random.default_rng(INPUT_SEED)
+    rows = random.integers(vocab_size, size=(CHOICES, sequence_length), dtype=np.int64)
+    ids = rows[None, :choices] if choices else rows[:1]  # (1, C, S) or (1, S)
+    return {
+        "input_ids": np.ascontiguousarray(ids),
+        "attention_mask": np.ones_like(ids),
+        "token_type_ids": np.zeros_like(ids),
+    }

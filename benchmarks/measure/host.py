@@ -1,0 +1,221 @@
+"""Measuring on this machine: fresh processes, then ABBA blocks in one process."""
+
+import datetime
+import gc
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from squeezebert_mobile.benchmarks.measure.cold_start import measure_start
+from squeezebert_mobile.benchmarks.measure.contenders import (
+    Contender,
+    Feed,
+    Model,
+    feed_arguments,
+    make_feed,
+    open_model,
+)
+from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
+from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
+from squeezebert_mobile.benchmarks.measure.schedule import (
+    Clock,
+    Preset,
+    Run,
+    measure_blocks,
+    planned_seconds,
+    warm_up,
+)
+from squeezebert_mobile.benchmarks.measure.settings import settings_for
+from squeezebert_mobile.benchmarks.records.journal import (
+    Begin,
+    Block,
+    End,
+    Failed,
+    Journal,
+    Started,
+    WarmedUp,
+    assemble,
+)
+from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
+from squeezebert_mobile.errors import BenchmarkError
+
+__all__ = ["measure_host"]
+
+_START_SECONDS = 2.0  # a fresh process, until the first one has told
+
+
+def measure_host(
+    contenders: Sequence[Contender],
+    *,
+    preset: Preset,
+    threads: Sequence[int] = (1,),
+    sequence_lengths: Sequence[int] | None = None,
+    not_built: Sequence[Failure] = (),
+    journal: Path | None = None,
+    progress: ProgressCallback | None = None,
+    clock: Clock = time.perf_counter,
+) -> Results:
+    """Measure `contenders` against each other on this machine.
+
+    Ctrl-C ends the measurement early: the results then hold the blocks that were finished, and
+    their `complete` is False.
+
+    Args:
+        contenders: what to measure; those with the role "baseline" are what ratios refer to.
+        preset: how long to measure.
+        threads: the numbers of threads to measure with.
+        sequence_lengths: the lengths to measure at; by default the length of a contender whose
+            length is fixed, else 128, or the longest that all can take if that is shorter.
+        not_built: what would have been a contender; it is kept with the results.
+        journal: a new file to which each block is appended as soon as it is measured.
+        progress: called with what is being done, the seconds done and the seconds expected.
+        clock: what tells the seconds.
+
+    Raises:
+        BenchmarkError: the contenders cannot be measured as asked, or all of them fail.
+    """
+    settings = settings_for(contenders, preset, threads, sequence_lengths)
+    with Journal(journal) as log:
+        try:
+            log.add(_begin(contenders, settings))
+            for failure in not_built:
+                log.add(Failed(failure=failure))
+            run = _HostRun(list(contenders), preset, settings, log, clock, progress)
+            run.measure_starts()
+            for count in settings.threads:
+                run.measure_threads(count)
+            log.add(End(load_after=load_average()))
+        except KeyboardInterrupt:
+            if not log.events:
+                raise
+        return assemble(log.events)
+
+
+def _begin(contenders: Sequence[Contender], settings: Settings) -> Begin:
+    return Begin(
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        settings=settings,
+        machine=machine_facts(),
+        load_before=load_average(),
+        contenders=tuple(each.facts for each in contenders),
+    )
+
+
+# Doing it -----------------------------------------------------------------------------------
+
+
+@dataclass
+class _HostRun:
+    """A run under way: who is still in it, and how long it is likely to take."""
+
+    contenders: list[Contender]
+    preset: Preset
+    settings: Settings
+    log: Journal
+    clock: Clock
+    progress: ProgressCallback | None
+    models: dict[str, Model] = field(default_factory=dict)
+    cell_seconds: float = 0.0  # of one number of threads at one length
+    cells_left: int = 0
+    begun: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Forecast, until something is measured, what the preset asks for."""
+        self.begun = time.monotonic()
+        self.cells_left = len(self.settings.threads) * len(self.settings.sequence_lengths)
+        self.cell_seconds = len(self.contenders) * self.preset.seconds
+
+    def measure_starts(self) -> None:
+        """Load each contender in fresh processes, in turn."""
+        left = self.preset.starts * len(self.contenders)
+        for _ in range(self.preset.starts):
+            for contender in list(self.contenders):
+                self._tell(f"start {contender.label}", left * _START_SECONDS)
+                left -= 1
+                try:
+                    start = measure_start(contender, self.settings)
+                except BenchmarkError as error:
+                    self._drop(contender, "start", error)
+                else:
+                    self.log.add(Started(contender=contender.label, start=start))
+
+    def measure_threads(self, threads: int) -> None:
+        """Open every model with `threads` threads and measure all lengths."""
+        for contender in list(self.contenders):
+            self._tell(f"load {contender.label}", 0)
+            try:
+                self.models[contender.label] = open_model(contender, threads=threads)
+            except Exception as error:  # each runtime has its own; one that fails is a row
+                self._drop(contender, "load", error)
+        for length in self.settings.sequence_lengths:
+            self.cells_left -= 1
+            self._measure_cell(threads, length)
+        self.models.clear()
+        gc.collect()  # the models' memory goes before the next ones come
+
+    def _measure_cell(self, threads: int, length: int) -> None:
+        runs, typical = self._warm_up(threads, length)
+        block_seconds = planned_seconds(self.preset, typical)
+        self.cell_seconds = block_seconds * self.preset.blocks
+        what = f"{threads} thread{'s' * (threads > 1)}, length {length}"
+        self._tell(what, self.cell_seconds)
+        try:
+            for index, block in enumerate(
+                measure_blocks(runs, self.preset, typical, self.clock), start=1
+            ):
+                samples = {
+                    label: tuple(round(ms, 4) for ms in each) for label, each in block.items()
+                }
+                self.log.add(Block(threads=threads, sequence_length=length, samples=samples))
+                self._tell(what, max(0, self.preset.blocks - index) * block_seconds)
+        except Exception as error:  # after a good warm-up: the memory ran out, say
+            raise BenchmarkError(f"the measurement broke off at {what}: {_line(error)}") from error
+
+    def _warm_up(self, threads: int, length: int) -> tuple[dict[str, Run], dict[str, float]]:
+        runs: dict[str, Run] = {}
+        typical_s: dict[str, float] = {}
+        for contender in list(self.contenders):
+            label = contender.label
+            self._tell(f"warm up {label}", self.cell_seconds)
+            run = partial(self.models[label], self._feed(contender, length))
+            try:
+                done = warm_up(run, self.clock)
+            except Exception as error:  # as in measure_threads
+                self._drop(contender, "run", error)
+                continue
+            runs[label], typical_s[label] = run, done.typical_s
+            self.log.add(
+                WarmedUp(
+                    contender=label,
+                    threads=threads,
+                    sequence_length=length,
+                    runs=done.runs,
+                    stable=done.stable,
+                )
+            )
+        return runs, typical_s
+
+    def _feed(self, contender: Contender, length: int) -> Feed:
+        return make_feed(**feed_arguments(contender, self.settings, length))
+
+    def _drop(self, contender: Contender, stage: Stage, error: Exception) -> None:
+        """Go on without `contender`, if anything is left to go on with."""
+        failure = Failure(contender=contender.label, stage=stage, error=_line(error))
+        self.log.add(Failed(failure=failure))
+        self.contenders.remove(contender)
+        self.models.pop(contender.label, None)
+        if not self.contenders:
+            raise BenchmarkError(f"nothing can be measured: {contender.label!r}: {_line(error)}")
+
+    def _tell(self, what: str, seconds_left: float) -> None:
+        if self.progress:
+            done = time.monotonic() - self.begun
+            self.progress(what, done, done + seconds_left + self.cells_left * self.cell_seconds)
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error, since some libraries put a page of advice behind it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

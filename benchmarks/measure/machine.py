@@ -1,0 +1,125 @@
+"""Facts about this machine that explain a latency."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from squeezebert_mobile import __version__
+from squeezebert_mobile.benchmarks.records.results import LoadAverage, Machine
+
+__all__ = ["load_average", "machine_facts"]
+
+#: CPU features that change which kernels run, by their names in /proc/cpuinfo.
+_FEATURES = (
+    *("sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16"),
+    *("amx_int8", "amx_bf16"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
+)
+_LIBRARIES = ("onnxruntime", "executorch", "torch", "numpy", "transformers")
+_ROOT = Path("/")
+
+
+def machine_facts(root: Path = _ROOT) -> Machine:
+    """What can be found out about this machine without privileges; `root` holds proc and sys."""
+    cpus = _cpuinfo(_text(root / "proc/cpuinfo"))
+    flags = _flags(cpus)
+    logical = os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else logical
+    return Machine(
+        cpu=_cpu_name(cpus),
+        architecture=platform.machine(),
+        logical_cores=logical,
+        physical_cores=_physical_cores(cpus),
+        usable_cores=usable,
+        cpu_quota=_cpu_quota(_text(root / "sys/fs/cgroup/cpu.max")),
+        features=tuple(name for name in _FEATURES if name in flags),
+        memory_bytes=_memory_bytes(_text(root / "proc/meminfo")),
+        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
+        or None,
+        virtual="hypervisor" in flags if flags else None,
+        os=platform.platform(),
+        python=platform.python_version(),
+        versions=_versions(),
+    )
+
+
+def load_average() -> LoadAverage | None:
+    """How many processes wanted a core, over 1, 5 and 15 minutes; None where nobody counts."""
+    try:
+        one, five, fifteen = os.getloadavg()
+    except (AttributeError, OSError):  # Windows
+        return None
+    return round(one, 2), round(five, 2), round(fifteen, 2)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _cpuinfo(text: str) -> list[dict[str, str]]:
+    """One mapping for each paragraph of /proc/cpuinfo."""
+    paragraphs = []
+    for paragraph in text.split("\n\n"):
+        pairs = (line.partition(":") for line in paragraph.splitlines() if ":" in line)
+        if fields := {key.strip(): value.strip() for key, _, value in pairs}:
+            paragraphs.append(fields)
+    return paragraphs
+
+
+def _flags(cpus: list[dict[str, str]]) -> set[str]:
+    """Features all cores have (x86 calls them flags, ARM Features)."""
+    each = [set(text.split()) for cpu in cpus if (text := cpu.get("flags") or cpu.get("Features"))]
+    return set.intersection(*each) if each else set()
+
+
+def _cpu_name(cpus: list[dict[str, str]]) -> str:
+    names = sorted({name for cpu in cpus if (name := _core_name(cpu))})
+    if names:
+        return ", ".join(names)
+    if sys.platform == "darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
+    return platform.processor() or "unknown"
+
+
+def _core_name(cpu: dict[str, str]) -> str:
+    if name := cpu.get("model name"):
+        return re.sub(r"\s+", " ", name)
+    if part := cpu.get("CPU part"):  # ARM kernels give numbers only
+        return f"implementer {cpu.get('CPU implementer', '?')} part {part}"
+    return ""
+
+
+def _physical_cores(cpus: list[dict[str, str]]) -> int | None:
+    cores = {(cpu.get("physical id"), cpu["core id"]) for cpu in cpus if "core id" in cpu}
+    return len(cores) or None
+
+
+def _cpu_quota(text: str) -> float | None:
+    """A container's limit in cores, from cgroup v2's "QUOTA PERIOD" in microseconds."""
+    match text.split():
+        case [quota, period] if quota.isdigit() and period.isdigit() and int(period):
+            return int(quota) / int(period)
+    return None
+
+
+def _memory_bytes(text: str) -> int | None:
+    found = re.search(r"^MemTotal:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def _versions() -> dict[str, str]:
+    found = {"squeezebert-mobile": __version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,89 @@
+"""What is asked of a measurement: whether it can be done, and what stands for what was left out."""
+
+from collections.abc import Sequence
+
+from squeezebert_mobile.benchmarks.measure.contenders import CHOICES, INPUT_SEED, Contender
+from squeezebert_mobile.benchmarks.measure.schedule import LEAD_IN_RUNS, Preset
+from squeezebert_mobile.benchmarks.records.results import Settings
+from squeezebert_mobile.errors import BenchmarkError
+
+__all__ = ["settings_for"]
+
+_DEFAULT_LENGTH = 128  # the length most published latencies are for
+
+
+def settings_for(
+    contenders: Sequence[Contender],
+    preset: Preset,
+    threads: Sequence[int],
+    sequence_lengths: Sequence[int] | None,
+    *,
+    cores: str = "all",
+) -> Settings:
+    """The settings of a run.
+
+    Args:
+        contenders: Who takes part.
+        preset: How long.
+        threads: The numbers of threads.
+        sequence_lengths: In tokens; None takes the length of a contender whose length is fixed,
+            else 128, or the longest that all can take if that is shorter.
+        cores: Of a phone: "all", "big" or a mask.
+
+    Raises:
+        BenchmarkError: it cannot be measured as asked.
+    """
+    _check_contenders(contenders)
+    lengths = _default_lengths(contenders) if sequence_lengths is None else sequence_lengths
+    for name, values in (("threads", threads), ("sequence length", lengths)):
+        if not values or min(values) < 1:
+            raise BenchmarkError(f"{name} must be at least 1, not {list(values)!r}")
+    for length in lengths:
+        for contender in contenders:
+            _check_length(contender, length)
+    return Settings(
+        preset=preset.name,
+        runs=preset.runs,
+        seconds=preset.seconds,
+        blocks=preset.blocks,
+        starts=preset.starts,
+        threads=tuple(dict.fromkeys(threads)),
+        sequence_lengths=tuple(dict.fromkeys(lengths)),
+        start_threads=threads[0],
+        start_sequence_length=max(lengths),
+        batch=1,
+        choices=CHOICES if any(each.has_choices for each in contenders) else None,
+        lead_in_runs=LEAD_IN_RUNS,
+        input_seed=INPUT_SEED,
+        input_vocab_size=min(each.vocab_size for each in contenders),
+        cores=cores,
+    )
+
+
+def _check_contenders(contenders: Sequence[Contender]) -> None:
+    if not contenders:
+        raise BenchmarkError("there is nothing to measure; give at least one artifact")
+    labels = [each.label for each in contenders]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise BenchmarkError(f"two contenders are called {label!r}; give them different labels")
+
+
+def _default_lengths(contenders: Sequence[Contender]) -> list[int]:
+    fixed = [each.sequence_length for each in contenders if each.sequence_length]
+    longest = min(each.max_sequence_length for each in contenders)
+    return [fixed[0] if fixed else min(_DEFAULT_LENGTH, longest)]
+
+
+def _check_length(contender: Contender, length: int) -> None:
+    fixed = contender.sequence_length
+    if fixed is not None and fixed != length:
+        raise BenchmarkError(
+            f"{contender.label!r} was exported for sequence length {fixed} and cannot run at "
+            f"{length}; give --sequence-length {fixed}, or export it with --sequence-length dynamic"
+        )
+    if length > contender.max_sequence_length:
+        raise BenchmarkError(
+            f"sequence length {length} is too long for {contender.label!r}, which takes at most "
+            f"{contender.max_sequence_length}"
+        )

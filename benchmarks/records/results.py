@@ -1,0 +1,283 @@
+"""What a measurement leaves behind: the records of a results file."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from squeezebert_mobile.benchmarks.records.base import Bytes, Count, Milliseconds, Record
+from squeezebert_mobile.benchmarks.records.phone import (
+    Answers,
+    Conditions,
+    Phone,
+    PhoneStart,
+    Probe,
+)
+from squeezebert_mobile.files import write_whole
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "ContenderFacts",
+    "Failure",
+    "Flag",
+    "Goal",
+    "Interval",
+    "Latency",
+    "LoadAverage",
+    "Machine",
+    "Measurement",
+    "Ratio",
+    "Record",
+    "Results",
+    "Role",
+    "Settings",
+    "Stage",
+    "Start",
+    "Target",
+    "Weights",
+    "fp32_baseline",
+    "headline_baseline",
+]
+
+SCHEMA_VERSION: Literal[1] = 1
+
+#: What speaks against a figure. On a phone also: it throttled, the fixed arithmetic between blocks
+#: changed its time, or plug or governor changed on the way.
+Flag = Literal["few blocks", "wide", "drifting", "throttled", "clock changed", "conditions changed"]
+Stage = Literal["build", "start", "load", "run"]
+Role = Literal["contender", "baseline"]
+Weights = Literal["trained", "random"]
+#: This machine; a process of adb's shell on a phone; the sample app on a phone.
+Target = Literal["host", "adb", "app"]
+LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
+
+#: A list of numbers over several lines; no string of a JSON text has a line end in it.
+_NUMBERS = re.compile(r"\[\n[-+.,eE\d\s]+\]")
+
+
+class Settings(Record):
+    """What was asked, and how it was measured."""
+
+    preset: str
+    runs: Count  # of each contender at least, as are:
+    seconds: Annotated[float, Field(ge=0)]
+    blocks: Count
+    starts: Count
+    threads: tuple[Count, ...]
+    sequence_lengths: tuple[Count, ...]
+    start_threads: Count  # of the fresh processes
+    start_sequence_length: Count
+    batch: Count
+    choices: Count | None  # of multiple-choice contenders
+    lead_in_runs: int  # unrecorded, at the start of each visit
+    input_seed: int
+    input_vocab_size: Count  # the ids lie below it, the same for all contenders
+    cores: str = "all"  # of a phone: all, big, or a mask for taskset
+
+
+class Machine(Record):
+    """Where it was measured."""
+
+    cpu: str
+    architecture: str
+    logical_cores: Count
+    physical_cores: Count | None
+    usable_cores: Count  # those this process may run on
+    cpu_quota: float | None  # of a container, in cores
+    features: tuple[str, ...]  # those that matter to the arithmetic
+    memory_bytes: Bytes | None
+    governor: str | None
+    virtual: bool | None
+    os: str
+    python: str
+    versions: dict[str, str]
+
+
+class ContenderFacts(Record):
+    """What was measured."""
+
+    label: str
+    role: Role
+    origin: Literal["artifact", "file"]
+    format: str
+    precision: str
+    task: str | None
+    weights: Weights
+    sequence_length: Count | None  # None where it is dynamic
+    file_bytes: Bytes  # of the model, with its external data
+    sha256: str
+
+
+class Start(Record):
+    """A fresh process that imports the runtime library, loads the model and runs it.
+
+    The resident figures are of the whole process. What the model itself takes is `after_runs`
+    less `after_import`.
+    """
+
+    import_ms: Milliseconds
+    load_ms: Milliseconds
+    first_run_ms: Milliseconds
+    runs: Count
+    before_import_bytes: Bytes
+    after_import_bytes: Bytes
+    after_load_bytes: Bytes
+    after_runs_bytes: Bytes
+    peak_bytes: Bytes | None  # of the process, over all of it
+
+    @property
+    def model_bytes(self) -> int:
+        """Resident memory that loading and running the model added to the imported library."""
+        return max(0, self.after_runs_bytes - self.after_import_bytes)
+
+
+class Latency(Record):
+    """Figures over all recorded runs; percentiles interpolate between two samples."""
+
+    runs: Count
+    median_ms: Milliseconds
+    p90_ms: Milliseconds
+    p99_ms: Milliseconds
+    min_ms: Milliseconds
+    mean_ms: Milliseconds
+    trimmed_mean_ms: Milliseconds  # without the slowest and the fastest tenth
+    std_ms: Milliseconds
+    stability: Annotated[float, Field(ge=0, le=100)]  # see stats.stability
+
+
+class Interval(Record):
+    """A ratio of medians and its 95 % interval (None where there are too few blocks)."""
+
+    ratio: float
+    low: float | None
+    high: float | None
+    flags: tuple[Flag, ...]
+
+
+class Measurement(Record):
+    """One contender at one number of threads and one length; the samples are in ms."""
+
+    contender: str
+    threads: Count
+    sequence_length: Count
+    warm_up_runs: Count
+    warm_up_stable: bool
+    latency: Latency
+    drift: float | None
+    flags: tuple[Flag, ...]
+    blocks: tuple[tuple[float, ...], ...]
+
+
+class Ratio(Record):
+    """How many times faster than a baseline, in the same blocks."""
+
+    contender: str
+    baseline: str
+    threads: Count
+    sequence_length: Count
+    times_faster: Interval
+
+
+class Goal(Record):
+    """A ratio that is asked for, and what was measured (None: one of the two was not there)."""
+
+    contender: str
+    baseline: str
+    at_least: float
+    times_faster: Interval | None
+    holds: bool  # the measured ratio is as large as asked
+    firm: bool  # the whole interval is on the same side of what was asked
+
+    @classmethod
+    def judge(
+        cls, contender: str, baseline: str, *, at_least: float, found: Interval | None
+    ) -> "Goal":
+        """Say whether `found` is what was asked for."""
+        low, high = (found.low, found.high) if found else (None, None)
+        return cls(
+            contender=contender,
+            baseline=baseline,
+            at_least=at_least,
+            times_faster=found,
+            holds=found is not None and found.ratio >= at_least,
+            firm=low is not None and high is not None and not low < at_least <= high,
+        )
+
+
+class Failure(Record):
+    """A contender that could not be measured, and why."""
+
+    contender: str
+    stage: Stage
+    error: str
+
+
+class Results(Record):
+    """A results file."""
+
+    schema_version: Literal[1]
+    target: Target
+    created: str  # ISO 8601, UTC
+    complete: bool  # False: interrupted, this is what there was
+    settings: Settings
+    machine: Machine | None  # of a host
+    load_before: LoadAverage | None
+    load_after: LoadAverage | None
+    contenders: tuple[ContenderFacts, ...]
+    starts: dict[str, tuple[Start, ...]]
+    measurements: tuple[Measurement, ...]
+    ratios: tuple[Ratio, ...]
+    failures: tuple[Failure, ...]
+    goals: tuple[Goal, ...] = ()
+    phone: Phone | None = None
+    answers: dict[str, Answers] = {}
+    phone_starts: dict[str, tuple[PhoneStart, ...]] = {}
+    conditions: tuple[Conditions, ...] = ()  # before, between and after blocks
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def host(self) -> Machine:
+        """The machine of results that were measured on one."""
+        assert self.machine is not None, f"measured on {self.target}"
+        return self.machine
+
+    def to_json(self) -> str:
+        """The text of a results file."""
+        text = self.model_dump_json(indent=1)
+        return _NUMBERS.sub(lambda found: "".join(found[0].split()), text) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write the results to `path`; the file is there whole or not at all.
+
+        Raises:
+            BenchmarkError: the file cannot be written.
+        """
+        write_whole(path, self.to_json(), what="results")
+
+
+# Who is compared with whom ------------------------------------------------------------------
+
+
+def headline_baseline(
+    facts: ContenderFacts, contenders: Sequence[ContenderFacts]
+) -> ContenderFacts | None:
+    """The baseline most like `facts`: of its precision, then of its format, then of its task."""
+    baselines = [other for other in contenders if other.role == "baseline"]
+    return max(baselines, key=lambda other: _likeness(facts, other), default=None)
+
+
+def fp32_baseline(
+    facts: ContenderFacts, contenders: Sequence[ContenderFacts]
+) -> ContenderFacts | None:
+    """The baseline in fp32 that is most like `facts` otherwise."""
+    return headline_baseline(facts, [other for other in contenders if other.precision == "fp32"])
+
+
+def _likeness(facts: ContenderFacts, other: ContenderFacts) -> tuple[bool, bool, bool]:
+    return (
+        facts.precision == other.precision,
+        facts.format == other.format,
+        facts.task == other.task,
+    )

@@ -1,0 +1,123 @@
+"""Samples to figures: percentiles, ratios with their intervals, drift."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from squeezebert_mobile.benchmarks.records.results import Flag, Interval, Latency
+
+__all__ = ["MIN_BLOCKS", "compare", "drift", "latency", "latency_flags", "stability"]
+
+#: With fewer blocks nothing is said about an interval or a drift: resampling two or three blocks
+#: gives narrow intervals that mean nothing.
+MIN_BLOCKS = 6
+
+_CONFIDENCE = 0.95
+_RESAMPLES = 1000
+_SEED = 0
+_WIDE = 0.10  # an interval wider than this share of its ratio is flagged
+_TRIMMED = 0.2  # share of the runs that the trimmed mean leaves out, half at each end
+_DRIFT = 0.05  # so is a second half that differs from the first by more
+
+Blocks = Sequence[Sequence[float]]
+
+
+def latency(blocks: Blocks) -> Latency:
+    """The figures over all samples of all blocks, in ms."""
+    samples = np.concatenate([np.asarray(block, dtype=np.float64) for block in blocks])
+    p50, p90, p99 = np.percentile(samples, [50, 90, 99])
+    return Latency(
+        runs=len(samples),
+        median_ms=float(p50),
+        p90_ms=float(p90),
+        p99_ms=float(p99),
+        min_ms=float(samples.min()),
+        mean_ms=float(samples.mean()),
+        trimmed_mean_ms=_trimmed_mean(samples),
+        std_ms=float(samples.std(ddof=1)) if len(samples) > 1 else 0.0,
+        stability=stability(samples),
+    )
+
+
+def _trimmed_mean(samples: NDArray[np.float64]) -> float:
+    cut = int(_TRIMMED / 2 * len(samples))
+    return float(np.sort(samples)[cut : len(samples) - cut].mean())
+
+
+def stability(samples: NDArray[np.float64]) -> float:
+    """0 to 100: how little the runs differ; 90 is excellent, 80 good, 60 moderate.
+
+    Half of it is the coefficient of variation (10 % is 0 points), a quarter the slowest run over
+    the fastest, a quarter P99 over the median (twice as slow is 0 points in both): the weights of
+    ExecuTorch's analyze_latency_stability.py, so that scores compare.
+    """
+    p50, p99 = np.percentile(samples, [50, 99])
+    mean = samples.mean()
+    if not min(mean, p50, samples.min()) > 0:
+        return 0.0
+    parts = (
+        (0.5, samples.std() / mean / 0.10),
+        (0.25, samples.max() / samples.min() - 1),
+        (0.25, p99 / p50 - 1),
+    )
+    return float(sum(100 * weight * max(0.0, 1 - badness) for weight, badness in parts))
+
+
+def drift(blocks: Blocks) -> float | None:
+    """By which share the second half of the blocks is slower than the first (negative: faster)."""
+    return _drift(np.array([np.median(block) for block in blocks]))
+
+
+def latency_flags(blocks: Blocks) -> tuple[Flag, ...]:
+    """What speaks against taking a contender's latency at its word."""
+    return _flags(len(blocks), drift(blocks))
+
+
+def compare(slower: Blocks, faster: Blocks) -> Interval:
+    """How many times `faster` is faster than `slower`: the ratio of medians, with its interval.
+
+    The two were measured in the same blocks. A bootstrap sample draws whole blocks, for both the
+    same ones: what a block had in common (other load, a lower clock) stays common, and runs that
+    are alike because they follow each other are not counted as independent.
+    """
+    assert len(slower) == len(faster) > 0
+    above = [np.asarray(block, dtype=np.float64) for block in slower]
+    below = [np.asarray(block, dtype=np.float64) for block in faster]
+    ratio = _median_ratio(above, below, range(len(above)))
+    if len(above) < MIN_BLOCKS:
+        return Interval(ratio=ratio, low=None, high=None, flags=_flags(len(above), None))
+    draws = np.random.default_rng(_SEED).integers(len(above), size=(_RESAMPLES, len(above)))
+    resampled = np.array([_median_ratio(above, below, draw) for draw in draws.tolist()])
+    tail = 100 * (1 - _CONFIDENCE) / 2
+    low, high = (float(edge) for edge in np.percentile(resampled, [tail, 100 - tail]))
+    by_block = np.array([np.median(a) / np.median(b) for a, b in zip(above, below, strict=True)])
+    wide = (high - low) / ratio > _WIDE
+    return Interval(
+        ratio=ratio, low=low, high=high, flags=_flags(len(above), _drift(by_block), wide=wide)
+    )
+
+
+def _median_ratio(
+    above: Sequence[NDArray[np.float64]],
+    below: Sequence[NDArray[np.float64]],
+    chosen: Sequence[int],
+) -> float:
+    numerator = np.median(np.concatenate([above[index] for index in chosen]))
+    return float(numerator / np.median(np.concatenate([below[index] for index in chosen])))
+
+
+def _drift(medians: NDArray[np.float64]) -> float | None:
+    if len(medians) < MIN_BLOCKS:
+        return None
+    half = len(medians) // 2
+    return float(np.median(medians[-half:]) / np.median(medians[:half]) - 1)
+
+
+def _flags(blocks: int, change: float | None, *, wide: bool = False) -> tuple[Flag, ...]:
+    raised: dict[Flag, bool] = {
+        "few blocks": blocks < MIN_BLOCKS,
+        "wide": wide,
+        "drifting": change is not None and abs(change) > _DRIFT,
+    }
+    return tuple(flag for flag, is_up in raised.items() if is_up)

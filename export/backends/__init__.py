@@ -1,0 +1,1 @@
+"""Model files: a module or folder a format."""

@@ -1,0 +1,1 @@
+"""int8 and int4: which numbers a model's weights become."""

@@ -1,0 +1,1 @@
+"""Does the artifact answer as the checkpoint does?"""

@@ -1,0 +1,55 @@
+"""Sessions: one class for each format, all called in the same way.
+
+session = open_session(folder, manifest, threads=1)
+session.run({"input_ids": ids})["logits"]
+"""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from squeezebert_mobile.artifact import Manifest, ModelSpec
+from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.runtime.sessions.base import FloatArray, IntArray, Session, checked_feed
+
+__all__ = [
+    "SESSIONS",
+    "FloatArray",
+    "IntArray",
+    "Session",
+    "checked_feed",
+    "open_model",
+    "open_session",
+]
+
+#: Format -> its session class, in the module of the same name, which is imported on first use.
+SESSIONS = {
+    "onnx": "OnnxSession",
+    "torchscript": "TorchScriptSession",
+    "executorch": "ExecuTorchSession",
+}
+
+
+def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None = None) -> Session:
+    """Load the model of an artifact that `read_artifact` has checked.
+
+    Args:
+        folder: the artifact.
+        manifest: its manifest.
+        threads: how many threads one call may use; None leaves it to the format's runtime.
+
+    Raises:
+        ArtifactError: the model cannot be loaded.
+        InputError: the number of threads is none.
+    """
+    path = Path(folder) / manifest.model_file
+    return open_model(path, manifest.format, manifest.spec, threads=threads)
+
+
+def open_model(path: Path, format: str, spec: ModelSpec, *, threads: int | None = None) -> Session:
+    """Load a model file of a format; `open_session` says what is raised."""
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise InputError(f"threads={threads!r} must be at least 1, or None for all cores")
+    module = importlib.import_module(f"{__name__}.{format}")
+    session: Callable[..., Session] = getattr(module, SESSIONS[format])
+    return session(path, spec, threads=threads)

@@ -1,0 +1,109 @@
+"""What every session is, and the check of what goes in.
+
+Every format answers a wrong input with the same message, as it is checked here against the model's
+spec.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from squeezebert_mobile.artifact import ModelSpec
+from squeezebert_mobile.errors import InputError, choose
+
+__all__ = ["FloatArray", "IntArray", "Session", "checked_feed", "first_line", "last_line"]
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float32]
+
+
+class Session(Protocol):
+    """A loaded model. Several threads may call `run` at once."""
+
+    def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
+        """The model's outputs for a feed; token_type_ids and attention_mask may be left out."""
+        ...
+
+    def close(self) -> None:
+        """Free the model; a later `run` is an error."""
+        ...
+
+
+def checked_feed(
+    spec: ModelSpec, feed: Mapping[str, ArrayLike], *, rows_apart: bool = False
+) -> dict[str, IntArray]:
+    """Every input of the model as an int64 array, the optional ones filled in.
+
+    Args:
+        spec: What the model takes.
+        feed: The inputs.
+        rows_apart: Whether the session runs each row by itself, so that only lengths must fit.
+
+    Raises:
+        InputError: what is wrong with which input.
+    """
+    names = [tensor.name for tensor in spec.inputs]
+    for name in feed:
+        if name not in names:
+            raise InputError(choose("input", str(name), names))
+    if "input_ids" not in feed:
+        raise InputError("the feed has no 'input_ids'")
+    ids = _as_int64("input_ids", feed["input_ids"])
+    _check_shape(spec, ids, rows_apart=rows_apart)
+    _check_range("input_ids", ids, spec.vocab_size)
+    arrays = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    for name in names:
+        array = _as_int64(name, feed[name]) if name in feed else arrays.get(name, ids * 0)
+        if array.shape != ids.shape:
+            raise InputError(f"{name!r} has shape {array.shape}, but 'input_ids' has {ids.shape}")
+        if name == "attention_mask":
+            _check_range(name, array, 2)
+        arrays[name] = array
+    return {name: arrays[name] for name in names}
+
+
+def _as_int64(name: str, value: ArrayLike) -> IntArray:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise InputError(f"{name!r} has rows of different lengths; pad them to one") from None
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{name!r} must hold integers (int64), not {array.dtype}")
+    return array.astype(np.int64, copy=False)
+
+
+def _check_shape(spec: ModelSpec, ids: IntArray, *, rows_apart: bool) -> None:
+    axes = spec.inputs[0].axes
+    if rows_apart:
+        axes = ("any",) * (len(axes) - 1) + axes[-1:]
+    shape = ", ".join(str(axis) for axis in axes)
+    if ids.ndim != len(axes):
+        raise InputError(f"'input_ids' has shape {ids.shape}, but this model takes [{shape}]")
+    for axis, length in zip(axes, ids.shape, strict=True):
+        if length == 0 or (isinstance(axis, int) and axis != length):
+            raise InputError(f"'input_ids' has shape {ids.shape}, but this model takes [{shape}]")
+    if ids.shape[-1] > spec.max_sequence_length:
+        raise InputError(
+            f"'input_ids' has {ids.shape[-1]} tokens a row, but this model takes at most "
+            f"{spec.max_sequence_length}; use truncation=True with that max_length"
+        )
+
+
+def _check_range(name: str, array: IntArray, end: int) -> None:
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= end:
+        wrong = low if low < 0 else high
+        raise InputError(f"{name!r} holds {wrong}, but this model takes 0 to {end - 1}")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text; its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def last_line(error: Exception) -> str:
+    """What went wrong; before it stands where, in the interpreter's source."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

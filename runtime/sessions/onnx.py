@@ -1,0 +1,70 @@
+"""ONNX models in ONNX Runtime."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from squeezebert_mobile.artifact import ModelSpec, TensorSpec
+from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.errors import ArtifactError, InputError
+from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, first_line
+
+__all__ = ["OnnxSession"]
+
+#: onnxruntime: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. An error is raised as well.
+_SEVERITY_FATAL = 4
+
+
+class OnnxSession(Closing):
+    """An ONNX model in onnxruntime, with its default session options but for the threads."""
+
+    def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:
+        """Load a model file; None leaves the threads to onnxruntime."""
+        ort: Any = importlib.import_module("onnxruntime")  # not at import: it takes its time
+        options = ort.SessionOptions()
+        options.log_severity_level = _SEVERITY_FATAL
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session: Any = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own errors have no public base
+            raise ArtifactError(
+                f"onnxruntime {ort.__version__} cannot load {str(path)!r}: {first_line(error)}; "
+                "upgrade onnxruntime, or export the checkpoint again"
+            ) from None
+        _check_names(str(path), "input", self._session.get_inputs(), spec.inputs)
+        _check_names(str(path), "output", self._session.get_outputs(), spec.outputs)
+        self.spec = spec
+        self._outputs = [output.name for output in spec.outputs]
+
+    def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
+        """The model's outputs for a feed; token_type_ids and attention_mask may be left out.
+
+        Raises:
+            InputError: the feed is not what the manifest says, or the session is closed.
+        """
+        session = self._session
+        if session is None:
+            raise InputError("this session is closed; load the artifact again")
+        arrays = checked_feed(self.spec, feed)
+        try:
+            return dict(zip(self._outputs, session.run(self._outputs, arrays), strict=True))
+        except Exception as error:
+            raise InputError(f"the model cannot run this input: {first_line(error)}") from None
+
+    def close(self) -> None:
+        """Free the model; a later `run` is an error."""
+        self._session = None
+
+
+def _check_names(path: str, kind: str, found: Sequence[Any], specs: Sequence[TensorSpec]) -> None:
+    ours, theirs = {spec.name for spec in specs}, {node.name for node in found}
+    if ours != theirs:
+        raise ArtifactError(
+            f"{path!r} has the {kind}s {sorted(theirs)}, but its manifest says {sorted(ours)}; "
+            "export the checkpoint again"
+        )

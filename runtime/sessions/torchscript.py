@@ -1,0 +1,97 @@
+"""TorchScript archives in torch."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from squeezebert_mobile.artifact import ModelSpec
+from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.errors import ArtifactError, InputError, require
+from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, last_line
+from squeezebert_mobile.runtime.sessions.threads import ProcessThreads
+
+__all__ = ["TorchScriptSession"]
+
+_TORCH_THREADS = ProcessThreads("torch")
+
+
+class TorchScriptSession(Closing):
+    """A TorchScript archive in torch."""
+
+    def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:
+        """Load a model file; None leaves the threads to torch."""
+        self._model: Any = None
+        self._torch = torch = require("torch", "export")
+        engine = spec.engine
+        try:
+            with _engine(torch, engine), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch advises torch.export
+                if engine:
+                    # torch warns of this type once a process; said here, it is not said by its
+                    # C++ reader, which writes to stderr.
+                    torch.quantize_per_tensor(torch.zeros(1), 1.0, 0, torch.qint8)
+                # int8 weights are packed again, for the engine, while they are read
+                model = torch.jit.load(str(path), map_location="cpu")
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ArtifactError(
+                f"torch {torch.__version__} cannot load {str(path)!r}: {last_line(error)}; "
+                "upgrade torch, or export the checkpoint again"
+            ) from None
+        _TORCH_THREADS.claim(threads, torch.set_num_threads)
+        self._model = model
+        self.spec = spec
+        self._outputs = [output.name for output in spec.outputs]
+
+    def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
+        """The model's outputs for a feed; token_type_ids and attention_mask may be left out.
+
+        Raises:
+            InputError: the feed is not what the manifest says, or the session is closed.
+        """
+        if self._model is None:
+            raise InputError("this session is closed; load the artifact again")
+        torch = self._torch
+        arrays = checked_feed(self.spec, feed)
+        inputs = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays.values()]
+        try:
+            with torch.inference_mode():
+                outputs = self._model(*inputs)
+        except Exception as error:  # torch's interpreter has errors of its own
+            raise InputError(f"the model cannot run this input: {last_line(error)}") from None
+        return {name: out.numpy() for name, out in zip(self._outputs, outputs, strict=True)}
+
+    def close(self) -> None:
+        """Free the model; a later `run` is an error."""
+        if self._model is not None:
+            self._model = None
+            _TORCH_THREADS.release()
+
+    def __del__(self) -> None:
+        """Free the threads' number as well."""
+        self.close()
+
+
+@contextmanager
+def _engine(torch: Any, name: str | None) -> Iterator[None]:
+    """Torch's engine for int8, for a while.
+
+    Raises:
+        ArtifactError: this torch has not got it.
+    """
+    engines = torch.backends.quantized
+    if name is not None and name not in engines.supported_engines:
+        raise ArtifactError(
+            f"the model is packed for torch's engine {name!r}, and this torch has: "
+            f"{', '.join(engines.supported_engines)}; export it again with --engine"
+        )
+    before = engines.engine
+    engines.engine = name or before
+    try:
+        yield
+    finally:
+        engines.engine = before

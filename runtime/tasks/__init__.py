@@ -1,0 +1,1 @@
+"""Pipelines: a module a task."""

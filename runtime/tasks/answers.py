@@ -1,0 +1,84 @@
+"""From start and end logits to answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from squeezebert_mobile.runtime.tasks.results import Answer
+from squeezebert_mobile.runtime.tasks.scores import Numbers
+from squeezebert_mobile.runtime.tokenizer.rows import Segment, Span
+
+__all__ = ["Rules", "Window", "best_answers"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the model says about one window of the context; no answer is an answer at [CLS]."""
+
+    first: int  # which token of the context the window begins with
+    start: Numbers  # (tokens of the context,)
+    end: Numbers
+    no_start: float
+    no_end: float
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which answers count."""
+
+    top_k: int | None
+    max_answer_len: int  # tokens
+    handle_impossible_answer: bool
+
+
+def best_answers(
+    windows: list[Window], context: str, tokens: Segment, rules: Rules
+) -> tuple[Answer, ...]:
+    """The best answers of one context, best first, each piece of it once."""
+    # The log of what makes all start probabilities of all windows add up to 1, plus that of ends.
+    total = _log_total([w.start for w in windows], [w.no_start for w in windows])
+    total += _log_total([w.end for w in windows], [w.no_end for w in windows])
+    spans, scores = _candidates(windows, rules.max_answer_len)
+    if rules.handle_impossible_answer:
+        # There is no answer only if no window has one.
+        spans = np.vstack([spans, [[-1, -1]]])
+        scores = np.append(scores, min(w.no_start + w.no_end for w in windows))
+    answers: dict[Span, Answer] = {}
+    for place in np.argsort(-scores, kind="stable"):
+        start, end = _characters(tokens, *map(int, spans[place]))
+        if (start, end) not in answers:
+            score = float(np.exp(scores[place] - total))
+            answers[start, end] = Answer(context[start:end], score, start, end)
+        if len(answers) == rules.top_k:
+            break
+    return tuple(answers.values())
+
+
+def _log_total(logits: list[Numbers], others: list[float]) -> float:
+    """log(sum(exp(x))) over all of them."""
+    flat = np.concatenate([*logits, np.array(others)])
+    return float(flat.max() + np.log(np.exp(flat - flat.max()).sum()))
+
+
+def _candidates(windows: list[Window], max_answer_len: int) -> tuple[Numbers, Numbers]:
+    """Every (first, last) token of an answer, (N, 2), and the sum of its logits, (N,)."""
+    spans, scores = [], []
+    for window in windows:
+        count = len(window.start)
+        for extra in range(min(max_answer_len, count)):
+            firsts = np.arange(count - extra) + window.first
+            spans.append(np.stack([firsts, firsts + extra], axis=1))
+            scores.append(window.start[: count - extra] + window.end[extra:])
+    return np.concatenate(spans), np.concatenate(scores)
+
+
+def _characters(tokens: Segment, first: int, last: int) -> Span:
+    """Where the words that the tokens belong to begin and end; (0, 0) for no tokens."""
+    if first < 0:
+        return 0, 0
+    words = tokens.words
+    while first > 0 and words[first] is not None and words[first - 1] == words[first]:
+        first -= 1
+    while last + 1 < len(words) and words[last] is not None and words[last + 1] == words[last]:
+        last += 1
+    return tokens.offsets[first][0], tokens.offsets[last][1]

@@ -1,0 +1,74 @@
+"""The choice that goes best with a text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.runtime.sessions.base import FloatArray
+from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
+from squeezebert_mobile.runtime.tasks.results import Choice, MultipleChoiceResult
+from squeezebert_mobile.runtime.tasks.scores import best, softmax
+from squeezebert_mobile.runtime.tokenizer.texts import as_text
+
+__all__ = ["MultipleChoice"]
+
+
+@dataclass(frozen=True)
+class _Item:
+    text: str
+    choices: tuple[str, ...]
+
+
+class MultipleChoice(Pipeline[MultipleChoiceResult]):
+    """Ranks the choices given with a text."""
+
+    def __call__(
+        self, texts: Any, choices: Sequence[str] | None = None, *, batch_size: int = BATCH_SIZE
+    ) -> MultipleChoiceResult | list[MultipleChoiceResult] | Iterator[MultipleChoiceResult]:
+        """Rank the choices of one text, each of a list, or each of an iterable as it comes.
+
+        Args:
+            texts: a text, with its `choices`; or ``{"text": ..., "choices": [...]}``, or a list or
+                iterable of those.
+            choices: what to choose from, where `texts` is one text or all have the same choices.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
+
+        Returns:
+            All choices, best first; the scores of one text's choices add up to 1.
+
+        Raises:
+            InputError: a text or its choices cannot be used.
+        """
+
+        def parse(value: Any) -> _Item:
+            return _parse(value, choices)
+
+        def run(items: list[_Item]) -> list[MultipleChoiceResult]:
+            units = [
+                tuple(self._rows([(item.text, choice) for choice in item.choices]))
+                for item in items
+            ]
+
+            def decode(number: int, outputs: dict[str, FloatArray]) -> MultipleChoiceResult:
+                scores, given = softmax(outputs["logits"]), items[number].choices  # (choices,)
+                return MultipleChoiceResult(
+                    tuple(Choice(given[i], float(scores[i]), i) for i in best(scores, None)),
+                    tokens_cut=max(map(tokens_cut, units[number])),
+                )
+
+            return self._run(units, decode, batch_size)
+
+        return self._apply(texts, parse, run, batch_size=batch_size)
+
+
+def _parse(value: Any, choices: Sequence[str] | None) -> _Item:
+    if isinstance(value, Mapping):
+        if unknown := sorted(map(str, value.keys() - {"text", "choices"})):
+            raise InputError(f"an input takes 'text' and 'choices', not {unknown[0]!r}")
+        choices, value = value.get("choices", choices), value.get("text")
+    if not isinstance(choices, Sequence) or isinstance(choices, str | bytes) or len(choices) < 2:
+        raise InputError(f"choices={choices!r:.60} must be a list of at least two texts")
+    text = as_text(value)
+    return _Item(text, tuple(as_text(choice, "choice") for choice in choices))

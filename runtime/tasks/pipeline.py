@@ -1,0 +1,179 @@
+"""What all pipelines have in common: one input, a list of them, or a stream."""
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from squeezebert_mobile.artifact import Manifest, ModelSpec
+from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.runtime.sessions.base import FloatArray, Session
+from squeezebert_mobile.runtime.tasks.batching import Unit, run_units
+from squeezebert_mobile.runtime.tasks.results import Result
+from squeezebert_mobile.runtime.tasks.scores import check_count
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.runtime.tokenizer.rows import Row
+from squeezebert_mobile.runtime.tokenizer.texts import as_text
+
+__all__ = ["BATCH_SIZE", "Pipeline", "parse_pair", "tokens_cut"]
+
+#: The most inputs of one model call. In int8 an answer depends on the others in its call, about in
+#: the third digit, as activations get one scale a call; a batch_size of 1 gives each its own.
+BATCH_SIZE = 8
+_LOOK_AHEAD = 8  # batches of a stream that are read, and sorted by length, at a time
+
+R = TypeVar("R", bound=Result)
+Item = TypeVar("Item")
+Decoded = TypeVar("Decoded")
+
+
+@dataclass(frozen=True, repr=False)
+class Pipeline(Closing, ABC, Generic[R]):
+    """A loaded artifact. Several threads may call it at once."""
+
+    spec: ModelSpec
+    session: Session
+    tokenizer: SqueezeBertTokenizer
+    artifact: Manifest | None = None  # its manifest; None: the model is a checkpoint in torch
+
+    def __repr__(self) -> str:
+        """The class, and what it runs."""
+        if self.artifact is None:
+            return f"<{type(self).__name__}>"
+        what = self.manifest.source.name, self.manifest.format, self.manifest.precision
+        return f"<{type(self).__name__} {' '.join(what)}>"
+
+    @property
+    def manifest(self) -> Manifest:
+        """The artifact's manifest.
+
+        Raises:
+            InputError: the model is a checkpoint, not an artifact.
+        """
+        if self.artifact is None:
+            raise InputError("a checkpoint has no manifest; export it, and load the artifact")
+        return self.artifact
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens of one row."""
+        return self.spec.sequence_length or self.spec.max_sequence_length
+
+    def close(self) -> None:
+        """Free the model."""
+        self.session.close()
+
+    @abstractmethod
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """One result for one input, a list for a list, a generator for any other iterable."""
+
+    def _apply(
+        self,
+        inputs: Any,
+        parse: Callable[[Any], Item],
+        run: Callable[[list[Item]], list[R]],
+        *,
+        batch_size: int,
+    ) -> R | list[R] | Iterator[R]:
+        check_count("batch_size", batch_size, 1)
+        if isinstance(inputs, str | bytes | Mapping):
+            return run([parse(inputs)])[0]
+        if isinstance(inputs, Sequence):
+            return run([_parse_one(n, value, parse) for n, value in enumerate(inputs, 1)])
+        if isinstance(inputs, Iterable):
+            return _stream(inputs, parse, run, batch_size)
+        raise InputError(
+            f"the input must be a text, a list or an iterable of texts, not {type(inputs).__name__}"
+        )
+
+    def label(self, place: int) -> str:
+        """The name of the label that stands at this place of the logits."""
+        labels = self.spec.labels or ()
+        return labels[place] if place < len(labels) else f"LABEL_{place}"
+
+    def _rows(
+        self, pairs: Sequence[tuple[str, str | None]], *, strategy: str = "longest_first"
+    ) -> list[Row]:
+        """One row for each text or pair, cut to what the model takes."""
+        rows: dict[int, Row] = {}
+        for paired in (False, True):
+            places = [i for i, pair in enumerate(pairs) if (pair[1] is not None) == paired]
+            if places:
+                encoded = self.tokenizer.encode_rows(
+                    [pairs[i][0] for i in places],
+                    [pairs[i][1] or "" for i in places] if paired else None,
+                    strategy=strategy,
+                    max_length=self.max_length,
+                )
+                rows.update(zip(places, encoded, strict=True))
+        return [rows[i] for i in range(len(pairs))]
+
+    def _run(
+        self,
+        units: Sequence[Unit],
+        decode: Callable[[int, dict[str, FloatArray]], Decoded],
+        batch_size: int,
+    ) -> list[Decoded]:
+        return run_units(
+            self.session,
+            self.spec,
+            units,
+            decode,
+            batch_size=batch_size,
+            pad_id=self.tokenizer.pad_token_id,
+        )
+
+
+def _parse_one(number: int, value: Any, parse: Callable[[Any], Item]) -> Item:
+    try:
+        return parse(value)
+    except InputError as error:
+        raise InputError(f"input {number}: {error}") from None
+
+
+def _stream(
+    inputs: Iterable[Any],
+    parse: Callable[[Any], Item],
+    run: Callable[[list[Item]], list[R]],
+    batch_size: int,
+) -> Iterator[R]:
+    """Results as the inputs come; with a batch_size of 1 each before the next input is read."""
+    numbered = enumerate(inputs, 1)
+    size = batch_size * _LOOK_AHEAD if batch_size > 1 else 1
+    while chunk := list(itertools.islice(numbered, size)):
+        items: list[Item] = []
+        try:
+            for number, value in chunk:
+                items.append(_parse_one(number, value, parse))
+        except InputError:
+            yield from run(items)  # what came before the wrong one is not lost
+            raise
+        yield from run(items)
+
+
+# Inputs -------------------------------------------------------------------------------------
+
+
+def parse_pair(value: Any) -> tuple[str, str | None]:
+    """A text, or two: ``(text, text_pair)`` or ``{"text": ..., "text_pair": ...}``."""
+    if isinstance(value, Mapping):
+        fields = dict(value)
+        pair = fields.pop("text", None), fields.pop("text_pair", None)
+        if fields or pair[0] is None:
+            raise InputError(
+                f"an input has the fields {sorted(map(str, value))}; it takes 'text' and, for a "
+                "pair, 'text_pair'"
+            )
+    elif isinstance(value, tuple) and len(value) == 2:
+        pair = value
+    else:
+        pair = value, None
+    return as_text(pair[0]), None if pair[1] is None else as_text(pair[1], "text_pair")
+
+
+def tokens_cut(row: Row) -> int:
+    """How many tokens of a row's texts are not in it."""
+    total = sum(len(segment) for segment in row.segments)
+    return total - sum(stop - start for start, stop in row.spans)

@@ -1,0 +1,55 @@
+"""Numbers from logits."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.runtime.sessions.base import FloatArray
+
+__all__ = ["Numbers", "best", "check_count", "check_top_k", "log_softmax", "sigmoid", "softmax"]
+
+Numbers = NDArray[np.float64]
+
+
+def log_softmax(logits: FloatArray) -> Numbers:
+    """The logarithm of the softmax over the last axis."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    total: Numbers = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return total
+
+
+def softmax(logits: FloatArray) -> Numbers:
+    """Probabilities over the last axis."""
+    probabilities: Numbers = np.exp(log_softmax(logits))
+    return probabilities
+
+
+def sigmoid(logits: FloatArray) -> Numbers:
+    """A probability for each logit on its own."""
+    # By tanh, which has no overflow: 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2.
+    probabilities: Numbers = (1 + np.tanh(logits.astype(np.float64) / 2)) / 2
+    return probabilities
+
+
+def check_count(name: str, value: int, least: int) -> None:
+    """Raise InputError unless the option `name` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name}={value!r} must be a whole number of at least {least}")
+
+
+def check_top_k(top_k: int | None) -> None:
+    """Raise InputError unless `top_k` is a count, or None for all."""
+    if top_k is not None:
+        check_count("top_k", top_k, 1)
+
+
+def best(scores: Numbers, top_k: int | None) -> list[int]:
+    """The places of the `top_k` highest scores, highest first, the first of equal ones first."""
+    count = len(scores) if top_k is None else min(top_k, len(scores))
+    if count < len(scores):  # the vocabulary is long: sort only what can be in the answer
+        limit = np.partition(scores, -count)[-count]
+        places = np.flatnonzero(scores >= limit)
+    else:
+        places = np.arange(len(scores))
+    order = places[np.argsort(-scores[places], kind="stable")]
+    return [int(place) for place in order[:count]]

@@ -1,0 +1,87 @@
+"""A label for a text, or for a pair of texts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from squeezebert_mobile.errors import InputError, choose
+from squeezebert_mobile.runtime.sessions.base import FloatArray
+from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, parse_pair, tokens_cut
+from squeezebert_mobile.runtime.tasks.results import Label, TextClassificationResult
+from squeezebert_mobile.runtime.tasks.scores import Numbers, best, check_top_k, sigmoid, softmax
+
+__all__ = ["TextClassification"]
+
+
+def _values(logits: FloatArray) -> Numbers:
+    return logits.astype(np.float64)
+
+
+FUNCTIONS = {"softmax": softmax, "sigmoid": sigmoid, "none": _values}
+
+
+class TextClassification(Pipeline[TextClassificationResult]):
+    """Labels texts, or pairs of texts."""
+
+    def __call__(
+        self,
+        texts: Any,
+        text_pair: str | None = None,
+        *,
+        top_k: int | None = 1,
+        function_to_apply: str | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> (
+        TextClassificationResult
+        | list[TextClassificationResult]
+        | Iterator[TextClassificationResult]
+    ):
+        """Label one text, each of a list, or each of an iterable as it comes.
+
+        Args:
+            texts: a text is a str, ``(text, text_pair)`` inside a list, or
+                ``{"text": ..., "text_pair": ...}``.
+            text_pair: the second text, where `texts` is one.
+            top_k: how many labels to give, best first; None gives all.
+            function_to_apply: "softmax", "sigmoid" or "none"; by default what the model was trained
+                for: none for regression, sigmoid for several labels at once or a single one, else
+                softmax.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
+
+        Raises:
+            InputError: a text or an option cannot be used.
+        """
+        check_top_k(top_k)
+        name = function_to_apply or self._function()
+        if name not in FUNCTIONS:
+            raise InputError(choose("function_to_apply", name, FUNCTIONS))
+        if text_pair is not None:
+            if not isinstance(texts, str | bytes):
+                raise InputError(
+                    "text_pair goes with one text; put pairs in a list as (text, text_pair)"
+                )
+            texts = {"text": texts, "text_pair": text_pair}
+
+        def run(pairs: list[tuple[str, str | None]]) -> list[TextClassificationResult]:
+            rows = self._rows(pairs)
+
+            def decode(number: int, outputs: dict[str, FloatArray]) -> TextClassificationResult:
+                scores = FUNCTIONS[name](outputs["logits"])  # (labels,)
+                labels = tuple(
+                    Label(self.label(place), float(scores[place])) for place in best(scores, top_k)
+                )
+                return TextClassificationResult(labels, tokens_cut=tokens_cut(rows[number]))
+
+            return self._run([(row,) for row in rows], decode, batch_size)
+
+        return self._apply(texts, parse_pair, run, batch_size=batch_size)
+
+    def _function(self) -> str:
+        if self.spec.problem_type == "regression":
+            return "none"
+        single = len(self.spec.labels or ()) == 1
+        if single or self.spec.problem_type == "multi_label_classification":
+            return "sigmoid"
+        return "softmax"

@@ -1,0 +1,163 @@
+"""Labels for the tokens of a text, on their own or joined to words and entities."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from squeezebert_mobile.errors import InputError, choose
+from squeezebert_mobile.runtime.sessions.base import FloatArray
+from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
+from squeezebert_mobile.runtime.tasks.results import Entity, TokenClassificationResult
+from squeezebert_mobile.runtime.tasks.scores import Numbers, softmax
+from squeezebert_mobile.runtime.tokenizer.rows import Row
+from squeezebert_mobile.runtime.tokenizer.texts import as_text
+
+__all__ = ["AGGREGATIONS", "TokenClassification"]
+
+
+@dataclass(frozen=True)
+class _Token:
+    word: str
+    scores: Numbers  # (labels,)
+    start: int
+    end: int
+    index: int
+    continues: bool  # a later piece of the word before it
+
+
+#: How the scores of a word's tokens, (tokens, labels), become the word's: None leaves tokens alone.
+AGGREGATIONS: dict[str, Callable[[Numbers], Numbers] | None] = {
+    "none": None,
+    "simple": None,
+    "first": lambda scores: scores[0],
+    "average": lambda scores: scores.mean(axis=0),
+    "max": lambda scores: scores[scores.max(axis=1).argmax()],
+}
+
+
+class TokenClassification(Pipeline[TokenClassificationResult]):
+    """Finds the labelled parts of texts."""
+
+    def __call__(
+        self,
+        texts: Any,
+        *,
+        aggregation_strategy: str = "none",
+        ignore_labels: Collection[str] = ("O",),
+        batch_size: int = BATCH_SIZE,
+    ) -> (
+        TokenClassificationResult
+        | list[TokenClassificationResult]
+        | Iterator[TokenClassificationResult]
+    ):
+        """Label the parts of one text, each of a list, or each of an iterable as it comes.
+
+        Args:
+            texts: the texts.
+            aggregation_strategy: "none" gives tokens; the others join neighbours with the same
+                label after B- and I-, where B- begins a new one. "simple" joins tokens as they are;
+                the others first give all tokens of a word one label: that of its "first" token,
+                that of the token with the highest score ("max"), or the one with the highest
+                "average".
+            ignore_labels: the labels that are left out.
+            batch_size: the most texts of one model call. In int8 these share the scales of their
+                activations, and an answer changes with its company in about the third digit.
+
+        Raises:
+            InputError: a text or an option cannot be used.
+        """
+        if aggregation_strategy not in AGGREGATIONS:
+            raise InputError(choose("aggregation_strategy", aggregation_strategy, AGGREGATIONS))
+        if isinstance(ignore_labels, str):
+            raise InputError(f"ignore_labels must be a list of labels, not {ignore_labels!r}")
+
+        def run(texts: list[str]) -> list[TokenClassificationResult]:
+            rows = self._rows([(text, None) for text in texts])
+
+            def decode(number: int, outputs: dict[str, FloatArray]) -> TokenClassificationResult:
+                tokens = self._tokens(texts[number], rows[number], softmax(outputs["logits"]))
+                entities = self._entities(tokens, aggregation_strategy, ignore_labels)
+                return TokenClassificationResult(
+                    tuple(entities), tokens_cut=tokens_cut(rows[number])
+                )
+
+            return self._run([(row,) for row in rows], decode, batch_size)
+
+        return self._apply(texts, as_text, run, batch_size=batch_size)
+
+    def _tokens(self, text: str, row: Row, scores: Numbers) -> list[_Token]:
+        """The text's own tokens with their scores (S, labels)."""
+        ids, offsets, special = row.ids, row.offsets, row.special_tokens_mask
+        tokens = []
+        for index, word in enumerate(self.tokenizer.convert_ids_to_tokens(ids)):
+            if special[index]:
+                continue
+            start, end = offsets[index]
+            unknown = ids[index] == self.tokenizer.unk_token_id
+            word = text[start:end] if unknown else str(word)
+            continues = word.startswith("##") and not unknown
+            tokens.append(_Token(word, scores[index], start, end, index, continues))
+        return tokens
+
+    def _entities(
+        self, tokens: list[_Token], strategy: str, ignored: Collection[str]
+    ) -> list[Entity]:
+        aggregate = AGGREGATIONS[strategy]
+        if aggregate is None:
+            entities = [self._entity([token], token.scores, token.index) for token in tokens]
+        else:
+            entities = [
+                self._entity(word, aggregate(np.stack([token.scores for token in word])), None)
+                for word in _words(tokens)
+            ]
+        if strategy != "none":
+            entities = [self._join(group) for group in _groups(entities)]
+        return [entity for entity in entities if entity.label not in ignored]
+
+    def _entity(self, tokens: list[_Token], scores: Numbers, index: int | None) -> Entity:
+        words = [token.word for token in tokens]
+        best = int(scores.argmax())
+        return Entity(
+            label=self.label(best),
+            score=float(scores[best]),
+            word=words[0] if index is not None else self.tokenizer.convert_tokens_to_string(words),
+            start=tokens[0].start,
+            end=tokens[-1].end,
+            index=index,
+        )
+
+    def _join(self, group: list[Entity]) -> Entity:
+        return Entity(
+            label=group[0].label.split("-", 1)[-1],
+            score=float(np.mean([entity.score for entity in group])),
+            word=self.tokenizer.convert_tokens_to_string([entity.word for entity in group]),
+            start=group[0].start,
+            end=group[-1].end,
+        )
+
+
+def _words(tokens: Iterable[_Token]) -> list[list[_Token]]:
+    words: list[list[_Token]] = []
+    for token in tokens:
+        if token.continues and words:
+            words[-1].append(token)
+        else:
+            words.append([token])
+    return words
+
+
+def _groups(entities: Iterable[Entity]) -> list[list[Entity]]:
+    groups: list[list[Entity]] = []
+    for entity in entities:
+        begins = entity.label.startswith("B-")
+        if groups and not begins and _tag(entity) == _tag(groups[-1][-1]):
+            groups[-1].append(entity)
+        else:
+            groups.append([entity])
+    return groups
+
+
+def _tag(entity: Entity) -> str:
+    return entity.label[2:] if entity.label.startswith(("B-", "I-")) else entity.label

@@ -1,0 +1,51 @@
+"""What a tokenizer call returns: rows as columns of lists, or of arrays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from squeezebert_mobile.errors import InputError, choose, require
+from squeezebert_mobile.runtime.tokenizer.rows import Row
+
+__all__ = ["Encoded", "columns", "tensors"]
+
+
+class Encoded(dict[str, Any]):
+    """input_ids, token_type_ids, attention_mask, and what else was asked for."""
+
+
+def columns(
+    rows: Sequence[Row], length: int, pad_id: int, *, special_tokens: bool, offsets: bool
+) -> Encoded:
+    """The rows as lists, each padded on the right to `length`."""
+    found = Encoded(
+        input_ids=[_padded(row.ids, length, pad_id) for row in rows],
+        token_type_ids=[_padded(row.type_ids, length, 0) for row in rows],
+        attention_mask=[_padded([1] * len(row), length, 0) for row in rows],
+    )
+    if special_tokens:
+        found["special_tokens_mask"] = [_padded(r.special_tokens_mask, length, 1) for r in rows]
+    if offsets:
+        found["offset_mapping"] = [_padded(row.offsets, length, (0, 0)) for row in rows]
+    return found
+
+
+def tensors(encoded: Encoded, kind: str) -> Encoded:
+    """The columns as int64 arrays of numpy ("np") or of torch ("pt")."""
+    if kind not in {"np", "pt"}:
+        raise InputError(choose("return_tensors", kind, ("np", "pt")))
+    if len({len(row) for row in encoded["input_ids"]}) > 1:
+        raise InputError(
+            "rows of different lengths make no array; use padding=True, and truncation=True "
+            "with max_length where texts may be too long"
+        )
+    arrays = Encoded({name: np.asarray(rows, np.int64) for name, rows in encoded.items()})
+    if kind == "np":
+        return arrays
+    torch = require("torch", "export")
+    return Encoded({name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+def _padded(values: list[Any], length: int, fill: Any) -> list[Any]:
+    return values + [fill] * (length - len(values))

@@ -1,0 +1,66 @@
+"""The artifact: the folder that export writes and everything else reads.
+
+    manifest.json     what the model is, how it was made, how close it is to its checkpoint
+    model.onnx | model.pte | model.pt
+    model.onnx.data   the weights of a large ONNX model, which names this file
+    tokenizer.json, vocab.txt
+    golden.json       eight texts with this artifact's own answers, for a consumer's self-check
+
+This package is the whole contract: the two JSON files as pydantic models, the formats, and reading
+with every check (`read_artifact`).
+"""
+
+from squeezebert_mobile.artifact.formats import FORMATS, Format, FormatFacts, Precision
+from squeezebert_mobile.artifact.golden import GOLDEN_FILE, Golden, GoldenOutput, GoldenText
+from squeezebert_mobile.artifact.manifest import (
+    MANIFEST_FILE,
+    SCHEMA_VERSION,
+    Accuracy,
+    FileFacts,
+    Manifest,
+    ModelFacts,
+    OutputParity,
+    Parity,
+    Part,
+    Quantization,
+    Source,
+)
+from squeezebert_mobile.artifact.reading import (
+    file_facts,
+    read_artifact,
+    read_golden,
+    read_manifest,
+    sha256_of,
+    write_json,
+)
+from squeezebert_mobile.artifact.spec import ModelSpec, TensorSpec
+
+__all__ = [
+    "FORMATS",
+    "GOLDEN_FILE",
+    "MANIFEST_FILE",
+    "SCHEMA_VERSION",
+    "Accuracy",
+    "FileFacts",
+    "Format",
+    "FormatFacts",
+    "Golden",
+    "GoldenOutput",
+    "GoldenText",
+    "Manifest",
+    "ModelFacts",
+    "ModelSpec",
+    "OutputParity",
+    "Parity",
+    "Part",
+    "Precision",
+    "Quantization",
+    "Source",
+    "TensorSpec",
+    "file_facts",
+    "read_artifact",
+    "read_golden",
+    "read_manifest",
+    "sha256_of",
+    "write_json",
+]

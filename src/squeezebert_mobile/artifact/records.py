@@ -1,0 +1,18 @@
+"""What the records of manifest.json and golden.json have in common."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Count", "Fraction", "Record", "Sha256", "Whole"]
+
+Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0, lt=2**31)]  # ids and positions
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Record(BaseModel):
+    """Written once, never changed; an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

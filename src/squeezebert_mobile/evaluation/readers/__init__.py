@@ -1,0 +1,1 @@
+"""Labelled data: published file formats, and tables of one's own."""

@@ -1,0 +1,193 @@
+"""Atomic writes: a file or folder appears whole, or not at all."""
+
+import contextlib
+import ctypes
+import errno
+import glob
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from squeezebert_mobile.artifact.manifest import MANIFEST_FILE
+from squeezebert_mobile.errors import BenchmarkError, ExportError
+
+__all__ = ["check_replaceable", "staged", "whole_file", "write_whole"]
+
+
+@contextlib.contextmanager
+def whole_file(
+    path: Path, *, what: str, remedy: str = "choose another file with -o"
+) -> Iterator[Path]:
+    """A path to write to; what is there at the end of the block takes the place of `path`.
+
+    Args:
+        path: The file; an older one is replaced at the end. The folders above it are made.
+        what: What it is, for the error.
+        remedy: What to do about the error.
+
+    Raises:
+        BenchmarkError: the file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        raise BenchmarkError(
+            f"cannot write the {what} to {str(path)!r}: {error.strerror}; {remedy}"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def write_whole(path: Path, text: str, *, what: str) -> None:
+    """Write `text` to `path`, and make the folders above it.
+
+    Args:
+        path: The file; an older one is replaced at the end.
+        text: What goes in, as UTF-8.
+        what: What it is, for the error.
+
+    Raises:
+        BenchmarkError: the file cannot be written.
+    """
+    with whole_file(path, what=what) as partial:
+        partial.write_bytes(text.encode("utf-8"))
+
+
+# Folders ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def staged(
+    folder: Path, *, force: bool = False, marker: str = MANIFEST_FILE, what: str = "an artifact"
+) -> Iterator[Path]:
+    """A new, empty folder that takes the place of `folder` when the block ends without an error.
+
+    Until then `folder` stays as it is; afterwards it is the new one, whole. What an export that
+    was killed has left beside it is removed.
+
+    Args:
+        folder: Where it goes.
+        force: Whether an older one may be replaced.
+        marker: The file by which an older one is known.
+        what: What it is.
+
+    Raises:
+        ExportError: `folder` exists and `force` was not given, or it is something else; or the
+            disk is full.
+    """
+    check_replaceable(folder, force=force, marker=marker, what=what)
+    target = folder.absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target)
+        partial = Path(tempfile.mkdtemp(prefix=_partial_prefix(target), dir=target.parent))
+    except OSError as error:
+        raise ExportError(f"cannot write to {str(target.parent)!r}: {error.strerror}") from None
+    try:
+        with _locked(partial):
+            partial.chmod(0o755)  # mkdtemp makes it private; an artifact is an ordinary folder
+            yield partial
+            _swap(partial, target)
+    except BrokenPipeError:
+        raise  # of the terminal, not of the disk
+    except OSError as error:
+        raise ExportError(
+            f"cannot write {str(folder)!r}: {error.strerror or error}; nothing was written; "
+            "free some space, or choose another folder with -o"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_replaceable(
+    folder: Path, *, force: bool, marker: str = MANIFEST_FILE, what: str = "an artifact"
+) -> None:
+    """See that `staged` may write to `folder`, whose arguments these are.
+
+    Raises:
+        ExportError: it may not.
+    """
+    if not (folder.exists() or folder.is_symlink()):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise ExportError(f"{str(folder)!r} is not a folder; choose another with -o")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / marker).is_file():
+        raise ExportError(
+            f"{str(folder)!r} holds something else than {what} and is left alone; "
+            "choose another folder with -o"
+        )
+    if not force:
+        raise ExportError(
+            f"{str(folder)!r} exists; replace it with --force, or choose another folder with -o"
+        )
+
+
+def _partial_prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
+
+
+def _remove_abandoned(target: Path) -> None:
+    for partial in target.parent.glob(f"{glob.escape(_partial_prefix(target))}*"):
+        with contextlib.suppress(BlockingIOError), _locked(partial):
+            if sys.platform != "win32" or time.time() - partial.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on `folder` that ends with this process; BlockingIOError if another has it.
+
+    Windows cannot lock a folder; there only the age of a partial folder tells (_remove_abandoned).
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """Put `partial` at `target`; an older folder there ends up at `partial`."""
+    if not target.exists():
+        partial.rename(target)
+    elif not _exchange(partial, target):
+        # No atomic exchange here (Windows, some file systems): the shortest gap there is.
+        aside = partial.with_name(partial.name + "-old")
+        target.rename(aside)
+        partial.rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchange two folders in one step, where the system can."""
+    names = os.fsencode(a), os.fsencode(b)
+    if sys.platform == "win32":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "linux" and hasattr(libc, "renameat2"):
+        at_cwd, rename_exchange = -100, 2  # fcntl.h, linux/fs.h
+        failed = libc.renameat2(at_cwd, names[0], at_cwd, names[1], rename_exchange)
+    elif sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+        rename_swap = 2  # sys/stdio.h
+        failed = libc.renamex_np(names[0], names[1], rename_swap)
+    else:
+        return False
+    if failed and ctypes.get_errno() not in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(b))
+    return not failed

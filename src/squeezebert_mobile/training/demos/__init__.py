@@ -1,0 +1,1 @@
+"""The demo checkpoints: their sentences and training. Not part of the wheel."""

@@ -1,0 +1,163 @@
+import json
+
+import pytest
+
+from squeezebert_mobile.benchmarks.measure.host import measure_host
+from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.errors import BenchmarkError
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return tmp_path / "results.json.journal"
+
+
+@pytest.fixture
+def results(pretend, short, fake_clock, journal):
+    contenders = [pretend("A", 0.01), pretend("B", 0.02, role="baseline")]
+    return measure_host(contenders, preset=short, clock=fake_clock, journal=journal)
+
+
+def test_results_are_read_as_they_were_written(results, tmp_path):
+    path = tmp_path / "new" / "results.json"
+    results.write(path)
+    assert read_results(path) == results
+    assert [each.name for each in path.parent.iterdir()] == [path.name]  # no partial file
+    data = json.loads(path.read_text())
+    assert data["schema_version"] == 1
+    assert len(data["measurements"][0]["blocks"]) == 8  # the raw samples
+    assert len(path.read_text().splitlines()) < 300  # a block on a line, not a sample
+
+
+def test_the_journal_holds_the_same_results(results, journal):
+    assert read_results(journal) == results
+
+
+def test_each_block_is_in_the_file_as_soon_as_it_is_measured(pretend, short, fake_clock, journal):
+    seen = []
+
+    def model(feed):
+        seen.append(journal.read_text().count('"block"'))
+        fake_clock.work(0.01)()
+
+    measure_host([pretend("A", model)], preset=short, clock=fake_clock, journal=journal)
+    assert sorted(set(seen)) == list(range(8))
+
+
+def test_the_results_have_a_json_schema():
+    schema = Results.model_json_schema()
+    assert schema["properties"]["schema_version"] == {
+        "const": 1,
+        "title": "Schema Version",
+        "type": "integer",
+    }
+
+
+def test_a_line_that_was_cut_off_is_left_out(results, journal):
+    text = journal.read_text()
+    cut = text[: text.rindex('{"event":"block"') + 40]
+    journal.write_text(cut)
+    found = read_results(journal)
+    assert not found.complete
+    assert [len(each.blocks) for each in found.measurements] == [7, 7]
+
+
+def test_an_older_journal_is_not_overwritten(pretend, short, journal):
+    journal.write_text("what another run has measured")
+    with pytest.raises(BenchmarkError, match="exists: it may hold what an interrupted run"):
+        measure_host([pretend("A", 0.01)], preset=short, journal=journal)
+    assert journal.read_text() == "what another run has measured"
+
+
+def test_a_journal_that_cannot_be_written(pretend, short, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchmarkError, match="cannot write the journal .*Not a directory"):
+        measure_host(
+            [pretend("A", 0.01)], preset=short, journal=tmp_path / "file" / "x" / "j.jsonl"
+        )
+
+
+def test_results_that_cannot_be_written(results, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchmarkError, match="cannot write the results to .*choose another file"):
+        results.write(tmp_path / "file" / "results.json")
+
+
+def test_a_failed_write_leaves_the_older_file(results, tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    path.write_text("older")
+
+    def replace(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", replace)
+    with pytest.raises(BenchmarkError, match="No space left on device"):
+        results.write(path)
+    assert path.read_text() == "older"
+    assert not list(tmp_path.glob(".*partial*"))
+
+
+# Damage -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(results, tmp_path):
+    path = tmp_path / "results.json"
+    results.write(path)
+    return path
+
+
+def change(path, **fields):
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_another_schema_version_is_refused(written, journal):
+    change(written, schema_version=2)
+    with pytest.raises(BenchmarkError, match="schema_version 2, this version .* reads 1; upgrade"):
+        read_results(written)
+    text = journal.read_text()
+    journal.write_text(text.replace('"schema_version":1', '"schema_version":9', 1))
+    with pytest.raises(BenchmarkError, match="schema_version 9, this version .* reads 1"):
+        read_results(journal)
+
+
+def test_a_wrong_field_is_named(written):
+    change(written, complete="perhaps")
+    with pytest.raises(BenchmarkError, match="results.json' is damaged at complete: Input should"):
+        read_results(written)
+
+
+def test_not_json(written):
+    written.write_text("{")
+    with pytest.raises(BenchmarkError, match="is not valid JSON"):
+        read_results(written)
+    written.write_text("[]")
+    with pytest.raises(BenchmarkError, match="must hold a JSON object, not list"):
+        read_results(written)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(BenchmarkError, match="cannot read the results .*No such file"):
+        read_results(tmp_path / "results.json")
+
+
+@pytest.mark.parametrize("text", ['{"event":"end","load_after":null}\n', '{"event":"begin","sch'])
+def test_a_journal_without_a_beginning(journal, text):
+    journal.write_text(text)
+    with pytest.raises(BenchmarkError, match="not a whole journal: its first line is no 'begin'"):
+        read_results(journal)
+
+
+def test_an_empty_file(journal):
+    journal.write_text("")
+    with pytest.raises(BenchmarkError, match="is not valid JSON"):
+        read_results(journal)
+
+
+def test_a_damaged_line_in_a_journal(results, journal):
+    lines = journal.read_text().split("\n")
+    lines[2] = '{"event":"dance"}'
+    journal.write_text("\n".join(lines))
+    with pytest.raises(BenchmarkError, match="is damaged at .*does not match any"):
+        read_results(journal)

@@ -1,0 +1,522 @@
+"""The report: what it says, what it refuses, and that it is one harmless file."""
+
+import os
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from phone_results import PHONE, phone_results
+
+from squeezebert_mobile.benchmarks.measure.host import measure_host
+from squeezebert_mobile.benchmarks.measure.schedule import Preset
+from squeezebert_mobile.benchmarks.records.phone import Answers
+from squeezebert_mobile.benchmarks.records.results import Failure, Interval
+from squeezebert_mobile.benchmarks.report import write_report
+from squeezebert_mobile.benchmarks.report.markdown import escaped
+from squeezebert_mobile.benchmarks.report.terminal import figure
+from squeezebert_mobile.errors import BenchmarkError
+
+EVIL = "<script>alert('x')</script>\x00\n|`$\\frac{"
+STAND_IN = PHONE.model_copy(update={"stand_in": True})
+
+
+class Parsed(HTMLParser):
+    """The tags, attributes, words and tables of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.said: dict[str, list[str]] = {}
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag != "meta":
+            self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+        if tag in {"p", "h1", "h2", "h3", "li", "title", "caption"}:
+            self.said.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        for tag in self._open:
+            if tag in {"td", "th"}:
+                self.rows[-1][-1] += data
+            elif tag in self.said:
+                self.said[tag][-1] += data
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The text of a report; the same one is written once, for drawing takes a second."""
+    done: dict[tuple[object, ...], str] = {}
+
+    def write(*results, suffix="html", names=("a.json", "b.json", "c.json")):
+        key = (suffix, names, *(each.to_json() for each in results))
+        if key not in done:
+            path = tmp_path_factory.mktemp("report") / f"report.{suffix}"
+            write_report(list(zip(names, results, strict=False)), path)
+            done[key] = path.read_text(encoding="utf-8")
+        return done[key]
+
+    return write
+
+
+@pytest.fixture
+def host(pretend, short, fake_clock):
+    def measure(*, names=("ours-int8", "ours-fp32", "bert-int8", "bert-fp32"), preset=short):
+        random = np.random.default_rng(0)
+
+        def model(seconds):
+            return lambda feed: fake_clock.work(seconds * random.uniform(1, 1.01))()
+
+        contenders = [
+            pretend(names[0], model(0.0246)),
+            pretend(names[1], model(0.0622), precision="fp32"),
+            pretend(names[2], model(0.0402), role="baseline"),
+            pretend(names[3], model(0.1640), precision="fp32", role="baseline"),
+        ]
+        return measure_host(contenders, preset=preset, clock=fake_clock)
+
+    return measure
+
+
+# What it says -------------------------------------------------------------------------------
+
+
+def test_the_headline_is_the_first_ratio_with_its_interval_and_its_phone(written):
+    results = phone_results()
+    found = results.ratios[0].times_faster
+    (title,) = Parsed(written(results)).said["h1"]
+    assert title == (
+        f"SqueezeBERT int8 is {figure(found.ratio)} times as fast as BERT-base int8 on Test Phone "
+        f"(95 %: {figure(found.low)}-{figure(found.high)})"
+    )
+    assert title.startswith("SqueezeBERT int8 is 1.93 times as fast")
+
+
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [
+        ((0.5, 0.4, 0.8), "A takes 2.00 times as long as B on Test Phone (95 %: 1.25-2.50)"),
+        (
+            (1.01, 0.98, 1.04),
+            "A and B are equally fast on Test Phone, as far as was measured "
+            "(ratio 1.01, 95 %: 0.98-1.04)",
+        ),
+        (
+            (2.0, None, None),
+            "A is 2.00 times as fast as B on Test Phone (too few blocks for an interval)",
+        ),
+    ],
+)
+def test_a_headline_for_every_outcome(written, interval, told):
+    results = phone_results(labels=("A", "A fp32", "B", "B fp32"))
+    ratio, low, high = interval
+    found = Interval(ratio=ratio, low=low, high=high, flags=())
+    first = results.ratios[0].model_copy(update={"times_faster": found})
+    results = results.model_copy(update={"ratios": (first, *results.ratios[1:])})
+    assert written(results, suffix="md").startswith(f"# {told}\n")
+
+
+def test_without_a_baseline_the_headline_is_a_median(written, pretend, short, fake_clock):
+    results = measure_host([pretend("ours", 0.0246)], preset=short, clock=fake_clock)
+    title = written(results, suffix="md").splitlines()[0]
+    assert title == f"# {escaped(f'ours takes 24.6 ms on {results.host.cpu} (median)')}"
+
+
+def test_without_any_figure_it_says_so(written):
+    results = phone_results(measurements=(), ratios=(), complete=False)
+    assert "# Nothing was measured on Test Phone" in written(results, suffix="md")
+    assert "At 1 thread, 128 tokens, batch 1: no figures." in written(results, suffix="md")
+
+
+@pytest.mark.parametrize("target", ["host", "phone"])
+def test_the_table_has_the_statistics(written, host, target):
+    results = host() if target == "host" else phone_results()
+    rows = Parsed(written(results)).rows
+    header = next(row for row in rows if row[:2] == ["model", "median"])
+    for each in results.measurements:
+        row = dict(zip(header, next(row for row in rows if row[0] == each.contender), strict=True))
+        took = each.latency
+        assert row["median"] == figure(took.median_ms)
+        assert row["P90"] == figure(took.p90_ms)
+        assert row["P99"] == figure(took.p99_ms)
+        assert row["min"] == figure(took.min_ms)
+        assert row["mean"] == figure(took.mean_ms)
+        assert row["trimmed mean"] == figure(took.trimmed_mean_ms)
+        assert row["stability"] == f"{took.stability:.0f}"
+        assert row["flags"] == "none"
+        for ratio in results.ratios:
+            if ratio.contender == each.contender:
+                found = ratio.times_faster
+                assert row[f"times as fast as {ratio.baseline}"] == (
+                    f"{figure(found.ratio)} ({figure(found.low)}-{figure(found.high)})"
+                )
+
+
+@pytest.mark.parametrize(
+    ("target", "headline", "by", "versions"),
+    [
+        (
+            "adb",
+            " on Test Phone (95 %: ",
+            "a process of adb's shell, which Android schedules otherwise than an app",
+            "runner, SHA-256",
+        ),
+        (
+            "app",
+            " on Test Phone, in the sample app (95 %: ",
+            "the sample app: figures in an app's scheduling context, not the shell's",
+            "the app's APK, SHA-256",
+        ),
+    ],
+)
+def test_who_measured_is_said(written, target, headline, by, versions):
+    page = Parsed(written(phone_results(target=target)))
+    assert headline in page.said["h1"][0]
+    assert ["measured by", by] in page.rows
+    assert [versions, "b" * 64] in page.rows
+
+
+def test_flags_are_explained_in_words(written, host):
+    few = host(preset=Preset("tiny", runs=4, seconds=0, blocks=2, starts=1))
+    text = written(few, suffix="md")
+    assert re.search(r"^\| ours-int8 \|.*\| few blocks \|$", text, re.MULTILINE)
+    assert (
+        "- Flag 'few blocks': fewer than 6 blocks were measured: too few for an interval, or to "
+        "see a drift.\n"
+    ) in text
+    assert " But fewer than 6 blocks were measured" in text
+    assert "Flag" not in written(host(), suffix="md")
+
+
+def test_start_times_of_a_host_and_of_a_phone(written, host):
+    rows = Parsed(written(host())).rows
+    assert ["ours-int8", "20.0", "9.00", "60.0", "120", "52.5"] in rows
+    rows = Parsed(written(phone_results())).rows
+    assert ["SqueezeBERT int8", "410", "95.0", "182", "82.5", "110", "160", "52.5"] in rows
+
+
+def test_answers_are_a_sentence(written):
+    page = Parsed(written(phone_results()))
+    assert (
+        "SqueezeBERT int8: the phone computed the right answers: 8 texts, largest difference "
+        "0.012 of 0.05 allowed (logits)."
+    ) in page.said["li"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"max_abs_diff": {"logits": 0.07}}, "largest difference 0.07 of 0.05 allowed (logits)."),
+        ({"same_answers": False}, "allowed (logits); the largest output is not the same."),
+    ],
+)
+def test_wrong_answers_are_a_banner(written, changes, told):
+    right = Answers(
+        texts=1, max_abs_diff={"logits": 0.01}, tolerance={"logits": 0.05}, same_answers=True
+    )
+    text = written(
+        phone_results(answers={"X": right.model_copy(update=changes)}), suffix="md"
+    ).replace("\\", "")
+    assert "> [!WARNING]\n> X: the phone computed WRONG answers: 1 text, " in text
+    assert f"{told} Its latencies are of no use.\n" in text
+
+
+def test_the_papers_figures_are_labelled_as_the_papers(written):
+    rows = Parsed(written(phone_results())).rows
+    at = next(i for i, row in enumerate(rows) if "2020" in row[0])
+    assert rows[at] == [
+        "from the paper, not measured here: SqueezeBERT, BERT-base (PyTorch Mobile, fp32, 2020)",
+        "Pixel 3",
+        "1.7 s",
+        "4.3",
+    ]
+    assert rows[at + 1][0] == "measured here: SqueezeBERT int8, BERT-base int8"
+    assert rows[at + 1][1:] == ["Test Phone", "0.11 s", "1.93"]
+
+
+def test_the_papers_figures_are_not_beside_a_host(written, host):
+    assert "Pixel 3" not in written(host())
+
+
+def test_facts_settings_hashes_and_versions(written, host):
+    text = written(phone_results())
+    for fact in (
+        "TEST0123",
+        "Test SoC 8",
+        "15 (SDK 35)",
+        "8.0 GiB",
+        "a" * 64,
+        "b" * 64,
+        "schedutil",
+    ):
+        assert fact in text
+    assert phone_results().contenders[0].sha256 in text
+    results = host()
+    rows = Parsed(written(results)).rows
+    assert ["preset", "short"] in rows
+    assert ["onnxruntime", results.host.versions["onnxruntime"]] in rows
+    assert ["processor", results.host.cpu] in rows
+
+
+def test_conditions_have_ranges_and_a_figure(written):
+    text = written(phone_results())
+    page = Parsed(text)
+    assert ["temperature of the hottest sensor, °C", "31.0", "31.0", "54.3", "54.3"] in page.rows
+    assert "Thermal status: light at worst." in page.said["li"]
+    assert "The 4 hottest of 5 sensors." in text
+    assert "cores 4, 5, 6" in text and "battery" in text
+
+
+def test_a_phone_that_tells_nothing(written):
+    bare = phone_results().conditions[0].model_copy(
+        update={
+            "thermal_status": None, "celsius": {}, "battery_percent": None,
+            "battery_celsius": None, "plugged": None, "cpu_khz": {}, "load_average": None,
+        }
+    )  # fmt: skip
+    phone = PHONE.model_copy(
+        update={"manufacturer": None, "soc": None, "android": None, "sdk": None, "clusters": ()}
+    )
+    results = phone_results(
+        phone=phone, conditions=(bare, bare), probes=(), phone_starts={}, answers={}
+    )
+    assert "Test Phone" in written(results)
+    assert "Temperature and clock" not in written(results)
+
+
+def test_flags_of_a_phone_reach_the_headline(written):
+    results = phone_results()
+    first = results.measurements[0].model_copy(update={"flags": ("throttled",)})
+    results = results.model_copy(update={"measurements": (first, *results.measurements[1:])})
+    assert (
+        "BERT-base int8 112 ms. But the phone reported that it held its processor back because it "
+        "was hot."
+    ) in written(results, suffix="md")
+
+
+def test_odd_figures_break_nothing(written):
+    """A results file is somebody's: it may have no samples, or infinite ones, or no phone."""
+    odd = phone_results()
+    blocks: list[tuple[tuple[float, ...], ...]] = [(), ((float("inf"), float("nan")),), ((0.0,),)]
+    latency = odd.measurements[0].latency.model_copy(update={"median_ms": 0.0})
+    measurements = tuple(
+        each.model_copy(update={"blocks": some, "latency": latency})
+        for each, some in zip(odd.measurements, blocks, strict=False)
+    )
+    text = written(odd.model_copy(update={"measurements": measurements, "phone": None}))
+    assert "an unknown machine" in text
+
+
+def test_failures_random_weights_and_interruptions_are_said(written, host):
+    failure = Failure(contender="peer", stage="load", error="no ConvInteger")
+    results = host().model_copy(update={"failures": (failure,), "complete": False})
+    page = Parsed(written(results))
+    assert "peer failed (load): no ConvInteger" in page.said["li"]
+    assert "Random weights: latency is real, answers are not." in page.said["p"]
+    assert (
+        "Incomplete: 'a.json' is of an interrupted run; this is what there was." in page.said["p"]
+    )
+    whole = written(phone_results())
+    assert "Incomplete" not in whole and "Random weights" not in whole
+
+
+@pytest.mark.parametrize("suffix", ["html", "md"])
+def test_a_stand_in_is_never_shown_under_a_phones_name(written, suffix):
+    text = written(phone_results(phone=STAND_IN), suffix=suffix)
+    assert "on a stand-in, not a phone (95 %" in text
+    assert (
+        "No phone: 'a.json' was measured on a stand-in, a program that speaks adb like a phone. "
+        "Its latencies mean nothing."
+    ) in text.replace("&#39;", "'")
+    for name in ("Test Phone", "Nobody", "Test SoC", "nobody/test", "Pixel 3"):
+        assert name not in text
+    assert "Latency in ms, 1 thread, 128 tokens (stand-in, not a phone)" in text
+    assert "the stand-in computed the right answers" in text
+
+
+# Side by side -------------------------------------------------------------------------------
+
+
+def test_side_by_side_has_what_both_have_and_the_change(written):
+    before, after = phone_results(threads=(1, 4)), phone_results(scale=0.5)
+    page = Parsed(written(before, after))
+    (title,) = page.said["h1"]
+    assert title == (
+        "SqueezeBERT int8: 58.1 ms in a.json (Test Phone), 29.1 ms in b.json (Test Phone)"
+    )
+    at = next(i for i, row in enumerate(page.rows) if row[-1] == "change in b.json")
+    assert page.rows[at + 1] == ["SqueezeBERT int8", "1", "128", "58.1", "29.1", "0.50 (-50.0 %)"]
+    assert [row[1] for row in page.rows[at + 1 : at + 5]] == ["1"] * 4
+    assert any("It has no interval" in text for text in page.said["p"])
+    assert "The same phone was measured in 'a.json' and 'b.json'." in page.said["li"]
+    assert [text for text in page.said["h2"]] == [
+        "Side by side", "a.json (Test Phone)", "b.json (Test Phone)"
+    ]  # fmt: skip
+
+
+def test_stand_ins_side_by_side_are_stand_ins(written):
+    text = written(phone_results(phone=STAND_IN), phone_results(phone=STAND_IN))
+    assert text.count("was measured on a stand-in, a program") == 2
+    assert "a.json (stand-in)" in text and "Test Phone" not in text
+
+
+def test_what_cannot_be_compared_leaves_no_file(tmp_path):
+    path = tmp_path / "report.html"
+    with pytest.raises(BenchmarkError, match="cannot stand side by side: what was measured"):
+        write_report([("a", phone_results()), ("b", phone_results(phone=STAND_IN))], path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# One harmless file --------------------------------------------------------------------------
+
+
+def evil_results():
+    labels = tuple(f"{EVIL}{index}" for index in range(4))
+    phone = PHONE.model_copy(update={"serial": EVIL, "model": EVIL, "soc": EVIL})
+    return phone_results(phone=phone, labels=labels)
+
+
+def test_what_came_from_a_file_is_no_markup(written):
+    text = written(evil_results(), evil_results(), names=(EVIL, "b"))
+    page = Parsed(text)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
+    assert "<script" not in text and "\x00" not in text
+    assert any(EVIL[:27] in cell for row in page.rows for cell in row)
+    assert any("&lt;script" in label for label in re.findall(r'aria-label="([^"]*)"', text))
+
+
+def test_nothing_is_loaded(written):
+    text = written(phone_results(threads=(1, 4)), phone_results(scale=0.5))
+    page = Parsed(text)
+    for tag, attrs in page.tags:
+        assert tag not in {"script", "link", "img", "iframe", "object", "embed", "base", "image"}
+        for name in ("src", "href", "xlink:href", "srcset", "data"):
+            assert (attrs.get(name) or "#").startswith("#"), (tag, attrs)
+    assert "http:" not in text and "https:" not in text and "@import" not in text
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}
+    policy = next(a["content"] for _, a in page.tags if "http-equiv" in a)
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def test_every_id_is_there_once_and_every_reference_has_one(written):
+    page = Parsed(written(phone_results(threads=(1, 4)), phone_results(scale=0.5)))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(set(ids)) == len(ids) > 0
+    values = " ".join(value or "" for _, attrs in page.tags for value in attrs.values())
+    used = set(re.findall(r"url\(#([^)]+)\)", values))
+    used |= {attrs["href"][1:] for _, attrs in page.tags if "href" in attrs}
+    assert used <= set(ids)
+
+
+def test_headings_language_and_labels(written):
+    page = Parsed(written(phone_results()))
+    assert ("html", {"lang": "en"}) in page.tags
+    assert page.said["title"] == page.said["h1"]
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    figures = [attrs for tag, attrs in page.tags if tag == "svg"]
+    assert len(figures) == 2
+    assert all(each["role"] == "img" and each["aria-label"] for each in figures)
+    assert "SqueezeBERT int8: median 58.1 ms" in figures[0]["aria-label"]
+
+
+def test_figures_are_small_and_their_text_is_text(written):
+    text = written(phone_results())
+    for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        assert len(svg) < 40_000
+        assert "<style" not in svg and "<image" not in svg and "#0101" not in svg
+        ElementTree.fromstring(svg)
+    assert ">SqueezeBERT int8</text>" in text and ">58.1 ms</text>" in text
+
+
+def test_the_same_results_give_the_same_file(written, tmp_path):
+    path = tmp_path / "report.html"
+    write_report([("a.json", phone_results())], path)
+    assert path.read_text(encoding="utf-8") == written(phone_results())
+
+
+def test_markdown_tables_hold_with_pipes_and_backticks(written):
+    text = written(evil_results(), evil_results(), suffix="md")
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+    assert "<script" not in text and "<svg" not in text
+    assert r"&lt;script&gt;alert('x')&lt;/script&gt;\\x00\\n\|\`\$\\frac\{0" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("a|b", r"a\|b"), ("`a`", r"\`a\`"), ("a_b*", r"a\_b\*"), ("<b>&", "&lt;b&gt;&amp;"),
+     ("- a", r"\- a"), ("1. a", r"1\. a"), ("1.93 times", "1.93 times"), ("# a", r"\# a")],
+)  # fmt: skip
+def test_markdown_is_escaped(text, told):
+    assert escaped(text) == told
+
+
+# The file -----------------------------------------------------------------------------------
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(BenchmarkError) as caught:
+        write_report([("a", phone_results())], tmp_path / "report.pdf")
+    assert str(caught.value) == (
+        f"cannot write a report to {str(tmp_path / 'report.pdf')!r}: its name ends in neither "
+        ".html nor .md; run again with -o report.html"
+    )
+
+
+def test_no_results_are_refused(tmp_path):
+    with pytest.raises(BenchmarkError) as caught:
+        write_report([], tmp_path / "report.md")
+    assert str(caught.value) == (
+        "there are no results to report; name a file that squeezebert-mobile bench -o has written"
+    )
+
+
+def test_folders_are_made(tmp_path):
+    write_report([("a", phone_results())], tmp_path / "new" / "report.MD")
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["report.MD"]
+
+
+def test_the_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "report.md"
+    path.write_text("old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(BenchmarkError) as caught:
+        write_report([("a", phone_results())], path)
+    assert str(caught.value) == (
+        f"cannot write the report to {str(path)!r}: No space left on device; choose another file "
+        "with -o"
+    )
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.md"]
+
+
+@pytest.mark.parametrize("blocks", [((58.0,),), ((58.0, 61.0),)])
+def test_a_figure_of_one_or_two_samples(written, blocks):
+    """As an interrupted run of a slow model has: of so few none is left out."""
+    results = phone_results()
+    few = [each.model_copy(update={"blocks": blocks}) for each in results.measurements]
+    results = results.model_copy(update={"measurements": tuple(few)})
+    assert "<svg" in written(results)

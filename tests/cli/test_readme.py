@@ -1,0 +1,93 @@
+"""The README's commands and its Python, run as they stand."""
+
+import csv
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import Cli
+
+from squeezebert_mobile.models.checkpoint import demo_folder
+from squeezebert_mobile.models.config import SqueezeBertConfig
+from squeezebert_mobile.models.modeling import initialize
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.training.demos.sentences import sentences
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def _without_baseline(words: list[str]) -> list[str]:
+    """Exporting BERT-base twice takes minutes; the baseline has a test of its own."""
+    return [*words, "--baseline", "none"] if words[0] == "bench" else words
+
+
+def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (block,) = _blocks("sh")
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [command[1] for command in commands] == ["export", "run", "bench"]
+    for program, *words in commands:
+        assert program == "squeezebert-mobile"
+        command = [sys.executable, "-m", "squeezebert_mobile", *_without_baseline(words)]
+        subprocess.run(command, cwd=tmp_path, check=True)
+    shown = capfd.readouterr().out
+    assert "set_alarm" in shown and "get_directions" in shown and "median" in shown
+
+
+def test_from_a_headless_checkpoint_to_int8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    for name, split in (("train.csv", "training"), ("dev.csv", "development")):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("text", "label"))
+            rows.writerows((each.text, each.intent) for each in sentences(split, per_intent=6))
+    small = SqueezeBertConfig(
+        vocab_size=2400, hidden_size=32, num_hidden_layers=1, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=128,
+    )  # fmt: skip
+    initialize("feature-extraction", small).save_pretrained(tmp_path / "headless")
+    SqueezeBertTokenizer.from_pretrained(demo_folder()).save_pretrained(tmp_path / "headless")
+    monkeypatch.chdir(tmp_path)
+    (block,) = _blocks("bash")
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [command[1] for command in commands] == [
+        *("finetune", "evaluate", "export", "evaluate", "run")
+    ]
+    for program, *words in commands:
+        assert program == "squeezebert-mobile"
+        # No network here; and two epochs show that it works.
+        words = ["headless" if word.startswith("squeezebert/") else word for word in words]
+        code, out, err = cli(*words, *(["--epochs", "2"] if words[0] == "finetune" else []))
+        assert code == 0, err
+    assert out.startswith("wake me at half past six\n")
+
+
+def test_the_python(tmp_path: Path) -> None:
+    (block,) = _blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    difference, light, *_ = done.stdout.splitlines()
+    assert float(difference) <= 1e-4
+    assert light.startswith("smart_home")
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "develop.md"):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert links
+        assert all((page.parent / link).exists() for link in links), page
+
+
+def test_the_map_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "develop.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:src|accuracy|export|runtime|benchmarks)/[\w/]+\.py)`", text):
+        assert (ROOT / path).is_file(), path

@@ -1,0 +1,125 @@
+"""Two models' answers side by side: differences, intervals, agreement, the worst disagreements."""
+
+import numpy as np
+import pytest
+
+from squeezebert_mobile.evaluation import METRICS, DataSet, Example, Prediction, Scores, compare
+
+
+def _scores(data: DataSet, predictions: list[Prediction]) -> Scores:
+    evidence = np.array([each.evidence for each in predictions], float)
+    metrics = {name: METRICS[data.task][name].of(evidence) for name in data.metrics}
+    return Scores(metrics, tuple(predictions))
+
+
+def _classes(places: list[int], golds: list[int], sure: float = 0.5) -> list[Prediction]:
+    return [
+        Prediction((f"class {place}",), float(place == gold), sure, (gold, place), False)
+        for place, gold in zip(places, golds, strict=True)
+    ]
+
+
+def _data(golds: list[int], *metrics: str) -> DataSet:
+    examples = tuple(Example(f"line {n}", (f"text {n}",), f"{g}") for n, g in enumerate(golds))
+    return DataSet("csv", "text-classification", examples, metrics, ("0", "1"))
+
+
+GOLDS = [0, 1] * 20
+RIGHT_BUT_4 = [*GOLDS[:36], 1, 0, 1, 0]
+RIGHT_BUT_10 = [1 - gold for gold in GOLDS[:6]] + RIGHT_BUT_4[6:]
+
+
+def test_a_difference_and_its_interval_by_hand() -> None:
+    """Six of forty: the share of such examples in a sample, of which the percentiles are known."""
+    data = _data(GOLDS, "accuracy", "f1")
+    ours, theirs = (_scores(data, _classes(p, GOLDS)) for p in (RIGHT_BUT_4, RIGHT_BUT_10))
+    found = compare(ours, theirs, data)
+    accuracy = found.differences["accuracy"]
+    assert accuracy.difference == pytest.approx(6 / 40)
+    # Binomial, 40 draws of 0.15: the 2.5th and 97.5th percentiles are 2 and 11.
+    assert accuracy.low * 40 == pytest.approx(2, abs=0.5)
+    assert accuracy.high * 40 == pytest.approx(11, abs=0.5)
+    assert found.differences["f1"].low < found.differences["f1"].difference
+    assert found.agreement == pytest.approx(34 / 40)
+    again = compare(ours, theirs, data)
+    assert again == found
+    other_way = compare(theirs, ours, data).differences["accuracy"]
+    assert (other_way.difference, other_way.low) == (-accuracy.difference, -accuracy.high)
+
+
+def test_the_same_answers() -> None:
+    data = _data(GOLDS, "accuracy", "matthews")
+    scores = _scores(data, _classes(RIGHT_BUT_4, GOLDS))
+    found = compare(scores, scores, data)
+    assert found.agreement == 1 and found.disagreements == ()
+    assert all((d.difference, d.low, d.high) == (0, 0, 0) for d in found.differences.values())
+
+
+def test_one_example_has_an_interval_of_no_width() -> None:
+    data = _data([1], "accuracy")
+    ours, theirs = (_scores(data, _classes([place], [1])) for place in (1, 0))
+    difference = compare(ours, theirs, data).differences["accuracy"]
+    assert (difference.difference, difference.low, difference.high) == (1, 1, 1)
+
+
+def test_the_worst_disagreements_come_first() -> None:
+    """One is right and one is wrong, and both are sure; then both wrong; ten at most."""
+    golds = [0] * 15
+    ours = [*_classes([0] * 12, [0] * 12, 0.6), *_classes([1] * 3, [1] * 3, 0.99)]
+    ours[5] = Prediction(("0",), 1.0, 0.9, (0, 0), False)
+    theirs = _classes([1] * 15, golds)
+    data = _data(golds, "accuracy")
+    ours[12:] = [Prediction(("2",), 0.0, 0.99, (0, -1), False)] * 3
+    found = compare(_scores(data, ours), _scores(data, theirs), data)
+    assert len(found.disagreements) == 10
+    first = found.disagreements[0]
+    assert (first.place, first.text, first.right) == ("line 5", "text 5", "0")
+    assert (first.ours, first.theirs) == ("0", "class 1")
+    assert "2" not in {each.ours for each in found.disagreements}
+
+
+def test_of_many_answers_those_that_differ_are_shown() -> None:
+    example = Example("line 1", ("Anna", "saw", "Rome"), ("B-PER", "O", "B-LOC"))
+    data = DataSet("conll", "token-classification", (example,), ("accuracy",))
+    ours = Prediction(("B-PER", "O", "O"), 2 / 3, 0.5, (1, 1, 2, 2, 3), False)
+    theirs = Prediction(("O", "O", "B-LOC"), 2 / 3, 0.5, (1, 1, 2, 2, 3), False)
+    found = compare(_scores(data, [ours]), _scores(data, [theirs]), data)
+    assert found.agreement == pytest.approx(1 / 3)
+    (one,) = found.disagreements
+    assert (one.text, one.right) == ("Anna saw Rome", "B-PER, B-LOC")
+    assert (one.ours, one.theirs) == ("B-PER, O", "O, B-LOC")
+
+
+@pytest.mark.parametrize(
+    ("task", "example", "text", "right"),
+    [
+        ("question-answering", Example("", ("Who?", "He sat."), ("He", "he")), "Who?", "He"),
+        ("question-answering", Example("", ("Who?", "He sat."), ()), "Who?", "no answer"),
+        ("multiple-choice", Example("", ("a dog", "sat", "six"), 1), "a dog", "six"),
+        ("text-classification", Example("", ("one", "two"), "same"), "one | two", "same"),
+        ("fill-mask", Example("", ("a dog sat",), None), "a dog sat", ""),
+    ],
+)
+def test_how_an_example_is_shown(task: str, example: Example, text: str, right: str) -> None:
+    data = DataSet("x", task, (example,), ())
+    ours, theirs = (Scores({}, (Prediction((answer,), 0, 0, (0,), False),)) for answer in ("", "b"))
+    (found,) = compare(ours, theirs, data).disagreements
+    assert (found.text, found.right, found.ours, found.theirs) == (text, right, "no answer", "b")
+
+
+def test_numbers_have_no_agreement() -> None:
+    examples = tuple(Example(f"line {n}", ("a",), f"{n}.5") for n in range(4))
+    data = DataSet("tsv", "text-classification", examples, ("pearson",), values=True)
+
+    def scores(*away: float) -> Scores:
+        return _scores(
+            data,
+            [
+                Prediction((f"{n + a:.3f}",), -abs(a), 1, (n, n + a), False)
+                for n, a in enumerate(away)
+            ],
+        )
+
+    found = compare(scores(0, 0, 0, 0.1), scores(0, 2, 0, 0), data)
+    assert found.agreement is None
+    assert [each.place for each in found.disagreements] == ["line 1", "line 3"]

@@ -1,0 +1,218 @@
+"""What is particular to ExecuTorch programs: what is delegated, lengths, batches, and threads."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from commands import Cli
+
+from squeezebert_mobile.artifact import read_manifest
+from squeezebert_mobile.errors import InputError, MissingExtraError
+from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.export.backends.executorch.lowering import to_executorch
+from squeezebert_mobile.export.quantize.sensitivity import units
+from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
+from squeezebert_mobile.models.rewriting import Traceable, rewrite
+from squeezebert_mobile.progress import silent
+from squeezebert_mobile.runtime import load_artifact
+
+pytestmark = pytest.mark.executorch
+TEXTS = shipped_texts()[::8]
+GROUPS = 4
+SIZES = {"num_hidden_layers": 1, "num_attention_heads": GROUPS}  # groups of whole heads
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("executorch") / "checkpoint"
+    tiny.write_checkpoint(folder, task="token-classification", **SIZES)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["fp32", "int8"])
+def artifact(request: pytest.FixtureRequest, checkpoint: Path) -> Path:
+    folder = checkpoint.with_name(request.param)
+    export_checkpoint(checkpoint, folder, format="executorch", precision=request.param, texts=TEXTS)
+    return folder
+
+
+def _feed(batch: int, length: int) -> dict[str, np.ndarray]:
+    ids = np.random.default_rng(length).integers(5, 60, (batch, length))
+    mask = np.ones_like(ids)
+    mask[-1, length // 2 + 1 :] = 0
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids % 3}
+
+
+@pytest.mark.parametrize("length", [1, 2, 17, 40])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_any_length_and_batch(artifact: Path, checkpoint: Path, batch: int, length: int) -> None:
+    feed = _feed(batch, length)
+    theirs = tiny.tiny_theirs(task="token-classification", **SIZES)
+    with torch.inference_mode():
+        expected = theirs(**{k: torch.from_numpy(v) for k, v in feed.items()}).logits.numpy()
+    found = load_artifact(artifact).session.run(feed)["logits"]
+    assert found.shape == expected.shape
+    real = feed["attention_mask"].astype(bool)
+    limit = {"fp32": 1e-4, "int8": 0.1}[artifact.name]
+    assert np.abs(found[real] - expected[real]).max() < limit
+
+
+def test_a_row_does_not_depend_on_its_batch(artifact: Path) -> None:
+    session, feed = load_artifact(artifact).session, _feed(3, 20)
+    together = session.run(feed)["logits"]
+    apart = [session.run({k: v[i : i + 1] for k, v in feed.items()})["logits"] for i in range(3)]
+    assert (together == np.concatenate(apart)).all()
+
+
+def test_what_stays_in_fp32_does(checkpoint: Path, tmp_path: Path) -> None:
+    model = rewrite(open_checkpoint(checkpoint).model)
+    kept = (
+        units(model)["layers.0.attention.product"].modules,
+        units(model)["embeddings.word"].modules,
+    )
+    written = to_executorch(
+        model,
+        tmp_path / "model.pte",
+        precision="int8",
+        sequence_length=None,
+        max_sequence_length=40,
+        apart=[path for modules in kept for path in modules],
+        progress=silent,
+    )
+    # The attention's output, and 2 G of feed-forward.
+    assert written.delegated["quantized_decomposed.choose_qparams.tensor"] == 1 + 2 * GROUPS
+    assert written.delegated["aten.linear.default"] == GROUPS + 1 + 2 * GROUPS + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # executorch says that it is experimental
+        from executorch.runtime import Runtime
+
+        program = Runtime.get().load_program(tmp_path / "model.pte").load_method("forward")
+        feed = [torch.from_numpy(array) for array in _feed(1, 12).values()]
+        (ours,) = program.execute(feed)
+    (theirs,) = Traceable(open_checkpoint(checkpoint).model)(*feed)
+    assert (ours - theirs).abs().max() < 0.1
+
+
+def test_products_attention_and_activation_are_delegated(artifact: Path) -> None:
+    manifest = read_manifest(artifact)
+    assert manifest.inputs[0].axes == (1, "sequence")
+    delegated = manifest.delegated
+    # a layer has G products of q, k and v, one of attention, and 2 G of feed-forward
+    products = GROUPS + 1 + 2 * GROUPS
+    if manifest.precision == "int8":
+        assert delegated["quantized_decomposed.choose_qparams.tensor"] == products
+    assert delegated["aten.linear.default"] == products + 1  # and the classifier
+    assert delegated["aten._softmax.default"] == delegated["aten.gelu.default"] == GROUPS
+    assert delegated["aten.bmm.default"] == 2 * GROUPS
+    beside = {name for name in manifest.operators if "quantized" in name or "linear" in name}
+    assert beside == set() and manifest.operators["XnnpackBackend"] <= 7
+
+
+def test_every_kernel_is_one_that_the_runtime_registers(artifact: Path) -> None:
+    from executorch.runtime import Runtime
+
+    kernels = {name for name in read_manifest(artifact).operators if "::" in name}
+    builtin = {"aten::sym_size.int"}  # of the program's own, not a kernel of the portable library
+    assert kernels - builtin <= set(Runtime.get().operator_registry.operator_names)
+
+
+def test_every_group_has_its_own_bias(artifact: Path) -> None:
+    """A group's part of a bias is a view; stored as what it is a view of, answers are far off."""
+    parity = read_manifest(artifact).parity.outputs["logits"]
+    assert parity.max_abs_diff < {"fp32": 1e-5, "int8": 0.1}[artifact.name]
+
+
+def test_memory_is_reserved_for_the_longest_input(
+    artifact: Path, checkpoint: Path, cli: Cli, tmp_path: Path
+) -> None:
+    shorter = export_checkpoint(
+        checkpoint,
+        tmp_path / "shorter",
+        format="executorch",
+        precision=artifact.name,
+        max_sequence_length=20,
+        texts=TEXTS,
+    )
+    planned, less = read_manifest(artifact).planned_bytes, shorter.planned_bytes
+    assert planned is not None and less is not None and 0.4 * planned < less < 0.6 * planned
+    _, shown, _ = cli("inspect", artifact)
+    assert f"{planned / 1e6:.1f} MB of memory, for the longest input" in shown
+
+
+@pytest.mark.parametrize(("groups", "joined"), [((4, 4, 4), 4), ((8, 8, 8), 8), ((2, 4, 1), 4)])
+def test_any_groups(tmp_path: Path, groups: tuple[int, int, int], joined: int) -> None:
+    """XNNPACK joins five at most; groups that differ attend together."""
+    names = ("q_groups", "k_groups", "v_groups")
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 8, "hidden_size": 64}
+    changes = sizes | dict(zip(names, groups, strict=True)) | {"output_groups": joined}
+    tiny.write_checkpoint(tmp_path / "checkpoint", task="feature-extraction", **changes)
+    manifest = export_checkpoint(
+        tmp_path / "checkpoint", tmp_path / "out", format="executorch", texts=TEXTS
+    )
+    assert manifest.parity.outputs["last_hidden_state"].min_cosine > 0.99
+    assert not any("linear" in name or "bmm" in name for name in manifest.operators)
+
+
+def test_what_executorch_cannot_lower_is_said_in_a_line(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no such kernel\nand a page of graph")
+
+    monkeypatch.setattr(torch.export, "export", fails)
+    options = "-o", tmp_path / "out", "--format", "executorch"
+    code, _, said = cli("export", checkpoint, *options)
+    assert (code, said.splitlines()[-1]) == (
+        1,
+        "error: executorch cannot lower this model: RuntimeError: no such kernel; report it with "
+        "--debug's output, or use --format onnx",
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_threads_are_those_of_the_process(artifact: Path) -> None:
+    with load_artifact(artifact, threads=1) as one:
+        with pytest.raises(InputError, match="threads=2 cannot be had: executorch has one pool"):
+            load_artifact(artifact, threads=2)
+        one.session.run(_feed(1, 5))
+    with load_artifact(artifact, threads=2) as two:
+        two.session.run(_feed(1, 5))
+    load_artifact(artifact, threads=1).close()
+
+
+def test_several_sessions_in_one_process(artifact: Path) -> None:
+    first, second = load_artifact(artifact), load_artifact(artifact)
+    feed = _feed(1, 9)
+    answer = first.session.run(feed)["logits"]
+    second.session.run(_feed(1, 30))
+    assert (first.session.run(feed)["logits"] == answer).all()
+
+
+def test_it_is_quiet(artifact: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(artifact), "play music"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "" and "play music" in done.stdout
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_torch_logs_is_shown_for_debug(checkpoint: Path, tmp_path: Path, debug: bool) -> None:
+    command = [sys.executable, "-m", "squeezebert_mobile", "export", str(checkpoint)]
+    options = ["-o", str(tmp_path / "out"), "--format", "executorch", *["--debug"] * debug]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    assert ("torch" in done.stderr) == debug
+
+
+def test_without_executorch(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "executorch", None)
+    with pytest.raises(
+        MissingExtraError, match=r"run: pip install 'squeezebert-mobile\[executorch"
+    ):
+        export_checkpoint(checkpoint, tmp_path / "out", format="executorch", texts=TEXTS)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,133 @@
+"""int4 is int8 of fifteen values a block, packed without loss."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tiny
+import torch
+from torch import nn
+
+from squeezebert_mobile.export import initialize
+from squeezebert_mobile.export.backends.onnx.graph import initializers, to_onnx
+from squeezebert_mobile.export.backends.onnx.quantization import quantize, symmetric
+from squeezebert_mobile.export.quantize import int4 as four_bits
+from squeezebert_mobile.export.quantize.calibration import Inputs
+from squeezebert_mobile.export.quantize.gptq import round_weights
+from squeezebert_mobile.export.quantize.saturation import largest_pairs
+from squeezebert_mobile.models.rewriting import Traceable, products, rewrite
+from squeezebert_mobile.tasks import INPUT_NAMES
+
+CONFIG = {
+    "vocab_size": 500,
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    **dict.fromkeys(("q_groups", "k_groups", "v_groups"), 2),
+}
+
+
+@pytest.fixture
+def model() -> Traceable:
+    """On the grid, as if it had been calibrated on noise."""
+    made = rewrite(initialize("fill-mask", tiny.tiny_config(**CONFIG), seed=4))
+    generator = torch.Generator().manual_seed(5)
+    read = {}
+    for product in products(made):
+        seen = torch.randn(300, product.in_features, generator=generator)
+        read[product] = Inputs(seen.abs().amax(0), seen.T @ seen, len(seen))
+    for product, rounded in round_weights(read, precision="int4").items():
+        product.weight.data = rounded
+    return made
+
+
+def _run(graph: onnx.ModelProto) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
+    ids = np.arange(5, 25).reshape(2, 10)
+    feed = dict(zip(INPUT_NAMES, (ids, np.ones_like(ids), np.zeros_like(ids)), strict=True))
+    return session.run(None, feed)[0]  # type: ignore[no-any-return]
+
+
+def test_packing_loses_nothing(model: Traceable, monkeypatch: pytest.MonkeyPatch) -> None:
+    fp32 = to_onnx(model, sequence_length=None)
+    packed, _ = quantize(fp32, "int4")
+    monkeypatch.setattr(four_bits, "pack", lambda proto: None)
+    plain, _ = quantize(fp32, "int4")
+    int4 = [t for t in packed.graph.initializer if t.data_type == onnx.TensorProto.INT4]
+    assert len(int4) == len(products(model))
+    assert not any(t.data_type == onnx.TensorProto.INT4 for t in plain.graph.initializer)
+    assert (_run(packed) == _run(plain)).all()
+
+
+def test_a_session_runs_the_operators_of_int8(model: Traceable, tmp_path: object) -> None:
+    path = str(tmp_path / "optimized.onnx")  # type: ignore[operator]
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = path, 3
+    packed, _ = quantize(to_onnx(model, sequence_length=None), "int4")
+    onnxruntime.InferenceSession(packed.SerializeToString(), options)
+    weights = {
+        node.input[1]
+        for node in onnx.load(path).graph.node
+        if node.op_type in {"DynamicQuantizeMatMul", "QAttention"}
+    }
+    stored = initializers(onnx.load(path))
+    assert weights <= stored.keys(), "unpacked when it loaded"
+
+
+def test_the_grid_has_fifteen_values_a_block_and_keeps_the_largest_pair(model: Traceable) -> None:
+    for product in products(model):
+        weight = product.weight.detach().T  # (C, out)
+        values, _ = symmetric(weight.numpy(), axis=0, units=four_bits.UNITS, multiplied=True)
+        blocks = values.reshape(-1, np.gcd(32, len(values)), values.shape[1])
+        assert (
+            max(len(np.unique(blocks[i, :, j])) for i in range(len(blocks)) for j in (0, 9)) <= 15
+        )
+        pairs = largest_pairs(torch.from_numpy(values).int()).amax(dim=0)
+        assert (pairs == four_bits.UNITS).all()
+
+
+def test_rounding_beats_the_nearest_value() -> None:
+    generator = torch.Generator().manual_seed(0)
+    product, seen = nn.Linear(128, 16), torch.randn(500, 128, generator=generator)
+    seen[:, 1:] += seen[:, :-1]
+    exact = product.weight.detach().clone()
+    steps = four_bits.grid(exact.T).T
+    nearest = (exact / steps).round().clamp(-7, 7) * steps
+    read = {product: Inputs(seen.abs().amax(0), seen.T @ seen, 500)}
+    rounded = round_weights(read, precision="int4")[product]
+    ours, plain = (((w - exact) @ seen.T).square().sum() for w in (rounded, nearest))
+    assert ours < 0.7 * plain
+
+
+def test_the_table_is_within_half_a_step_of_its_blocks_or_clipped_for_the_better() -> None:
+    table = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32)
+    table[3] = 0
+    packed, scales = four_bits.packed_rows(table)
+    assert (packed.shape, packed.dtype, scales.shape) == ((50, 32), np.uint8, (50, 2))
+    numbers = np.stack([packed & 15, packed >> 4], axis=2).reshape(50, 64).astype(int) - 8
+    found = numbers * np.repeat(scales, 32, axis=1)
+    assert np.allclose(four_bits.unpacked_rows(packed, scales), found, rtol=1e-6)
+    inside = np.abs(table) <= 7 * np.repeat(scales, 32, axis=1)
+    assert (np.abs(found - table) <= np.repeat(scales, 32, axis=1) / 2 + 1e-6)[inside].all()
+    largest = np.abs(table.reshape(50, 2, 32)).max(axis=2).repeat(32, axis=1) / 7
+    largest[3] = 1
+    unclipped = np.rint(table / largest) * largest
+    assert np.square(found - table).sum() < 0.95 * np.square(unclipped - table).sum()
+    assert (found[3] == 0).all()
+
+
+def test_a_large_table_is_looked_up_and_multiplied_in_four_bits(
+    model: Traceable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fp32 = to_onnx(model, sequence_length=None)
+    monkeypatch.setattr(four_bits, "_SMALLEST_TABLE", 500 * 64)
+    packed, recipe = quantize(fp32, "int4")
+    kinds = [node.op_type for node in packed.graph.node]
+    assert (kinds.count("GatherBlockQuantized"), kinds.count("MatMulNBits")) == (1, 1)
+    tables = [t for t in packed.graph.initializer if 500 in t.dims and len(t.dims) == 2]
+    assert sorted(tuple(t.dims) for t in tables) == [(500, 2), (500, 32)]
+    assert "int4" in recipe.weights
+    exact, ours = _run(fp32), _run(packed)
+    assert (exact * ours).sum() / np.linalg.norm(exact) / np.linalg.norm(ours) > 0.97

@@ -1,0 +1,107 @@
+"""What is particular to the sessions that run in torch: engines, and threads of the process."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from squeezebert_mobile.artifact import file_facts
+from squeezebert_mobile.errors import ArtifactError, InputError
+from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.export.backends.torchscript import ENGINES
+from squeezebert_mobile.runtime import load_artifact
+
+TEXTS = ["wake me at six", "play music", "what time is it", "is it cold"] * 2
+FEED = {"input_ids": np.array([[2, 7, 9, 3]])}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("torch") / "checkpoint"
+    tiny.write_checkpoint(folder, task="text-classification")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def artifact(checkpoint: Path) -> Path:
+    folder = checkpoint.with_name("artifact")
+    export_checkpoint(checkpoint, folder, format="torchscript", texts=TEXTS)
+    return folder
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_both_engines_run_where_another_one_is_set(
+    checkpoint: Path, tmp_path: Path, engine: str
+) -> None:
+    made = export_checkpoint(
+        checkpoint, tmp_path / "out", format="torchscript", engine=engine, texts=TEXTS
+    )
+    assert made.quantization is not None and made.quantization.engine == engine
+    before = torch.backends.quantized.engine
+    answer = load_artifact(tmp_path / "out").session.run(FEED)
+    assert torch.backends.quantized.engine == before
+    fp32 = torch.from_numpy(FEED["input_ids"])
+    theirs = tiny.tiny_theirs(task="text-classification")(fp32).logits.detach().numpy()
+    assert np.abs(answer["logits"] - theirs).max() < 0.2
+
+
+def _edited(folder: Path, **changes: Any) -> None:
+    path = folder / "manifest.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["files"]["model.pt"] = file_facts(folder / "model.pt").model_dump()
+    data["quantization"] |= changes
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+def test_an_engine_that_is_not_there(checkpoint: Path, tmp_path: Path) -> None:
+    export_checkpoint(checkpoint, tmp_path / "out", format="torchscript", texts=TEXTS)
+    _edited(tmp_path / "out", engine="abacus")
+    with pytest.raises(ArtifactError, match="packed for torch's engine 'abacus', and this torch"):
+        load_artifact(tmp_path / "out")
+
+
+def test_a_model_that_torch_cannot_read(checkpoint: Path, tmp_path: Path) -> None:
+    export_checkpoint(checkpoint, tmp_path / "out", format="torchscript", texts=TEXTS)
+    model = tmp_path / "out" / "model.pt"
+    model.write_bytes(model.read_bytes()[:5000])
+    _edited(tmp_path / "out")
+    with pytest.raises(ArtifactError, match=r"^torch .* cannot load .*; upgrade torch, or export"):
+        load_artifact(tmp_path / "out")
+
+
+def test_threads_are_those_of_the_process(artifact: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        one = load_artifact(artifact, threads=2)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(InputError, match="threads=1 cannot be had: torch has one pool"):
+            load_artifact(artifact, threads=1)
+        with load_artifact(artifact, threads=2), load_artifact(artifact):
+            pass
+        one.close()
+        one.close()  # again is nothing
+        with load_artifact(artifact, threads=1):
+            assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_closed_session(artifact: Path) -> None:
+    model = load_artifact(artifact)
+    model.close()
+    with pytest.raises(InputError, match="this session is closed"):
+        model.session.run(FEED)
+
+
+def test_the_file_names_no_path_of_the_machine(artifact: Path) -> None:
+    content = (artifact / "model.pt").read_bytes()
+    assert str(Path(tiny.__file__).parents[2]).encode() not in content
+
+
+def test_it_is_quiet(artifact: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load_artifact(artifact)("wake me at six")
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,22 @@
+"""What Kotlin relies on is still what the tokenizers library does."""
+
+import json
+from pathlib import Path
+
+import pack_runner
+import unicode_tables
+import wordpiece_vectors
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "wordpiece.json"
+
+
+def test_golden_vectors() -> None:
+    recorded = json.loads(GOLDEN.read_text(encoding="ascii"))
+    assert recorded == json.loads(json.dumps(wordpiece_vectors.golden())), (
+        "run: make unicode-tables"
+    )
+
+
+def test_unicode_tables() -> None:
+    recorded = pack_runner.TABLES.read_text(encoding="ascii")
+    assert recorded == unicode_tables.tables(), "run: make unicode-tables"

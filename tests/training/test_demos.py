@@ -1,0 +1,286 @@
+"""The demo: its sentences, its vocabulary, and the checkpoint that ships."""
+
+import itertools
+import json
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from squeezebert_mobile.models.checkpoint import (
+    Checkpoint,
+    demo_folder,
+    open_checkpoint,
+    shipped_texts,
+)
+from squeezebert_mobile.models.reference import reference_pipeline
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.training.demos import intents as demo
+from squeezebert_mobile.training.demos.sentences import INTENTS, SPLITS, read_grammar, sentences
+
+LEAST_ACCURACY = 0.95
+MOST_BYTES = 3_000_000
+# Names, places and things. The other slots hold phrases of everyday words (a time, a message, what
+# to be reminded of): there the whole phrase is new, here every word is.
+NOUNS = (
+    *("name", "place", "song", "artist", "genre", "item", "device", "cover", "room", "colour"),
+    *("language", "unit", "adjective", "wear"),
+)
+EVERYDAY = set("a an the my of in to me for and on up is s".split())
+
+
+# Sentences ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_intent_has_the_same_number_of_different_sentences(split: str) -> None:
+    found = sentences(split, per_intent=100)
+    assert len({s.text for s in found}) == len(found) == 100 * len(INTENTS)
+    assert {intent: sum(s.intent == intent for s in found) for intent in INTENTS} == (
+        dict.fromkeys(INTENTS, 100)
+    )
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_the_seed_decides_the_sentences(noisy: bool) -> None:
+    ours = sentences("training", per_intent=50, seed=1, noisy=noisy)
+    assert ours == sentences("training", per_intent=50, seed=1, noisy=noisy)
+    assert ours != sentences("training", per_intent=50, seed=2, noisy=noisy)
+
+
+def test_noise_is_only_where_it_is_asked_for() -> None:
+    assert sentences("training", per_intent=50) != sentences("training", per_intent=50, noisy=True)
+    known = {word for text in phrases("held_out") for word in words(text)}
+    found = {word for s in sentences("held_out", per_intent=100) for word in words(s.text)}
+    assert found <= known
+
+
+def test_every_template_of_a_split_is_used() -> None:
+    grammar = read_grammar("held_out")
+    per_intent = demo.HELD_OUT_PER_INTENT
+    for intent in INTENTS:
+        assert len(grammar.commands[intent]) + len(grammar.sentences[intent]) <= per_intent
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_grammars_have_all_intents_and_no_unknown_slot(split: str) -> None:
+    grammar = read_grammar(split)
+    assert set(grammar.commands) == set(grammar.sentences) == set(INTENTS)
+    used = {slot for text in phrases(split) for slot in re.findall(r"\{(\w+)\}", text)}
+    assert used <= set(grammar.slots)
+    assert not [text for text in phrases(split) if text.count("(") != text.count(")")]
+
+
+def phrases(split: str) -> Iterator[str]:
+    """Every template, filler and polite phrase."""
+    grammar = read_grammar(split)
+    yield from grammar.prefixes + grammar.suffixes
+    for table in (grammar.slots, grammar.commands, grammar.sentences):
+        for group in table.values():
+            yield from group
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[\w{}]+", text.lower())
+
+
+def expanded(template: str) -> Iterator[str]:
+    """The template with each option of each choice, in bare words."""
+    if choice := re.search(r"\(([^()]*)\)", template):
+        for option in choice[1].split("|"):
+            yield from expanded(template[: choice.start()] + option + template[choice.end() :])
+    else:
+        yield " ".join(words(template))
+
+
+def templates(split: str) -> set[str]:
+    grammar = read_grammar(split)
+    groups = [*grammar.commands.values(), *grammar.sentences.values()]
+    return {text for group in groups for template in group for text in expanded(template)}
+
+
+def fillers(split: str, slots: tuple[str, ...] | None = None) -> set[str]:
+    """The fillers that are words; those made of other slots differ where these do."""
+    table = read_grammar(split).slots
+    chosen = [table[slot] for slot in (table if slots is None else slots)]
+    return {" ".join(words(text)) for group in chosen for text in group if "{" not in text}
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(SPLITS, 2)])
+def test_splits_share_no_template_filler_or_polite_phrase(one: str, other: str) -> None:
+    assert not templates(one) & templates(other)
+    assert not fillers(one) & fillers(other)
+    for name in ("prefixes", "suffixes"):
+        assert not set(getattr(read_grammar(one), name)) & set(getattr(read_grammar(other), name))
+
+
+def test_training_never_reads_a_held_out_filler() -> None:
+    read = sentences("training", per_intent=demo.TRAINING_PER_INTENT, noisy=True)
+    read += sentences("training", per_intent=demo.TRAINING_PER_INTENT)
+    text = " | ".join(" ".join(words(sentence.text)) for sentence in read)
+    seen = [filler for filler in fillers("held_out") if f" {filler} " in text]
+    assert not seen
+
+
+def test_names_places_and_things_of_the_held_out_set_are_new_word_by_word() -> None:
+    ours = {word for filler in fillers("held_out", NOUNS) for word in words(filler)}
+    known = {word for filler in fillers("training") for word in words(filler)}
+    assert not (ours - EVERYDAY) & known
+
+
+# Vocabulary ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> SqueezeBertTokenizer:
+    return SqueezeBertTokenizer.from_pretrained(demo_folder())
+
+
+@given(st.text(string.ascii_letters + string.digits + string.punctuation + " ", max_size=80))
+def test_the_vocabulary_spells_anything_in_ascii(
+    tokenizer: SqueezeBertTokenizer, text: str
+) -> None:
+    if "[UNK]" not in text.upper():  # the token itself, when somebody writes it
+        assert "[UNK]" not in tokenizer.tokenize(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Größe", "señor", "Ærø", "İstanbul", "łódź", "đường", "crème brûlée", "“so” – 5 €", "¿qué?"],
+)
+def test_the_vocabulary_spells_latin_letters(tokenizer: SqueezeBertTokenizer, text: str) -> None:
+    assert "[UNK]" not in tokenizer.tokenize(text)
+
+
+def test_the_shipped_vocabulary_is_what_the_recipe_makes(tokenizer: SqueezeBertTokenizer) -> None:
+    texts = [s.text for s in sentences("training", per_intent=demo.VOCABULARY_PER_INTENT)]
+    assert demo.vocabulary(texts) == tokenizer.get_vocab()
+
+
+# The checkpoint -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Checkpoint:
+    return open_checkpoint("demo")
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("wake me at half past six", "set_alarm"),
+        ("how long to the airport", "get_directions"),
+        ("will it rain in Paris tomorrow", "check_weather"),
+        ("how do you say cheese in French", "translate"),
+        ("tell mum I'll be late", "send_message"),
+    ],
+)
+def test_it_understands_a_phone_user(shipped: Checkpoint, text: str, intent: str) -> None:
+    assert reference_pipeline(shipped)(text).label == intent
+
+
+def test_transformers_reads_it_and_gives_the_same_logits(shipped: Checkpoint) -> None:
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(demo_folder()).eval()
+    theirs_tokenizer = transformers.AutoTokenizer.from_pretrained(demo_folder())
+    texts = [s.text for s in sentences("held_out", per_intent=5)] + shipped_texts()
+    inputs = theirs_tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    assert (
+        inputs["input_ids"].tolist()
+        == (shipped.tokenizer(texts, padding=True, truncation=True)["input_ids"])
+    )
+    with torch.no_grad():
+        difference = (shipped.model(**inputs).logits - theirs(**inputs).logits).abs().max()
+    assert difference <= 1e-5
+    assert theirs.config.id2label == dict(enumerate(INTENTS))
+
+
+def test_the_held_out_accuracy_is_high_and_the_stated_one(shipped: Checkpoint) -> None:
+    asked = sentences("held_out", per_intent=demo.HELD_OUT_PER_INTENT)
+    found = demo.measure(reference_pipeline(shipped), asked)
+    print(f"held out: {found['right']} of {found['sentences']}, {found['accuracy']:.1%}")
+    assert found["sentences"] >= 500
+    assert found["accuracy"] >= LEAST_ACCURACY
+    stated = json.loads((demo_folder() / "results.json").read_text(encoding="utf-8"))["held_out"]
+    assert found == stated
+    assert f"{found['accuracy']:.1%}" in (demo_folder() / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_folder_is_small_and_states_its_licence() -> None:
+    files = {path.name: path.stat().st_size for path in demo_folder().iterdir()}
+    assert set(files) == {
+        *("config.json", "model.safetensors", "vocab.txt", "tokenizer.json"),
+        *("tokenizer_config.json", "README.md", "results.json"),
+    }
+    assert sum(files.values()) <= MOST_BYTES
+    config = json.loads((demo_folder() / "config.json").read_text(encoding="utf-8"))
+    assert config["license"] == "apache-2.0"
+    readme = (demo_folder() / "README.md").read_text(encoding="utf-8")
+    assert "license: apache-2.0" in readme and "Apache-2.0" in readme
+
+
+# The recipe ---------------------------------------------------------------------------------
+
+
+def quick_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "TRAINING_PER_INTENT", 5)
+    monkeypatch.setattr(demo, "VOCABULARY_PER_INTENT", 5)
+    monkeypatch.setattr(demo, "HELD_OUT_PER_INTENT", 5)
+    monkeypatch.setattr(demo, "TRAINING", replace(demo.TRAINING, epochs=1))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_recipe_writes_the_same_bytes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_recipe(monkeypatch)
+    for name in ("once", "again"):
+        demo.make_demo(tmp_path / name)
+    once, again = contents(tmp_path / "once"), contents(tmp_path / "again")
+    assert once == again
+    assert set(once) == {path.name for path in demo_folder().iterdir()}
+
+
+def test_the_command_prints_the_accuracy_and_stores_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick_recipe(monkeypatch)
+    demo.main(["demo", str(tmp_path)])
+    held_out = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["held_out"]
+    line = f"60 held-out sentences: accuracy {held_out['accuracy']:.3f}"
+    assert capsys.readouterr().out.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize("words", [[], ["demo"], ["dem", "folder"]])
+def test_the_command_wants_a_demo_and_a_folder(words: list[str]) -> None:
+    with pytest.raises(
+        SystemExit, match=r"usage: .*export.demo demo\|demo-slots\|demo-fill-mask F"
+    ):
+        demo.main(words)
+
+
+# The sentences that exports are verified with -----------------------------------------------
+
+
+def test_the_verification_sentences_are_200_and_of_every_length() -> None:
+    texts = shipped_texts()
+    lengths = [len(text.split()) for text in texts]
+    assert len(texts) == len(set(texts)) == 200
+    assert all(text == text.strip() != "" for text in texts)
+    assert min(lengths) == 1
+    assert sum(length > 60 for length in lengths) >= 25
+    assert max(lengths) <= 90
+
+
+@pytest.mark.parametrize("letter", ["é", "ß", "ñ", "İ", "θ", "я", "明", "の", "다", "ا", "ר", "🎉"])
+def test_the_verification_sentences_have_other_scripts(letter: str) -> None:
+    assert any(letter in text for text in shipped_texts())

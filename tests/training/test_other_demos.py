@@ -1,0 +1,140 @@
+"""demo-slots and demo-fill-mask: what ships is what is stated, and what the recipe makes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+import transformers
+
+from squeezebert_mobile.export.inspection import inspect_checkpoint
+from squeezebert_mobile.models.checkpoint import DEMOS, demo_folder, open_checkpoint
+from squeezebert_mobile.models.config import architecture_of
+from squeezebert_mobile.models.reference import reference_pipeline
+from squeezebert_mobile.training.demos import fill_mask as demo_fill_mask
+from squeezebert_mobile.training.demos import intents as demo
+from squeezebert_mobile.training.demos import slots as demo_slots
+from squeezebert_mobile.training.demos.sentences import SPLITS, TAGGED, sentences, tagged_sentences
+
+OTHERS = tuple(name for name in DEMOS if name != "demo")
+TASKS = {"demo-slots": "token-classification", "demo-fill-mask": "fill-mask"}
+MOST_BYTES = 3_000_000
+MODULES = {"demo-slots": demo_slots, "demo-fill-mask": demo_fill_mask}
+
+
+def results(name: str) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = json.loads(
+        (demo_folder(name) / "results.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_transformers_reads_it_and_gives_the_same_logits(name: str) -> None:
+    ours = open_checkpoint(name)
+    assert (ours.name, ours.model.task, ours.license) == (name, TASKS[name], "apache-2.0")
+    theirs_class = getattr(transformers, architecture_of(ours.model.config, TASKS[name]))
+    theirs = theirs_class.from_pretrained(demo_folder(name)).eval()
+    texts = [each.text for each in sentences("held_out", per_intent=2)]
+    inputs = ours.tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        torch.testing.assert_close(
+            ours.model(**inputs).logits, theirs(**inputs).logits, rtol=0, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_folder_is_small_and_beside_the_demo(name: str) -> None:
+    files = {path.name: path.stat().st_size for path in demo_folder(name).iterdir()}
+    assert set(files) == {path.name for path in demo_folder().iterdir()}
+    assert sum(files.values()) <= MOST_BYTES
+    assert (demo_folder(name) / "vocab.txt").read_bytes() == (
+        demo_folder() / "vocab.txt"
+    ).read_bytes()
+    readme = (demo_folder(name) / "README.md").read_text(encoding="utf-8")
+    assert "license: apache-2.0" in readme and "make demo-checkpoint" in readme
+    assert TASKS[name] in inspect_checkpoint(name).heads
+
+
+def test_the_slots_that_are_found_are_the_stated_ones() -> None:
+    asked = tagged_sentences("held_out", per_intent=demo_slots.HELD_OUT_PER_INTENT)
+    found = demo_slots.measure_slots(reference_pipeline(open_checkpoint("demo-slots")), asked)
+    stated = results("demo-slots")["held_out"]
+    print(f"held out: F1 {found['f1']:.3f} of {found['slots']} slots")
+    assert found["slots"] == stated["slots"] > 1000
+    assert found["f1"] == pytest.approx(stated["f1"], abs=0.005)
+    assert f"{stated['f1']:.1%}" in (demo_folder("demo-slots") / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "slot", "words"),
+    [
+        ("wake me at half past six", "time", "half past six"),
+        ("call Anna", "name", "anna"),
+        ("navigate to Paris", "place", "paris"),
+        ("set a timer for ten minutes", "duration", "ten minutes"),
+    ],
+)
+def test_it_finds_what_a_phone_user_says(text: str, slot: str, words: str) -> None:
+    model = reference_pipeline(open_checkpoint("demo-slots"))
+    found = model(text, aggregation_strategy="simple").entities
+    assert (slot, words) in [(entity.label, entity.word) for entity in found]
+
+
+def test_the_masks_that_are_filled_are_the_stated_ones() -> None:
+    asked = sentences("held_out", per_intent=demo_fill_mask.HELD_OUT_PER_INTENT)
+    model = reference_pipeline(open_checkpoint("demo-fill-mask"))
+    found, stated = (
+        demo_fill_mask.measure_masks(model, asked),
+        results("demo-fill-mask")["held_out"],
+    )
+    print(f"held out: {found}")
+    assert found["loss"] == pytest.approx(stated["loss"], abs=0.005)
+    assert found["accuracy"] == pytest.approx(stated["accuracy"], abs=0.005)
+
+
+def test_it_fills_a_mask() -> None:
+    model = reference_pipeline(open_checkpoint("demo-fill-mask"))
+    (mask,) = model("set an [MASK] for seven").masks
+    assert "alarm" in [fill.token_str for fill in mask]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_recipe_writes_the_same_bytes_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: ModuleType = MODULES[name]
+    monkeypatch.setattr(module, "TRAINING_PER_INTENT", 60)  # so that every label is among them
+    monkeypatch.setattr(module, "HELD_OUT_PER_INTENT", 5)
+    monkeypatch.setattr(module, "TRAINING", replace(module.TRAINING, epochs=1))
+    for folder in ("once", "again"):
+        demo.main([name, str(tmp_path / folder)])
+    once, again = (
+        {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+        for folder in ("once", "again")
+    )
+    assert once == again and set(once) == {path.name for path in demo_folder(name).iterdir()}
+
+
+# Tags ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("split", SPLITS)
+def test_tags_are_of_slots_and_begin_with_b(split: str, noisy: bool) -> None:
+    found = tagged_sentences(split, per_intent=100, noisy=noisy)
+    assert found == tagged_sentences(split, per_intent=100, noisy=noisy)
+    assert len(found) == 1200
+    for each in found:
+        assert len(each.words) == len(each.tags) > 0
+        assert all(word.strip() == word and word.isprintable() for word in each.words)
+        for before, tag in zip(("O", *each.tags), each.tags, strict=False):
+            assert tag == "O" or tag[2:] in TAGGED
+            assert not tag.startswith("I-") or before[2:] == tag[2:]
+
+
+def test_every_slot_is_tagged_somewhere() -> None:
+    tags = {tag for each in tagged_sentences("held_out", per_intent=100) for tag in each.tags}
+    assert {tag[2:] for tag in tags if tag != "O"} == set(TAGGED)
