@@ -23,6 +23,7 @@ from squeezebert_mobile.models.checkpoint import (
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training.demos import intents as demo
+from squeezebert_mobile.training.demos.__main__ import main
 from squeezebert_mobile.training.demos.sentences import INTENTS, SPLITS, read_grammar, sentences
 
 LEAST_ACCURACY = 0.95
@@ -254,7 +255,7 @@ def test_the_command_prints_the_accuracy_and_stores_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick_recipe(monkeypatch)
-    demo.main(["demo", str(tmp_path)])
+    main(["demo", str(tmp_path)])
     held_out = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["held_out"]
     line = f"60 held-out sentences: accuracy {held_out['accuracy']:.3f}"
     assert capsys.readouterr().out.splitlines()[-1] == line
@@ -263,9 +264,9 @@ def test_the_command_prints_the_accuracy_and_stores_it(
 @pytest.mark.parametrize("words", [[], ["demo"], ["dem", "folder"]])
 def test_the_command_wants_a_demo_and_a_folder(words: list[str]) -> None:
     with pytest.raises(
-        SystemExit, match=r"usage: .*export.demo demo\|demo-slots\|demo-fill-mask F"
+        SystemExit, match=r"usage: .*training.demos demo\|demo-slots\|demo-fill-mask F"
     ):
-        demo.main(words)
+        main(words)
 
 
 # The sentences that exports are verified with -----------------------------------------------

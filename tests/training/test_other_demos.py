@@ -14,8 +14,8 @@ from squeezebert_mobile.models.checkpoint import DEMOS, demo_folder, open_checkp
 from squeezebert_mobile.models.config import architecture_of
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.training.demos import fill_mask as demo_fill_mask
-from squeezebert_mobile.training.demos import intents as demo
 from squeezebert_mobile.training.demos import slots as demo_slots
+from squeezebert_mobile.training.demos.__main__ import main
 from squeezebert_mobile.training.demos.sentences import SPLITS, TAGGED, sentences, tagged_sentences
 
 OTHERS = tuple(name for name in DEMOS if name != "demo")
@@ -110,7 +110,7 @@ def test_the_recipe_writes_the_same_bytes_again(
     monkeypatch.setattr(module, "HELD_OUT_PER_INTENT", 5)
     monkeypatch.setattr(module, "TRAINING", replace(module.TRAINING, epochs=1))
     for folder in ("once", "again"):
-        demo.main([name, str(tmp_path / folder)])
+        main([name, str(tmp_path / folder)])
     once, again = (
         {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
         for folder in ("once", "again")

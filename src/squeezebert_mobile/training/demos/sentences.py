@@ -1,6 +1,6 @@
 """The sentences of the demo: twelve things that people ask a voice assistant for.
 
-Three grammars, in assets/demo_grammar/, one a split: `training`, `development` (for choices while
+Three grammars, in grammar/, one a split: `training`, `development` (for choices while
 the recipe was made) and `held_out` (for the reported accuracy). No two share a template, a polite
 phrase or a filler, so that a held-out sentence has in common with training what every way of
 saying the thing has in common: its verbs, and the grammar of English.
