@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint accuracy-table test test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema clean
+.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -29,11 +29,20 @@ demo-checkpoint: $(READY)  ## train the three demo checkpoints again (35 minutes
 	for name in demo demo-slots demo-fill-mask; do \
 	  $(BIN)/python -m squeezebert_mobile.training.demos $$name src/squeezebert_mobile/models/assets/$$name || exit 1; done
 
-test: $(READY)  ## every Python test; no phone, no GPU, no Java, no network
-	$(BIN)/pytest
+# Test processes at a time. Files stay whole, as the tests of a file share what they exported.
+WORKERS ?= 2
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-test-executorch: $(READY)  ## the tests that lower models to XNNPACK (6 minutes)
-	$(BIN)/pytest -m executorch
+test: $(READY)  ## the Python tests that a change is likely to break (5 minutes; no phone, GPU, Java, network)
+	$(PYTEST)
+
+test-slow: $(READY)  ## the slow Python tests: every format on a trained model, killed exports, the app's runs
+	$(PYTEST) -m slow
+
+test-all: test test-slow test-executorch android test-phone check-arm64  ## every test there is (Java 17, Maven; root for qemu)
+
+test-executorch: $(READY)  ## the tests that lower models to XNNPACK
+	$(PYTEST) -m executorch
 
 # One process a file and a target: a native crash ends one of them, and says which.
 fuzz: $(READY)  ## 180,000 nearly right files, odd texts and folders, and what atheris makes of them (1 to 2 hours)
@@ -107,10 +116,10 @@ test-runner: $(READY)  ## the Kotlin tests against Python's answers; is the jar 
 # What `java -cp` needs for the runner; the stand-in starts it where a phone starts the jar's dex.
 RUNNER_CLASSES = $(CURDIR)/android_demo/runner/target/classes:$$(cat android_demo/runner/target/desktop.classpath)
 
-test-phone: $(READY)  ## bench on a stand-in for a phone, and all that can go wrong (Java 17, Maven; 10 minutes)
+test-phone: $(READY)  ## bench on a stand-in for a phone, and all that can go wrong (Java 17, Maven)
 	$(NEED_JAVA)
 	mvn -q -B -f android_demo -pl runner -am -Dmaven.test.skip=true package
-	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(BIN)/pytest -m phone
+	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(PYTEST) -m phone
 
 clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel
 	rm -rf build dist .typing android_demo/target android_demo/*/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

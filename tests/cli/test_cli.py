@@ -192,6 +192,7 @@ def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
     assert json.loads(out) == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: Path) -> None:
     fp32, results = tmp_path / "fp32", tmp_path / "results.json"
     tiny.write_checkpoint(tmp_path / "bert", "bert", "text-classification")

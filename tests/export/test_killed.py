@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import kill_exports
+import pytest
 import tiny
 
 
+@pytest.mark.slow
 def test_an_export_killed_at_any_moment(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path / "one", task="text-classification")
     tiny.write_checkpoint(tmp_path / "two", task="text-classification", seed=1)

@@ -58,7 +58,16 @@ LEAST = {
 }
 
 
-@pytest.mark.parametrize(("format", "precision"), MADE)
+#: Every change is tried in the default format and precision; the others are slow.
+CASES = [
+    case
+    if case.marks or case.values == ("onnx", "int8")
+    else pytest.param(*case.values, marks=pytest.mark.slow)
+    for case in MADE
+]
+
+
+@pytest.mark.parametrize(("format", "precision"), CASES)
 def test_sentence_vectors_are_transformers(
     theirs: Vectors, tmp_path_factory: pytest.TempPathFactory, format: str, precision: str
 ) -> None:
@@ -81,6 +90,7 @@ def test_sentence_vectors_are_transformers(
     assert cosines.min() >= 0.99
 
 
+@pytest.mark.slow
 def test_both_engines_of_torch_are_as_close(theirs: Vectors, tmp_path: Path) -> None:
     """Where x86 adds products in 16 bits as well: torch's own advice is 7 bits, at 0.9973."""
     ours, _ = _exported(tmp_path, "torchscript", "int8", engine="x86")

@@ -27,6 +27,7 @@ from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(120),
     pytest.mark.skipif(
         sys.platform == "win32", reason="the stand-in's commands need a POSIX shell"

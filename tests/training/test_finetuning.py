@@ -137,6 +137,7 @@ def test_numbers_are_learned_as_numbers(headless: Path, tmp_path: Path) -> None:
     assert results["best"]["pearson"] > 0.9
 
 
+@pytest.mark.slow
 def test_1200_short_texts_are_learned_by_default(tmp_path: Path) -> None:
     config = SqueezeBertConfig(
         vocab_size=2400,
@@ -362,6 +363,7 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 OPTIONS = ("--task", "text-classification", "--batch-size", "2", "--learning-rate", "0.01")
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_ends_with_the_same_weights(
     headless: Path, table: Path, tmp_path: Path, cli: Cli
 ) -> None:
@@ -385,6 +387,7 @@ def test_one_that_was_killed_ends_with_the_same_weights(
 # Several processes --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_processes_do_what_one_does(table: Path, tmp_path: Path) -> None:
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     tiny.write_checkpoint(tmp_path / "start", **still)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pack_runner
 import unicode_tables
+import pytest
 import wordpiece_vectors
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wordpiece.json"
@@ -17,6 +18,7 @@ def test_golden_vectors() -> None:
     )
 
 
+@pytest.mark.slow
 def test_unicode_tables() -> None:
     recorded = pack_runner.TABLES.read_text(encoding="ascii")
     assert recorded == unicode_tables.tables(), "run: make unicode-tables"
