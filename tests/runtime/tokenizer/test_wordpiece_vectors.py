@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pack_runner
-import unicode_tables
 import pytest
+import unicode_tables
 import wordpiece_vectors
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "wordpiece.json"
