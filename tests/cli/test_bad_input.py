@@ -216,7 +216,7 @@ def test_an_absurd_size_is_refused_before_memory_is_taken(here: Path) -> None:
     _config(num_attention_heads=4, embedding_size=2**14, **sizes)(here / "checkpoint")
     script = (
         "import resource, sys, torch\n"
-        "from squeezebert_mobile.export import pipeline\n"
+        "from squeezebert_mobile.export import convert\n"
         "from squeezebert_mobile.cli import main\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 3 * 2**28,) * 2)\n"

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import numpy as np
 import onnx
 import pytest
 
-from squeezebert_mobile import artifact
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.runtime import OnnxSession, open_session
@@ -120,7 +120,7 @@ def test_a_model_that_does_not_load(exported: tuple[Any, Path], tmp_path: Path) 
     shutil.copytree(exported[1], folder)
     (folder / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ArtifactError, match="onnxruntime .* cannot load .*model.onnx'") as raised:
-        OnnxSession(folder, read_manifest(folder), threads=None)
+        OnnxSession(folder / "model.onnx", read_manifest(folder).spec, threads=None)
     assert "\n" not in str(raised.value)
 
 
@@ -133,11 +133,11 @@ def test_a_model_with_other_names(exported: tuple[Any, Path], tmp_path: Path) ->
     onnx.save(model, folder / "model.onnx")
     message = r"has the outputs \['scores'\], but its manifest says \['logits'\]"
     with pytest.raises(ArtifactError, match=message):
-        OnnxSession(folder, read_manifest(folder), threads=None)
-    manifest = artifact.read_manifest(folder)
-    less = manifest.model_copy(update={"inputs": manifest.inputs[:1]})
+        OnnxSession(folder / "model.onnx", read_manifest(folder).spec, threads=None)
+    spec = read_manifest(folder).spec
+    one_input = dataclasses.replace(spec, inputs=spec.inputs[:1])
     with pytest.raises(ArtifactError, match="has the inputs"):
-        OnnxSession(folder, less, threads=None)
+        OnnxSession(folder / "model.onnx", one_input, threads=None)
 
 
 def test_importing_runtime_imports_nothing_heavy() -> None:
