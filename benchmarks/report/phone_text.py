@@ -1,47 +1,13 @@
-"""Devices, checks and a measured phone as text for 80 columns."""
+"""A measured phone in sentences."""
 
 import statistics
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-from rich.text import Text
-
-from squeezebert_mobile.benchmarks.phone.checking import Check, SeenDevice
 from squeezebert_mobile.benchmarks.records.phone import Cluster, Conditions, Phone, PhoneStart
 
-__all__ = ["phone_notes", "print_checks", "print_devices", "start_cells"]
+__all__ = ["phone_notes", "start_cells"]
 
 _MIB = 1 << 20
-
-
-def print_checks(checks: Sequence[Check], console: Console) -> None:
-    """A line a check, and below it what to do where something is missing."""
-    for check in checks:
-        if check.found is not None:
-            # A path may be long, and is to be copied.
-            told = Text.assemble(("ok  ", "green"), f"{check.what}: {check.found}")
-            console.print(told, soft_wrap=True)
-            continue
-        mark = ("no  ", "red") if check.needed else ("-   ", "yellow")
-        console.print(Text.assemble(mark, f"{check.what}: {check.remedy}"))
-
-
-def print_devices(devices: Sequence[SeenDevice], console: Console) -> None:
-    """A line a device, and below it what to do before it can be measured."""
-    if not devices:
-        console.print("No device. What is missing is shown by: squeezebert-mobile doctor")
-    for device in devices:
-        told = (
-            device.model,
-            f"Android {device.android}" if device.android else None,
-            device.soc,
-            device.abi,
-            device.connection,
-        )
-        facts = ", ".join(part for part in told if part)
-        console.print(Text.assemble((device.serial, "bold"), f"  {device.state}  {facts}"))
-        if device.remedy:
-            console.print(Text(f"    {device.remedy}", style="yellow"))
 
 
 def start_cells(starts: Sequence[PhoneStart]) -> list[float | None]:

@@ -832,7 +832,7 @@ def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = 
     """List what adb sees, and what is to be done before it can be measured."""
     from squeezebert_mobile.benchmarks.phone.adb import Adb
     from squeezebert_mobile.benchmarks.phone.checking import look_at_devices
-    from squeezebert_mobile.benchmarks.report.phone_text import print_devices
+    from squeezebert_mobile.cli.printing_phone import print_devices
 
     found = look_at_devices(Adb(adb_server))
     if as_json:
@@ -845,7 +845,7 @@ def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = 
 def doctor(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
     """Check what a measurement on a phone needs: packages, adb, libraries, a phone."""
     from squeezebert_mobile.benchmarks.phone.checking import check_all
-    from squeezebert_mobile.benchmarks.report.phone_text import print_checks
+    from squeezebert_mobile.cli.printing_phone import print_checks
 
     checks = check_all(adb_server)
     if as_json:
