@@ -19,15 +19,9 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
 )
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
-from squeezebert_mobile.benchmarks.measure.schedule import (
-    Clock,
-    Preset,
-    Run,
-    measure_blocks,
-    planned_seconds,
-    warm_up,
-)
+from squeezebert_mobile.benchmarks.measure.schedule import Preset, planned_seconds
 from squeezebert_mobile.benchmarks.measure.settings import settings_for
+from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
 from squeezebert_mobile.benchmarks.records.journal import (
     Begin,
     Block,

@@ -1,52 +1,53 @@
-"""How contenders take turns: warm-up, ABBA blocks, and when enough was measured.
+"""The measurement schedule of host and phone: presets, warm-up limits, ABBA blocks.
 
-Everything here is pure but for the callables it is given: `Run` computes one inference, `Clock`
-tells the seconds. A block lets every contender run once in some order and once more in the
-reverse order (A B C C B A), so that a machine which slows down during the block slows all of them
-alike. The next block begins with the next contender.
+In a block every contender is visited once in some order and once more in the reverse order
+(A B C C B A), so that a machine which slows down during the block slows all of them alike. The
+next block begins with the next contender. This module only plans: `timing` runs models in this
+process, and the runner (docs/runner.md) runs them on a phone. The Kotlin code has the same
+constants; both sides are tested against tests/golden/schedule.json.
 """
 
-import gc
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from squeezebert_mobile.errors import BenchmarkError, choose
 
 __all__ = [
+    "DEFAULT_SEQUENCE_LENGTH",
     "LEAD_IN_RUNS",
     "PRESETS",
+    "WARM_UP_LEAST_RUNS",
     "WARM_UP_RUNS",
     "WARM_UP_SECONDS",
-    "Clock",
+    "WARM_UP_TOLERANCE",
+    "WARM_UP_WINDOW",
     "Preset",
-    "Run",
-    "WarmUp",
+    "Schedule",
     "block_order",
     "get_preset",
-    "measure_blocks",
+    "has_settled",
     "planned_seconds",
     "runs_per_visit",
     "typical",
-    "warm_up",
 ]
 
-Run = Callable[[], object]
-Clock = Callable[[], float]  # seconds
-Block = dict[str, list[float]]  # contender -> its samples in ms
+#: Length in tokens for models that accept any length: the one most published latencies are for.
+DEFAULT_SEQUENCE_LENGTH = 128
 
-#: Runs at the start of a visit that are not recorded: the contender before has left its own weights
-#: in the caches, and its threads may still spin on the cores.
+#: Unrecorded runs at the start of a visit: the previous contender has left its weights in the
+#: caches, and its threads may still spin on the cores.
 LEAD_IN_RUNS = 1
 
-_WINDOW = 4  # runs compared with all before them
-_STILL_FALLING = 0.97  # a window whose best is below this share of the best before is not stable
+WARM_UP_WINDOW = 4  # runs that are compared with all runs before them
+#: The warm-up goes on while the best run of the window is below this share of the best run before.
+WARM_UP_TOLERANCE = 0.97
 WARM_UP_RUNS = 100  # at most
-WARM_UP_SECONDS = 5.0  # at most, once _WARM_UP_LEAST runs are done
-_WARM_UP_LEAST = 3
+WARM_UP_SECONDS = 5.0  # at most, once WARM_UP_LEAST_RUNS are done
+WARM_UP_LEAST_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -87,52 +88,29 @@ def get_preset(name: str) -> Preset:
 # Warm-up ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class WarmUp:
-    """What the unrecorded runs at the beginning have shown."""
-
-    runs: int
-    stable: bool  # it had stopped getting faster
-    typical_s: float  # median of the last window
-
-
-def warm_up(run: Run, clock: Clock) -> WarmUp:
-    """Run until it gets no faster, or until the bound on runs or seconds."""
-    times: list[float] = []
-    begin = clock()
-    while not (stable := _stopped_falling(times)):
-        enough = len(times) >= _WARM_UP_LEAST and clock() - begin >= WARM_UP_SECONDS
-        if enough or len(times) >= WARM_UP_RUNS:
-            break
-        before = clock()
-        run()
-        times.append(clock() - before)
-    return WarmUp(runs=len(times), stable=stable, typical_s=typical(times))
-
-
 def typical(times: Sequence[float]) -> float:
-    """What a run takes once it is warm: the median of the last window, the higher of two."""
-    return statistics.median_high(times[-_WINDOW:])
+    """Time of a run once warm: the median of the last window (of an even number, the higher)."""
+    return statistics.median_high(times[-WARM_UP_WINDOW:])
 
 
-def _stopped_falling(times: Sequence[float]) -> bool:
-    """Whether the last window has nothing clearly faster than the best before it.
+def has_settled(times: Sequence[float]) -> bool:
+    """Whether the runs have stopped getting faster: the last window is no faster than before.
 
     Minima are compared because other load on the machine only ever adds time.
     """
-    if len(times) < 2 * _WINDOW:
+    if len(times) < 2 * WARM_UP_WINDOW:
         return False
-    return min(times[-_WINDOW:]) >= _STILL_FALLING * min(times[:-_WINDOW])
+    return min(times[-WARM_UP_WINDOW:]) >= WARM_UP_TOLERANCE * min(times[:-WARM_UP_WINDOW])
 
 
 # Blocks -------------------------------------------------------------------------------------
 
 
 def block_order(labels: Sequence[str], index: int) -> list[str]:
-    """Who runs when in block number `index`: ABCCBA, then BCAACB, then CABBAC, ..."""
+    """The order of visits in block number `index`: ABCCBA, then BCAACB, then CABBAC, ..."""
     first = index % len(labels)
-    there = [*labels[first:], *labels[:first]]
-    return [*there, *reversed(there)]
+    forward = [*labels[first:], *labels[:first]]
+    return [*forward, *reversed(forward)]
 
 
 def runs_per_visit(preset: Preset, typical_s: float) -> int:
@@ -145,55 +123,66 @@ def runs_per_visit(preset: Preset, typical_s: float) -> int:
 
 
 def planned_seconds(preset: Preset, typical_s: Mapping[str, float]) -> float:
-    """How long one block is likely to take."""
+    """Expected duration of one block."""
     return sum(
         2 * (runs_per_visit(preset, seconds) + LEAD_IN_RUNS) * seconds
         for seconds in typical_s.values()
     )
 
 
-def measure_blocks(
-    runs: Mapping[str, Run], preset: Preset, typical_s: Mapping[str, float], clock: Clock
-) -> Iterator[Block]:
-    """Blocks of samples in ms, until every contender has its runs and seconds."""
-    visits = {label: runs_per_visit(preset, typical_s[label]) for label in runs}
-    done_runs = dict.fromkeys(runs, 0)
-    done_ms = dict.fromkeys(runs, 0.0)
-    for index in itertools.count():
-        block = _measure_block(runs, visits, index, clock)
-        yield block
-        for label, samples in block.items():
-            done_runs[label] += len(samples)
-            done_ms[label] += sum(samples)
-        enough_runs = min(done_runs.values()) >= preset.runs
-        enough_time = min(done_ms.values()) >= 1000 * preset.seconds
-        if index + 1 >= preset.blocks and enough_runs and enough_time:
-            return
+@dataclass
+class Schedule:
+    """The visits of one number of threads at one length: which remain, when enough was measured.
 
+    Args:
+        labels: The contenders.
+        preset: How long to measure.
+    """
 
-def _measure_block(
-    runs: Mapping[str, Run], visits: Mapping[str, int], index: int, clock: Clock
-) -> Block:
-    samples: Block = {label: [] for label in runs}
-    with _no_garbage_collection():
-        for label in block_order(list(runs), index):
-            run = runs[label]
-            for _ in range(LEAD_IN_RUNS):
-                run()
-            for _ in range(visits[label]):
-                before = clock()
-                run()
-                samples[label].append(1000 * (clock() - before))
-    return samples
+    labels: Sequence[str]
+    preset: Preset
+    _places: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _runs: Counter[str] = field(default_factory=Counter)
+    _milliseconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
+    def record(self, block: int, place: int, label: str, samples_ms: Sequence[float]) -> None:
+        """Count a visit that was made.
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """A collection would land in whichever run it interrupts."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        Args:
+            block: Index of the block.
+            place: Index of the visit in the block's order.
+            label: The contender.
+            samples_ms: Its recorded runs.
+        """
+        self._places[block].add(place)
+        self._runs[label] += len(samples_ms)
+        self._milliseconds[label] += sum(samples_ms)
+
+    def remaining(self, block: int) -> dict[int, str]:
+        """The visits of a block that were not made yet: place -> contender."""
+        made = self._places.get(block, set())
+        order = enumerate(block_order(self.labels, block))
+        return {place: label for place, label in order if place not in made}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last block is whole, and every contender has its runs and seconds."""
+        last = max(self._places, default=-1)
+        if last + 1 < self.preset.blocks or self.remaining(last):
+            return False
+        return all(
+            self._runs[label] >= self.preset.runs
+            and self._milliseconds[label] >= 1000 * self.preset.seconds
+            for label in self.labels
+        )
+
+    def blocks(self) -> Iterator[int]:
+        """The blocks that have visits remaining, until enough was measured.
+
+        The caller makes the visits of a block and records them before it takes the next block.
+        """
+        for index in itertools.count():
+            if self.remaining(index):
+                yield index
+            if self.is_complete:
+                return

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from squeezebert_mobile.benchmarks.measure.contenders import CHOICES, INPUT_SEED, Contender
-from squeezebert_mobile.benchmarks.measure.schedule import LEAD_IN_RUNS, Preset
+from squeezebert_mobile.benchmarks.measure.schedule import (
+    DEFAULT_SEQUENCE_LENGTH,
+    LEAD_IN_RUNS,
+    Preset,
+)
 from squeezebert_mobile.benchmarks.records.results import Settings
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["settings_for"]
-
-_DEFAULT_LENGTH = 128  # the length most published latencies are for
 
 
 def settings_for(
@@ -72,7 +74,7 @@ def _check_contenders(contenders: Sequence[Contender]) -> None:
 def _default_lengths(contenders: Sequence[Contender]) -> list[int]:
     fixed = [each.sequence_length for each in contenders if each.sequence_length]
     longest = min(each.max_sequence_length for each in contenders)
-    return [fixed[0] if fixed else min(_DEFAULT_LENGTH, longest)]
+    return [fixed[0] if fixed else min(DEFAULT_SEQUENCE_LENGTH, longest)]
 
 
 def _check_length(contender: Contender, length: int) -> None:

@@ -1,18 +1,19 @@
-import gc
-import itertools
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from squeezebert_mobile.benchmarks.measure import schedule
+from squeezebert_mobile.benchmarks.measure.contenders import CHOICES
 from squeezebert_mobile.benchmarks.measure.schedule import (
     PRESETS,
     Preset,
+    Schedule,
     block_order,
     get_preset,
-    measure_blocks,
     planned_seconds,
     runs_per_visit,
-    warm_up,
 )
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -53,45 +54,6 @@ def test_unknown_preset():
         get_preset("quik")
 
 
-# Warm-up ------------------------------------------------------------------------------------
-
-
-def falling(clock, times):
-    """A run that takes each of `times`, then the last one for ever."""
-    left = itertools.chain(times, itertools.repeat(times[-1]))
-    return lambda: clock.work(next(left))()
-
-
-def test_warm_up_ends_as_soon_as_nothing_gets_faster(fake_clock):
-    done = warm_up(falling(fake_clock, [0.010]), fake_clock)
-    assert (done.runs, done.stable) == (8, True)
-    assert done.typical_s == pytest.approx(0.010)
-
-
-def test_warm_up_goes_on_while_runs_get_faster(fake_clock):
-    done = warm_up(falling(fake_clock, [0.05 * 0.9**n for n in range(20)]), fake_clock)
-    assert done.stable
-    assert 20 < done.runs <= 24  # the last window holds nothing that falls
-    assert done.typical_s == pytest.approx(0.05 * 0.9**19)
-
-
-def test_warm_up_of_a_slow_model_ends_after_its_seconds(fake_clock):
-    done = warm_up(falling(fake_clock, [4.0]), fake_clock)
-    assert (done.runs, done.stable) == (3, False)
-
-
-def test_warm_up_that_never_settles_ends_after_its_runs(fake_clock):
-    done = warm_up(falling(fake_clock, [0.02 * 0.97**n for n in range(200)]), fake_clock)
-    assert (done.runs, done.stable) == (100, False)
-
-
-def test_one_slow_run_does_not_prolong_the_warm_up(fake_clock):
-    done = warm_up(falling(fake_clock, [0.01] * 5 + [0.05] + [0.01]), fake_clock)
-    assert (done.runs, done.stable) == (8, True)
-
-
-# Blocks -------------------------------------------------------------------------------------
-
 FIVE = Preset("five", runs=20, seconds=1.0, blocks=5, starts=1)
 
 
@@ -100,49 +62,59 @@ def test_a_fast_contender_runs_more_often_so_that_both_get_their_seconds():
     assert runs_per_visit(FIVE, 0.500) == 2  # 20 runs / 10 visits
 
 
-def test_blocks_end_when_everyone_has_runs_and_seconds(fake_clock):
-    typical = {"fast": 0.001, "slow": 0.5}
-    runs = {label: fake_clock.work(seconds) for label, seconds in typical.items()}
-    blocks = list(measure_blocks(runs, FIVE, typical, fake_clock))
-    assert len(blocks) == 5
-    for label, seconds in typical.items():
-        samples = [ms for block in blocks for ms in block[label]]
-        assert len(samples) >= FIVE.runs
-        assert sum(samples) >= 999.999
-        assert samples == pytest.approx([1000 * seconds] * len(samples))
-
-
-def test_blocks_go_on_when_the_warm_up_was_slower_than_the_runs(fake_clock):
-    blocks = measure_blocks({"A": fake_clock.work(0.01)}, FIVE, {"A": 0.1}, fake_clock)
-    samples = [ms for block in blocks for ms in block["A"]]
-    assert sum(samples) == pytest.approx(1000, abs=50)
-
-
-def test_the_lead_in_of_each_visit_is_run_but_not_recorded(fake_clock):
-    trail = []
-
-    def run(label):
-        # The first run after another contender is slow, as it finds the caches full of that one's.
-        cold = not trail or trail[-1] != label
-        trail.append(label)
-        fake_clock.work(0.5 if cold else 0.1)()
-
-    runs = {"A": lambda: run("A"), "B": lambda: run("B")}
-    preset = Preset("one", runs=4, seconds=0, blocks=1, starts=1)
-    (block,) = measure_blocks(runs, preset, {"A": 0.1, "B": 0.1}, fake_clock)
-    assert "".join(trail) == "AAABBBBBBAAA"
-    assert block["A"] == block["B"] == pytest.approx([100] * 4)
-
-
 def test_the_plan_counts_lead_ins():
     assert planned_seconds(FIVE, {"slow": 0.5}) == pytest.approx(0.5 * 2 * (2 + 1))
 
 
-def test_no_garbage_collection_in_a_block_and_as_before_after_it(fake_clock):
-    seen = []
-    preset = Preset("one", runs=2, seconds=0, blocks=1, starts=1)
-    run = {"A": lambda: (seen.append(gc.isenabled()), fake_clock.work(0.1)())}
-    assert gc.isenabled()
-    list(measure_blocks(run, preset, {"A": 0.1}, fake_clock))
-    assert not any(seen)
-    assert gc.isenabled()
+def test_a_schedule_ends_when_every_contender_has_its_blocks_runs_and_seconds():
+    preset = Preset("two", runs=8, seconds=0.1, blocks=2, starts=1)
+    plan = Schedule("AB", preset)
+    visited = []
+    for block in plan.blocks():
+        for place, label in plan.remaining(block).items():
+            assert not plan.is_complete
+            visited.append(label)
+            plan.record(block, place, label, [10.0, 10.0])
+    # Two blocks give 8 runs, but 80 ms; a third one gives 120 ms.
+    assert "".join(visited) == "ABBABAABABBA"
+    assert plan.is_complete
+
+
+def test_a_schedule_goes_on_with_the_visits_that_are_missing():
+    plan = Schedule("AB", Preset("two", runs=1, seconds=0.0, blocks=2, starts=1))
+    for block, place, label in [(0, 0, "A"), (0, 1, "B"), (0, 2, "B"), (0, 3, "A"), (1, 0, "B")]:
+        plan.record(block, place, label, [1.0])
+    assert plan.remaining(0) == {}
+    assert plan.remaining(1) == {1: "A", 2: "A", 3: "B"}
+    assert next(plan.blocks()) == 1
+
+
+# The constants that the Kotlin code has too -------------------------------------------------
+
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden/schedule.json").read_text())
+
+
+def test_the_constants_are_those_of_the_golden_file():
+    warm_up = GOLDEN["warm_up"]
+    assert schedule.DEFAULT_SEQUENCE_LENGTH == GOLDEN["default_sequence_length"]
+    assert schedule.LEAD_IN_RUNS == GOLDEN["lead_in_runs"]
+    assert schedule.WARM_UP_WINDOW == warm_up["window_runs"]
+    assert schedule.WARM_UP_TOLERANCE == warm_up["tolerance"]
+    assert schedule.WARM_UP_RUNS == warm_up["most_runs"]
+    assert schedule.WARM_UP_SECONDS == warm_up["most_seconds"]
+    assert schedule.WARM_UP_LEAST_RUNS == warm_up["least_runs"]
+    assert CHOICES == GOLDEN["choices"]
+
+
+def test_the_presets_are_those_of_the_golden_file():
+    assert {
+        name: {"runs": each.runs, "seconds": each.seconds, "blocks": each.blocks,
+               "starts": each.starts}
+        for name, each in PRESETS.items()
+    } == GOLDEN["presets"]  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", GOLDEN["block_orders"])
+def test_the_block_orders_are_those_of_the_golden_file(labels):
+    orders = GOLDEN["block_orders"][labels]
+    assert ["".join(block_order(labels, index)) for index in range(len(orders))] == orders
