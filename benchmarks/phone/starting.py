@@ -8,7 +8,7 @@ lines between them and adb: docs/runner.md, "Through files".
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 from squeezebert_mobile.benchmarks.phone.adb import Device, Program
 from squeezebert_mobile.benchmarks.phone.app import (
@@ -21,10 +21,9 @@ from squeezebert_mobile.benchmarks.phone.app import (
 )
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
+from squeezebert_mobile.benchmarks.records.targets import PhoneTarget
 
 __all__ = ["InApp", "InShell", "PhoneTarget", "Way", "check_cores"]
-
-PhoneTarget = Literal["adb", "app"]
 
 _MAIN = "squeezebertmobile.runner.Main"
 _ACTIVITY = "MeasureFromAdb"

@@ -15,6 +15,7 @@ from squeezebert_mobile.benchmarks.records.phone import (
     PhoneStart,
     Probe,
 )
+from squeezebert_mobile.benchmarks.records.targets import Target
 from squeezebert_mobile.files import write_whole
 
 __all__ = [
@@ -49,8 +50,6 @@ Flag = Literal["few blocks", "wide", "drifting", "throttled", "clock changed", "
 Stage = Literal["build", "start", "load", "run"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]
-#: This machine; a process of adb's shell on a phone; the sample app on a phone.
-Target = Literal["host", "adb", "app"]
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
 
 #: A list of numbers over several lines; no string of a JSON text has a line end in it.

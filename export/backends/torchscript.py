@@ -13,6 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Container, Iterator
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +24,13 @@ from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.int8_modules import with_int8
 from squeezebert_mobile.export.backends.onnx.quantization import EMBEDDINGS, KEPT, WEIGHTS
 from squeezebert_mobile.export.backends.written import Written
+from squeezebert_mobile.formats import Engine
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 __all__ = ["ENGINES", "to_torchscript"]
 
-ENGINES = ("qnnpack", "x86")
+ENGINES: tuple[str, ...] = get_args(Engine)
 
 
 def to_torchscript(

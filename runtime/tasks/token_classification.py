@@ -13,6 +13,7 @@ from squeezebert_mobile.runtime.tasks.results import Entity, TokenClassification
 from squeezebert_mobile.runtime.tasks.scores import Numbers, softmax
 from squeezebert_mobile.runtime.tokenizer.rows import Row
 from squeezebert_mobile.runtime.tokenizer.texts import as_text
+from squeezebert_mobile.tasks import Aggregation
 
 __all__ = ["AGGREGATIONS", "TokenClassification"]
 
@@ -28,7 +29,7 @@ class _Token:
 
 
 #: How the scores of a word's tokens, (tokens, labels), become the word's: None leaves tokens alone.
-AGGREGATIONS: dict[str, Callable[[Numbers], Numbers] | None] = {
+AGGREGATIONS: dict[Aggregation, Callable[[Numbers], Numbers] | None] = {
     "none": None,
     "simple": None,
     "first": lambda scores: scores[0],
@@ -44,7 +45,7 @@ class TokenClassification(Pipeline[TokenClassificationResult]):
         self,
         texts: Any,
         *,
-        aggregation_strategy: str = "none",
+        aggregation_strategy: Aggregation = "none",
         ignore_labels: Collection[str] = ("O",),
         batch_size: int = BATCH_SIZE,
     ) -> (
@@ -102,7 +103,7 @@ class TokenClassification(Pipeline[TokenClassificationResult]):
         return tokens
 
     def _entities(
-        self, tokens: list[_Token], strategy: str, ignored: Collection[str]
+        self, tokens: list[_Token], strategy: Aggregation, ignored: Collection[str]
     ) -> list[Entity]:
         aggregate = AGGREGATIONS[strategy]
         if aggregate is None:

@@ -1,13 +1,16 @@
 """The six tasks: their Hugging Face names, heads, inputs and outputs. The one table of them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from squeezebert_mobile.errors import ExportError, choose
 
-__all__ = ["INPUT_NAMES", "TASKS", "Task", "get_task", "gives_numbers"]
+__all__ = ["INPUT_NAMES", "TASKS", "Aggregation", "Task", "get_task", "gives_numbers"]
 
 #: Every model takes these, as int64, in this order.
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+#: How token-classification groups tokens into entities, as in transformers.
+Aggregation = Literal["none", "simple", "first", "average", "max"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ This package is the whole contract: the two JSON files as pydantic models, the f
 with every check (`read_artifact`).
 """
 
-from squeezebert_mobile.artifact.formats import FORMATS, Format, FormatFacts, Precision
 from squeezebert_mobile.artifact.golden import GOLDEN_FILE, Golden, GoldenOutput, GoldenText
 from squeezebert_mobile.artifact.manifest import (
     MANIFEST_FILE,
@@ -34,6 +33,7 @@ from squeezebert_mobile.artifact.reading import (
     write_json,
 )
 from squeezebert_mobile.artifact.spec import ModelSpec, TensorSpec
+from squeezebert_mobile.formats import FORMATS, Format, FormatFacts, Precision
 
 __all__ = [
     "FORMATS",

@@ -4,9 +4,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from squeezebert_mobile.artifact.formats import FORMATS, Format, Precision
 from squeezebert_mobile.artifact.records import Count, Fraction, Record, Sha256
 from squeezebert_mobile.artifact.spec import ModelSpec, TensorSpec
+from squeezebert_mobile.formats import FORMATS, Format, Precision
 
 __all__ = [
     "MANIFEST_FILE",

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["FORMATS", "Format", "FormatFacts", "Precision"]
+__all__ = ["FORMATS", "Engine", "Format", "FormatFacts", "Precision"]
 
 Format = Literal["onnx", "executorch", "torchscript"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
+#: torch's kernel backends for int8 TorchScript; the first one is the default.
+Engine = Literal["qnnpack", "x86"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,10 @@
+"""Where a measurement runs."""
+
+from typing import Literal
+
+__all__ = ["PhoneTarget", "Target"]
+
+#: A process of adb's shell on a phone; the sample app on a phone.
+PhoneTarget = Literal["adb", "app"]
+#: This machine, or one of the two on a phone.
+Target = Literal["host", PhoneTarget]
