@@ -67,8 +67,8 @@ def _misfit(how: str) -> ArtifactError:
 def _feed(text: GoldenText, spec: ModelSpec) -> dict[str, IntArray]:
     """Arrays (1, S), or (1, N, S) where the model takes choices."""
     rows = {name: np.array(getattr(text, name), np.int64) for name in INPUT_NAMES}
-    takes_choices = "choices" in get_task(spec.task).input_axes
-    return {name: array[None] if takes_choices else array for name, array in rows.items()}
+    has_choices = get_task(spec.task).has_choices
+    return {name: array[None] if has_choices else array for name, array in rows.items()}
 
 
 def _compare(name: str, ours: FloatArray, stored: GoldenOutput) -> tuple[float, bool | None]:

@@ -1,5 +1,6 @@
 """From an artifact folder to the pipeline of its task."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ PIPELINES: dict[str, Callable[..., Pipeline[Any]]] = {
     "token-classification": TokenClassification,
     "question-answering": QuestionAnswering,
 }
+
+
+#: The most tokens of a fixed input shape. The pipelines allocate that shape, so that a damaged
+#: manifest could otherwise take all memory; the largest artifact in use has 512.
+_MAX_TOKENS = 2**20
 
 
 def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline[Any]:
@@ -75,3 +81,10 @@ def _check_task(manifest: Manifest) -> None:
             f"the artifact's manifest does not have the inputs and outputs of {manifest.task}; "
             "export the checkpoint again"
         )
+    for tensor in manifest.inputs:
+        lengths = [axis for axis in tensor.axes if isinstance(axis, int)]
+        if min(lengths, default=1) < 1 or math.prod(lengths) > _MAX_TOKENS:
+            raise ArtifactError(
+                f"the artifact's manifest gives {tensor.name!r} an impossible shape, "
+                f"[{', '.join(map(str, tensor.axes))}]; export the checkpoint again"
+            )

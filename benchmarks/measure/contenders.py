@@ -91,7 +91,7 @@ def artifact_contender(
         role=role,
         task=manifest.task,
         sequence_length=manifest.sequence_length,
-        has_choices="choices" in get_task(manifest.task).input_axes,
+        has_choices=get_task(manifest.task).has_choices,
         file_bytes=manifest.model_bytes,
         sha256=model.sha256,
     )

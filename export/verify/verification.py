@@ -42,7 +42,7 @@ from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.models.threads import one_thread
 from squeezebert_mobile.runtime.sessions.base import Session
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
-from squeezebert_mobile.tasks import INPUT_NAMES, Task, gives_numbers
+from squeezebert_mobile.tasks import INPUT_NAMES, Task, is_regression
 
 __all__ = [
     "AGREEMENT",
@@ -125,10 +125,10 @@ class Verification:
     @property
     def kind(self) -> str | None:
         """What a text classifier's outputs are, where that is no choice among labels."""
-        if self.task.name != "text-classification":
+        if not self.task.has_problem_type:
             return None
         config = self.model.config
-        if gives_numbers(config.problem_type, config.num_labels):
+        if is_regression(config.problem_type, config.num_labels):
             return "regression"
         return config.problem_type
 
@@ -147,7 +147,7 @@ class Verification:
 
 def _row(texts: Sequence[str], place: int, task: Task) -> tuple[str, str | None]:
     """The text at `place`, with the next one as its pair where the task, or chance, has pairs."""
-    pairs = task.name in {"question-answering", "multiple-choice"} or place % 3 == 2
+    pairs = task.needs_pairs or place % 3 == 2
     return texts[place], texts[(place + 1) % len(texts)] if pairs else None
 
 
@@ -171,7 +171,7 @@ def _feed(
 
 def _for_task(verification: Verification, feed: Feed) -> Feed:
     """Mask a token where tokens are guessed; one text type where the model knows but one."""
-    if verification.task.name == "fill-mask":
+    if verification.task.predicts_masks:
         lengths = feed["attention_mask"].sum(axis=1)
         feed["input_ids"][np.arange(len(lengths)), lengths // 2] = (
             verification.tokenizer.mask_token_id
@@ -202,7 +202,7 @@ def _feeds_of_length(
     while place < len(texts):
         batch, padded = kinds[kind % len(kinds)]
         places = [(place + i) % len(texts) for i in range(batch)]
-        if task.name == "multiple-choice":
+        if task.has_choices:
             feed = _choices(verification, texts, places, length, padded=padded)
         else:
             rows = [_row(texts, i, task) for i in places]
@@ -246,7 +246,7 @@ def _tensors(
     verification: Verification, feed: Feed
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The feed for the torch model; the rows of choices belong to one text."""
-    if verification.task.name == "multiple-choice":
+    if verification.task.has_choices:
         feed = {name: array[None] for name, array in feed.items()}  # (1, rows, S)
     ids, mask, types = (torch.from_numpy(feed[name]) for name in INPUT_NAMES)
     return ids, mask, types
@@ -495,7 +495,7 @@ def verify(
 
 def _has_answers(verification: Verification) -> bool:
     """Whether the largest number of an output is an answer: not of a vector, nor of regression."""
-    return verification.task.name != "feature-extraction" and verification.kind != "regression"
+    return verification.task.has_answers and verification.kind != "regression"
 
 
 def _parity(drifts: dict[str, _Drift], limit: Limit, texts: int) -> Parity:
@@ -576,7 +576,7 @@ def _golden_text(
     length = verification.sequence_length or verification.lengths[-1]
     padded = verification.sequence_length is not None
     rows: list[tuple[str, str | None]]
-    if task.name == "multiple-choice":
+    if task.has_choices:
         rows = [(texts[place], texts[(place + step) % len(texts)]) for step in (1, 2)]
         feed = _choices(verification, texts, [place], length, padded=padded)
     else:

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from squeezebert_mobile.runtime.sessions.base import FloatArray
-from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, parse_pair, tokens_cut
+from squeezebert_mobile.runtime.tasks.pipeline import (
+    BATCH_SIZE,
+    Pipeline,
+    parse_pair,
+    tokens_cut,
+    with_pair,
+)
 from squeezebert_mobile.runtime.tasks.results import FeatureExtractionResult
 
 __all__ = ["FeatureExtraction"]
@@ -16,7 +22,12 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
     """Makes vectors of texts."""
 
     def __call__(
-        self, texts: Any, *, token_vectors: bool = False, batch_size: int = BATCH_SIZE
+        self,
+        texts: Any,
+        text_pair: str | None = None,
+        *,
+        token_vectors: bool = False,
+        batch_size: int = BATCH_SIZE,
     ) -> (
         FeatureExtractionResult | list[FeatureExtractionResult] | Iterator[FeatureExtractionResult]
     ):
@@ -25,6 +36,7 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
         Args:
             texts: a text is a str, ``(text, text_pair)`` inside a list, or
                 ``{"text": ..., "text_pair": ...}``.
+            text_pair: the second text, if `texts` is a single text.
             token_vectors: whether to give the vector of each token too.
             batch_size: the most texts of one model call. In int8 these share the scales of their
                 activations, and an answer changes with its company in about the third digit.
@@ -51,7 +63,7 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
 
             return self._run([(row,) for row in rows], decode, batch_size)
 
-        return self._apply(texts, parse_pair, run, batch_size=batch_size)
+        return self._apply(with_pair(texts, text_pair), parse_pair, run, batch_size=batch_size)
 
     def _tokens(self, ids: list[int]) -> tuple[str, ...]:
         return tuple(str(token) for token in self.tokenizer.convert_ids_to_tokens(ids))

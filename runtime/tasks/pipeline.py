@@ -17,7 +17,7 @@ from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.runtime.tokenizer.rows import Row
 from squeezebert_mobile.runtime.tokenizer.texts import as_text
 
-__all__ = ["BATCH_SIZE", "Pipeline", "parse_pair", "tokens_cut"]
+__all__ = ["BATCH_SIZE", "Pipeline", "parse_pair", "tokens_cut", "with_pair"]
 
 #: The most inputs of one model call. In int8 an answer depends on the others in its call, about in
 #: the third digit, as activations get one scale a call; a batch_size of 1 gives each its own.
@@ -154,6 +154,19 @@ def _stream(
 
 
 # Inputs -------------------------------------------------------------------------------------
+
+
+def with_pair(texts: Any, text_pair: str | None) -> Any:
+    """The input of a call with a separate `text_pair`.
+
+    Raises:
+        InputError: `texts` is not a single text.
+    """
+    if text_pair is None:
+        return texts
+    if not isinstance(texts, str | bytes):
+        raise InputError("text_pair goes with one text; put pairs in a list as (text, text_pair)")
+    return {"text": texts, "text_pair": text_pair}
 
 
 def parse_pair(value: Any) -> tuple[str, str | None]:

@@ -7,7 +7,13 @@ import numpy as np
 
 from squeezebert_mobile.errors import InputError, choose
 from squeezebert_mobile.runtime.sessions.base import FloatArray
-from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, parse_pair, tokens_cut
+from squeezebert_mobile.runtime.tasks.pipeline import (
+    BATCH_SIZE,
+    Pipeline,
+    parse_pair,
+    tokens_cut,
+    with_pair,
+)
 from squeezebert_mobile.runtime.tasks.results import Label, TextClassificationResult
 from squeezebert_mobile.runtime.tasks.scores import Numbers, best, check_top_k, sigmoid, softmax
 
@@ -42,7 +48,7 @@ class TextClassification(Pipeline[TextClassificationResult]):
         Args:
             texts: a text is a str, ``(text, text_pair)`` inside a list, or
                 ``{"text": ..., "text_pair": ...}``.
-            text_pair: the second text, where `texts` is one.
+            text_pair: the second text, if `texts` is a single text.
             top_k: how many labels to give, best first; None gives all.
             function_to_apply: "softmax", "sigmoid" or "none"; by default what the model was trained
                 for: none for regression, sigmoid for several labels at once or a single one, else
@@ -57,12 +63,7 @@ class TextClassification(Pipeline[TextClassificationResult]):
         name = function_to_apply or self._function()
         if name not in FUNCTIONS:
             raise InputError(choose("function_to_apply", name, FUNCTIONS))
-        if text_pair is not None:
-            if not isinstance(texts, str | bytes):
-                raise InputError(
-                    "text_pair goes with one text; put pairs in a list as (text, text_pair)"
-                )
-            texts = {"text": texts, "text_pair": text_pair}
+        texts = with_pair(texts, text_pair)
 
         def run(pairs: list[tuple[str, str | None]]) -> list[TextClassificationResult]:
             rows = self._rows(pairs)

@@ -1,30 +1,54 @@
-"""The six tasks: their Hugging Face names, heads, inputs and outputs. The one table of them."""
+"""The table of tasks: Hugging Face names, model heads, inputs and outputs.
+
+A new head starts with a row here. The other places are its model class (models/modeling.py), its
+weight names (models/weights.py), its pipeline and result (runtime/tasks/), its data readers,
+metrics and training examples, and its Kotlin twin.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from squeezebert_mobile.errors import ExportError, choose
 
-__all__ = ["INPUT_NAMES", "TASKS", "Aggregation", "Task", "get_task", "gives_numbers"]
+__all__ = ["INPUT_NAMES", "TASKS", "Aggregation", "Task", "get_task", "is_regression"]
 
-#: Every model takes these, as int64, in this order.
+#: The inputs of every model, int64, in this order.
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 #: How token-classification groups tokens into entities, as in transformers.
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 
+_TOKENS = ("batch", "sequence")
+
 
 @dataclass(frozen=True)
 class Task:
-    """A head, and what its exported model takes and gives."""
+    """A model head: its inputs and outputs, and what they mean."""
 
     name: str
     head: str  # the Hugging Face class is model family + head: SqueezeBert + ForMaskedLM
-    input_axes: tuple[str, ...]
     outputs: dict[str, tuple[str, ...]]  # float32 outputs in order: name -> axes
     uses_pooler: bool
+    input_axes: tuple[str, ...] = _TOKENS
+    has_labels: bool = False  # config.json's id2label names the last axis of the logits
+    has_problem_type: bool = False  # config.json's problem_type decides what the logits mean
+    needs_pairs: bool = False  # every input is two texts
+    predicts_masks: bool = False  # the input contains mask tokens
 
+    @property
+    def has_head(self) -> bool:
+        """Whether there are layers on top of the encoder."""
+        return self.head != "Model"
 
-_TOKENS = ("batch", "sequence")
+    @property
+    def has_choices(self) -> bool:
+        """Whether one input is several rows, of which the model picks one."""
+        return "choices" in self.input_axes
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether the largest value along the last axis of an output is the model's answer."""
+        return not any("hidden" in axes for axes in self.outputs.values())
+
 
 TASKS = {
     task.name: task
@@ -32,7 +56,6 @@ TASKS = {
         Task(
             "feature-extraction",
             "Model",
-            _TOKENS,
             {
                 "last_hidden_state": ("batch", "sequence", "hidden"),
                 "pooler_output": ("batch", "hidden"),
@@ -42,37 +65,39 @@ TASKS = {
         Task(
             "fill-mask",
             "ForMaskedLM",
-            _TOKENS,
             {"logits": ("batch", "sequence", "vocab")},
             uses_pooler=False,
+            predicts_masks=True,
         ),
         Task(
             "text-classification",
             "ForSequenceClassification",
-            _TOKENS,
             {"logits": ("batch", "labels")},
             uses_pooler=True,
+            has_labels=True,
+            has_problem_type=True,
         ),
         Task(
             "multiple-choice",
             "ForMultipleChoice",
-            ("batch", "choices", "sequence"),
             {"logits": ("batch", "choices")},
             uses_pooler=True,
+            input_axes=("batch", "choices", "sequence"),
+            needs_pairs=True,
         ),
         Task(
             "token-classification",
             "ForTokenClassification",
-            _TOKENS,
             {"logits": ("batch", "sequence", "labels")},
             uses_pooler=False,
+            has_labels=True,
         ),
         Task(
             "question-answering",
             "ForQuestionAnswering",
-            _TOKENS,
             {"start_logits": _TOKENS, "end_logits": _TOKENS},
             uses_pooler=False,
+            needs_pairs=True,
         ),
     )
 }
@@ -89,9 +114,9 @@ def get_task(name: str) -> Task:
     return TASKS[name]
 
 
-def gives_numbers(problem_type: str | None, labels: int) -> bool:
-    """Whether a text classifier with so many outputs gives numbers, and no labels.
+def is_regression(problem_type: str | None, num_labels: int) -> bool:
+    """Whether a text classifier predicts numbers instead of labels.
 
-    transformers' rule: a model of one output that does not say what it is was trained on numbers.
+    As in transformers, a model with one output and no problem_type is a regression model.
     """
-    return problem_type == "regression" or (problem_type is None and labels == 1)
+    return problem_type == "regression" or (problem_type is None and num_labels == 1)

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,16 @@ def test_an_unknown_task(folder: Path) -> None:
 def test_another_task(folder: Path, task: str) -> None:
     artifacts.rewrite_manifest(folder, task=task)
     with pytest.raises(ArtifactError, match=f"does not have the inputs and outputs of {task}"):
+        load_artifact(folder)
+
+
+@pytest.mark.parametrize("axes", [["batch", 2**31], [2**31, "sequence"], [2**11, 2**11], [0, 8]])
+def test_an_impossible_shape(folder: Path, axes: list[int | str]) -> None:
+    """The pipelines would allocate it."""
+    inputs = artifact.read_manifest(folder).model_dump(mode="json")["inputs"]
+    artifacts.rewrite_manifest(folder, inputs=[{**tensor, "axes": axes} for tensor in inputs])
+    message = f"gives 'input_ids' an impossible shape, [{axes[0]}, {axes[1]}]; export the check"
+    with pytest.raises(ArtifactError, match=re.escape(message)):
         load_artifact(folder)
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import Enum, StrEnum
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -363,8 +364,9 @@ def run(
         "context": context,
         "top_k": top_k,
     }
-    options = _options_for(model.manifest.task, given)
-    if model.manifest.task == "token-classification":
+    accepted = signature(type(model).__call__).parameters
+    options = _options_for(model.manifest.task, accepted, given)
+    if "aggregation_strategy" in accepted:
         options["aggregation_strategy"] = aggregation.value
     if model.manifest.weights == "random":
         print("note: the weights are random; the answers mean nothing", file=sys.stderr)
@@ -375,21 +377,10 @@ def run(
         _answer(text, model(text, **options), as_json)
 
 
-#: The options that each task takes, by the names of its pipeline.
-_TASK_OPTIONS = {
-    "feature-extraction": {"text_pair"},
-    "fill-mask": {"top_k"},
-    "text-classification": {"text_pair", "top_k"},
-    "multiple-choice": {"choices"},
-    "token-classification": set(),
-    "question-answering": {"question", "context", "top_k"},
-}
-
-
-def _options_for(task: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What was given, if this task takes it."""
+def _options_for(task: str, accepted: Iterable[str], given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, if the task's pipeline accepts them."""
     options = {name: value for name, value in given.items() if value is not None}
-    if wrong := sorted(options.keys() - _TASK_OPTIONS[task]):
+    if wrong := sorted(options.keys() - set(accepted)):
         flag = {"choices": "choice"}.get(wrong[0], wrong[0]).replace("_", "-")
         raise InputError(f"--{flag} is not for {task}; leave it out, or take another artifact")
     if task == "multiple-choice" and len(options.get("choices", ())) < 2:

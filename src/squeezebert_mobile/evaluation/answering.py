@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from seqeval.metrics.sequence_labeling import get_entities
 
-from squeezebert_mobile import tasks
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.masking import Filled, fill_masks
@@ -23,6 +22,7 @@ from squeezebert_mobile.runtime import (
     TextClassificationResult,
     TokenClassificationResult,
 )
+from squeezebert_mobile.tasks import is_regression
 
 __all__ = ["Ask", "Prediction", "gives_numbers", "how_to_ask"]
 
@@ -109,7 +109,7 @@ def _classifying(pipeline: Pipeline[Any], data: DataSet) -> _Way:
 def gives_numbers(pipeline: Pipeline[Any]) -> bool:
     """Whether a text-classification model gives a number, and no label."""
     spec = pipeline.spec
-    return tasks.gives_numbers(spec.problem_type, len(spec.labels or ()))
+    return is_regression(spec.problem_type, len(spec.labels or ()))
 
 
 def _text_or_pair(example: Example) -> str | tuple[str, ...]:

@@ -36,11 +36,10 @@ def model_spec(
             axes=tuple(lengths.get(axis) or axis for axis in axes),
         )
 
-    has_labels = task.name in {"text-classification", "token-classification"}
     return ModelSpec(
         task=task.name,
-        labels=tuple(config.id2label.values()) if has_labels else None,
-        problem_type=config.problem_type if task.name == "text-classification" else None,
+        labels=tuple(config.id2label.values()) if task.has_labels else None,
+        problem_type=config.problem_type if task.has_problem_type else None,
         inputs=tuple(tensor(name, "int64", task.input_axes) for name in INPUT_NAMES),
         outputs=tuple(tensor(name, "float32", axes) for name, axes in task.outputs.items()),
         max_sequence_length=max_sequence_length,

@@ -108,7 +108,7 @@ def _expanded(table: Mapping[str, str | None], layers: int) -> dict[str, str | N
 def _encoder_names(config: SqueezeBertConfig, task: str) -> dict[str, str | None]:
     """Theirs, without the prefix -> the name in our model of `task`."""
     names = _expanded(_ENCODER[config.model_type], config.num_hidden_layers)
-    base = "" if task == "feature-extraction" else "base."
+    base = "base." if TASKS[task].has_head else ""
     pooled = TASKS[task].uses_pooler
     return {
         theirs: None if ours is None or (ours.startswith("pooler") and not pooled) else base + ours
@@ -124,7 +124,7 @@ def _head_names(task: str) -> dict[str, str | None]:
 
 def _canonical_names(config: SqueezeBertConfig, task: str) -> dict[str, str]:
     """Ours -> theirs, as transformers writes it."""
-    prefix = "" if task == "feature-extraction" else _PREFIX[config.model_type]
+    prefix = _PREFIX[config.model_type] if TASKS[task].has_head else ""
     encoder = {
         ours: prefix + theirs for theirs, ours in _encoder_names(config, task).items() if ours
     }
@@ -296,7 +296,7 @@ def _is_head(missing: Sequence[str], task: str) -> bool:
 
 def _headless(missing: Sequence[str], folder: Path, config: SqueezeBertConfig, task: str) -> str:
     remedy = f"fine-tune it for {task} first"
-    if task != "feature-extraction" and not any("pooler.dense." in key for key in missing):
+    if TASKS[task].has_head and not any("pooler.dense." in key for key in missing):
         remedy = f"export it with --task feature-extraction, or {remedy}"
     return (
         f"{str(folder)!r} has no weights for {task}: {_few(missing)} "

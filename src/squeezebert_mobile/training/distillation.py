@@ -20,7 +20,6 @@ TEMPERATURE = 2.0  # both models' logits are divided by it
 SHARE = 0.5  # of the teacher in the loss; the rest is the labels'
 
 _ARGUMENTS = {"labels", "start_positions", "end_positions"}
-_LABELLED = ("text-classification", "token-classification")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def open_teacher(name: str | Path, student: Checkpoint) -> Teacher:
 
 def _order(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...] | None:
     """Where the teacher has each of the student's labels."""
-    if student.model.task not in _LABELLED:
+    if not TASKS[student.model.task].has_labels:
         return None
     ours, theirs = student.model.config, teacher.model.config
     places = {name: place for place, name in theirs.id2label.items()}

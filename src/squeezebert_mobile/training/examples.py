@@ -16,6 +16,7 @@ from squeezebert_mobile.evaluation.readers.data import Example
 from squeezebert_mobile.runtime.tasks.question_answering import MAX_LENGTH, context_windows
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.runtime.tokenizer.rows import Row, rows_with_overflow
+from squeezebert_mobile.tasks import TASKS
 
 __all__ = ["IGNORED", "SUBJECTS", "Lesson", "Reader", "Subject", "collate", "make_lessons"]
 
@@ -84,7 +85,7 @@ def collate(
         "token_type_ids": _padded(types, 0),
         "attention_mask": _padded([np.ones_like(row) for row in rows], 0),
     }
-    if task == "multiple-choice":
+    if TASKS[task].has_choices:
         inputs = {name: x.reshape(len(lessons), -1, x.shape[1]) for name, x in inputs.items()}
     return inputs | SUBJECTS[task].targets(tokenizer, lessons, inputs)
 

@@ -20,6 +20,7 @@ from squeezebert_mobile.evaluation.scoring import score
 from squeezebert_mobile.files import check_replaceable, staged
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
+from squeezebert_mobile.tasks import TASKS
 from squeezebert_mobile.training.distillation import Teacher, open_teacher
 from squeezebert_mobile.training.examples import Lesson, Reader, make_lessons
 from squeezebert_mobile.training.initial_head import Start, open_start
@@ -193,13 +194,13 @@ def _check_options(epochs: int | None, learning_rate: float | None, batch_size: 
 def _check_data(data: DataSet, name: str | Path) -> None:
     """See that there is something to be learned."""
     name = repr(str(name))
-    if data.task in {"text-classification", "token-classification"} and not data.values:
+    if TASKS[data.task].has_labels and not data.values:
         if len(data.classes) < 2:
             raise InputError(
                 f"{name} has one label, {data.classes[0]!r}, for everything, so there is nothing "
                 "to learn; give examples of two labels or more"
             )
-    if data.task == "multiple-choice":
+    if TASKS[data.task].has_choices:
         first, *others = data.examples
         for other in others:
             if len(other.texts) != len(first.texts):

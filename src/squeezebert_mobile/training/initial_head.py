@@ -17,7 +17,7 @@ from squeezebert_mobile.models.checkpoint import (
 from squeezebert_mobile.models.config import SqueezeBertConfig
 from squeezebert_mobile.models.modeling import MODEL_CLASSES, initialize
 from squeezebert_mobile.models.weights import check_weights, load_encoder, read_weights
-from squeezebert_mobile.tasks import get_task, gives_numbers
+from squeezebert_mobile.tasks import get_task, is_regression
 
 __all__ = ["Start", "open_start"]
 
@@ -67,8 +67,8 @@ def open_start(name: str | Path, data: DataSet, *, seed: int) -> Start:
 def _own_labels(config: SqueezeBertConfig, data: DataSet) -> dict[str, int] | None:
     """The id that each of the data's classes has in the checkpoint; None: its labels are others."""
     labels = tuple(config.id2label.values())
-    if data.task == "text-classification":
-        numbers = gives_numbers(config.problem_type, len(labels))
+    if get_task(data.task).has_problem_type:
+        numbers = is_regression(config.problem_type, len(labels))
         several = config.problem_type == "multi_label_classification" or (
             numbers and len(labels) != 1
         )
@@ -99,7 +99,7 @@ def _config_for(data: DataSet, config: SqueezeBertConfig) -> SqueezeBertConfig:
     config = replace(config, problem_type=None)
     if labels:
         config = config.with_labels(labels)
-    if data.task != "text-classification":
+    if not get_task(data.task).has_problem_type:
         return config
     kind = "regression" if data.values else "single_label_classification"
     return replace(config, problem_type=kind)

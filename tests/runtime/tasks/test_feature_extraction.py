@@ -7,6 +7,8 @@ import torch
 import transformers
 from artifacts import TEXTS
 
+from squeezebert_mobile.errors import InputError
+
 
 @pytest.fixture(scope="module", params=["squeezebert", "bert"])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -52,3 +54,8 @@ def test_pairs(case: Any) -> None:
     ours, _ = case
     (one,) = ours([("wake me", "at six")], token_vectors=True)
     assert list(one.tokens) == ["[CLS]", "wake", "me", "[SEP]", "at", "six", "[SEP]"]
+    single = ours("wake me", text_pair="at six", token_vectors=True)
+    assert single.tokens == one.tokens
+    np.testing.assert_array_equal(single.vectors, one.vectors)
+    with pytest.raises(InputError, match="text_pair goes with one text"):
+        ours(["wake me"], text_pair="at six")
