@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from squeezebert_mobile.benchmarks.measure.host import measure_host
     from squeezebert_mobile.benchmarks.measure.progress import progress_bar
     from squeezebert_mobile.benchmarks.measure.schedule import PRESETS, Preset, get_preset
-    from squeezebert_mobile.benchmarks.records.journal import read_results
+    from squeezebert_mobile.benchmarks.records.reading import read_results
     from squeezebert_mobile.benchmarks.records.regression_check import check_ratios
     from squeezebert_mobile.benchmarks.records.results import Results
     from squeezebert_mobile.benchmarks.report.terminal import print_table
@@ -33,7 +33,7 @@ _HOMES = {
     "measure_host": "measure.host",
     "print_table": "report.terminal",
     "progress_bar": "measure.progress",
-    "read_results": "records.journal",
+    "read_results": "records.reading",
 }
 
 __all__ = [

@@ -22,16 +22,16 @@ from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, planned_seconds
 from squeezebert_mobile.benchmarks.measure.settings import settings_for
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
-from squeezebert_mobile.benchmarks.records.journal import (
+from squeezebert_mobile.benchmarks.records.assembly import assemble
+from squeezebert_mobile.benchmarks.records.events import (
     Begin,
-    Block,
+    BlockMeasured,
     End,
     Failed,
-    Journal,
     Started,
     WarmedUp,
-    assemble,
 )
+from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -162,7 +162,9 @@ class _HostRun:
                 samples = {
                     label: tuple(round(ms, 4) for ms in each) for label, each in block.items()
                 }
-                self.log.add(Block(threads=threads, sequence_length=length, samples=samples))
+                self.log.add(
+                    BlockMeasured(threads=threads, sequence_length=length, samples=samples)
+                )
                 self._tell(what, max(0, self.preset.blocks - index) * block_seconds)
         except Exception as error:  # after a good warm-up: the memory ran out, say
             raise BenchmarkError(f"the measurement broke off at {what}: {_line(error)}") from error

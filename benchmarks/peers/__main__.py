@@ -24,7 +24,7 @@ from squeezebert_mobile.benchmarks.peers.survey import (
     judged,
 )
 from squeezebert_mobile.benchmarks.peers.text import print_survey
-from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError, require
 

@@ -11,7 +11,7 @@ from squeezebert_mobile.benchmarks.measure.schedule import PRESETS as LONGER_PRE
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.peers.building import BuildFailed, build_apart
 from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, Model
-from squeezebert_mobile.benchmarks.records.journal import compare
+from squeezebert_mobile.benchmarks.records.assembly import ratio_to_baseline
 from squeezebert_mobile.benchmarks.records.results import Failure, Goal, Results
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -125,7 +125,7 @@ def judged(results: Results) -> Results:
     goals = []
     for contender, baseline, at_least in GOALS if measured else ():
         ratio = (
-            compare(results.measurements, measured[contender], baseline=baseline)
+            ratio_to_baseline(results.measurements, measured[contender], baseline=baseline)
             if contender in measured
             else None
         )

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, block_order
-from squeezebert_mobile.benchmarks.records.journal import (
+from squeezebert_mobile.benchmarks.records.events import (
     Answered,
     Conditioned,
     Event,
     Failed,
     PhoneStarted,
-    Visit,
+    VisitMeasured,
     WarmedUp,
 )
 from squeezebert_mobile.benchmarks.records.phone import PhoneStart
@@ -79,9 +79,9 @@ class Done:
                 return False
         return True
 
-    def _visits(self, cell: Cell) -> list[Visit]:
+    def _visits(self, cell: Cell) -> list[VisitMeasured]:
         return [
             each
             for each in self.events
-            if isinstance(each, Visit) and (each.threads, each.sequence_length) == cell
+            if isinstance(each, VisitMeasured) and (each.threads, each.sequence_length) == cell
         ]

@@ -48,22 +48,21 @@ from squeezebert_mobile.benchmarks.phone.starting import (
     Way,
     check_cores,
 )
-from squeezebert_mobile.benchmarks.records.journal import (
+from squeezebert_mobile.benchmarks.records.assembly import assemble
+from squeezebert_mobile.benchmarks.records.events import (
     Answered,
     Begin,
     Conditioned,
     End,
     Event,
     Failed,
-    Journal,
     PhoneStarted,
     Probed,
     Resumed,
-    Visit,
+    VisitMeasured,
     WarmedUp,
-    assemble,
-    target_of,
 )
+from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.phone import Conditions, PhoneStart, Probe
 from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
 from squeezebert_mobile.errors import BenchmarkError
@@ -161,7 +160,7 @@ def measure_phone(
 
 def _keep(log: Journal, journal: Path, error: BenchmarkError) -> None:
     """Say where it is kept; a journal in which nothing was measured would only be in the way."""
-    if any(isinstance(event, Visit | PhoneStarted) for event in log.events):
+    if any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events):
         error.add_note(f"kept in {str(journal)!r}; go on with the same command and --resume")
     else:
         log.close()
@@ -183,7 +182,7 @@ def _check_same(begin: Begin, events: Sequence[Event], journal: Path | None) -> 
     differs = [
         name
         for name, one, other in (
-            ("the target", target_of(earlier), target_of(begin)),
+            ("the target", earlier.measured_on, begin.measured_on),
             ("the phone", earlier.phone.serial, begin.phone.serial),
             ("the phone's system", earlier.phone.build, begin.phone.build),
             ("the runtime's libraries", earlier.phone.libraries, begin.phone.libraries),
@@ -319,7 +318,7 @@ class _PhoneRun:
                 raise KeyboardInterrupt
             samples = self._visit(label, cell, typical_s[label])
             self.log.add(
-                Visit(
+                VisitMeasured(
                     threads=cell[0],
                     sequence_length=cell[1],
                     block=index,

@@ -1,1 +1,1 @@
-"""What a measurement leaves behind."""
+"""Records of measurements: results, journal, statistics."""

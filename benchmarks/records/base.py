@@ -1,4 +1,4 @@
-"""The base of what is written to a results file, and the numbers in it."""
+"""Base class and number types of the records in a results file."""
 
 from typing import Annotated
 
@@ -12,6 +12,6 @@ Milliseconds = Annotated[float, Field(ge=0)]
 
 
 class Record(BaseModel):
-    """Written once, never changed; an unknown field is an error."""
+    """An immutable record; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

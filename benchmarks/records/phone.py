@@ -1,4 +1,4 @@
-"""What is known of a phone, and of the conditions under which it was measured."""
+"""Records of a phone: its hardware and system, its conditions while it was measured."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ Connection = Literal["usb", "wireless", "emulator"]
 
 
 class Cluster(Record):
-    """Cores with the same highest clock: a phone has two or three kinds."""
+    """Cores with the same maximum clock; a phone has two or three kinds."""
 
     cores: tuple[int, ...]
     max_khz: Count | None
@@ -18,7 +18,7 @@ class Cluster(Record):
 
 
 class Phone(Record):
-    """The phone that was measured; None where it does not tell."""
+    """The phone that was measured; None for what it does not report."""
 
     serial: str
     connection: Connection
@@ -30,48 +30,48 @@ class Phone(Record):
     security_patch: str | None
     build: str | None  # fingerprint
     abi: str
-    clusters: tuple[Cluster, ...]  # the fastest first
+    clusters: tuple[Cluster, ...]  # fastest first
     memory_bytes: Bytes | None
-    libraries: dict[str, str]  # what was pushed for the runtime: file -> SHA-256
-    runner_sha256: str  # of the jar; of the APK where the app measured
-    stand_in: bool  # no phone: a program that speaks adb; its latencies are nobody's
+    libraries: dict[str, str]  # the runtime's files pushed to it: name -> SHA-256
+    runner_sha256: str  # of the jar, or of the APK when measured in the app
+    stand_in: bool  # the tests' program that speaks adb; not a phone, latencies mean nothing
 
 
 class Conditions(Record):
-    """How the phone was at one moment."""
+    """The state of the phone at one moment."""
 
-    at_s: float  # since the run began
+    at_s: float  # seconds since the run began
     thermal_status: int | None  # of PowerManager: 0 none, 1 light, 2 moderate, 3 severe, ... 6
     celsius: dict[str, float]  # sensor -> temperature
     battery_percent: int | None
     battery_celsius: float | None
     plugged: Literal["unplugged", "ac", "usb", "wireless", "dock"] | None
     cpu_khz: dict[int, int]  # core -> clock
-    load_average: float | None  # over a minute
+    load_average: float | None  # over one minute
 
 
 class Probe(Record):
-    """The same arithmetic on one core, between blocks: it sees a slower clock without a sensor."""
+    """Fixed arithmetic on one core, timed between blocks: it reveals a clock that was lowered."""
 
     at_s: float
-    block: int  # index of the block that follows
+    block: int  # index of the next block
     median_ms: Milliseconds
 
 
 class Answers(Record):
-    """What the phone answered to an artifact's golden texts, before anything was timed."""
+    """The phone's outputs for an artifact's golden texts, checked before anything is timed."""
 
     texts: Count
-    max_abs_diff: dict[str, float]  # by output
+    max_abs_diff: dict[str, float]  # output -> largest difference from the golden values
     tolerance: dict[str, float]
-    same_answers: bool | None  # of the largest; None where an output has none
+    same_answers: bool | None  # top answers agree; None where no output has any
 
 
 class PhoneStart(Record):
     """A fresh process on the phone that loads the model and runs it."""
 
-    first: bool  # the first of this artifact in this run: the file may not be in memory yet
+    first: bool  # the first of this artifact in this run: the file may not be in the page cache
     load_ms: Milliseconds  # runtime library and model
     first_run_ms: Milliseconds
-    resident_bytes: Bytes | None  # of the process once the model has run
+    resident_bytes: Bytes | None  # of the process, after the model has run
     peak_bytes: Bytes | None  # VmHWM of the process

@@ -1,4 +1,4 @@
-"""A gate for CI: results that are slower than asked are an error."""
+"""Regression check for CI: fails when a contender is not fast enough against its baseline."""
 
 from squeezebert_mobile.benchmarks.records.results import Results, headline_baseline
 from squeezebert_mobile.errors import BenchmarkError
@@ -7,24 +7,26 @@ __all__ = ["check_ratios"]
 
 
 def check_ratios(results: Results, at_least: float) -> None:
-    """See that every contender is so many times as fast as its baseline, in every cell.
+    """Check that every contender is at least `at_least` times as fast as its baseline.
+
+    Every number of threads at every length must pass.
 
     Raises:
-        BenchmarkError: one is slower, or there is nothing to compare with.
+        BenchmarkError: a contender is slower, or has no measured baseline.
     """
-    wanted = {
+    pairs = {
         (each.label, baseline.label)
         for each in results.contenders
         if each.role == "contender" and (baseline := headline_baseline(each, results.contenders))
     }
-    ratios = [each for each in results.ratios if (each.contender, each.baseline) in wanted]
+    ratios = [each for each in results.ratios if (each.contender, each.baseline) in pairs]
     missing = {each.label for each in results.contenders if each.role == "contender"} - {
         each.contender for each in ratios
     }
     if missing:
         raise BenchmarkError(
-            f"--fail-if-slower {at_least:g}: {sorted(missing)[0]!r} has no baseline that was "
-            "measured; give --baseline"
+            f"--fail-if-slower {at_least:g}: {sorted(missing)[0]!r} has no measured "
+            "baseline; add --baseline"
         )
     slow = [each for each in ratios if each.times_faster.ratio < at_least]
     if slow:
@@ -32,5 +34,5 @@ def check_ratios(results: Results, at_least: float) -> None:
         raise BenchmarkError(
             f"{worst.contender!r} is {worst.times_faster.ratio:.2f} times as fast as "
             f"{worst.baseline!r} ({worst.threads} threads, length {worst.sequence_length}), and "
-            f"--fail-if-slower asks for {at_least:g}"
+            f"--fail-if-slower requires {at_least:g}"
         )

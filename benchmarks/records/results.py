@@ -1,4 +1,4 @@
-"""What a measurement leaves behind: the records of a results file."""
+"""The records of a results file."""
 
 import re
 from collections.abc import Sequence
@@ -44,23 +44,23 @@ __all__ = [
 
 SCHEMA_VERSION: Literal[1] = 1
 
-#: What speaks against a figure. On a phone also: it throttled, the fixed arithmetic between blocks
-#: changed its time, or plug or governor changed on the way.
+#: Reasons to doubt a figure. On a phone also: it throttled, the time of the probe between blocks
+#: changed, or it was plugged in or unplugged meanwhile.
 Flag = Literal["few blocks", "wide", "drifting", "throttled", "clock changed", "conditions changed"]
 Stage = Literal["build", "start", "load", "run"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
 
-#: A list of numbers over several lines; no string of a JSON text has a line end in it.
+#: A list of numbers over several lines. JSON strings contain no line ends, so none can match.
 _NUMBERS = re.compile(r"\[\n[-+.,eE\d\s]+\]")
 
 
 class Settings(Record):
-    """What was asked, and how it was measured."""
+    """The options of the run, and how it was measured."""
 
     preset: str
-    runs: Count  # of each contender at least, as are:
+    runs: Count  # at least, of each contender; so are the next three
     seconds: Annotated[float, Field(ge=0)]
     blocks: Count
     starts: Count
@@ -69,23 +69,23 @@ class Settings(Record):
     start_threads: Count  # of the fresh processes
     start_sequence_length: Count
     batch: Count
-    choices: Count | None  # of multiple-choice contenders
-    lead_in_runs: int  # unrecorded, at the start of each visit
+    choices: Count | None  # rows of multiple-choice inputs
+    lead_in_runs: int  # unrecorded runs at the start of each visit
     input_seed: int
-    input_vocab_size: Count  # the ids lie below it, the same for all contenders
-    cores: str = "all"  # of a phone: all, big, or a mask for taskset
+    input_vocab_size: Count  # ids are below it, for all contenders alike
+    cores: str = "all"  # on a phone: all, big, or a mask for taskset
 
 
 class Machine(Record):
-    """Where it was measured."""
+    """The host that was measured on."""
 
     cpu: str
     architecture: str
     logical_cores: Count
     physical_cores: Count | None
     usable_cores: Count  # those this process may run on
-    cpu_quota: float | None  # of a container, in cores
-    features: tuple[str, ...]  # those that matter to the arithmetic
+    cpu_quota: float | None  # limit of a container, in cores
+    features: tuple[str, ...]  # CPU features that select other kernels
     memory_bytes: Bytes | None
     governor: str | None
     virtual: bool | None
@@ -95,7 +95,7 @@ class Machine(Record):
 
 
 class ContenderFacts(Record):
-    """What was measured."""
+    """A model that was measured."""
 
     label: str
     role: Role
@@ -105,15 +105,15 @@ class ContenderFacts(Record):
     task: str | None
     weights: Weights
     sequence_length: Count | None  # None where it is dynamic
-    file_bytes: Bytes  # of the model, with its external data
+    file_bytes: Bytes  # model file and its external data
     sha256: str
 
 
 class Start(Record):
     """A fresh process that imports the runtime library, loads the model and runs it.
 
-    The resident figures are of the whole process. What the model itself takes is `after_runs`
-    less `after_import`.
+    The resident figures are of the whole process. The model itself takes `after_runs_bytes` minus
+    `after_import_bytes`.
     """
 
     import_ms: Milliseconds
@@ -124,7 +124,7 @@ class Start(Record):
     after_import_bytes: Bytes
     after_load_bytes: Bytes
     after_runs_bytes: Bytes
-    peak_bytes: Bytes | None  # of the process, over all of it
+    peak_bytes: Bytes | None  # of the process, over its lifetime
 
     @property
     def model_bytes(self) -> int:
@@ -133,7 +133,7 @@ class Start(Record):
 
 
 class Latency(Record):
-    """Figures over all recorded runs; percentiles interpolate between two samples."""
+    """Statistics over all recorded runs; percentiles interpolate between two samples."""
 
     runs: Count
     median_ms: Milliseconds
@@ -143,11 +143,11 @@ class Latency(Record):
     mean_ms: Milliseconds
     trimmed_mean_ms: Milliseconds  # without the slowest and the fastest tenth
     std_ms: Milliseconds
-    stability: Annotated[float, Field(ge=0, le=100)]  # see stats.stability
+    stability: Annotated[float, Field(ge=0, le=100)]  # see statistics.stability
 
 
 class Interval(Record):
-    """A ratio of medians and its 95 % interval (None where there are too few blocks)."""
+    """A ratio of medians with its 95 % interval; None if there are too few blocks."""
 
     ratio: float
     low: float | None
@@ -170,7 +170,7 @@ class Measurement(Record):
 
 
 class Ratio(Record):
-    """How many times faster than a baseline, in the same blocks."""
+    """How many times faster than a baseline, measured in the same blocks."""
 
     contender: str
     baseline: str
@@ -180,20 +180,20 @@ class Ratio(Record):
 
 
 class Goal(Record):
-    """A ratio that is asked for, and what was measured (None: one of the two was not there)."""
+    """A required ratio and the measured one; None if one of the two models was not measured."""
 
     contender: str
     baseline: str
     at_least: float
     times_faster: Interval | None
-    holds: bool  # the measured ratio is as large as asked
-    firm: bool  # the whole interval is on the same side of what was asked
+    holds: bool  # the measured ratio is large enough
+    firm: bool  # the whole interval is on the same side of `at_least`
 
     @classmethod
     def judge(
         cls, contender: str, baseline: str, *, at_least: float, found: Interval | None
     ) -> "Goal":
-        """Say whether `found` is what was asked for."""
+        """Compare the measured ratio `found` with `at_least`."""
         low, high = (found.low, found.high) if found else (None, None)
         return cls(
             contender=contender,
@@ -219,9 +219,9 @@ class Results(Record):
     schema_version: Literal[1]
     target: Target
     created: str  # ISO 8601, UTC
-    complete: bool  # False: interrupted, this is what there was
+    complete: bool  # False: interrupted, these are partial results
     settings: Settings
-    machine: Machine | None  # of a host
+    machine: Machine | None  # None on a phone
     load_before: LoadAverage | None
     load_after: LoadAverage | None
     contenders: tuple[ContenderFacts, ...]
@@ -238,17 +238,17 @@ class Results(Record):
 
     @property
     def host(self) -> Machine:
-        """The machine of results that were measured on one."""
+        """The machine that host results were measured on."""
         assert self.machine is not None, f"measured on {self.target}"
         return self.machine
 
     def to_json(self) -> str:
         """The text of a results file."""
         text = self.model_dump_json(indent=1)
-        return _NUMBERS.sub(lambda found: "".join(found[0].split()), text) + "\n"
+        return _NUMBERS.sub(lambda numbers: "".join(numbers[0].split()), text) + "\n"
 
     def write(self, path: Path) -> None:
-        """Write the results to `path`; the file is there whole or not at all.
+        """Write the results to `path` atomically.
 
         Raises:
             BenchmarkError: the file cannot be written.
@@ -256,25 +256,25 @@ class Results(Record):
         write_whole(path, self.to_json(), what="results")
 
 
-# Who is compared with whom ------------------------------------------------------------------
+# Baselines ----------------------------------------------------------------------------------
 
 
 def headline_baseline(
     facts: ContenderFacts, contenders: Sequence[ContenderFacts]
 ) -> ContenderFacts | None:
-    """The baseline most like `facts`: of its precision, then of its format, then of its task."""
+    """The most similar baseline: same precision first, then same format, then same task."""
     baselines = [other for other in contenders if other.role == "baseline"]
-    return max(baselines, key=lambda other: _likeness(facts, other), default=None)
+    return max(baselines, key=lambda other: _similarity(facts, other), default=None)
 
 
 def fp32_baseline(
     facts: ContenderFacts, contenders: Sequence[ContenderFacts]
 ) -> ContenderFacts | None:
-    """The baseline in fp32 that is most like `facts` otherwise."""
+    """The most similar baseline among those in fp32."""
     return headline_baseline(facts, [other for other in contenders if other.precision == "fp32"])
 
 
-def _likeness(facts: ContenderFacts, other: ContenderFacts) -> tuple[bool, bool, bool]:
+def _similarity(facts: ContenderFacts, other: ContenderFacts) -> tuple[bool, bool, bool]:
     return (
         facts.precision == other.precision,
         facts.format == other.format,

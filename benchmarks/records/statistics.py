@@ -1,4 +1,4 @@
-"""Samples to figures: percentiles, ratios with their intervals, drift."""
+"""Statistics of samples: percentiles, speedups with confidence intervals, drift."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from squeezebert_mobile.benchmarks.records.results import Flag, Interval, Latency
 
-__all__ = ["MIN_BLOCKS", "compare", "drift", "latency", "latency_flags", "stability"]
+__all__ = ["MIN_BLOCKS", "drift", "latency", "latency_flags", "speedup", "stability"]
 
-#: With fewer blocks nothing is said about an interval or a drift: resampling two or three blocks
-#: gives narrow intervals that mean nothing.
+#: With fewer blocks there is neither interval nor drift: resampling two or three blocks gives
+#: narrow intervals that mean nothing.
 MIN_BLOCKS = 6
 
 _CONFIDENCE = 0.95
@@ -18,13 +18,13 @@ _RESAMPLES = 1000
 _SEED = 0
 _WIDE = 0.10  # an interval wider than this share of its ratio is flagged
 _TRIMMED = 0.2  # share of the runs that the trimmed mean leaves out, half at each end
-_DRIFT = 0.05  # so is a second half that differs from the first by more
+_DRIFT = 0.05  # a second half that differs from the first by more than this share is flagged
 
-Blocks = Sequence[Sequence[float]]
+Blocks = Sequence[Sequence[float]]  # samples of each block, in ms
 
 
 def latency(blocks: Blocks) -> Latency:
-    """The figures over all samples of all blocks, in ms."""
+    """Latency statistics over all samples of all blocks, in ms."""
     samples = np.concatenate([np.asarray(block, dtype=np.float64) for block in blocks])
     p50, p90, p99 = np.percentile(samples, [50, 90, 99])
     return Latency(
@@ -46,7 +46,7 @@ def _trimmed_mean(samples: NDArray[np.float64]) -> float:
 
 
 def stability(samples: NDArray[np.float64]) -> float:
-    """0 to 100: how little the runs differ; 90 is excellent, 80 good, 60 moderate.
+    """Score from 0 to 100 for how little the runs vary: 90 is excellent, 80 good, 60 moderate.
 
     Half of it is the coefficient of variation (10 % is 0 points), a quarter the slowest run over
     the fastest, a quarter P99 over the median (twice as slow is 0 points in both): the weights of
@@ -65,21 +65,21 @@ def stability(samples: NDArray[np.float64]) -> float:
 
 
 def drift(blocks: Blocks) -> float | None:
-    """By which share the second half of the blocks is slower than the first (negative: faster)."""
+    """Relative slowdown of the second half of the blocks against the first; negative if faster."""
     return _drift(np.array([np.median(block) for block in blocks]))
 
 
 def latency_flags(blocks: Blocks) -> tuple[Flag, ...]:
-    """What speaks against taking a contender's latency at its word."""
+    """Reasons to doubt a contender's latency."""
     return _flags(len(blocks), drift(blocks))
 
 
-def compare(slower: Blocks, faster: Blocks) -> Interval:
+def speedup(slower: Blocks, faster: Blocks) -> Interval:
     """How many times `faster` is faster than `slower`: the ratio of medians, with its interval.
 
-    The two were measured in the same blocks. A bootstrap sample draws whole blocks, for both the
-    same ones: what a block had in common (other load, a lower clock) stays common, and runs that
-    are alike because they follow each other are not counted as independent.
+    Both were measured in the same blocks. A bootstrap sample draws whole blocks, the same ones for
+    both: conditions shared within a block (other load, a lower clock) stay shared, and consecutive
+    runs, which resemble each other, are not counted as independent.
     """
     assert len(slower) == len(faster) > 0
     above = [np.asarray(block, dtype=np.float64) for block in slower]

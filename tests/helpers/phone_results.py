@@ -195,7 +195,7 @@ def _ratios(
                     baseline=baseline,
                     threads=threads,
                     sequence_length=length,
-                    times_faster=stats.compare(slower=other, faster=own),
+                    times_faster=stats.speedup(slower=other, faster=own),
                 )
 
 

@@ -15,7 +15,8 @@ from squeezebert_mobile.benchmarks.phone.adb import Adb, Device
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.libraries import Libraries
 from squeezebert_mobile.benchmarks.phone.measuring import measure_phone
-from squeezebert_mobile.benchmarks.records.journal import Event, read_events
+from squeezebert_mobile.benchmarks.records.events import Event
+from squeezebert_mobile.benchmarks.records.reading import read_events
 from squeezebert_mobile.benchmarks.records.results import Results
 
 __all__ = ["SHORT", "Run"]

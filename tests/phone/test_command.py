@@ -110,7 +110,7 @@ def test_from_an_artifact_to_a_report(
     code, _, err = cli(*words, "--serial", one, "--fail-if-slower", 1000)
     assert code == 1
     assert re.search(r"error: 'ours \$\(reboot\)' is \d\.\d\d times as fast as 'theirs' .* and "
-                     r"--fail-if-slower asks for 1000\n", err)  # fmt: skip
+                     r"--fail-if-slower requires 1000\n", err)  # fmt: skip
 
     code, out, _ = cli("clean", "--serial", one, *server)
     assert code == 0 and re.fullmatch(rf"{re.escape(one)}: {HOME} removed, \d\.\d MB\n", out)

@@ -18,7 +18,7 @@ from squeezebert_mobile.benchmarks.phone import runner
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone, RunnerDied
 from squeezebert_mobile.benchmarks.phone.libraries import Libraries
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
-from squeezebert_mobile.benchmarks.records.journal import Event, PhoneStarted, Resumed, Visit
+from squeezebert_mobile.benchmarks.records.events import Event, PhoneStarted, Resumed, VisitMeasured
 from squeezebert_mobile.errors import BenchmarkError
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(180)]
@@ -180,7 +180,7 @@ CASES = [
 
 
 def _made(events: list[Event]) -> list[Event]:
-    return [event for event in events if isinstance(event, Visit | PhoneStarted)]
+    return [event for event in events if isinstance(event, VisitMeasured | PhoneStarted)]
 
 
 def _recover(run: Run) -> None:
@@ -209,7 +209,9 @@ def test_broken_off_and_gone_on_with(run: Run, case: Case) -> None:
     assert run.journal.read_bytes().startswith(kept)  # nothing is lost
     after = _made(run.events)
     assert after[: len(before)] == before
-    visits = Counter((event.block, event.place) for event in after if isinstance(event, Visit))
+    visits = Counter(
+        (event.block, event.place) for event in after if isinstance(event, VisitMeasured)
+    )
     assert visits == dict.fromkeys([(b, p) for b in (0, 1) for p in range(4)], 1)  # nothing twice
     starts = Counter(event.contender for event in after if isinstance(event, PhoneStarted))
     assert starts == {"ours": 1, "theirs": 1}
@@ -307,7 +309,7 @@ def _broken_off(run: Run) -> None:
 def test_a_journal_that_is_there_is_not_overwritten(run: Run) -> None:
     _broken_off(run)
     kept = run.journal.read_bytes()
-    with pytest.raises(BenchmarkError, match="exists: it may hold what an interrupted run"):
+    with pytest.raises(BenchmarkError, match="exists: it may hold measurements of an interr"):
         run.measure()
     assert run.journal.read_bytes() == kept
 

@@ -22,7 +22,7 @@ from squeezebert_mobile.benchmarks.measure.schedule import block_order
 from squeezebert_mobile.benchmarks.phone import starting
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone, RunnerDied
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
-from squeezebert_mobile.benchmarks.records.journal import PhoneStarted, Visit
+from squeezebert_mobile.benchmarks.records.events import PhoneStarted, VisitMeasured
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -140,7 +140,7 @@ def test_a_start_is_a_fresh_process_and_blocks_share_one(done: Done) -> None:
 
 
 def test_contenders_alternate_in_the_order_of_the_protocol(done: Done) -> None:
-    visits = [event for event in done.run.events if isinstance(event, Visit)]
+    visits = [event for event in done.run.events if isinstance(event, VisitMeasured)]
     for threads, length, index in itertools.product((1, 2), (4, 8), (0, 1)):
         cell = (threads, length, index)
         made = [e for e in visits if (e.threads, e.sequence_length, e.block) == cell]
@@ -190,7 +190,7 @@ def test_an_app_that_crashes_once_is_started_again(
 ) -> None:
     results = measure(at=at, nth=nth, do=run.phone.kill_app)
     assert results.complete
-    visits = Counter((e.block, e.place) for e in run.events if isinstance(e, Visit))
+    visits = Counter((e.block, e.place) for e in run.events if isinstance(e, VisitMeasured))
     assert visits == dict.fromkeys([(b, p) for b in (0, 1) for p in range(4)], 1)
 
 
@@ -211,7 +211,7 @@ def test_one_that_crashes_in_a_block_takes_the_others_with_it(
     results = measure(resume=True)
     assert results.complete and results.target == "app"
     assert run.journal.read_bytes().startswith(kept)
-    visits = Counter((e.block, e.place) for e in run.events if isinstance(e, Visit))
+    visits = Counter((e.block, e.place) for e in run.events if isinstance(e, VisitMeasured))
     assert visits == dict.fromkeys([(b, p) for b in (0, 1) for p in range(4)], 1)
     starts = Counter(e.contender for e in run.events if isinstance(e, PhoneStarted))
     assert starts == {"ours": 1, "theirs": 1}

@@ -8,7 +8,7 @@ from phone_run import Run
 from squeezebert_mobile.benchmarks.measure.schedule import block_order
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.pushing import HOME, clean
-from squeezebert_mobile.benchmarks.records.journal import Conditioned, Visit
+from squeezebert_mobile.benchmarks.records.events import Conditioned, VisitMeasured
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(120)]
 
@@ -44,7 +44,7 @@ def test_a_whole_run(run: Run) -> None:
 
 def test_contenders_alternate_in_the_order_of_the_protocol(run: Run) -> None:
     run.measure()
-    visits = [event for event in run.events if isinstance(event, Visit)]
+    visits = [event for event in run.events if isinstance(event, VisitMeasured)]
     for index in (0, 1):
         made = [each for each in visits if each.block == index]
         assert [each.place for each in made] == [0, 1, 2, 3]

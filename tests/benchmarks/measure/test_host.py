@@ -6,7 +6,7 @@ import pytest
 from squeezebert_mobile.benchmarks.measure import host
 from squeezebert_mobile.benchmarks.measure.host import measure_host
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.errors import BenchmarkError
 
 

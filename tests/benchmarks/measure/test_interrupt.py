@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.reading import read_results
 
 ENOUGH = 8  # blocks, for an interval
 SCRIPT = """

@@ -13,7 +13,7 @@ from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.peers.grids import goal_grid, grids, main_cell, main_grid
 from squeezebert_mobile.benchmarks.peers.markdown import readme_with, report, section
 from squeezebert_mobile.benchmarks.peers.plot import draw
-from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Goal, Interval
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ import pytest
 from squeezebert_mobile.benchmarks.peers import GOALS, MODELS, BuildFailed
 from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE
-from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.errors import MissingExtraError
 
 ONE_CELL = ("--threads", "1", "--lengths", "128")

@@ -8,15 +8,15 @@ from phone_results import PHONE, phone_results
 
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, block_order
 from squeezebert_mobile.benchmarks.phone.done import Done
-from squeezebert_mobile.benchmarks.records.journal import (
+from squeezebert_mobile.benchmarks.records.assembly import assemble
+from squeezebert_mobile.benchmarks.records.events import (
     Begin,
     Conditioned,
     Event,
     Failed,
     Probed,
-    Visit,
+    VisitMeasured,
     WarmedUp,
-    assemble,
 )
 from squeezebert_mobile.benchmarks.records.phone import Conditions, Probe
 from squeezebert_mobile.benchmarks.records.results import Failure
@@ -38,10 +38,10 @@ def begin() -> Begin:
     )
 
 
-def visits(blocks: int = 2, *, ms: float = 10.0, runs: int = 1) -> Iterator[Visit]:
+def visits(blocks: int = 2, *, ms: float = 10.0, runs: int = 1) -> Iterator[VisitMeasured]:
     for index in range(blocks):
         for place, label in enumerate(block_order(LABELS, index)):
-            yield Visit(
+            yield VisitMeasured(
                 threads=1,
                 sequence_length=128,
                 block=index,

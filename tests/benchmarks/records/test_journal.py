@@ -3,7 +3,7 @@ import json
 import pytest
 
 from squeezebert_mobile.benchmarks.measure.host import measure_host
-from squeezebert_mobile.benchmarks.records.journal import read_results
+from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -65,7 +65,7 @@ def test_a_line_that_was_cut_off_is_left_out(results, journal):
 
 def test_an_older_journal_is_not_overwritten(pretend, short, journal):
     journal.write_text("what another run has measured")
-    with pytest.raises(BenchmarkError, match="exists: it may hold what an interrupted run"):
+    with pytest.raises(BenchmarkError, match="exists: it may hold measurements of an interr"):
         measure_host([pretend("A", 0.01)], preset=short, journal=journal)
     assert journal.read_text() == "what another run has measured"
 
@@ -145,7 +145,7 @@ def test_a_missing_file(tmp_path):
 @pytest.mark.parametrize("text", ['{"event":"end","load_after":null}\n', '{"event":"begin","sch'])
 def test_a_journal_without_a_beginning(journal, text):
     journal.write_text(text)
-    with pytest.raises(BenchmarkError, match="not a whole journal: its first line is no 'begin'"):
+    with pytest.raises(BenchmarkError, match="is not a complete journal: its first line is not"):
         read_results(journal)
 
 

@@ -20,12 +20,12 @@ def test_too_slow() -> None:
     message = str(caught.value)
     assert message.startswith("'SqueezeBERT int8' is ")
     assert f"{least:.2f} times as fast as 'BERT-base int8'" in message
-    assert message.endswith("length 128), and --fail-if-slower asks for 2.5")
+    assert message.endswith("length 128), and --fail-if-slower requires 2.5")
 
 
 def test_without_a_baseline_nothing_can_be_said() -> None:
     with pytest.raises(BenchmarkError) as caught:
         check_ratios(phone_results(ratios=()), 1)
     assert str(caught.value) == (
-        "--fail-if-slower 1: 'SqueezeBERT fp32' has no baseline that was measured; give --baseline"
+        "--fail-if-slower 1: 'SqueezeBERT fp32' has no measured baseline; add --baseline"
     )

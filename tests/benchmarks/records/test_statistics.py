@@ -30,29 +30,29 @@ def test_latency_of_one_sample_has_no_deviation():
 def test_ratio_is_that_of_the_medians_shown():
     slower, faster = noisy_blocks(1, ms=30), noisy_blocks(2, ms=20)
     expected = np.median(np.concatenate(slower)) / np.median(np.concatenate(faster))
-    assert stats.compare(slower, faster).ratio == pytest.approx(expected)
+    assert stats.speedup(slower, faster).ratio == pytest.approx(expected)
 
 
 def test_interval_covers_a_known_ratio_about_as_often_as_it_says():
     covered = 0
     for seed in range(100):
-        found = stats.compare(noisy_blocks(seed, ms=2.0), noisy_blocks(1000 + seed, ms=1.0))
+        found = stats.speedup(noisy_blocks(seed, ms=2.0), noisy_blocks(1000 + seed, ms=1.0))
         covered += found.low <= 2 <= found.high
     assert 88 <= covered <= 100
 
 
 def test_interval_is_the_same_every_time():
     slower, faster = noisy_blocks(1, ms=30), noisy_blocks(2, ms=20)
-    assert stats.compare(slower, faster) == stats.compare(slower, faster)
+    assert stats.speedup(slower, faster) == stats.speedup(slower, faster)
 
 
 def test_what_blocks_have_in_common_cancels():
     common = np.exp(np.random.default_rng(5).normal(0, 0.3, 16))
-    paired = stats.compare(
+    paired = stats.speedup(
         noisy_blocks(1, ms=2.0, common=common), noisy_blocks(2, ms=1.0, common=common)
     )
     shuffled = np.random.default_rng(6).permutation(common)
-    unpaired = stats.compare(
+    unpaired = stats.speedup(
         noisy_blocks(1, ms=2.0, common=common), noisy_blocks(2, ms=1.0, common=shuffled)
     )
     assert paired.high - paired.low < 0.6 * (unpaired.high - unpaired.low)
@@ -60,8 +60,8 @@ def test_what_blocks_have_in_common_cancels():
 
 def test_blocks_are_resampled_not_runs():
     # Runs within a block are all alike: only blocks tell, however many runs each has.
-    few = stats.compare(noisy_blocks(1, ms=2.0, runs=2), [[1.0] * 2 for _ in range(16)])
-    many = stats.compare(
+    few = stats.speedup(noisy_blocks(1, ms=2.0, runs=2), [[1.0] * 2 for _ in range(16)])
+    many = stats.speedup(
         [np.repeat(np.median(block), 200) for block in noisy_blocks(1, ms=2.0, runs=2)],
         [[1.0] * 200 for _ in range(16)],
     )
@@ -69,7 +69,7 @@ def test_blocks_are_resampled_not_runs():
 
 
 def test_a_steady_pair_raises_no_flag():
-    found = stats.compare(noisy_blocks(1, ms=30), noisy_blocks(2, ms=20))
+    found = stats.speedup(noisy_blocks(1, ms=30), noisy_blocks(2, ms=20))
     assert found.flags == ()
     assert stats.latency_flags(noisy_blocks(1, ms=30)) == ()
 
@@ -78,7 +78,7 @@ def test_a_contender_slowed_down_in_its_second_half_is_drifting():
     slowed = noisy_blocks(1, ms=20, slow_from=8)
     assert stats.drift(slowed) == pytest.approx(0.2, abs=0.03)
     assert stats.latency_flags(slowed) == ("drifting",)
-    assert "drifting" in stats.compare(noisy_blocks(2, ms=30), slowed).flags
+    assert "drifting" in stats.speedup(noisy_blocks(2, ms=30), slowed).flags
 
 
 def test_a_machine_that_slows_down_for_all_does_not_make_the_ratio_drift():
@@ -86,17 +86,17 @@ def test_a_machine_that_slows_down_for_all_does_not_make_the_ratio_drift():
     slower = noisy_blocks(1, ms=30, common=common)
     faster = noisy_blocks(2, ms=20, common=common)
     assert stats.latency_flags(slower) == ("drifting",)
-    assert "drifting" not in stats.compare(slower, faster).flags
+    assert "drifting" not in stats.speedup(slower, faster).flags
 
 
 def test_a_wide_interval_is_flagged():
     common = np.exp(np.random.default_rng(5).normal(0, 0.3, 16))
-    found = stats.compare(noisy_blocks(1, ms=2.0, common=common), noisy_blocks(2, ms=1.0))
+    found = stats.speedup(noisy_blocks(1, ms=2.0, common=common), noisy_blocks(2, ms=1.0))
     assert "wide" in found.flags
 
 
 def test_a_few_blocks_give_a_ratio_without_interval():
-    found = stats.compare(noisy_blocks(1, ms=30, blocks=5), noisy_blocks(2, ms=20, blocks=5))
+    found = stats.speedup(noisy_blocks(1, ms=30, blocks=5), noisy_blocks(2, ms=20, blocks=5))
     assert (found.low, found.high) == (None, None)
     assert found.flags == ("few blocks",)
     assert stats.drift(noisy_blocks(1, ms=30, blocks=5)) is None

@@ -1,0 +1,181 @@
+"""Results assembled from the events of a run.
+
+Any list of events that has a beginning will do, so an interrupted run is read like a finished one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from squeezebert_mobile.benchmarks.records import statistics as stats
+from squeezebert_mobile.benchmarks.records.events import (
+    Answered,
+    Begin,
+    BlockMeasured,
+    Conditioned,
+    End,
+    Event,
+    Failed,
+    PhoneStarted,
+    Probed,
+    Started,
+    VisitMeasured,
+    WarmedUp,
+)
+from squeezebert_mobile.benchmarks.records.phone import PhoneStart
+from squeezebert_mobile.benchmarks.records.results import (
+    SCHEMA_VERSION,
+    ContenderFacts,
+    Flag,
+    Measurement,
+    Ratio,
+    Results,
+    Start,
+    fp32_baseline,
+    headline_baseline,
+)
+
+__all__ = ["assemble", "ratio_to_baseline"]
+
+#: Within a cell the probe, which is always the same arithmetic, may take this share longer.
+_CLOCK_CHANGE = 0.10
+
+
+def assemble(events: Sequence[Event]) -> Results:
+    """The results of a run, or of as much of it as there is."""
+    begin = events[0]
+    assert isinstance(begin, Begin)
+    starts: dict[str, list[Start]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, Started):
+            starts[event.contender].append(event.start)
+    measurements = tuple(_measurements(begin, [*events, *_whole_blocks(events)]))
+    end = events[-1] if isinstance(events[-1], End) else None
+    return Results(
+        schema_version=SCHEMA_VERSION,
+        target=begin.measured_on,
+        created=begin.created,
+        complete=end is not None,
+        settings=begin.settings,
+        machine=begin.machine,
+        load_before=begin.load_before,
+        load_after=end.load_after if end else None,
+        contenders=begin.contenders,
+        starts={label: tuple(each) for label, each in starts.items()},
+        measurements=measurements,
+        ratios=tuple(_ratios(begin.contenders, measurements)),
+        failures=tuple(event.failure for event in events if isinstance(event, Failed)),
+        phone=begin.phone,
+        answers={each.contender: each.answers for each in events if isinstance(each, Answered)},
+        phone_starts=_phone_starts(events),
+        conditions=tuple(each.conditions for each in events if isinstance(each, Conditioned)),
+        probes=tuple(each.probe for each in events if isinstance(each, Probed)),
+    )
+
+
+def _phone_starts(events: Sequence[Event]) -> dict[str, tuple[PhoneStart, ...]]:
+    starts: dict[str, tuple[PhoneStart, ...]] = {}
+    for event in events:
+        if isinstance(event, PhoneStarted):
+            starts[event.contender] = (*starts.get(event.contender, ()), event.start)
+    return starts
+
+
+def _whole_blocks(events: Sequence[Event]) -> Iterator[BlockMeasured]:
+    """The blocks in which both visits of every contender were measured."""
+    blocks: dict[tuple[int, int, int], dict[int, VisitMeasured]] = defaultdict(dict)
+    for event in events:
+        if isinstance(event, VisitMeasured):
+            blocks[event.threads, event.sequence_length, event.block][event.place] = event
+    begin = events[0]
+    assert isinstance(begin, Begin)
+    failed = {event.failure.contender for event in events if isinstance(event, Failed)}
+    measured = {each.label for each in begin.contenders} - failed
+    for (threads, length, _), visits in sorted(blocks.items()):
+        samples: dict[str, tuple[float, ...]] = {}
+        for _, visit in sorted(visits.items()):
+            samples[visit.contender] = (*samples.get(visit.contender, ()), *visit.samples)
+        if len(visits) == 2 * len(measured) and samples.keys() == measured:
+            yield BlockMeasured(threads=threads, sequence_length=length, samples=samples)
+
+
+def _measurements(begin: Begin, events: Sequence[Event]) -> Iterator[Measurement]:
+    for threads, length in product(begin.settings.threads, begin.settings.sequence_lengths):
+        here = [
+            event
+            for event in events
+            if isinstance(event, WarmedUp | BlockMeasured)
+            and (event.threads, event.sequence_length) == (threads, length)
+        ]
+        warm_ups = {event.contender: event for event in here if isinstance(event, WarmedUp)}
+        flags = tuple(_phone_flags(events, threads, length))
+        samples = [event.samples for event in here if isinstance(event, BlockMeasured)]
+        for label, warm_up in warm_ups.items():
+            if blocks := tuple(block[label] for block in samples if label in block):
+                yield _measurement(warm_up, blocks, flags)
+
+
+def _phone_flags(events: Sequence[Event], threads: int, length: int) -> Iterator[Flag]:
+    """Reasons to doubt all figures of a cell: the phone's state changed meanwhile."""
+    here = [
+        event
+        for event in events
+        if isinstance(event, Conditioned | Probed)
+        and (event.threads, event.sequence_length) == (threads, length)
+    ]
+    conditions = [event.conditions for event in here if isinstance(event, Conditioned)]
+    probes = [event.probe.median_ms for event in here if isinstance(event, Probed)]
+    if any(each.thermal_status for each in conditions):
+        yield "throttled"
+    if probes and max(probes) > (1 + _CLOCK_CHANGE) * min(probes):
+        yield "clock changed"
+    if len({each.plugged for each in conditions}) > 1:
+        yield "conditions changed"
+
+
+def _measurement(
+    warm_up: WarmedUp, blocks: tuple[tuple[float, ...], ...], flags: tuple[Flag, ...]
+) -> Measurement:
+    return Measurement(
+        contender=warm_up.contender,
+        threads=warm_up.threads,
+        sequence_length=warm_up.sequence_length,
+        warm_up_runs=warm_up.runs,
+        warm_up_stable=warm_up.stable,
+        latency=stats.latency(blocks),
+        drift=stats.drift(blocks),
+        flags=(*stats.latency_flags(blocks), *flags),
+        blocks=blocks,
+    )
+
+
+def _ratios(
+    contenders: Sequence[ContenderFacts], measurements: Sequence[Measurement]
+) -> Iterator[Ratio]:
+    facts = {each.label: each for each in contenders}
+    for measurement in measurements:
+        own = facts[measurement.contender]
+        baselines = [fp32_baseline(own, contenders)]
+        if own.role == "contender":
+            baselines.insert(0, headline_baseline(own, contenders))
+        labels = dict.fromkeys(other.label for other in baselines if other and other != own)
+        for label in labels:
+            if ratio := ratio_to_baseline(measurements, measurement, baseline=label):
+                yield ratio
+
+
+def ratio_to_baseline(
+    measurements: Sequence[Measurement], measurement: Measurement, *, baseline: str
+) -> Ratio | None:
+    """How many times faster `measurement` is than `baseline`; None if that was not measured."""
+    key = (baseline, measurement.threads, measurement.sequence_length)
+    for other in measurements:
+        if (other.contender, other.threads, other.sequence_length) == key:
+            return Ratio(
+                contender=measurement.contender,
+                baseline=baseline,
+                threads=measurement.threads,
+                sequence_length=measurement.sequence_length,
+                times_faster=stats.speedup(slower=other.blocks, faster=measurement.blocks),
+            )
+    return None

@@ -1,0 +1,178 @@
+"""The events of a run, as the journal records them.
+
+A run is `Begin`, then starts, warm-ups, blocks (on a phone: visits) and failures, then `End`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from squeezebert_mobile.benchmarks.records.base import Record
+from squeezebert_mobile.benchmarks.records.phone import (
+    Answers,
+    Conditions,
+    Phone,
+    PhoneStart,
+    Probe,
+)
+from squeezebert_mobile.benchmarks.records.results import (
+    SCHEMA_VERSION,
+    ContenderFacts,
+    Failure,
+    LoadAverage,
+    Machine,
+    Settings,
+    Start,
+    Target,
+)
+
+__all__ = [
+    "EVENT",
+    "Answered",
+    "Begin",
+    "BlockMeasured",
+    "Conditioned",
+    "End",
+    "Event",
+    "Failed",
+    "PhoneStarted",
+    "Probed",
+    "Resumed",
+    "Started",
+    "VisitMeasured",
+    "WarmedUp",
+]
+
+
+class Begin(Record):
+    """The first line: everything known before the first run."""
+
+    event: Literal["begin"] = "begin"
+    schema_version: Literal[1] = SCHEMA_VERSION
+    created: str
+    settings: Settings
+    machine: Machine | None  # None on a phone
+    load_before: LoadAverage | None
+    contenders: tuple[ContenderFacts, ...]
+    phone: Phone | None = None
+    target: Target | None = None  # None: by a version that could not measure in the app
+
+    @property
+    def measured_on(self) -> Target:
+        """Where the run measures."""
+        return self.target or ("adb" if self.phone else "host")
+
+
+class Started(Record):
+    """A fresh process of one contender was measured."""
+
+    event: Literal["start"] = "start"
+    contender: str
+    start: Start
+
+
+class Failed(Record):
+    """A contender failed; it is not measured any further."""
+
+    event: Literal["failure"] = "failure"
+    failure: Failure
+
+
+class WarmedUp(Record):
+    """A contender was warmed up: the unrecorded runs before the first block."""
+
+    event: Literal["warm-up"] = "warm-up"
+    contender: str
+    threads: int
+    sequence_length: int
+    runs: int
+    stable: bool
+    #: On a phone only: a resumed run keeps the number of runs per visit that follows from it.
+    typical_ms: float | None = None
+
+
+class BlockMeasured(Record):
+    """The samples of one ABBA block on the host, in ms."""
+
+    event: Literal["block"] = "block"
+    threads: int
+    sequence_length: int
+    samples: dict[str, tuple[float, ...]]
+
+
+class VisitMeasured(Record):
+    """The samples in ms of one of a contender's two visits to a block, on a phone."""
+
+    event: Literal["visit"] = "visit"
+    threads: int
+    sequence_length: int
+    block: int  # index of the block
+    place: int  # index of the visit in the block's order
+    contender: str
+    samples: tuple[float, ...]
+
+
+class Answered(Record):
+    """A phone answered an artifact's golden texts correctly."""
+
+    event: Literal["answers"] = "answers"
+    contender: str
+    answers: Answers
+
+
+class PhoneStarted(Record):
+    """A fresh process of one contender was measured on a phone."""
+
+    event: Literal["phone-start"] = "phone-start"
+    contender: str
+    start: PhoneStart
+
+
+class Conditioned(Record):
+    """A phone's conditions before the first cell (threads and length 0) or within a cell."""
+
+    event: Literal["conditions"] = "conditions"
+    threads: int
+    sequence_length: int
+    conditions: Conditions
+
+
+class Probed(Record):
+    """The clock probe of a phone was run."""
+
+    event: Literal["probe"] = "probe"
+    threads: int
+    sequence_length: int
+    probe: Probe
+
+
+class Resumed(Record):
+    """An interrupted run was resumed."""
+
+    event: Literal["resumed"] = "resumed"
+    created: str
+
+
+class End(Record):
+    """The last line of a run that was not interrupted."""
+
+    event: Literal["end"] = "end"
+    load_after: LoadAverage | None
+
+
+Event = (
+    Begin
+    | Started
+    | Failed
+    | WarmedUp
+    | BlockMeasured
+    | VisitMeasured
+    | Answered
+    | PhoneStarted
+    | Conditioned
+    | Probed
+    | Resumed
+    | End
+)
+#: Reads one event; its field `event` says which.
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])

@@ -1,0 +1,86 @@
+"""Reading results files and journals."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from squeezebert_mobile.benchmarks.records.assembly import assemble
+from squeezebert_mobile.benchmarks.records.events import EVENT, Event
+from squeezebert_mobile.benchmarks.records.results import SCHEMA_VERSION, Results
+from squeezebert_mobile.errors import BenchmarkError
+
+__all__ = ["read_events", "read_results"]
+
+
+def read_results(path: Path) -> Results:
+    """The results in a results file, or in the journal of an interrupted run.
+
+    Raises:
+        BenchmarkError: the file is missing, damaged, or of another version.
+    """
+    text = _text(path)
+    with _damage_named(path):
+        if text.startswith('{"event"'):  # as a journal does
+            return assemble(_events(text, path))
+        _check_version(_object(text, path), path)
+        return Results.model_validate_json(text)
+
+
+def read_events(path: Path) -> list[Event]:
+    """The events in a journal; an incomplete last line is ignored.
+
+    Raises:
+        BenchmarkError: the file is missing, damaged, or of another version.
+    """
+    with _damage_named(path):
+        return _events(_text(path), path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"cannot read the results {str(path)!r}: {error}") from None
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise BenchmarkError(f"{str(path)!r} is damaged at {where}: {first['msg']}") from None
+
+
+def _events(text: str, path: Path) -> list[Event]:
+    complete = text.split("\n")[:-1]  # what follows the last line end is incomplete
+    if not complete or _object(complete[0], path).get("event") != "begin":
+        raise BenchmarkError(
+            f"{str(path)!r} is not a complete journal: its first line is not 'begin'"
+        )
+    _check_version(_object(complete[0], path), path)
+    return [EVENT.validate_json(line) for line in complete]
+
+
+def _object(text: str, path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BenchmarkError(f"{str(path)!r} is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise BenchmarkError(f"{str(path)!r} must hold a JSON object, not {type(data).__name__}")
+    return data
+
+
+def _check_version(data: dict[str, Any], path: Path) -> None:
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise BenchmarkError(
+            f"{str(path)!r} has schema_version {version!r}, this version of squeezebert-mobile "
+            f"reads {SCHEMA_VERSION}; upgrade squeezebert-mobile, or measure again"
+        )
