@@ -32,7 +32,7 @@ from squeezebert_mobile.export.verify.verification import (
     sensitivity_feeds,
     verify,
 )
-from squeezebert_mobile.files import staged
+from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.models.rewriting import Traceable, prove_equal, rewrite
 from squeezebert_mobile.progress import Progress, silent
@@ -100,7 +100,7 @@ def export_checkpoint(
     _check_choices(task, format, precision, engine)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
-    with staged(folder, force=force) as partial:
+    with atomic_folder(folder, force=force) as partial:
         with progress("load"):
             source = open_checkpoint(checkpoint, task=task)
             lengths = _lengths(source, sequence_length, max_sequence_length)

@@ -1,6 +1,6 @@
 """Run an exported artifact: its tokenizer, its session, and a pipeline for its task."""
 
-from squeezebert_mobile.runtime.golden import GoldenCheck, check_golden
+from squeezebert_mobile.runtime.golden_check import GoldenCheck, check_golden
 from squeezebert_mobile.runtime.loading import PIPELINES, load_artifact
 from squeezebert_mobile.runtime.sessions import open_session
 from squeezebert_mobile.runtime.sessions.base import Session

@@ -13,7 +13,7 @@ from small_artifact import write_small_artifact
 
 from squeezebert_mobile.artifact import Manifest, file_facts, read_artifact, read_golden
 from squeezebert_mobile.errors import ArtifactError, ExportError
-from squeezebert_mobile.files import staged
+from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -130,7 +130,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def test_nothing_is_there_until_the_block_ends(tmp_path: Path) -> None:
-    with staged(tmp_path / "new") as partial:
+    with atomic_folder(tmp_path / "new") as partial:
         (partial / "manifest.json").write_text("{}")
         assert not (tmp_path / "new").exists()
     assert _names(tmp_path) == ["new"]
@@ -139,7 +139,7 @@ def test_nothing_is_there_until_the_block_ends(tmp_path: Path) -> None:
 
 def test_an_error_leaves_the_old_one_and_no_litter(folder: Path) -> None:
     before = (folder / "manifest.json").read_bytes()
-    with pytest.raises(RuntimeError), staged(folder, force=True) as partial:
+    with pytest.raises(RuntimeError), atomic_folder(folder, force=True) as partial:
         (partial / "half").write_text("half")
         raise RuntimeError
     assert (folder / "manifest.json").read_bytes() == before
@@ -147,14 +147,14 @@ def test_an_error_leaves_the_old_one_and_no_litter(folder: Path) -> None:
 
 
 def test_force_replaces_the_whole_folder(folder: Path) -> None:
-    with staged(folder, force=True) as partial:
+    with atomic_folder(folder, force=True) as partial:
         (partial / "manifest.json").write_text("{}")
     assert _names(folder) == ["manifest.json"]
     assert _names(folder.parent) == ["artifact"]
 
 
 def test_an_existing_artifact_needs_force(folder: Path) -> None:
-    with pytest.raises(ExportError, match="exists; replace it with --force"), staged(folder):
+    with pytest.raises(ExportError, match="exists; replace it with --force"), atomic_folder(folder):
         pass
 
 
@@ -163,7 +163,7 @@ def test_something_else_is_left_alone_even_with_force(tmp_path: Path) -> None:
     (tmp_path / "home" / "letter.txt").write_text("dear")
     with (
         pytest.raises(ExportError, match="holds something else than an artifact"),
-        staged(tmp_path / "home", force=True),
+        atomic_folder(tmp_path / "home", force=True),
     ):
         pass
     assert _names(tmp_path / "home") == ["letter.txt"]
@@ -171,13 +171,16 @@ def test_something_else_is_left_alone_even_with_force(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ExportError, match="is not a folder"), staged(tmp_path / "file", force=True):
+    with (
+        pytest.raises(ExportError, match="is not a folder"),
+        atomic_folder(tmp_path / "file", force=True),
+    ):
         pass
 
 
 def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with staged(tmp_path / "empty") as partial:
+    with atomic_folder(tmp_path / "empty") as partial:
         (partial / "manifest.json").write_text("{}")
     assert _names(tmp_path / "empty") == ["manifest.json"]
 
@@ -187,8 +190,8 @@ def test_what_a_killed_export_left_is_removed_and_a_running_one_is_not(folder: P
     script = """
 import sys, time
 from pathlib import Path
-from squeezebert_mobile.files import staged
-with staged(Path(sys.argv[1]), force=True) as partial:
+from squeezebert_mobile.files import atomic_folder
+with atomic_folder(Path(sys.argv[1]), force=True) as partial:
     print(partial, flush=True)
     time.sleep(60)
 """
@@ -198,14 +201,14 @@ with staged(Path(sys.argv[1]), force=True) as partial:
         try:
             assert process.stdout is not None
             partial = Path(process.stdout.readline().strip())
-            with staged(folder, force=True) as ours:
+            with atomic_folder(folder, force=True) as ours:
                 (ours / "manifest.json").write_text("{}")
             assert partial.is_dir()  # the other export still runs
         finally:
             process.kill()
     assert partial.is_dir()  # it could not clean up
     for _ in range(50):  # the lock ends when the kernel has buried the process
-        with staged(folder, force=True) as ours:
+        with atomic_folder(folder, force=True) as ours:
             (ours / "manifest.json").write_text("{}")
         if not partial.exists():
             break

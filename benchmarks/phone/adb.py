@@ -16,7 +16,7 @@ from typing import Any
 
 from squeezebert_mobile.benchmarks.phone import parsing
 from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import require
 
 __all__ = ["Adb", "Answer", "Device", "Program"]
@@ -213,7 +213,7 @@ def _remedy(reason: str) -> str:
     return "see that the shell may write to /data/local/tmp, or restart the phone"
 
 
-class Program(Closing):
+class Program(Closeable):
     """A program that runs on the phone."""
 
     def __init__(self, device: Device, connection: Any) -> None:  # noqa: D107

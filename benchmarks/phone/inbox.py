@@ -22,7 +22,7 @@ from squeezebert_mobile.benchmarks.phone.pushing import (
     push,
 )
 from squeezebert_mobile.errors import InputError
-from squeezebert_mobile.files import whole_file
+from squeezebert_mobile.files import atomic_file
 
 __all__ = ["name_in_app", "name_of_zip", "push_to_app", "write_zip"]
 
@@ -82,7 +82,7 @@ def write_zip(
         BenchmarkError: the file cannot be written.
     """
     with (
-        whole_file(path, what="zip file", remedy=remedy) as partial,
+        atomic_file(path, what="zip file", remedy=remedy) as partial,
         zipfile.ZipFile(partial, "w") as archive,
     ):
         for name in (MANIFEST_FILE, *sorted(manifest.files)):

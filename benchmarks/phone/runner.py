@@ -12,7 +12,7 @@ from squeezebert_mobile.benchmarks.phone.errors import PhoneError, RunnerDied, R
 from squeezebert_mobile.benchmarks.phone.pushing import HOME
 from squeezebert_mobile.benchmarks.phone.starting import Way
 from squeezebert_mobile.benchmarks.records.phone import Answers
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 
 __all__ = ["PROTOCOL", "Job", "Runner"]
 
@@ -57,7 +57,7 @@ class Job:
         )
 
 
-class Runner(Closing):
+class Runner(Closeable):
     """A runner on the phone with one artifact loaded, waiting for commands.
 
     Args:

@@ -5,13 +5,13 @@ from typing import TextIO
 
 from squeezebert_mobile.benchmarks.records.events import Event
 from squeezebert_mobile.benchmarks.records.reading import read_events
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["Journal"]
 
 
-class Journal(Closing):
+class Journal(Closeable):
     """The events of a run so far; with a path, each is also appended to that file as a line.
 
     Args:

@@ -16,7 +16,7 @@ from squeezebert_mobile.benchmarks.records.phone import (
     Probe,
 )
 from squeezebert_mobile.benchmarks.records.targets import Target
-from squeezebert_mobile.files import write_whole
+from squeezebert_mobile.files import atomic_write
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -253,7 +253,7 @@ class Results(Record):
         Raises:
             BenchmarkError: the file cannot be written.
         """
-        write_whole(path, self.to_json(), what="results")
+        atomic_write(path, self.to_json(), what="results")
 
 
 # Baselines ----------------------------------------------------------------------------------

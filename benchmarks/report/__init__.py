@@ -8,7 +8,7 @@ from squeezebert_mobile.benchmarks.report.html import as_html
 from squeezebert_mobile.benchmarks.report.markdown import as_markdown
 from squeezebert_mobile.benchmarks.report.sections import make_page
 from squeezebert_mobile.errors import BenchmarkError
-from squeezebert_mobile.files import write_whole
+from squeezebert_mobile.files import atomic_write
 
 __all__ = ["write_report"]
 
@@ -39,4 +39,4 @@ def write_report(results: Sequence[tuple[str, Results]], path: Path) -> None:
             "there are no results to report; name a file that squeezebert-mobile bench -o has "
             "written"
         )
-    write_whole(path, writer(make_page(results)), what="report")
+    atomic_write(path, writer(make_page(results)), what="report")

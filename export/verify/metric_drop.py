@@ -11,7 +11,7 @@ from squeezebert_mobile.errors import ParityError
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.models.threads import one_thread
-from squeezebert_mobile.progress import Step
+from squeezebert_mobile.progress import StepProgress
 from squeezebert_mobile.runtime import Pipeline
 
 __all__ = ["Labelled"]
@@ -30,7 +30,7 @@ class Labelled:
 
     @classmethod
     def ask(
-        cls, source: Checkpoint, path: Path, max_drop: float | None, report: Step
+        cls, source: Checkpoint, path: Path, max_drop: float | None, report: StepProgress
     ) -> "Labelled":
         """Read the data, and have the checkpoint answer it.
 
@@ -42,7 +42,7 @@ class Labelled:
         data = accuracy.read_data(accuracy.read_file(path), pipeline.spec.task, columns=columns)
         return cls(path.name, data, _score(pipeline, data, report), max_drop)
 
-    def measure(self, pipeline: Pipeline[Any], precision: str, report: Step) -> Accuracy:
+    def measure(self, pipeline: Pipeline[Any], precision: str, report: StepProgress) -> Accuracy:
         """The main metric of an artifact beside the checkpoint's.
 
         Raises:
@@ -68,6 +68,8 @@ class Labelled:
         )
 
 
-def _score(pipeline: Pipeline[Any], data: accuracy.DataSet, report: Step) -> accuracy.Scores:
+def _score(
+    pipeline: Pipeline[Any], data: accuracy.DataSet, report: StepProgress
+) -> accuracy.Scores:
     with one_thread():
         return accuracy.score(pipeline, data, workers=os.cpu_count() or 1, report=report)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from squeezebert_mobile.artifact import ModelSpec
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import (
     ArtifactError,
     InputError,
@@ -24,14 +24,14 @@ from squeezebert_mobile.errors import (
     require_extra,
 )
 from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, last_line
-from squeezebert_mobile.runtime.sessions.threads import ProcessThreads
+from squeezebert_mobile.runtime.sessions.shared_threads import SharedThreads
 
 __all__ = ["ExecuTorchSession", "Program"]
 
-_EXECUTORCH_THREADS = ProcessThreads("executorch")
+_EXECUTORCH_THREADS = SharedThreads("executorch")
 
 
-class Program(Closing):
+class Program(Closeable):
     """An ExecuTorch program in executorch's Python runtime, with XNNPACK."""
 
     def __init__(self, path: str, *, threads: int | None) -> None:
@@ -96,7 +96,7 @@ class Program(Closing):
         self.close()
 
 
-class ExecuTorchSession(Closing):
+class ExecuTorchSession(Closeable):
     """An ExecuTorch program, called like the sessions of the other formats.
 
     The program takes a batch of 1, so the rows of a batch (and choices) run one by one.

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from squeezebert_mobile.artifact import ModelSpec, TensorSpec
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, first_line
 
@@ -18,7 +18,7 @@ __all__ = ["OnnxSession"]
 _SEVERITY_FATAL = 4
 
 
-class OnnxSession(Closing):
+class OnnxSession(Closeable):
     """An ONNX model in onnxruntime, with its default session options but for the threads."""
 
     def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:

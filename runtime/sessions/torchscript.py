@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from squeezebert_mobile.artifact import ModelSpec
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import ArtifactError, InputError, require
 from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, last_line
-from squeezebert_mobile.runtime.sessions.threads import ProcessThreads
+from squeezebert_mobile.runtime.sessions.shared_threads import SharedThreads
 
 __all__ = ["TorchScriptSession"]
 
-_TORCH_THREADS = ProcessThreads("torch")
+_TORCH_THREADS = SharedThreads("torch")
 
 
-class TorchScriptSession(Closing):
+class TorchScriptSession(Closeable):
     """A TorchScript archive in torch."""
 
     def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:

@@ -9,7 +9,7 @@ from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.runtime.sessions.base import FloatArray, IntArray, Session
 from squeezebert_mobile.tasks import TASKS
 
-__all__ = ["Tokens", "Unit", "run_units"]
+__all__ = ["Tokens", "BatchItem", "run_batches"]
 
 Decoded = TypeVar("Decoded")
 
@@ -33,7 +33,7 @@ class Tokens(Protocol):
 
 
 #: What the model reads as one item of its batch axis: one row, or one row for each choice.
-Unit = tuple[Tokens, ...]
+BatchItem = tuple[Tokens, ...]
 
 # More tokens in one call gain no speed. Base size, int8, one x86-64 thread, 8 texts in one call
 # against one by one: 0.45 of the time for texts of 12 tokens, 0.7 for 32, 1.1 for 128. And they
@@ -41,54 +41,54 @@ Unit = tuple[Tokens, ...]
 _MAX_TOKENS = 512
 
 
-def run_units(
+def run_batches(
     session: Session,
     spec: ModelSpec,
-    units: Sequence[Unit],
+    items: Sequence[BatchItem],
     decode: Callable[[int, dict[str, FloatArray]], Decoded],
     *,
     batch_size: int,
     pad_id: int,
 ) -> list[Decoded]:
-    """Run every unit and decode what the model gave for it.
+    """Run every item and decode what the model gave for it.
 
     Args:
         session: the model.
         spec: what its inputs and outputs are.
-        units: the rows.
-        decode: makes a result of a unit's number and its outputs, which have no batch axis and no
-            padding. It is called as soon as the unit has run, so that outputs need not be kept.
-        batch_size: the most units of one call.
+        items: the rows.
+        decode: makes a result of a item's number and its outputs, which have no batch axis and no
+            padding. It is called as soon as the item has run, so that outputs need not be kept.
+        batch_size: the most items of one call.
         pad_id: the id of the padding token.
 
     Returns:
-        The results in the order of the units.
+        The results in the order of the items.
     """
     results: dict[int, Decoded] = {}
     fixed = spec.inputs[0].axes[0]
     if isinstance(fixed, int):  # more rows would run one by one, each as long as the longest
         batch_size = min(batch_size, fixed)
-    for batch in _batches(spec, units, batch_size):
-        outputs = session.run(_feed(spec, [units[number] for number in batch], pad_id))
+    for batch in _batches(spec, items, batch_size):
+        outputs = session.run(_feed(spec, [items[number] for number in batch], pad_id))
         for place, number in enumerate(batch):
-            results[number] = decode(number, _cut(spec, outputs, place, units[number]))
-    return [results[number] for number in range(len(units))]
+            results[number] = decode(number, _cut(spec, outputs, place, items[number]))
+    return [results[number] for number in range(len(items))]
 
 
-def _longest(unit: Unit) -> int:
-    return max(map(len, unit))
+def _longest(item: BatchItem) -> int:
+    return max(map(len, item))
 
 
-def _batches(spec: ModelSpec, units: Sequence[Unit], size: int) -> Iterator[list[int]]:
-    """Numbers of units that go together: as many rows each, and of like length."""
+def _batches(spec: ModelSpec, items: Sequence[BatchItem], size: int) -> Iterator[list[int]]:
+    """Numbers of items that go together: as many rows each, and of like length."""
     fixed = spec.inputs[0].axes[0]
     size = fixed if isinstance(fixed, int) else size
     batch: list[int] = []
-    for number in sorted(range(len(units)), key=lambda n: (len(units[n]), _longest(units[n]))):
-        unit = units[number]
-        tokens = (len(batch) + 1) * len(unit) * _longest(unit)
+    for number in sorted(range(len(items)), key=lambda n: (len(items[n]), _longest(items[n]))):
+        item = items[number]
+        tokens = (len(batch) + 1) * len(item) * _longest(item)
         full = len(batch) == size or (tokens > _MAX_TOKENS and not isinstance(fixed, int))
-        if batch and (full or len(unit) != len(units[batch[0]])):
+        if batch and (full or len(item) != len(items[batch[0]])):
             yield batch
             batch = []
         batch.append(number)
@@ -96,12 +96,12 @@ def _batches(spec: ModelSpec, units: Sequence[Unit], size: int) -> Iterator[list
         yield batch
 
 
-def _feed(spec: ModelSpec, batch: list[Unit], pad_id: int) -> Mapping[str, IntArray]:
+def _feed(spec: ModelSpec, batch: list[BatchItem], pad_id: int) -> Mapping[str, IntArray]:
     axes = spec.inputs[0].axes
     size = axes[0] if isinstance(axes[0], int) else len(batch)
     length = spec.sequence_length or max(map(_longest, batch))
     batch = batch + [batch[-1]] * (size - len(batch))  # a fixed batch is filled up
-    rows = [row for unit in batch for row in unit]
+    rows = [row for item in batch for row in item]
     arrays = {
         name: np.full((len(rows), length), fill, np.int64)  # (B * C, S)
         for name, fill in (("input_ids", pad_id), ("attention_mask", 0), ("token_type_ids", 0))
@@ -118,11 +118,11 @@ def _feed(spec: ModelSpec, batch: list[Unit], pad_id: int) -> Mapping[str, IntAr
 
 
 def _cut(
-    spec: ModelSpec, outputs: Mapping[str, FloatArray], place: int, unit: Unit
+    spec: ModelSpec, outputs: Mapping[str, FloatArray], place: int, item: BatchItem
 ) -> dict[str, FloatArray]:
-    """One unit's outputs, without the padding."""
+    """One item's outputs, without the padding."""
     axes = TASKS[spec.task].outputs
     return {
-        name: array[place, : _longest(unit)] if "sequence" in axes[name] else array[place]
+        name: array[place, : _longest(item)] if "sequence" in axes[name] else array[place]
         for name, array in outputs.items()
     }

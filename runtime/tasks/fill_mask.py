@@ -7,11 +7,12 @@ import numpy as np
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray
+from squeezebert_mobile.runtime.tasks.options import check_top_k
 from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
 from squeezebert_mobile.runtime.tasks.results import Fill, FillMaskResult
-from squeezebert_mobile.runtime.tasks.scores import Numbers, best, check_top_k, softmax
+from squeezebert_mobile.runtime.tasks.scores import Numbers, best, softmax
+from squeezebert_mobile.runtime.tokenizer.input_text import as_text
 from squeezebert_mobile.runtime.tokenizer.rows import Row
-from squeezebert_mobile.runtime.tokenizer.texts import as_text
 
 __all__ = ["FillMask"]
 

@@ -9,7 +9,7 @@ from squeezebert_mobile.runtime.sessions.base import FloatArray
 from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
 from squeezebert_mobile.runtime.tasks.results import Choice, MultipleChoiceResult
 from squeezebert_mobile.runtime.tasks.scores import best, softmax
-from squeezebert_mobile.runtime.tokenizer.texts import as_text
+from squeezebert_mobile.runtime.tokenizer.input_text import as_text
 
 __all__ = ["MultipleChoice"]
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from squeezebert_mobile.artifact import Manifest, ModelSpec
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray, Session
-from squeezebert_mobile.runtime.tasks.batching import Unit, run_units
+from squeezebert_mobile.runtime.tasks.batching import BatchItem, run_batches
+from squeezebert_mobile.runtime.tasks.options import check_count
 from squeezebert_mobile.runtime.tasks.results import Result
-from squeezebert_mobile.runtime.tasks.scores import check_count
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.runtime.tokenizer.input_text import as_text
 from squeezebert_mobile.runtime.tokenizer.rows import Row
-from squeezebert_mobile.runtime.tokenizer.texts import as_text
 
 __all__ = ["BATCH_SIZE", "Pipeline", "parse_pair", "tokens_cut", "with_pair"]
 
@@ -30,7 +30,7 @@ Decoded = TypeVar("Decoded")
 
 
 @dataclass(frozen=True, repr=False)
-class Pipeline(Closing, ABC, Generic[R]):
+class Pipeline(Closeable, ABC, Generic[R]):
     """A loaded artifact. Several threads may call it at once."""
 
     spec: ModelSpec
@@ -112,14 +112,14 @@ class Pipeline(Closing, ABC, Generic[R]):
 
     def _run(
         self,
-        units: Sequence[Unit],
+        items: Sequence[BatchItem],
         decode: Callable[[int, dict[str, FloatArray]], Decoded],
         batch_size: int,
     ) -> list[Decoded]:
-        return run_units(
+        return run_batches(
             self.session,
             self.spec,
-            units,
+            items,
             decode,
             batch_size=batch_size,
             pad_id=self.tokenizer.pad_token_id,

@@ -13,13 +13,13 @@ import numpy as np
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray
-from squeezebert_mobile.runtime.tasks.answers import Rules, Window, best_answers
+from squeezebert_mobile.runtime.tasks.answer_spans import AnswerOptions, Window, best_answers
+from squeezebert_mobile.runtime.tasks.options import check_count, check_top_k
 from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline
 from squeezebert_mobile.runtime.tasks.results import QuestionAnsweringResult
-from squeezebert_mobile.runtime.tasks.scores import check_count, check_top_k
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.runtime.tokenizer.input_text import as_text
 from squeezebert_mobile.runtime.tokenizer.rows import Row, windows
-from squeezebert_mobile.runtime.tokenizer.texts import as_text
 
 __all__ = ["DOC_STRIDE", "MAX_LENGTH", "QuestionAnswering", "context_windows"]
 
@@ -78,7 +78,7 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
         length = self._window_length(max_seq_len)
         check_count("max_answer_len", max_answer_len, 1)
         check_count("doc_stride", doc_stride, 0)
-        rules = Rules(top_k, max_answer_len, handle_impossible_answer)
+        options = AnswerOptions(top_k, max_answer_len, handle_impossible_answer)
         if inputs is None:
             inputs = {"question": question, "context": context}
         elif question is not None or context is not None:
@@ -94,7 +94,7 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
             for item, group in zip(items, rows, strict=True):
                 question, context = group[0].segments
                 found = [next(read) for _ in group]
-                answers = best_answers(found, item.context, context, rules)
+                answers = best_answers(found, item.context, context, options)
                 cut = len(question) - group[0].spans[0][1]
                 results.append(QuestionAnsweringResult(answers, tokens_cut=cut))
             return results

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray
 
-__all__ = ["Numbers", "best", "check_count", "check_top_k", "log_softmax", "sigmoid", "softmax"]
+__all__ = ["Numbers", "best", "log_softmax", "sigmoid", "softmax"]
 
 Numbers = NDArray[np.float64]
 
@@ -29,18 +28,6 @@ def sigmoid(logits: FloatArray) -> Numbers:
     # By tanh, which has no overflow: 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2.
     probabilities: Numbers = (1 + np.tanh(logits.astype(np.float64) / 2)) / 2
     return probabilities
-
-
-def check_count(name: str, value: int, least: int) -> None:
-    """Raise InputError unless the option `name` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name}={value!r} must be a whole number of at least {least}")
-
-
-def check_top_k(top_k: int | None) -> None:
-    """Raise InputError unless `top_k` is a count, or None for all."""
-    if top_k is not None:
-        check_count("top_k", top_k, 1)
 
 
 def best(scores: Numbers, top_k: int | None) -> list[int]:

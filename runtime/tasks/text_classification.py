@@ -7,6 +7,7 @@ import numpy as np
 
 from squeezebert_mobile.errors import InputError, choose
 from squeezebert_mobile.runtime.sessions.base import FloatArray
+from squeezebert_mobile.runtime.tasks.options import check_top_k
 from squeezebert_mobile.runtime.tasks.pipeline import (
     BATCH_SIZE,
     Pipeline,
@@ -15,7 +16,7 @@ from squeezebert_mobile.runtime.tasks.pipeline import (
     with_pair,
 )
 from squeezebert_mobile.runtime.tasks.results import Label, TextClassificationResult
-from squeezebert_mobile.runtime.tasks.scores import Numbers, best, check_top_k, sigmoid, softmax
+from squeezebert_mobile.runtime.tasks.scores import Numbers, best, sigmoid, softmax
 
 __all__ = ["TextClassification"]
 

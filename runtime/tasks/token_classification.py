@@ -11,8 +11,8 @@ from squeezebert_mobile.runtime.sessions.base import FloatArray
 from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
 from squeezebert_mobile.runtime.tasks.results import Entity, TokenClassificationResult
 from squeezebert_mobile.runtime.tasks.scores import Numbers, softmax
+from squeezebert_mobile.runtime.tokenizer.input_text import as_text
 from squeezebert_mobile.runtime.tokenizer.rows import Row
-from squeezebert_mobile.runtime.tokenizer.texts import as_text
 from squeezebert_mobile.tasks import Aggregation
 
 __all__ = ["AGGREGATIONS", "TokenClassification"]

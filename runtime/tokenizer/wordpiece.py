@@ -23,9 +23,9 @@ from tokenizers.models import WordPiece
 
 from squeezebert_mobile.errors import CheckpointError, InputError, choose
 from squeezebert_mobile.hub import checkpoint_folder
-from squeezebert_mobile.runtime.tokenizer.encoded import Encoded, columns, tensors
+from squeezebert_mobile.runtime.tokenizer.batch_encoding import BatchEncoding, as_lists, as_tensors
+from squeezebert_mobile.runtime.tokenizer.input_text import as_batch
 from squeezebert_mobile.runtime.tokenizer.rows import Row, Segment, first_row, rows_with_overflow
-from squeezebert_mobile.runtime.tokenizer.texts import as_batch
 from squeezebert_mobile.runtime.tokenizer.vocabulary import (
     SPECIAL_TOKENS,
     UNLIMITED,
@@ -161,7 +161,7 @@ class SqueezeBertTokenizer:
         return_offsets_mapping: bool = False,
         return_special_tokens_mask: bool = False,
         return_tensors: str | None = None,
-    ) -> Encoded:
+    ) -> BatchEncoding:
         """Model inputs for a text or a list of texts.
 
         Args:
@@ -200,7 +200,7 @@ class SqueezeBertTokenizer:
             rows = [(i, part) for i, row in rows for part in rows_with_overflow(row, stride)]
         longest = max(map(len, firsts), default=0)
         length = self._padded_length(padding, longest, max_length)
-        found = columns(
+        found = as_lists(
             [row for _, row in rows],
             length,
             self.pad_token_id,
@@ -210,9 +210,9 @@ class SqueezeBertTokenizer:
         if return_overflowing_tokens:
             found["overflow_to_sample_mapping"] = [i for i, _ in rows]
         if return_tensors is not None:
-            return tensors(found, return_tensors)
+            return as_tensors(found, return_tensors)
         if isinstance(text, str) and not return_overflowing_tokens:
-            return Encoded({name: values[0] for name, values in found.items()})
+            return BatchEncoding({name: values[0] for name, values in found.items()})
         return found
 
     def encode_rows(

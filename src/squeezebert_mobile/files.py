@@ -15,11 +15,11 @@ from pathlib import Path
 from squeezebert_mobile.artifact.manifest import MANIFEST_FILE
 from squeezebert_mobile.errors import BenchmarkError, ExportError
 
-__all__ = ["check_replaceable", "staged", "whole_file", "write_whole"]
+__all__ = ["check_replaceable", "atomic_folder", "atomic_file", "atomic_write"]
 
 
 @contextlib.contextmanager
-def whole_file(
+def atomic_file(
     path: Path, *, what: str, remedy: str = "choose another file with -o"
 ) -> Iterator[Path]:
     """A path to write to; what is there at the end of the block takes the place of `path`.
@@ -46,7 +46,7 @@ def whole_file(
             partial.unlink()
 
 
-def write_whole(path: Path, text: str, *, what: str) -> None:
+def atomic_write(path: Path, text: str, *, what: str) -> None:
     """Write `text` to `path`, and make the folders above it.
 
     Args:
@@ -57,7 +57,7 @@ def write_whole(path: Path, text: str, *, what: str) -> None:
     Raises:
         BenchmarkError: the file cannot be written.
     """
-    with whole_file(path, what=what) as partial:
+    with atomic_file(path, what=what) as partial:
         partial.write_bytes(text.encode("utf-8"))
 
 
@@ -65,7 +65,7 @@ def write_whole(path: Path, text: str, *, what: str) -> None:
 
 
 @contextlib.contextmanager
-def staged(
+def atomic_folder(
     folder: Path, *, force: bool = False, marker: str = MANIFEST_FILE, what: str = "an artifact"
 ) -> Iterator[Path]:
     """A new, empty folder that takes the place of `folder` when the block ends without an error.
@@ -110,7 +110,7 @@ def staged(
 def check_replaceable(
     folder: Path, *, force: bool, marker: str = MANIFEST_FILE, what: str = "an artifact"
 ) -> None:
-    """See that `staged` may write to `folder`, whose arguments these are.
+    """See that `atomic_folder` may write to `folder`, whose arguments these are.
 
     Raises:
         ExportError: it may not.

@@ -3,15 +3,15 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-__all__ = ["Progress", "Step", "silent"]
+__all__ = ["Progress", "StepProgress", "silent"]
 
 #: What a step reports to while it runs: how much is done, and of how much.
-Step = Callable[[int, int], None]
+StepProgress = Callable[[int, int], None]
 #: Shows the steps of an export: `with progress("verify") as step: step(3, 200)`.
-Progress = Callable[[str], contextlib.AbstractContextManager[Step]]
+Progress = Callable[[str], contextlib.AbstractContextManager[StepProgress]]
 
 
 @contextlib.contextmanager
-def silent(name: str) -> Iterator[Step]:
+def silent(name: str) -> Iterator[StepProgress]:
     """Shows nothing."""
     yield lambda done, total: None

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from squeezebert_mobile.artifact.records import Count, Record, Whole
+from squeezebert_mobile.artifact.schema import Count, Record, Whole
 
 __all__ = ["GOLDEN_FILE", "Golden", "GoldenOutput", "GoldenText"]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from squeezebert_mobile.artifact.records import Count, Fraction, Record, Sha256
+from squeezebert_mobile.artifact.schema import Count, Fraction, Record, Sha256
 from squeezebert_mobile.artifact.spec import ModelSpec, TensorSpec
 from squeezebert_mobile.formats import FORMATS, Format, Precision
 

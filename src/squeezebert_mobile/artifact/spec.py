@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from squeezebert_mobile.artifact.records import Record
+from squeezebert_mobile.artifact.schema import Record
 
 __all__ = ["ModelSpec", "TensorSpec"]
 

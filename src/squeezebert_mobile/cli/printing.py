@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 
 from squeezebert_mobile.artifact import Accuracy, Manifest, ModelFacts, Parity
-from squeezebert_mobile.runtime.golden import GoldenCheck
+from squeezebert_mobile.runtime.golden_check import GoldenCheck
 
 if TYPE_CHECKING:
     from squeezebert_mobile.export.inspection import CheckpointFacts

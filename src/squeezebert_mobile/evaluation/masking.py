@@ -13,7 +13,7 @@ import numpy as np
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray
-from squeezebert_mobile.runtime.tasks.batching import run_units
+from squeezebert_mobile.runtime.tasks.batching import run_batches
 from squeezebert_mobile.runtime.tasks.pipeline import Pipeline, tokens_cut
 from squeezebert_mobile.runtime.tasks.scores import log_softmax
 from squeezebert_mobile.runtime.tokenizer.rows import Row
@@ -85,7 +85,7 @@ def fill_masks(pipeline: Pipeline[Any], texts: Sequence[str], batch_size: int) -
             truncated=tokens_cut(row) > 0,
         )
 
-    return run_units(
+    return run_batches(
         pipeline.session,
         pipeline.spec,
         [

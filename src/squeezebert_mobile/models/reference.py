@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from squeezebert_mobile.artifact import ModelSpec
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.models.modeling import PretrainedModel
@@ -18,7 +18,7 @@ from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed
 __all__ = ["reference_pipeline"]
 
 
-class _TorchSession(Closing):
+class _TorchSession(Closeable):
     """A torch model as it stands, on the device where it is."""
 
     def __init__(self, model: PretrainedModel, spec: ModelSpec) -> None:

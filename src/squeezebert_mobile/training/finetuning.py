@@ -17,7 +17,7 @@ from squeezebert_mobile.evaluation.metrics import METRICS
 from squeezebert_mobile.evaluation.readers.data import DataSet, read_file
 from squeezebert_mobile.evaluation.readers.formats import Columns, read_data
 from squeezebert_mobile.evaluation.scoring import score
-from squeezebert_mobile.files import check_replaceable, staged
+from squeezebert_mobile.files import atomic_folder, check_replaceable
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.tasks import TASKS
@@ -329,7 +329,7 @@ def _outcome(history: History) -> dict[str, Any]:
 def _write(
     folder: Path, source: Checkpoint, results: dict[str, Any], history: History, *, force: bool
 ) -> None:
-    with staged(folder, force=force, **_KIND) as partial:
+    with atomic_folder(folder, force=force, **_KIND) as partial:
         source.model.save_pretrained(partial)
         source.tokenizer.save_pretrained(partial)
         draw_learning_curve(history, partial / CURVE_FILE)

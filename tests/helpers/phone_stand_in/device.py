@@ -19,7 +19,7 @@ from phone_stand_in.faults import Faults
 from phone_stand_in.files import Files
 from phone_stand_in.shell import Shell
 from phone_stand_in.transport import Connection, Service
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 
 #: What is offered; nothing is compressed.
 _FEATURES = "shell_v2,cmd,stat_v2,fixed_push_mkdir,sendrecv_v2"
@@ -31,7 +31,7 @@ _SECONDS = 10.0  # for the thread to do something
 PRETEND_RUNNER = (sys.executable, "-IS", str(Path(__file__).with_name("pretend_runner.py")))
 
 
-class StandIn(Closing):
+class StandIn(Closeable):
     """A program that an adb server takes for a phone.
 
     Args:

@@ -11,12 +11,12 @@ from typing import Any, Self
 import adbutils
 
 from phone_stand_in.device import StandIn
-from squeezebert_mobile.closing import Closing
+from squeezebert_mobile.closeable import Closeable
 
 _SECONDS = 20.0  # for the server to start, a device to come
 
 
-class AdbServer(Closing):
+class AdbServer(Closeable):
     """A real adb server that sees stand-ins only.
 
     Args:

@@ -8,7 +8,7 @@ from squeezebert_mobile.runtime.tasks.results import Answer
 from squeezebert_mobile.runtime.tasks.scores import Numbers
 from squeezebert_mobile.runtime.tokenizer.rows import Segment, Span
 
-__all__ = ["Rules", "Window", "best_answers"]
+__all__ = ["AnswerOptions", "Window", "best_answers"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Rules:
+class AnswerOptions:
     """Which answers count."""
 
     top_k: int | None
@@ -32,14 +32,14 @@ class Rules:
 
 
 def best_answers(
-    windows: list[Window], context: str, tokens: Segment, rules: Rules
+    windows: list[Window], context: str, tokens: Segment, options: AnswerOptions
 ) -> tuple[Answer, ...]:
     """The best answers of one context, best first, each piece of it once."""
     # The log of what makes all start probabilities of all windows add up to 1, plus that of ends.
     total = _log_total([w.start for w in windows], [w.no_start for w in windows])
     total += _log_total([w.end for w in windows], [w.no_end for w in windows])
-    spans, scores = _candidates(windows, rules.max_answer_len)
-    if rules.handle_impossible_answer:
+    spans, scores = _candidates(windows, options.max_answer_len)
+    if options.handle_impossible_answer:
         # There is no answer only if no window has one.
         spans = np.vstack([spans, [[-1, -1]]])
         scores = np.append(scores, min(w.no_start + w.no_end for w in windows))
@@ -49,7 +49,7 @@ def best_answers(
         if (start, end) not in answers:
             score = float(np.exp(scores[place] - total))
             answers[start, end] = Answer(context[start:end], score, start, end)
-        if len(answers) == rules.top_k:
+        if len(answers) == options.top_k:
             break
     return tuple(answers.values())
 

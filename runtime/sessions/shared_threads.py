@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from squeezebert_mobile.errors import InputError
 
-__all__ = ["ProcessThreads"]
+__all__ = ["SharedThreads"]
 
 
-class ProcessThreads:
+class SharedThreads:
     """The threads of a runtime that has one pool for the process."""
 
     def __init__(self, name: str) -> None:

@@ -8,18 +8,18 @@ import numpy as np
 from squeezebert_mobile.errors import InputError, choose, require
 from squeezebert_mobile.runtime.tokenizer.rows import Row
 
-__all__ = ["Encoded", "columns", "tensors"]
+__all__ = ["BatchEncoding", "as_lists", "as_tensors"]
 
 
-class Encoded(dict[str, Any]):
+class BatchEncoding(dict[str, Any]):
     """input_ids, token_type_ids, attention_mask, and what else was asked for."""
 
 
-def columns(
+def as_lists(
     rows: Sequence[Row], length: int, pad_id: int, *, special_tokens: bool, offsets: bool
-) -> Encoded:
+) -> BatchEncoding:
     """The rows as lists, each padded on the right to `length`."""
-    found = Encoded(
+    found = BatchEncoding(
         input_ids=[_padded(row.ids, length, pad_id) for row in rows],
         token_type_ids=[_padded(row.type_ids, length, 0) for row in rows],
         attention_mask=[_padded([1] * len(row), length, 0) for row in rows],
@@ -31,7 +31,7 @@ def columns(
     return found
 
 
-def tensors(encoded: Encoded, kind: str) -> Encoded:
+def as_tensors(encoded: BatchEncoding, kind: str) -> BatchEncoding:
     """The columns as int64 arrays of numpy ("np") or of torch ("pt")."""
     if kind not in {"np", "pt"}:
         raise InputError(choose("return_tensors", kind, ("np", "pt")))
@@ -40,11 +40,11 @@ def tensors(encoded: Encoded, kind: str) -> Encoded:
             "rows of different lengths make no array; use padding=True, and truncation=True "
             "with max_length where texts may be too long"
         )
-    arrays = Encoded({name: np.asarray(rows, np.int64) for name, rows in encoded.items()})
+    arrays = BatchEncoding({name: np.asarray(rows, np.int64) for name, rows in encoded.items()})
     if kind == "np":
         return arrays
     torch = require("torch", "export")
-    return Encoded({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return BatchEncoding({name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 def _padded(values: list[Any], length: int, fill: Any) -> list[Any]:

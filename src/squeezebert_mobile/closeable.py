@@ -3,10 +3,10 @@
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Closing"]
+__all__ = ["Closeable"]
 
 
-class Closing:
+class Closeable:
     """Closes itself at the end of a `with` block."""
 
     def close(self) -> None:
