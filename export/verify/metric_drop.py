@@ -38,7 +38,7 @@ class Labelled:
             InputError: the data cannot be read, or is for another model.
         """
         pipeline = reference_pipeline(source)
-        columns = accuracy.Columns(numbers=accuracy.gives_numbers(pipeline))
+        columns = accuracy.Columns(is_regression=accuracy.is_regression_model(pipeline))
         data = accuracy.read_data(accuracy.read_file(path), pipeline.spec.task, columns=columns)
         return cls(path.name, data, _score(pipeline, data, report), max_drop)
 

@@ -1,4 +1,4 @@
-"""Each format as it is published, and what a file that is nearly right is told."""
+"""Readers: each published format, and the errors for files that are almost valid."""
 
 import json
 from pathlib import Path
@@ -49,11 +49,11 @@ def test_glue(tmp_path: Path, name: str) -> None:
     assert (data.examples[0].texts, data.examples[0].gold) == (texts, gold)
     assert len(data.examples) == 2
     assert data.left_out == (name in {"qqp", "mnli"})
-    assert data.values == (name == "sts-b")
+    assert data.is_regression == (name == "sts-b")
 
 
 def test_glue_has_the_published_order() -> None:
-    """As https://huggingface.co/datasets/nyu-mll/glue numbers them."""
+    """The ids of https://huggingface.co/datasets/nyu-mll/glue."""
     ordered = {name: glue.classes for name, glue in GLUE.items()}
     assert ordered["mnli"] == ("entailment", "neutral", "contradiction")
     assert ordered["qnli"] == ordered["rte"] == ("entailment", "not_entailment")
@@ -61,7 +61,7 @@ def test_glue_has_the_published_order() -> None:
     assert ordered["cola"] == ("unacceptable", "acceptable")
 
 
-def test_mnli_mismatched_and_both(tmp_path: Path) -> None:
+def test_the_metric_of_mnli_matched_mismatched_and_both(tmp_path: Path) -> None:
     matched = GLUE_FILES["mnli"][0]
     mismatched = matched.replace("travel", "nineeleven")
     assert read(tmp_path, "a", mismatched).metrics == ("accuracy_mismatched",)
@@ -69,7 +69,7 @@ def test_mnli_mismatched_and_both(tmp_path: Path) -> None:
     assert read(tmp_path, "b", both).metrics == ("accuracy",)
 
 
-def test_a_file_of_glue_that_was_saved_with_windows_line_ends(tmp_path: Path) -> None:
+def test_a_glue_file_with_windows_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "dev.tsv"
     path.write_bytes(GLUE_FILES["rte"][0].replace("\n", "\r\n").encode())
     assert read_data(read_file(path), CLASSIFY).examples[1].gold == "not_entailment"
@@ -81,19 +81,18 @@ def test_a_file_of_glue_that_was_saved_with_windows_line_ends(tmp_path: Path) ->
         (
             "rte",
             tsv("index|sentence1|sentence2", "0|a|b"),
-            "has no column 'label', which rte has; it has: 'index, sentence1, sentence2'; a test "
-            "file has no labels, give dev.tsv",
+            "has no column 'label', which rte needs; its columns are 'index, sentence1, "
+            "sentence2'; a test file has no labels, use dev.tsv",
         ),
         (
             "sst-2",
             tsv("text|label", "a|0"),
-            "has no column 'sentence', which sst-2 has; it has: 'text, label'; give it",
+            "has no column 'sentence', which sst-2 needs; its columns are 'text, label'; add it",
         ),
         (
             "rte",
             tsv("index|sentence1|sentence2|label", "0|a|entailment"),
-            "has 3 columns at line 2, and rte has 4; its files are separated by tabs, without "
-            "quotes",
+            "has 3 columns at line 2, but rte has 4; its files are tab-separated, without quotes",
         ),
         (
             "rte",
@@ -103,16 +102,16 @@ def test_a_file_of_glue_that_was_saved_with_windows_line_ends(tmp_path: Path) ->
         (
             "sts-b",
             tsv("sentence1|sentence2|score", "a|b|9"),
-            "has the label '9' at line 2; the labels of sts-b are: a number",
+            "has the label '9' at line 2; the labels of sts-b are: a number from 0 to 5",
         ),
         (
             "sst-2",
             tsv("sentence|label", " |0"),
-            "has no labelled line of sst-2; give a file that was not cut",
+            "has no labelled line of sst-2; copy the whole file",
         ),
     ],
 )
-def test_glue_that_is_not_as_published(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_invalid_glue_files(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         read(tmp_path, "dev.tsv", text, format=name)
     assert str(error.value) == f"{str(tmp_path / 'dev.tsv')!r} {message}"
@@ -140,15 +139,15 @@ def test_tables(tmp_path: Path, name: str, text: str) -> None:
         (("wake me, at six",), "alarm"),
         (('play "rain"',), "music"),
     ]
-    assert (data.classes, data.ids, data.named) == (("alarm", "music"), None, True)
+    assert (data.classes, data.class_ids, data.has_class_names) == (("alarm", "music"), None, True)
     assert data.metrics == ("accuracy", "f1_macro")
 
 
-def test_a_table_is_told_by_what_is_in_it_and_not_by_its_name(tmp_path: Path) -> None:
+def test_a_table_is_recognized_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
     assert read(tmp_path, "data.txt", "text,label\na,b\n").format == "csv"
 
 
-def test_columns_by_other_names_and_pairs(tmp_path: Path) -> None:
+def test_named_columns_and_pairs(tmp_path: Path) -> None:
     data = read(tmp_path, "a.csv", "q,a\nwhat,that\n", text="q", label="a")
     assert (data.examples[0].texts, data.examples[0].gold) == (("what",), "that")
     data = read(tmp_path, "b.csv", "text,text_pair,label\na,b,0\n")
@@ -157,7 +156,7 @@ def test_columns_by_other_names_and_pairs(tmp_path: Path) -> None:
     assert data.examples[0].texts == ("a", "b")
 
 
-def test_a_line_of_jsonl_has_a_pair_or_none(tmp_path: Path) -> None:
+def test_pairs_in_jsonl_are_optional_per_line(tmp_path: Path) -> None:
     lines = '{"text": "a", "label": "x"}\n{"text": "b", "text_pair": "c", "label": "x"}\n'
     data = read(tmp_path, "a.jsonl", lines + '{"text": "d", "text_pair": null, "label": "x"}\n')
     assert [example.texts for example in data.examples] == [("a",), ("b", "c"), ("d",)]
@@ -165,14 +164,14 @@ def test_a_line_of_jsonl_has_a_pair_or_none(tmp_path: Path) -> None:
 
 def test_labels_are_ids_numbers_or_names(tmp_path: Path) -> None:
     ids = read(tmp_path, "a.csv", "text,label\na,10\nb,2\n")
-    assert (ids.classes, ids.ids, ids.named) == (("2", "10"), (2, 10), False)
+    assert (ids.classes, ids.class_ids, ids.has_class_names) == (("2", "10"), (2, 10), False)
     numbers = read(tmp_path, "b.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 2.5}\n')
-    assert (numbers.values, numbers.classes) == (True, ())
+    assert (numbers.is_regression, numbers.classes) == (True, ())
     assert numbers.metrics == ("pearson", "spearman")
     path = write(tmp_path, "whole.csv", "text,label\na,1\nb,5\n")
-    assert read_data(read_file(path), CLASSIFY, columns=Columns(numbers=True)).values
+    assert read_data(read_file(path), CLASSIFY, columns=Columns(is_regression=True)).is_regression
     names = read(tmp_path, "c.csv", "text,label\na,nan\nb,2.5\n")
-    assert (names.values, names.classes) == (False, ("2.5", "nan"))
+    assert (names.is_regression, names.classes) == (False, ("2.5", "nan"))
 
 
 @pytest.mark.parametrize(
@@ -181,24 +180,25 @@ def test_labels_are_ids_numbers_or_names(tmp_path: Path) -> None:
         (
             "a.csv",
             "text,tag\na,b\n",
-            "has no column 'label'; it has: 'text, tag'; name it with --label-column",
+            "has no column 'label'; its columns are 'text, tag'; name one with --label-column",
         ),
         (
             "a.csv",
             "text,label\na,b,c\n",
-            "has 3 columns at line 2, and 2 in its first line; quote a cell with a comma in it",
+            "has 3 columns at line 2, but 2 in its first line; put a cell that contains a comma in "
+            "quotes",
         ),
         (
             "a.tsv",
             "text\tlabel\na\n",
-            "has 1 columns at line 2, and 2 in its first line; a cell of TSV holds no tab, and is "
+            "has 1 columns at line 2, but 2 in its first line; TSV cells contain no tab and are "
             "not quoted",
         ),
         (
             "a.csv",
             'text,label\n"a" b,c\n',
-            "is broken CSV at line 2: ',' expected after '\"'; a cell with a quote or a comma "
-            'is quoted, "like ""this"""',
+            "is not valid CSV at line 2: ',' expected after '\"'; put a cell that contains a "
+            'quote or a comma in quotes, "like ""this"""',
         ),
         ("a.csv", "text,label\n ,b\n", "has ' ' in 'text' at line 2; give at least one word"),
         ("a.csv", "text,label\n,b\n", "has no text in 'text' at line 2; give at least one word"),
@@ -207,18 +207,22 @@ def test_labels_are_ids_numbers_or_names(tmp_path: Path) -> None:
             "text,label\na,\n",
             "has no label at line 2; a label is a name, an id or a number",
         ),
-        ("a.csv", "text,label\n", "has a header and no rows; give a file with labelled examples"),
-        ("a.csv", ",\n,,\n", "has no column 'text'; it has: ''; name it with --text-column"),
+        ("a.csv", "text,label\n", "has a header but no rows; give a file with labelled examples"),
+        (
+            "a.csv",
+            ",\n,,\n",
+            "has no column 'text'; its columns are ''; name one with --text-column",
+        ),
         (
             "a.jsonl",
             '{"text": "a", "label": "b"}\n{"text": "a" "label"}\n',
-            "is broken JSON at line 2, column 14: Expecting ',' delimiter; JSONL has one object a "
-            "line",
+            "is not valid JSON at line 2, column 14: Expecting ',' delimiter; JSONL has one object "
+            "per line",
         ),
         (
             "a.jsonl",
             '{"text": "a", "label": "b"}\n[1]\n',
-            "holds a list at line 2; JSONL has one object a line",
+            "has a list at line 2; JSONL has one object per line",
         ),
         (
             "a.jsonl",
@@ -242,7 +246,7 @@ def test_labels_are_ids_numbers_or_names(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_tables_with_something_wrong(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_invalid_tables(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         read(tmp_path, name, text)
     assert str(error.value).startswith(f"{str(tmp_path / name)!r} {message}")
@@ -262,7 +266,7 @@ def test_choices(tmp_path: Path) -> None:
     [
         (
             '{"text": "a", "choices": ["b"], "label": 0}',
-            "has choices=\"['b']\" at line 1; give a list of two texts or more",
+            "has choices=\"['b']\" at line 1; give a list of two or more texts",
         ),
         (
             '{"text": "a", "choices": ["b", ""], "label": 0}',
@@ -270,15 +274,15 @@ def test_choices(tmp_path: Path) -> None:
         ),
         (
             '{"text": "a", "choices": ["b", "c"], "label": 2}',
-            "has the label '2' at line 1; give the place of the right choice, 0 to 1",
+            "has the label '2' at line 1; give the index of the correct choice, 0 to 1",
         ),
         (
             '{"text": "a", "choices": ["b", "c"], "label": true}',
-            "has the label 'True' at line 1; give the place of the right choice, 0 to 1",
+            "has the label 'True' at line 1; give the index of the correct choice, 0 to 1",
         ),
     ],
 )
-def test_choices_with_something_wrong(tmp_path: Path, line: str, message: str) -> None:
+def test_invalid_choices(tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         read(tmp_path, "a.jsonl", line, "multiple-choice")
     assert str(error.value) == f"{str(tmp_path / 'a.jsonl')!r} {message}"
@@ -294,7 +298,7 @@ def test_squad_1(tmp_path: Path) -> None:
     data = read(tmp_path, "dev.json", squad(asked, ROOM), "question-answering")
     assert (data.format, data.metrics) == ("squad-1", ("f1", "exact_match"))
     (example,) = data.examples
-    assert example.place == "question q0"
+    assert example.location == "question q0"
     assert (example.texts, example.gold) == (("What sat?", ROOM), ("The cat", "cat"))
 
 
@@ -322,32 +326,36 @@ def test_squad_2(tmp_path: Path) -> None:
     [
         (
             '{"data": [',
-            "is broken JSON at line 1, column 11: Expecting value; mend or copy it again",
+            "is not valid JSON at line 1, column 11: Expecting value; fix the file or copy it "
+            "again",
         ),
         ("[" * 100_000, "cannot be read as JSON at line 1: maximum recursion depth exceeded"),
-        ('{"rows": []}', "is no SQuAD file: it has no list called 'data'; give train or dev JSON"),
-        ('{"data": []}', "holds no question; give train or dev JSON"),
-        ('{"data": [1]}', "has an article without a list called 'paragraphs'; give a SQuAD file"),
+        (
+            '{"rows": []}',
+            "is not a SQuAD file: it has no list called 'data'; use the train or dev JSON",
+        ),
+        ('{"data": []}', "has no questions; use the train or dev JSON"),
+        ('{"data": [1]}', "has an article without a list called 'paragraphs'; use a SQuAD file"),
         ('{"data": [{"paragraphs": [1]}]}', "has a paragraph without context after question 0"),
         (
             '{"data": [{"paragraphs": [{"context": "a"}]}]}',
-            "has a paragraph without a list called 'qas'; give a SQuAD file",
+            "has a paragraph without a list called 'qas'; use a SQuAD file",
         ),
         (
             '{"data": [{"paragraphs": [{"context": "a", "qas": [1]}]}]}',
-            "has no text for question 1; give it a 'question'",
+            "has no text for question 1; add a 'question'",
         ),
         (
             squad([{"question": "What?", "answers": 5}], "a"),
-            'has answers=\'5\' to question q0; give a list of {"text": ..., "answer_start": ...}',
+            'has answers=\'5\' to question q0; use a list of {"text": ..., "answer_start": ...}',
         ),
         (
             squad([{"question": "What?", "answers": []}], "a"),
-            "has no answers to question q0; SQuAD 1.1 has one or more",
+            "has no answers to question q0; SQuAD 1.1 needs one or more",
         ),
     ],
 )
-def test_squad_with_something_wrong(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_squad_files(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         read(tmp_path, "dev.json", text, "question-answering")
     assert str(error.value).startswith(f"{str(tmp_path / 'dev.json')!r} {message}")
@@ -369,7 +377,7 @@ def test_conll(tmp_path: Path, separator: str) -> None:
     text = CONLL.replace(" ", separator)
     data = read(tmp_path, "valid.txt", text, "token-classification")
     assert data.format == "conll"
-    assert [(e.place, e.texts, e.gold) for e in data.examples] == [
+    assert [(e.location, e.texts, e.gold) for e in data.examples] == [
         ("line 3", ("The", "Cat"), ("O", "B-PER")),
         ("line 6", ("Lisbon",), ("B-LOC",)),
     ]
@@ -377,7 +385,7 @@ def test_conll(tmp_path: Path, separator: str) -> None:
     assert data.metrics == ("f1", "precision", "recall", "accuracy")
 
 
-def test_conll_of_parts_of_speech_has_no_entities(tmp_path: Path) -> None:
+def test_conll_without_entity_tags_has_accuracy_only(tmp_path: Path) -> None:
     data = read(tmp_path, "a.txt", "cat NN\nsat VBD\n", "token-classification")
     assert data.metrics == ("accuracy",)
 
@@ -387,24 +395,24 @@ def test_conll_of_parts_of_speech_has_no_entities(tmp_path: Path) -> None:
     [
         (
             "cat B-PER\nsat\n",
-            "has 'sat' at line 2, where 2 columns should be; a line is a word, its label last, "
-            "and a blank line ends a sentence",
+            "has 'sat' at line 2, where 2 columns are expected; each line is a word with its "
+            "label last, and a blank line ends a sentence",
         ),
         (
             "cat B-PER\nsat V O\n",
-            "has 'sat V O' at line 2, where 2 columns should be; a line is a word, its label "
-            "last, and a blank line ends a sentence",
+            "has 'sat V O' at line 2, where 2 columns are expected; each line is a word with its "
+            "label last, and a blank line ends a sentence",
         ),
-        ("-DOCSTART- -X- O\n", "holds no sentence; write a word and its label a line"),
+        ("-DOCSTART- -X- O\n", "has no sentences; write one word and its label per line"),
     ],
 )
-def test_conll_with_something_wrong(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_conll_files(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         read(tmp_path, "a.txt", text, "token-classification")
     assert str(error.value) == f"{str(tmp_path / 'a.txt')!r} {message}"
 
 
-# Which format, and files that are none -------------------------------------------------------
+# Format detection and unreadable files ------------------------------------------------------
 
 
 def test_lines(tmp_path: Path) -> None:
@@ -420,35 +428,35 @@ def test_lines(tmp_path: Path) -> None:
             CONLL,
             CLASSIFY,
             {},
-            "is conll data, which is for token-classification, and the model is for "
-            "text-classification; give GLUE or jsonl or csv or tsv data, or a model for "
+            "is conll data, which is for token-classification, but the model is for "
+            "text-classification; use GLUE or jsonl or csv or tsv data, or a model for "
             "token-classification",
         ),
         (
             CONLL,
             "fill-mask",
             {},
-            "is conll data, which is for token-classification, and the model is for fill-mask; "
-            "give lines data, or a model for token-classification; or add --data-format lines",
+            "is conll data, which is for token-classification, but the model is for fill-mask; "
+            "use lines data, or a model for token-classification; or add --data-format lines",
         ),
         (
             "a song\n",
             CLASSIFY,
             {},
-            "is no data that text-classification is measured with (tried: cola, sst-2, mrpc, qqp, "
-            "sts-b, mnli, qnli, rte, wnli, jsonl, csv, tsv); say which it is with --data-format, "
-            "and name a table's columns with --text-column and --label-column",
+            "is not in a format for text-classification (tried: cola, sst-2, mrpc, qqp, sts-b, "
+            "mnli, qnli, rte, wnli, jsonl, csv, tsv); give its format with --data-format, and a "
+            "table's columns with --text-column and --label-column",
         ),
         (
             GLUE_FILES["rte"][0],
             CLASSIFY,
             {"format": "rte", "text": "sentence1"},
-            "is rte data, whose columns have no other names; leave --text-column, --pair-column "
-            "and --label-column out",
+            "is rte data, whose column names are fixed; omit --text-column, --pair-column and "
+            "--label-column",
         ),
     ],
 )
-def test_data_of_another_kind(
+def test_data_in_another_format(
     tmp_path: Path, text: str, task: str, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError) as error:
@@ -461,8 +469,8 @@ def test_an_unknown_format(tmp_path: Path) -> None:
         read(tmp_path, "a", "a", format="sst2")
 
 
-def test_vectors_are_not_right_or_wrong(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="feature-extraction gives vectors, .* verify ARTIFACT"):
+def test_feature_extraction_cannot_be_scored(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="feature-extraction outputs vectors, .* verify ARTIFACT"):
         read(tmp_path, "a", "a", "feature-extraction")
 
 
@@ -474,12 +482,12 @@ def test_vectors_are_not_right_or_wrong(tmp_path: Path) -> None:
         (b" \n\t\n", "is empty; give a file with labelled examples"),
         (
             b"a\nb\0",
-            "has a NUL byte at line 2, which no text file has; give the file as UTF-8 text",
+            "is not a text file: it has a NUL byte at line 2; give the data as UTF-8 text",
         ),
         (b"a\n\xff\n", "is not UTF-8 (line 2, byte 0xff); convert it to UTF-8"),
     ],
 )
-def test_files_that_hold_no_text(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_files_without_text(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "a"
     if content is not None:
         path.write_bytes(content)
@@ -488,13 +496,13 @@ def test_files_that_hold_no_text(tmp_path: Path, content: bytes | None, message:
     assert str(error.value) == f"{str(path)!r} {message}"
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; give the file with the labelled examples"):
         read_file(tmp_path)
 
 
-def test_every_format_reads_what_it_recognizes_whatever_the_rest(tmp_path: Path) -> None:
-    """Recognizing looks at the first lines; none may raise on what another format is."""
+def test_every_format_reads_what_it_recognizes(tmp_path: Path) -> None:
+    """Detection must not raise on the files of other formats."""
     samples = [
         *(text for text, _, _ in GLUE_FILES.values()),
         CONLL,

@@ -1,4 +1,4 @@
-"""Figures of tiny random checkpoints of every task, against transformers' on the same data."""
+"""Scores of tiny random checkpoints of every task, compared with transformers on the same data."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from squeezebert_mobile.evaluation import (
     read_file,
     score,
 )
-from squeezebert_mobile.evaluation.masking import masked_places
+from squeezebert_mobile.evaluation.masking import masked_positions
 from squeezebert_mobile.evaluation.readers.squad import exact_match, word_f1
 from squeezebert_mobile.models.checkpoint import open_checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
@@ -35,19 +35,19 @@ from squeezebert_mobile.runtime import Pipeline, Session
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 WORDS = [word for word in tiny.VOCABULARY if word.isalpha()]
 
-#: A model, transformers' own, and its tokenizer.
-Three = tuple[Pipeline[Any], Any, Any]
-Load = Callable[..., Three]
+#: Our pipeline, transformers' model, and its tokenizer.
+Models = tuple[Pipeline[Any], Any, Any]
+Load = Callable[..., Models]
 
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    def loaded(task: str, **changes: Any) -> Three:
+    def loaded(task: str, **changes: Any) -> Models:
         folder = tmp_path_factory.mktemp(task)
         theirs = tiny.write_checkpoint(folder, "squeezebert", task, **changes)
         tokenizer = transformers.BertTokenizerFast.from_pretrained(folder)
         tokenizer.model_max_length = 40
-        if task == "text-classification":  # by itself it has one answer to everything
+        if task == "text-classification":  # untrained, it would predict one label for everything
             logits = torch.cat([_logits(theirs, tokenizer, text) for text in _texts(10, 0)])
             with torch.no_grad():
                 theirs.classifier.bias -= logits.mean(dim=0)
@@ -62,7 +62,7 @@ def _named(labels: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _texts(count: int, seed: int) -> list[str]:
-    """Of like lengths, some longer than the model reads."""
+    """Texts of 1 to 44 words; the model reads 40 tokens."""
     draw = np.random.default_rng(seed)
     return [" ".join(draw.choice(WORDS, draw.integers(1, 45))) for _ in range(count)]
 
@@ -97,7 +97,7 @@ def test_text_classification(load: Load, tmp_path: Path) -> None:
     assert scores.truncated > 0
 
 
-def test_glue_by_published_order(load: Load, tmp_path: Path) -> None:
+def test_glue_labels_follow_the_published_order(load: Load, tmp_path: Path) -> None:
     pipeline, theirs, tokenizer = load("text-classification", num_labels=2)
     texts, golds = _texts(30, 1), np.random.default_rng(0).integers(0, 2, 30)
     rows = tsv("sentence|label", *(f"{t}|{g}" for t, g in zip(texts, golds, strict=True)))
@@ -107,13 +107,13 @@ def test_glue_by_published_order(load: Load, tmp_path: Path) -> None:
     assert {p.answers[0] for p in score(pipeline, data).predictions} == {"negative", "positive"}
 
 
-def test_values(load: Load, tmp_path: Path) -> None:
+def test_regression(load: Load, tmp_path: Path) -> None:
     pipeline, theirs, tokenizer = load("text-classification", num_labels=1)
     texts, golds = _texts(20, 1), np.random.default_rng(0).normal(size=20)
     rows = "".join(f"{t}\t{g}\n" for t, g in zip(texts, golds, strict=True))
     data = _data(tmp_path, "a.tsv", "text\tlabel\n" + rows, "text-classification")
     found = [float(_logits(theirs, tokenizer, text)) for text in texts]
-    # Of values that differ in their seventh digit: a correlation near 0 has no digits of its own.
+    # The outputs differ in their seventh digit, so a correlation near 0 agrees only absolutely.
     assert score(pipeline, data).metrics == {
         "pearson": pytest.approx(stats.pearsonr(golds, found).statistic, abs=1e-5),
         "spearman": pytest.approx(stats.spearmanr(golds, found).statistic),
@@ -166,7 +166,7 @@ def test_token_classification(load: Load, tmp_path: Path) -> None:
     assert scores.metrics["f1"] > 0
 
 
-def test_words_that_were_cut_off_are_not_entities(load: Load, tmp_path: Path) -> None:
+def test_truncated_words_are_not_entities(load: Load, tmp_path: Path) -> None:
     pipeline, _, _ = load("token-classification", **_named(LABELS))
     text = "cat B-PER\n" * 30 + "\u200b O\n" + "dog I-LOC\n" * 30
     (found,) = score(pipeline, _data(tmp_path, "a", text, "token-classification")).predictions
@@ -176,8 +176,8 @@ def test_words_that_were_cut_off_are_not_entities(load: Load, tmp_path: Path) ->
     assert set(found.answers[:30]) != {"O"}
 
 
-class _Shy:
-    """A session whose model often takes a question for impossible."""
+class _OftenImpossible:
+    """A session whose model often prefers no answer."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -193,9 +193,9 @@ class _Shy:
 
 
 def test_question_answering(load: Load) -> None:
-    """The answers have tests of their own; here how they are asked for, and their figures."""
+    """The pipeline options and the metrics; the answers themselves have their own tests."""
     pipeline, _, _ = load("question-answering")
-    pipeline = replace(pipeline, session=_Shy(pipeline.session))
+    pipeline = replace(pipeline, session=_OftenImpossible(pipeline.session))
     asked = list(zip(_texts(30, 1), _texts(30, 2), strict=True))
     golds = [tuple(context.split()[:1]) if n % 2 else () for n, (_, context) in enumerate(asked)]
     names = "f1", "exact_match", "exact_match_answerable", "exact_match_unanswerable"
@@ -229,7 +229,7 @@ def test_fill_mask_has_transformers_loss_on_the_same_masks(load: Load, tmp_path:
     inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt")
     labels = torch.full_like(inputs["input_ids"], -100)
     for number, row in enumerate(ours):
-        places = masked_places(row)
+        places = masked_positions(row)
         assert len(places) == max(1, round(0.15 * (len(row) - 2)))
         labels[number, places] = inputs["input_ids"][number, places]
         inputs["input_ids"][number, places] = tokenizer.mask_token_id
@@ -243,10 +243,10 @@ def test_fill_mask_has_transformers_loss_on_the_same_masks(load: Load, tmp_path:
     }
 
 
-# However it is asked ------------------------------------------------------------------------
+# Batches, workers and errors ----------------------------------------------------------------
 
 
-def test_batches_and_workers_change_nothing(load: Load, tmp_path: Path) -> None:
+def test_batch_size_and_workers_do_not_change_the_scores(load: Load, tmp_path: Path) -> None:
     pipeline, _, _ = load("text-classification", **_named(("low", "high")))
     rows = "".join(f"{text},{'high' if i % 3 else 'low'}\n" for i, text in enumerate(_texts(50, 4)))
     data = _data(tmp_path, "a.csv", "text,label\n" + rows, "text-classification")
@@ -258,7 +258,7 @@ def test_batches_and_workers_change_nothing(load: Load, tmp_path: Path) -> None:
 
 
 def _same(some: Scores, others: Scores) -> float:
-    """The largest difference of a confidence, where all else is the same."""
+    """The largest difference in confidence; everything else must be equal."""
     pairs = list(zip(some.predictions, others.predictions, strict=True))
     assert some.metrics == others.metrics
     assert all(a.answers == b.answers and a.evidence == b.evidence for a, b in pairs)
@@ -271,36 +271,36 @@ def _same(some: Scores, others: Scores) -> float:
         (
             {"num_labels": 1},
             "cat,a\ndog,b\n",
-            "the data has labels to be met, and the model gives numbers; give data with numbers, "
-            "or a model of labels",
+            "the data has labels, but the model outputs numbers; use data with numbers, or a model "
+            "that outputs labels",
         ),
         (
             {"num_labels": 2},
             "cat,1.5\ndog,0\n",
-            "the data has numbers to be met, and the model gives labels; give data with labels, "
-            "or a model of numbers",
+            "the data has numbers, but the model outputs labels; use data with labels, or a model "
+            "that outputs numbers",
         ),
         (
             {"num_labels": 2, "problem_type": "multi_label_classification"},
             "cat,0\n",
-            "the model gives several labels at once, and the data has one for each text; measure a "
-            "model of one",
+            "the model outputs several labels per text, but the data has one per text; evaluate a "
+            "model that outputs one",
         ),
         (
             {"num_labels": 2, "problem_type": "regression"},
             "cat,0.5\n",
-            "the model gives several numbers at once, and the data has one for each text; measure "
-            "a model of one",
+            "the model outputs several numbers per text, but the data has one per text; evaluate a "
+            "model that outputs one",
         ),
         (
             {"num_labels": 2},
             "cat,low\n",
-            "the data has the labels 'low', and the model has 'LABEL_0, LABEL_1'; write the "
-            "model's into the data, or name the model's in its config.json (id2label)",
+            "the data has the labels 'low', but the model has 'LABEL_0, LABEL_1'; use the model's "
+            "labels in the data, or set id2label in the model's config.json",
         ),
     ],
 )
-def test_a_model_for_other_labels(
+def test_a_model_with_other_labels_is_refused(
     load: Load, tmp_path: Path, changes: dict[str, Any], rows: str, message: str
 ) -> None:
     pipeline, _, _ = load("text-classification", **changes)
@@ -310,16 +310,16 @@ def test_a_model_for_other_labels(
     assert str(error.value) == message
 
 
-def test_a_model_for_another_task(load: Load, tmp_path: Path) -> None:
+def test_a_model_for_another_task_is_refused(load: Load, tmp_path: Path) -> None:
     pipeline, _, _ = load("fill-mask")
     data = _data(tmp_path, "a.csv", "text,label\na,b\n", "text-classification")
     with pytest.raises(
-        InputError, match="the data is for text-classification, and the model is for fill-mask"
+        InputError, match="the data is for text-classification, but the model is for fill-mask"
     ):
         score(pipeline, data)
 
 
-def test_an_example_that_cannot_be_read_is_found(load: Load, tmp_path: Path) -> None:
+def test_the_error_names_where_the_bad_example_is(load: Load, tmp_path: Path) -> None:
     pipeline, _, _ = load("fill-mask")
     data = _data(tmp_path, "a.txt", "the cat\n\u200b\n", "fill-mask")
     with pytest.raises(

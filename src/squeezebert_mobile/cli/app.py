@@ -29,7 +29,7 @@ from squeezebert_mobile.tasks import TASKS
 if TYPE_CHECKING:
     from squeezebert_mobile.artifact import Manifest
     from squeezebert_mobile.benchmarks import Contender, Results
-    from squeezebert_mobile.evaluation import Model
+    from squeezebert_mobile.evaluation import NamedPipeline
 
 __all__ = ["app", "main"]
 
@@ -563,8 +563,8 @@ def evaluate(
     progress = export_progress(Console(stderr=True))
     with progress("load"):
         model = _model(name)
-    numbers = accuracy.gives_numbers(model.pipeline)
-    columns = accuracy.Columns(text_column, pair_column, label_column, numbers)
+    is_regression = accuracy.is_regression_model(model.pipeline)
+    columns = accuracy.Columns(text_column, pair_column, label_column, is_regression)
     task = model.pipeline.spec.task
     labelled = accuracy.read_data(file, task, format=data_format, columns=columns)
     with progress("load"):
@@ -583,10 +583,10 @@ def evaluate(
         print_evaluation(found, Console())
 
 
-def _model(name: str, task: str | None = None) -> "Model":
+def _model(name: str, task: str | None = None) -> "NamedPipeline":
     """An artifact, or a checkpoint that is run as it stands; both with one thread a call."""
     from squeezebert_mobile.artifact import MANIFEST_FILE
-    from squeezebert_mobile.evaluation import Model
+    from squeezebert_mobile.evaluation import NamedPipeline
 
     if (Path(name) / MANIFEST_FILE).is_file():
         from squeezebert_mobile.runtime import load_artifact
@@ -602,7 +602,7 @@ def _model(name: str, task: str | None = None) -> "Model":
         pipeline, weights = reference_pipeline(source), source.weights
     if weights == "random":
         print(f"note: the weights of {name} are random; its figures mean nothing", file=sys.stderr)
-    return Model(name, pipeline)
+    return NamedPipeline(name, pipeline)
 
 
 # Bench --------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from squeezebert_mobile.evaluation.comparing import CONFIDENCE, Comparison
-from squeezebert_mobile.evaluation.evaluation import Evaluation
+from squeezebert_mobile.evaluation.comparison import CONFIDENCE, Comparison
+from squeezebert_mobile.evaluation.evaluator import Evaluation
 from squeezebert_mobile.evaluation.metrics import METRICS
 
 __all__ = ["print_evaluation"]

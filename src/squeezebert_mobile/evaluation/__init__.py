@@ -1,14 +1,14 @@
-"""How often an artifact or a checkpoint is right, on labelled data."""
+"""Evaluate an artifact or a checkpoint on labelled data."""
 
 from squeezebert_mobile.errors import require_extra
 
-require_extra("evaluate")  # before the imports that would fail
+require_extra("evaluate")  # before the imports that need it
 
-from squeezebert_mobile.evaluation.answering import Prediction, gives_numbers
-from squeezebert_mobile.evaluation.comparing import Comparison, Difference, Disagreement, compare
-from squeezebert_mobile.evaluation.evaluation import Evaluation, Model, evaluate
+from squeezebert_mobile.evaluation.comparison import Comparison, Difference, Disagreement, compare
+from squeezebert_mobile.evaluation.evaluator import Evaluation, NamedPipeline, evaluate
 from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.metrics import METRICS, Metric
+from squeezebert_mobile.evaluation.predictions import Prediction, is_regression_model
 from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Example, read_file
 from squeezebert_mobile.evaluation.readers.formats import FORMATS, Columns, read_data
 from squeezebert_mobile.evaluation.scoring import Scores, score
@@ -25,12 +25,12 @@ __all__ = [
     "Evaluation",
     "Example",
     "Metric",
-    "Model",
+    "NamedPipeline",
     "Prediction",
     "Scores",
     "compare",
     "evaluate",
-    "gives_numbers",
+    "is_regression_model",
     "match_labels",
     "read_data",
     "read_file",

@@ -1,4 +1,4 @@
-"""Which output of a model is which class of the data."""
+"""Match a model's labels to the classes of a data set."""
 
 import re
 from collections.abc import Sequence
@@ -8,33 +8,34 @@ from squeezebert_mobile.evaluation.readers.data import DataSet, shortened
 
 __all__ = ["match_labels"]
 
-_NAMELESS = re.compile(r"LABEL_\d+")
-_SHOWN = 300  # characters of a list of labels
+_DEFAULT_NAME = re.compile(r"LABEL_\d+")  # transformers' name for a label without one
+_MAX_LISTED = 300  # characters of a list of labels
 
 
 def match_labels(labels: Sequence[str], data: DataSet) -> dict[str, int]:
-    """The model's labels that the data has -> the places of these classes.
+    """The index of the data's class for each of the model's labels that the data has.
 
-    By name where both have names, whatever the case; by id where one has none and the data says
-    which id a class has: GLUE by its published order, a file of ids by these.
+    Labels match by name, ignoring case, if both sides have names. Otherwise they match by id, if
+    the data defines the ids: GLUE by its published order, a file of ids by these ids.
 
     Raises:
-        InputError: a class has no label.
+        InputError: a class of the data has no label in the model.
     """
-    for as_read in (str, _folded):
-        by_name = {as_read(label): label for label in labels}
-        names = [as_read(name) for name in data.classes]
+    for normalize in (str, _folded):
+        by_name = {normalize(label): label for label in labels}
+        names = [normalize(name) for name in data.classes]
         if len(set(names)) == len(names) and by_name.keys() >= set(names):
-            return {by_name[name]: place for place, name in enumerate(names)}
-    nameless = all(map(_NAMELESS.fullmatch, labels))
-    # Of GLUE's all classes are known, so a named label more or less is a model for something else.
-    all_known = data.classes != tuple(map(str, data.ids or ()))
-    fits = nameless or not all_known or len(labels) == len(data.classes)
-    if data.ids and (nameless or not data.named) and max(data.ids) < len(labels) and fits:
-        return {labels[number]: place for place, number in enumerate(data.ids)}
+            return {by_name[name]: index for index, name in enumerate(names)}
+    unnamed = all(map(_DEFAULT_NAME.fullmatch, labels))
+    # GLUE lists every class, so a named model with more or fewer labels is for something else.
+    lists_all = data.classes != tuple(map(str, data.class_ids or ()))
+    sizes_fit = unnamed or not lists_all or len(labels) == len(data.classes)
+    by_id = unnamed or not data.has_class_names
+    if data.class_ids and by_id and sizes_fit and max(data.class_ids) < len(labels):
+        return {labels[number]: index for index, number in enumerate(data.class_ids)}
     raise InputError(
-        f"the data has the labels {_listed(data.classes)}, and the model has {_listed(labels)}; "
-        "write the model's into the data, or name the model's in its config.json (id2label)"
+        f"the data has the labels {_listed(data.classes)}, but the model has {_listed(labels)}; "
+        "use the model's labels in the data, or set id2label in the model's config.json"
     )
 
 
@@ -43,4 +44,4 @@ def _folded(name: str) -> str:
 
 
 def _listed(labels: Sequence[str]) -> str:
-    return shortened(", ".join(labels), _SHOWN)
+    return shortened(", ".join(labels), _MAX_LISTED)

@@ -1,7 +1,8 @@
-"""How well a fill-mask model knows words: its loss on tokens that it does not see.
+"""Fill-mask evaluation: the loss of a model on masked tokens.
 
-Of each text 15 % of the tokens (one at least) become [MASK]. Which ones is drawn by the checksum of
-the token ids, so that a text has the same masks in every file, order and model of its vocabulary.
+In each text 15 % of the tokens (at least one) become [MASK]. A checksum of the token ids seeds the
+choice, so a text has the same masks in every file, in every order, and for every model with the
+same vocabulary.
 """
 
 import zlib
@@ -18,14 +19,14 @@ from squeezebert_mobile.runtime.tasks.pipeline import Pipeline, tokens_cut
 from squeezebert_mobile.runtime.tasks.scores import log_softmax
 from squeezebert_mobile.runtime.tokenizer.rows import Row
 
-__all__ = ["MASKED_SHARE", "Filled", "fill_masks", "masked_places"]
+__all__ = ["MASKED_SHARE", "FilledMasks", "fill_masks", "masked_positions"]
 
-MASKED_SHARE = 0.15  # as BERT was trained
+MASKED_SHARE = 0.15  # as in BERT's pretraining
 
 
 @dataclass(frozen=True)
-class _Masked:
-    """A row in which some tokens are masks."""
+class _MaskedRow:
+    """A row whose chosen tokens are replaced by [MASK]."""
 
     ids: list[int]
 
@@ -38,50 +39,50 @@ class _Masked:
 
 
 @dataclass(frozen=True)
-class Filled:
-    """What a model put in the places of a text's masks."""
+class FilledMasks:
+    """A model's predictions for the masks of one text."""
 
     tokens: tuple[str, ...]
-    loss: float  # the sum over the masks of -log p(the right token)
-    right: int
+    loss: float  # the sum over the masks of -log p(the original token)
+    correct: int
     masks: int
     confidence: float  # mean probability of `tokens`
     truncated: bool
 
 
-def masked_places(row: Row) -> list[int]:
-    """The places of the tokens of a row that are to be masked."""
-    places = [place for place, special in enumerate(row.special_tokens_mask) if not special]
+def masked_positions(row: Row) -> list[int]:
+    """The positions of the tokens of a row to mask, in order."""
+    positions = [i for i, special in enumerate(row.special_tokens_mask) if not special]
     seed = zlib.crc32(np.array(row.ids, "<i8").tobytes())
-    count = max(1, round(MASKED_SHARE * len(places)))
-    drawn = np.random.default_rng(seed).choice(places, count, replace=False)
+    count = max(1, round(MASKED_SHARE * len(positions)))
+    drawn = np.random.default_rng(seed).choice(positions, count, replace=False)
     return sorted(map(int, drawn))
 
 
-def fill_masks(pipeline: Pipeline[Any], texts: Sequence[str], batch_size: int) -> list[Filled]:
-    """Mask tokens of each text, and ask for them.
+def fill_masks(pipeline: Pipeline[Any], texts: Sequence[str], batch_size: int) -> list[FilledMasks]:
+    """Mask tokens of each text and predict them.
 
     Raises:
-        InputError: a text has no token that could be masked.
+        InputError: a text has no token to mask.
     """
     tokenizer = pipeline.tokenizer
     rows = tokenizer.encode_rows(texts, strategy="longest_first", max_length=pipeline.max_length)
     for row, text in zip(rows, texts, strict=True):
         if all(row.special_tokens_mask):
             raise InputError(f"the text has no word in it: {text!r:.60}")
-    places = [masked_places(row) for row in rows]
+    positions = [masked_positions(row) for row in rows]
 
-    def decode(number: int, outputs: dict[str, FloatArray]) -> Filled:
-        row, masked = rows[number], places[number]
-        logs = log_softmax(outputs["logits"][masked])  # (masks, vocab)
-        golds, best = np.array(row.ids)[masked], logs.argmax(axis=-1)
-        each = np.arange(len(masked))
-        return Filled(
+    def decode(number: int, outputs: dict[str, FloatArray]) -> FilledMasks:
+        row, masked = rows[number], positions[number]
+        log_probs = log_softmax(outputs["logits"][masked])  # (masks, vocab)
+        golds, best = np.array(row.ids)[masked], log_probs.argmax(axis=-1)
+        index = np.arange(len(masked))
+        return FilledMasks(
             tokens=tuple(map(str, tokenizer.convert_ids_to_tokens(best.tolist()))),
-            loss=-float(logs[each, golds].sum()),
-            right=int((best == golds).sum()),
+            loss=-float(log_probs[index, golds].sum()),
+            correct=int((best == golds).sum()),
             masks=len(masked),
-            confidence=float(np.exp(logs[each, best]).mean()),
+            confidence=float(np.exp(log_probs[index, best]).mean()),
             truncated=tokens_cut(row) > 0,
         )
 
@@ -90,7 +91,7 @@ def fill_masks(pipeline: Pipeline[Any], texts: Sequence[str], batch_size: int) -
         pipeline.spec,
         [
             (_masked(row, masked, tokenizer.mask_token_id),)
-            for row, masked in zip(rows, places, strict=True)
+            for row, masked in zip(rows, positions, strict=True)
         ],
         decode,
         batch_size=batch_size,
@@ -98,8 +99,8 @@ def fill_masks(pipeline: Pipeline[Any], texts: Sequence[str], batch_size: int) -
     )
 
 
-def _masked(row: Row, places: list[int], mask: int) -> _Masked:
+def _masked(row: Row, positions: list[int], mask_id: int) -> _MaskedRow:
     ids = list(row.ids)
-    for place in places:
-        ids[place] = mask
-    return _Masked(ids)
+    for position in positions:
+        ids[position] = mask_id
+    return _MaskedRow(ids)

@@ -1,14 +1,14 @@
-"""The metrics by name: each is a function of the evidence, a row of numbers for each example.
+"""The metrics by name. Each is a function of the evidence, which has one row per example.
 
-A metric of a part of the data is the same function of the rows of that part, so that a bootstrap
-needs no other code. What the columns are:
+A metric of a subset is the same function of its rows, so the bootstrap needs no separate code. The
+columns of the evidence:
 
-    text-classification    the right class, the class that was answered (-1: one that the data has
-                           not); with values, the right number and the answered one
-    multiple-choice        the place of the right choice, and of the one that was answered
-    token-classification   entities: found and right, found, there; words: right, all
-    question-answering     exact match, F1, whether there is an answer
-    fill-mask              masks: the sum of their losses, right, all
+    text-classification    gold class, predicted class (-1: a label that the data does not have);
+                           for regression the gold number and the predicted one
+    multiple-choice        index of the correct choice, index of the predicted choice
+    token-classification   entities: correct, predicted, gold; words: correct, total
+    question-answering     exact match, F1, whether the question has an answer
+    fill-mask              masks: sum of the losses, correct, total
 """
 
 import math
@@ -29,15 +29,15 @@ __all__ = ["METRICS", "Metric"]
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is computed, and which way is better.
+    """How a metric is computed, and which direction is better.
 
-    The libraries look closely at their arguments, for 2 to 5 ms a call. `quickly` is the same
-    figure without that, for who draws a thousand samples.
+    The libraries spend 2 to 5 ms per call on checking their arguments. `fast` gives the same value
+    without these checks, for the thousand samples of a bootstrap.
     """
 
-    of: Callable[[Numbers], float]
+    compute: Callable[[Numbers], float]
     higher_is_better: bool = True
-    quickly: Callable[[Numbers], float] | None = None
+    fast: Callable[[Numbers], float] | None = None
 
 
 def _accuracy(evidence: Numbers) -> float:
@@ -51,57 +51,57 @@ def _f1(evidence: Numbers, labels: list[int] | None = None) -> float:
 
 
 def _matthews(evidence: Numbers) -> float:
-    if (evidence == evidence[0]).all():  # one cell of the table: no correlation, and a warning
+    if (evidence == evidence[0]).all():  # undefined, and the library warns
         return 0.0
     return float(sklearn_metrics.matthews_corrcoef(*evidence.T))
 
 
-def _share_right(evidence: Numbers) -> float:
+def _fast_accuracy(evidence: Numbers) -> float:
     return float((evidence[:, 0] == evidence[:, 1]).mean())
 
 
-def _f1_by_counts(evidence: Numbers, labels: list[int] | None = None) -> float:
-    golds, answers = _one_hot(evidence, np.unique(evidence) if labels is None else labels)
-    both = (golds * answers).sum(axis=0)
-    return float((2 * both / np.maximum(golds.sum(axis=0) + answers.sum(axis=0), 1)).mean())
+def _fast_f1(evidence: Numbers, labels: list[int] | None = None) -> float:
+    golds, predicted = _one_hot(evidence, np.unique(evidence) if labels is None else labels)
+    both = (golds * predicted).sum(axis=0)
+    return float((2 * both / np.maximum(golds.sum(axis=0) + predicted.sum(axis=0), 1)).mean())
 
 
-def _matthews_by_counts(evidence: Numbers) -> float:
-    golds, answers = (each - each.mean(axis=0) for each in _one_hot(evidence, np.unique(evidence)))
-    spread = (golds**2).sum() * (answers**2).sum()
-    return float((golds * answers).sum() / math.sqrt(spread)) if spread else 0.0
+def _fast_matthews(evidence: Numbers) -> float:
+    golds, predicted = (x - x.mean(axis=0) for x in _one_hot(evidence, np.unique(evidence)))
+    variance = (golds**2).sum() * (predicted**2).sum()
+    return float((golds * predicted).sum() / math.sqrt(variance)) if variance else 0.0
 
 
 def _one_hot(evidence: Numbers, labels: ArrayLike) -> tuple[Numbers, Numbers]:
-    """The right and the answered classes, (examples, labels) each."""
-    golds, answers = (evidence[:, :, None] == np.asarray(labels)).astype(float).swapaxes(0, 1)
-    return golds, answers
+    """The gold and the predicted classes as 0 and 1, (examples, labels) each."""
+    golds, predicted = (evidence[:, :, None] == np.asarray(labels)).astype(float).swapaxes(0, 1)
+    return golds, predicted
 
 
 def _correlation(measure: Callable[..., Any], evidence: Numbers) -> float:
-    """0 where a side has one value alone, and nothing can be said."""
+    """The correlation; 0 if one side is constant, where it is undefined."""
     if (evidence == evidence[0]).all(axis=0).any():
         return 0.0
     return float(measure(*evidence.T)[0])
 
 
-def _pearson_quickly(evidence: Numbers) -> float:
+def _fast_pearson(evidence: Numbers) -> float:
     return _correlation(lambda x, y: np.corrcoef(x, y)[:1, 1], evidence)
 
 
-def _spearman_quickly(evidence: Numbers) -> float:
-    return _pearson_quickly(stats.rankdata(evidence, axis=0))
+def _fast_spearman(evidence: Numbers) -> float:
+    return _fast_pearson(stats.rankdata(evidence, axis=0))
 
 
-def _ratio(top: int, bottom: int, evidence: Numbers) -> float:
-    """Of the sums of two columns; 0 where there is nothing."""
+def _ratio(numerator: int, denominator: int, evidence: Numbers) -> float:
+    """The ratio of the sums of two columns; 0 if the denominator is 0."""
     sums = evidence.sum(axis=0)
-    return float(sums[top] / sums[bottom]) if sums[bottom] else 0.0
+    return float(sums[numerator] / sums[denominator]) if sums[denominator] else 0.0
 
 
 def _entity_f1(evidence: Numbers) -> float:
-    right, found, there, *_ = evidence.sum(axis=0)
-    return float(2 * right / (found + there)) if found + there else 0.0
+    correct, predicted, gold, *_ = evidence.sum(axis=0)
+    return float(2 * correct / (predicted + gold)) if predicted + gold else 0.0
 
 
 def _mean(column: int, evidence: Numbers) -> float:
@@ -114,22 +114,22 @@ def _mean_where(column: int, answerable: bool, evidence: Numbers) -> float:
 
 
 def _perplexity(evidence: Numbers) -> float:
-    return math.exp(min(_ratio(0, 2, evidence), 700))  # a float holds no more
+    return math.exp(min(_ratio(0, 2, evidence), 700))  # exp of more overflows a float
 
 
-_ACCURACY = Metric(_accuracy, quickly=_share_right)
+_ACCURACY = Metric(_accuracy, fast=_fast_accuracy)
 
 METRICS: dict[str, dict[str, Metric]] = {
     "text-classification": {
         "accuracy": _ACCURACY,
         "accuracy_matched": _ACCURACY,
         "accuracy_mismatched": _ACCURACY,
-        # Of the second class, as GLUE has it.
-        "f1": Metric(partial(_f1, labels=[1]), quickly=partial(_f1_by_counts, labels=[1])),
-        "f1_macro": Metric(_f1, quickly=_f1_by_counts),
-        "matthews": Metric(_matthews, quickly=_matthews_by_counts),
-        "pearson": Metric(partial(_correlation, stats.pearsonr), quickly=_pearson_quickly),
-        "spearman": Metric(partial(_correlation, stats.spearmanr), quickly=_spearman_quickly),
+        # F1 of the second class, as in GLUE.
+        "f1": Metric(partial(_f1, labels=[1]), fast=partial(_fast_f1, labels=[1])),
+        "f1_macro": Metric(_f1, fast=_fast_f1),
+        "matthews": Metric(_matthews, fast=_fast_matthews),
+        "pearson": Metric(partial(_correlation, stats.pearsonr), fast=_fast_pearson),
+        "spearman": Metric(partial(_correlation, stats.spearmanr), fast=_fast_spearman),
     },
     "multiple-choice": {"accuracy": _ACCURACY},
     "token-classification": {

@@ -204,8 +204,8 @@ def _answer_span(example: Example) -> tuple[int, int] | None:
     answer, context, start = example.gold[0], example.texts[1], example.start
     if start is None or context[start : start + len(answer)] != answer:
         raise InputError(
-            f"{example.place} has answer_start {start}, where {answer!r:.40} does not stand; give "
-            "its place in the context, in characters from 0"
+            f"{example.location} has answer_start {start}, but its context does not have "
+            f"{answer!r:.40} there; give the answer's offset in characters, from 0"
         )
     return start, start + len(answer)
 

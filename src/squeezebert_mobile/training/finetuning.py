@@ -12,8 +12,8 @@ from accelerate import Accelerator
 from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.errors import InputError, TrainingError
-from squeezebert_mobile.evaluation.answering import how_to_ask
 from squeezebert_mobile.evaluation.metrics import METRICS
+from squeezebert_mobile.evaluation.predictions import make_predictor
 from squeezebert_mobile.evaluation.readers.data import DataSet, read_file
 from squeezebert_mobile.evaluation.readers.formats import Columns, read_data
 from squeezebert_mobile.evaluation.scoring import score
@@ -126,9 +126,11 @@ def finetune_checkpoint(
         say(f"{source.name} has no head that fits the data; a new one is drawn (seed {seed})")
     measured = None
     if dev is not None:
-        same = replace(columns or Columns(), numbers=learned.values)
+        same = replace(columns or Columns(), is_regression=learned.is_regression)
         measured = read_data(read_file(Path(dev)), task, format=data_format, columns=same)
-        how_to_ask(reference_pipeline(source), measured, _MEASURED_TOGETHER)  # refuses other labels
+        make_predictor(
+            reference_pipeline(source), measured, _MEASURED_TOGETHER
+        )  # refuses other labels
     tutor = open_teacher(teacher, source) if teacher is not None else None
     lessons = _lessons(start, learned, say)
     training = _training(lessons, source, accelerator, epochs, learning_rate, batch_size, seed)
@@ -177,7 +179,7 @@ def _names(columns: Columns) -> str:
     return ", ".join(name for name in named if name) or "of the usual names"
 
 
-# Before ------------------------------------------------------------------------------------
+# Before -------------------------------------------------------------------------------------
 
 
 def _check_options(epochs: int | None, learning_rate: float | None, batch_size: int | None) -> None:
@@ -194,7 +196,7 @@ def _check_options(epochs: int | None, learning_rate: float | None, batch_size: 
 def _check_data(data: DataSet, name: str | Path) -> None:
     """See that there is something to be learned."""
     name = repr(str(name))
-    if TASKS[data.task].has_labels and not data.values:
+    if TASKS[data.task].has_labels and not data.is_regression:
         if len(data.classes) < 2:
             raise InputError(
                 f"{name} has one label, {data.classes[0]!r}, for everything, so there is nothing "
@@ -205,8 +207,8 @@ def _check_data(data: DataSet, name: str | Path) -> None:
         for other in others:
             if len(other.texts) != len(first.texts):
                 raise InputError(
-                    f"{name} has {len(other.texts) - 1} choices at {other.place}, and "
-                    f"{len(first.texts) - 1} at {first.place}; give all as many"
+                    f"{name} has {len(other.texts) - 1} choices at {other.location}, and "
+                    f"{len(first.texts) - 1} at {first.location}; give all as many"
                 )
 
 
@@ -276,7 +278,7 @@ def _measure(source: Checkpoint, dev: DataSet) -> Callable[[], Score]:
     return measure
 
 
-# What is written ---------------------------------------------------------------------------
+# What is written ----------------------------------------------------------------------------
 
 
 def _facts(

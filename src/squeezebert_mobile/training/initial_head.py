@@ -72,9 +72,9 @@ def _own_labels(config: SqueezeBertConfig, data: DataSet) -> dict[str, int] | No
         several = config.problem_type == "multi_label_classification" or (
             numbers and len(labels) != 1
         )
-        if several or data.values != numbers:
+        if several or data.is_regression != numbers:
             return None
-    if data.ids and len(labels) != len(data.classes):
+    if data.class_ids and len(labels) != len(data.classes):
         return None  # by id alone they would be called what others were called
     try:
         places = match_labels(labels, data) if data.classes else {}
@@ -95,11 +95,11 @@ def _has_head(folder: Path, config: SqueezeBertConfig, task: str) -> bool:
 
 def _config_for(data: DataSet, config: SqueezeBertConfig) -> SqueezeBertConfig:
     """The same encoder for the data's labels."""
-    labels = (VALUE,) if data.values else data.classes
+    labels = (VALUE,) if data.is_regression else data.classes
     config = replace(config, problem_type=None)
     if labels:
         config = config.with_labels(labels)
     if not get_task(data.task).has_problem_type:
         return config
-    kind = "regression" if data.values else "single_label_classification"
+    kind = "regression" if data.is_regression else "single_label_classification"
     return replace(config, problem_type=kind)

@@ -128,5 +128,5 @@ def test_data_for_another_task(cli: Cli, tmp_path: Path) -> None:
     wrong.write_text('{"text": "a", "choices": ["b", "c"], "label": 0}\n')
     code, _, err = cli("export", "demo", "-o", tmp_path / "out", "--data", wrong)
     assert code == 1 and err.count("\n") == 1
-    assert "is choices data, which is for multiple-choice, and the model is for text-class" in err
+    assert "is choices data, which is for multiple-choice, but the model is for text-class" in err
     assert not (tmp_path / "out").exists()

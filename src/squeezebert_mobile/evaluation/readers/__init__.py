@@ -1,1 +1,1 @@
-"""Labelled data: published file formats, and tables of one's own."""
+"""Readers of labelled data: the published formats, and tables in CSV, TSV and JSONL."""

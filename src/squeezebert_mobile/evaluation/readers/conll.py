@@ -1,4 +1,4 @@
-"""Token files as CoNLL's: a word and its label a line, a blank line between sentences."""
+"""CoNLL token files: one word and its label per line, a blank line between sentences."""
 
 import re
 from collections.abc import Iterator
@@ -8,59 +8,60 @@ from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Exampl
 __all__ = ["ENTITY_TAG", "looks_like", "read_conll"]
 
 _SEPARATOR = re.compile(r"[ \t]+")
-_BETWEEN_DOCUMENTS = "-DOCSTART-"
-_LOOKED_AT = 200  # lines
-#: Inside, outside, beginning; S and E where ends are marked as well.
+_DOCUMENT_START = "-DOCSTART-"
+_SAMPLED_LINES = 200
+#: Inside, outside, begin; S (single) and E (end) in schemes that mark ends as well.
 ENTITY_TAG = re.compile(r"O|[BIES]-\S+")
 
 
 def looks_like(file: DataFile) -> bool:
-    """Whether lines have as many columns each, the last of them a label such as B-PER or O."""
-    first = [cells for _, (_, cells) in zip(range(_LOOKED_AT), _words(file), strict=False) if cells]
+    """Whether all lines have the same number of columns, with a tag such as B-PER or O last."""
+    lines = zip(range(_SAMPLED_LINES), _words(file), strict=False)
+    sample = [columns for _, (_, columns) in lines if columns]
     return bool(
-        first
-        and len({len(cells) for cells in first}) == 1
-        and len(first[0]) > 1
-        and all(ENTITY_TAG.fullmatch(cells[-1]) for cells in first)
+        sample
+        and len({len(columns) for columns in sample}) == 1
+        and len(sample[0]) > 1
+        and all(ENTITY_TAG.fullmatch(columns[-1]) for columns in sample)
     )
 
 
 def read_conll(file: DataFile) -> DataSet:
-    """The sentences: the first column has the words, the last the labels, as the file has them.
+    """The sentences: words from the first column, labels from the last, as in the file.
 
     Raises:
-        InputError: a line has one column, or others have more.
+        InputError: a line has a single column, or more or fewer than the others.
     """
     sentences: list[Example] = []
     classes: set[str] = set()
     words: list[str] = []
     tags: list[str] = []
-    begun, columns = 1, 0
-    for number, cells in (*_words(file), (0, None)):
-        if cells is None:
+    first_line, expected = 1, 0
+    for number, columns in (*_words(file), (0, None)):
+        if columns is None:
             if words:
-                sentences.append(Example(f"line {begun}", tuple(words), tuple(tags)))
+                sentences.append(Example(f"line {first_line}", tuple(words), tuple(tags)))
             words, tags = [], []
             continue
-        columns = columns or len(cells)
-        if len(cells) < 2 or len(cells) != columns:
-            raise file.wrong(
-                f"has {shortened(' '.join(cells))} at line {number}, where {max(columns, 2)} "
-                "columns should be; a line is a word, its label last, and a blank line ends a "
-                "sentence"
+        expected = expected or len(columns)
+        if len(columns) < 2 or len(columns) != expected:
+            raise file.error(
+                f"has {shortened(' '.join(columns))} at line {number}, where {max(expected, 2)} "
+                "columns are expected; each line is a word with its label last, and a blank line "
+                "ends a sentence"
             )
-        begun = begun if words else number
-        words.append(cells[0])
-        classes.add(cells[-1])
-        tags.append(cells[-1])
+        first_line = first_line if words else number
+        words.append(columns[0])
+        classes.add(columns[-1])
+        tags.append(columns[-1])
     if not sentences:
-        raise file.wrong("holds no sentence; write a word and its label a line")
-    entities = all(ENTITY_TAG.fullmatch(tag) for tag in classes)
+        raise file.error("has no sentences; write one word and its label per line")
+    are_entities = all(ENTITY_TAG.fullmatch(tag) for tag in classes)
     return DataSet(
         "conll",
         "token-classification",
         tuple(sentences),
-        ("f1", "precision", "recall", "accuracy") if entities else ("accuracy",),
+        ("f1", "precision", "recall", "accuracy") if are_entities else ("accuracy",),
         classes=tuple(sorted(classes)),
     )
 
@@ -68,6 +69,6 @@ def read_conll(file: DataFile) -> DataSet:
 def _words(file: DataFile) -> Iterator[tuple[int, list[str] | None]]:
     """Each line's number and columns; None between sentences."""
     for number, line in enumerate(file.lines, 1):
-        cells = [cell for cell in _SEPARATOR.split(line) if cell]
-        between = not cells or cells[0] == _BETWEEN_DOCUMENTS
-        yield number, None if between else cells
+        columns = [column for column in _SEPARATOR.split(line) if column]
+        is_boundary = not columns or columns[0] == _DOCUMENT_START
+        yield number, None if is_boundary else columns

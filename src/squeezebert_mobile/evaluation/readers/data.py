@@ -1,4 +1,4 @@
-"""A data set in memory, and the file that it is read from."""
+"""A data set in memory, and the text file it is read from."""
 
 import json
 from collections.abc import Iterator
@@ -11,39 +11,39 @@ from squeezebert_mobile.errors import InputError
 
 __all__ = ["DataFile", "DataSet", "Example", "Gold", "read_file", "shortened"]
 
-#: The right answer of an example, as its file has it: a label's text, the place of a choice, a
-#: label for each word, all answers that count (none: there is no answer), or nothing (plain text).
+#: The gold answer of an example, as written in its file: a label, the index of a choice, a label
+#: per word, all accepted answers (empty if the question has none), or None (plain text).
 Gold = str | int | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
 class Example:
-    """One thing to ask, and the right answer."""
+    """One input with its gold answer."""
 
-    place: str  # in its file: "line 3", or the id of a question
+    location: str  # in its file: "line 3", or the id of a question
     texts: tuple[str, ...]  # text and pair; question and context; words; text and choices
     gold: Gold
-    start: int | None = None  # question-answering: the first answer's in its context, in characters
+    start: int | None = None  # question-answering: character offset of the first answer
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a file holds."""
+    """The contents of a data file."""
 
     format: str
     task: str
     examples: tuple[Example, ...]
-    metrics: tuple[str, ...]  # of METRICS, the main one first
-    classes: tuple[str, ...] = ()  # the labels; of GLUE all, in the published order
-    ids: tuple[int, ...] | None = None  # which output each class is, where the data says so
-    named: bool = True  # whether the classes have names, which count before the ids
-    values: bool = False  # the labels are numbers to come close to
+    metrics: tuple[str, ...]  # names in METRICS, the main one first
+    classes: tuple[str, ...] = ()  # the labels; for GLUE all of them, in the published order
+    class_ids: tuple[int, ...] | None = None  # the model output of each class, if the data says so
+    has_class_names: bool = True  # whether classes have names, which match before ids
+    is_regression: bool = False  # whether the gold answers are numbers
     left_out: int = 0  # lines without a label, or without a text
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A text file, decoded."""
+    """A decoded text file."""
 
     path: Path
     text: str
@@ -55,12 +55,12 @@ class DataFile:
 
     @property
     def suffix(self) -> str:
-        """Of the name, lower case, with its dot."""
+        """The file name's suffix in lower case, with its dot."""
         return self.path.suffix.lower()
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines; only a line feed ends one, as sentences may hold what else Unicode has."""
+        """The lines. Only a line feed ends one: sentences may contain Unicode's other line ends."""
         lines = [line.removesuffix("\r") for line in self.text.split("\n")]
         return lines[:-1] if not lines[-1] else lines
 
@@ -68,13 +68,13 @@ class DataFile:
         """Every line that is not blank, with its number from 1."""
         return ((number, line) for number, line in enumerate(self.lines, 1) if line.strip())
 
-    def wrong(self, what: str) -> InputError:
-        """The error that says what is wrong in this file."""
-        return InputError(f"{self.name} {what}")
+    def error(self, problem: str) -> InputError:
+        """The error to raise for a problem in this file."""
+        return InputError(f"{self.name} {problem}")
 
     @cached_property
     def json(self) -> Any:
-        """The whole file as JSON; None where it is none."""
+        """The whole file as JSON; None if it is not JSON."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
@@ -82,51 +82,51 @@ class DataFile:
 
     @cached_property
     def first_object(self) -> dict[str, Any]:
-        """The JSON object on the first line; an empty one where there is none."""
+        """The JSON object on the first line; empty if there is none."""
         try:
-            found = json.loads(next(self.rows())[1])
+            value = json.loads(next(self.rows())[1])
         except (ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return value if isinstance(value, dict) else {}
 
     def whole_json(self) -> Any:
         """The whole file as JSON.
 
         Raises:
-            InputError: it is broken, and where.
+            InputError: the file is not valid JSON; the message names line and column.
         """
-        return self._parsed(self.text, "mend or copy it again")
+        return self._parsed(self.text, "fix the file or copy it again")
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The JSON object of each line, with the line's number.
 
         Raises:
-            InputError: a line holds none.
+            InputError: a line is not a JSON object.
         """
-        remedy = "JSONL has one object a line"
+        remedy = "JSONL has one object per line"
         for number, line in self.rows():
-            found = self._parsed(line, remedy, before=number - 1)
-            if not isinstance(found, dict):
-                raise self.wrong(f"holds a {type(found).__name__} at line {number}; {remedy}")
-            yield number, found
+            value = self._parsed(line, remedy, lines_before=number - 1)
+            if not isinstance(value, dict):
+                raise self.error(f"has a {type(value).__name__} at line {number}; {remedy}")
+            yield number, value
 
-    def _parsed(self, text: str, remedy: str, *, before: int = 0) -> Any:
-        """`text` as JSON, which stands after so many lines of the file."""
+    def _parsed(self, text: str, remedy: str, *, lines_before: int = 0) -> Any:
+        """`text`, which begins after `lines_before` lines of the file, as JSON."""
         try:
             return json.loads(text)
         except json.JSONDecodeError as error:
-            where = f"line {before + error.lineno}, column {error.colno}"
-            raise self.wrong(f"is broken JSON at {where}: {error.msg}; {remedy}") from None
+            where = f"line {lines_before + error.lineno}, column {error.colno}"
+            raise self.error(f"is not valid JSON at {where}: {error.msg}; {remedy}") from None
         except (ValueError, RecursionError) as error:
-            where = f"line {before + 1}"
-            raise self.wrong(f"cannot be read as JSON at {where}: {error}; {remedy}") from None
+            where = f"line {lines_before + 1}"
+            raise self.error(f"cannot be read as JSON at {where}: {error}; {remedy}") from None
 
 
 def read_file(path: Path) -> DataFile:
-    """The file at `path`.
+    """Read and decode the file at `path`.
 
     Raises:
-        InputError: it is none, or holds no text.
+        InputError: it is not a readable UTF-8 text file, or is empty.
     """
     if path.is_dir():
         raise InputError(f"{str(path)!r} is a folder; give the file with the labelled examples")
@@ -139,8 +139,8 @@ def read_file(path: Path) -> DataFile:
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         raise InputError(
-            f"{str(path)!r} has a NUL byte at line {line}, which no text file has; give the file "
-            "as UTF-8 text"
+            f"{str(path)!r} is not a text file: it has a NUL byte at line {line}; give the data as "
+            "UTF-8 text"
         )
     try:
         text = data.decode("utf-8-sig")
@@ -156,5 +156,5 @@ def read_file(path: Path) -> DataFile:
 
 
 def shortened(text: str, length: int = 40) -> str:
-    """`text` quoted, cut where it is long."""
+    """`text` in quotes, truncated to `length` characters."""
     return repr(text if len(text) <= length else text[: length - 1] + "…")

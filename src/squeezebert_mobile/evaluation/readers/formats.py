@@ -1,4 +1,4 @@
-"""Which format a file has: the one table of them."""
+"""The table of data formats: how each is recognized and read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["FORMATS", "Columns", "Format", "read_data"]
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is told and read."""
+    """How a format is recognized and read, and the task it is for."""
 
     task: str
     looks_like: Callable[[DataFile, Columns], bool]  # never raises
@@ -30,13 +30,13 @@ def _glue(name: str) -> Format:
 
 
 def _table(shape: str) -> Format:
-    def looks(file: DataFile, columns: Columns) -> bool:
+    def looks_like(file: DataFile, columns: Columns) -> bool:
         try:
             return tables.looks_like(shape, file, columns)
-        except InputError:  # broken CSV
+        except InputError:  # invalid CSV
             return False
 
-    return Format("text-classification", looks, partial(tables.read_table, shape))
+    return Format("text-classification", looks_like, partial(tables.read_table, shape))
 
 
 def _read_lines(file: DataFile, columns: Columns) -> DataSet:
@@ -44,7 +44,7 @@ def _read_lines(file: DataFile, columns: Columns) -> DataSet:
     return DataSet("lines", "fill-mask", examples, ("loss", "perplexity", "accuracy"))
 
 
-#: In the order in which a file is looked at.
+#: In the order in which they are tried.
 FORMATS = {
     "squad": Format(
         "question-answering",
@@ -66,7 +66,7 @@ FORMATS = {
     "lines": Format("fill-mask", lambda file, columns: False, _read_lines),
 }
 
-#: What a file is that looks like none, by its name's end; so that the reader says what is wrong.
+#: The format of an unrecognized file by its suffix, so that its reader can report what is wrong.
 _BY_SUFFIX = {
     "text-classification": {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl"},
     "question-answering": {".json": "squad"},
@@ -79,56 +79,58 @@ _BY_SUFFIX = {
 def read_data(
     file: DataFile, task: str, *, format: str | None = None, columns: Columns | None = None
 ) -> DataSet:
-    """The examples of a file, for a model of `task`.
+    """Read the examples of a file, for a model of `task`.
 
     Args:
-        file: What `read_file` gave.
-        task: What the model does.
-        format: One of FORMATS; None finds out.
-        columns: The names of a table's columns.
+        file: A file from `read_file`.
+        task: The model's task.
+        format: A key of FORMATS; None detects it.
+        columns: The column names of a table.
 
     Raises:
-        InputError: the file has no such format, is for another task, or is broken.
+        InputError: the file's format is unknown, is for another task, or is invalid.
     """
     columns = columns or Columns()
-    own = [name for name, each in FORMATS.items() if each.task == task]
-    if not own:
+    formats = [name for name, candidate in FORMATS.items() if candidate.task == task]
+    if not formats:
         raise InputError(
-            f"{task} gives vectors, which are neither right nor wrong; compare an artifact with "
-            "its checkpoint: squeezebert-mobile verify ARTIFACT --against CHECKPOINT"
+            f"{task} outputs vectors, which cannot be scored; compare an artifact with its "
+            "checkpoint instead: squeezebert-mobile verify ARTIFACT --against CHECKPOINT"
         )
     if format is not None and format not in FORMATS:
         raise InputError(choose("data format", format, FORMATS))
-    found = format or _found(file, task, columns)
-    if found is None:
-        raise file.wrong(
-            f"is no data that {task} is measured with (tried: {', '.join(own)}); say which it is "
-            "with --data-format, and name a table's columns with --text-column and --label-column"
+    name = format or _detected(file, task, columns)
+    if name is None:
+        raise file.error(
+            f"is not in a format for {task} (tried: {', '.join(formats)}); give its format with "
+            "--data-format, and a table's columns with --text-column and --label-column"
         )
-    needed = FORMATS[found].task
+    needed = FORMATS[name].task
     if needed != task:
-        lines = "; or add --data-format lines" if task == "fill-mask" and not format else ""
-        raise file.wrong(
-            f"is {found} data, which is for {needed}, and the model is for {task}; give "
-            f"{' or '.join(_shown(own))} data, or a model for {needed}{lines}"
+        hint = "; or add --data-format lines" if task == "fill-mask" and not format else ""
+        raise file.error(
+            f"is {name} data, which is for {needed}, but the model is for {task}; use "
+            f"{' or '.join(_displayed(formats))} data, or a model for {needed}{hint}"
         )
-    if columns.are_named and found not in tables.SHAPES:
-        raise file.wrong(
-            f"is {found} data, whose columns have no other names; leave --text-column, "
-            "--pair-column and --label-column out"
+    if columns.are_named and name not in tables.SHAPES:
+        raise file.error(
+            f"is {name} data, whose column names are fixed; omit --text-column, --pair-column and "
+            "--label-column"
         )
-    return FORMATS[found].read(file, columns)
+    return FORMATS[name].read(file, columns)
 
 
-def _shown(own: list[str]) -> list[str]:
-    return ["GLUE", *tables.SHAPES] if "rte" in own else own
+def _displayed(formats: list[str]) -> list[str]:
+    """The formats with GLUE's nine tasks as one."""
+    return ["GLUE", *tables.SHAPES] if "rte" in formats else formats
 
 
-def _found(file: DataFile, task: str, columns: Columns) -> str | None:
-    for name, each in FORMATS.items():
-        if each.looks_like(file, columns):
+def _detected(file: DataFile, task: str, columns: Columns) -> str | None:
+    """The first format that the file looks like; else the one that its suffix suggests."""
+    for name, candidate in FORMATS.items():
+        if candidate.looks_like(file, columns):
             return name
     if file.suffix == ".json" and not file.first_object:
-        file.whole_json()  # broken JSON is said to be that, whatever the task
-    endings = _BY_SUFFIX[task]
-    return endings.get(file.suffix) or endings.get("")
+        file.whole_json()  # raises if the JSON is invalid, whatever the task
+    by_suffix = _BY_SUFFIX[task]
+    return by_suffix.get(file.suffix) or by_suffix.get("")

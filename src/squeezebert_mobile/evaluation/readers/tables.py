@@ -1,4 +1,4 @@
-"""Anybody's labelled texts: CSV, TSV and JSONL with a column for text, pair and label."""
+"""Tables of labelled texts: CSV, TSV and JSONL with columns for text, pair and label."""
 
 import csv
 import io
@@ -13,28 +13,29 @@ from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Exampl
 
 __all__ = ["SHAPES", "Columns", "looks_like", "read_choices", "read_table"]
 
-_LABELLED = ("accuracy", "f1_macro")
-_ID = re.compile(r"0|[1-9][0-9]{0,5}")  # of a model's output
+_CLASSIFICATION_METRICS = ("accuracy", "f1_macro")
+_REGRESSION_METRICS = ("pearson", "spearman")
+_ID = re.compile(r"0|[1-9][0-9]{0,5}")  # the index of a model output
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns; None is the usual one."""
+    """The names of a table's columns; None stands for the default name."""
 
     text: str | None = None
     pair: str | None = None
     label: str | None = None
-    numbers: bool = False  # whether whole labels are numbers to come close to, and not ids
+    is_regression: bool = False  # whether whole-number labels are values instead of class ids
 
     @property
     def are_named(self) -> bool:
-        """Whether one was named, so that the file is a table and nothing else."""
+        """Whether a column was named, so that the file can only be a table."""
         return any((self.text, self.pair, self.label))
 
-    def needed(self) -> dict[str, str]:
-        """Option -> name of the columns that must be there."""
-        found = {"text": self.text or "text", "label": self.label or "label"}
-        return found | ({"pair": self.pair} if self.pair else {})
+    def required(self) -> dict[str, str]:
+        """The names of the columns that must be present, by option."""
+        names = {"text": self.text or "text", "label": self.label or "label"}
+        return names | ({"pair": self.pair} if self.pair else {})
 
 
 def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
@@ -44,9 +45,9 @@ def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
             if any(cell.strip() for cell in cells):
                 yield reader.line_num, cells
     except csv.Error as error:
-        raise file.wrong(
-            f"is broken CSV at line {reader.line_num}: {error}; a cell with a quote or a comma is "
-            'quoted, "like ""this"""'
+        raise file.error(
+            f"is not valid CSV at line {reader.line_num}: {error}; put a cell that contains a "
+            'quote or a comma in quotes, "like ""this"""'
         ) from None
 
 
@@ -55,7 +56,7 @@ def _tsv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
 
 
 def _cells(shape: str, file: DataFile) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each row's number and its cells by column."""
+    """Each row's number, and its cells by column."""
     if shape == "jsonl":
         yield from file.objects()
         return
@@ -63,8 +64,8 @@ def _cells(shape: str, file: DataFile) -> Iterator[tuple[int, dict[str, Any]]]:
     _, header = next(rows)
     for number, cells in rows:
         if len(cells) != len(header):
-            raise file.wrong(
-                f"has {len(cells)} columns at line {number}, and {len(header)} in its first line; "
+            raise file.error(
+                f"has {len(cells)} columns at line {number}, but {len(header)} in its first line; "
                 f"{_REMEDIES[shape]}"
             )
         yield number, dict(zip(header, cells, strict=True))
@@ -73,20 +74,20 @@ def _cells(shape: str, file: DataFile) -> Iterator[tuple[int, dict[str, Any]]]:
 SHAPES = ("jsonl", "csv", "tsv")
 _ROWS = {"csv": _csv_rows, "tsv": _tsv_rows}
 _REMEDIES = {
-    "csv": "quote a cell with a comma in it",
-    "tsv": "a cell of TSV holds no tab, and is not quoted",
+    "csv": "put a cell that contains a comma in quotes",
+    "tsv": "TSV cells contain no tab and are not quoted",
 }
 
 
 def _header(shape: str, file: DataFile) -> list[str]:
     if shape == "jsonl":
         return list(file.first_object)
-    return next(_ROWS[shape](file), (0, []))[1]  # cells may all be empty
+    return next(_ROWS[shape](file), (0, []))[1]  # default: all cells may be empty
 
 
 def looks_like(shape: str, file: DataFile, columns: Columns) -> bool:
-    """Whether the first line has all columns."""
-    return set(columns.needed().values()) <= set(_header(shape, file))
+    """Whether the first line has all required columns."""
+    return set(columns.required().values()) <= set(_header(shape, file))
 
 
 def read_table(shape: str, file: DataFile, columns: Columns) -> DataSet:
@@ -95,37 +96,42 @@ def read_table(shape: str, file: DataFile, columns: Columns) -> DataSet:
     Raises:
         InputError: a column is missing, or a row has no text or label.
     """
-    needed, header = columns.needed(), _header(shape, file)
-    for option, name in needed.items():
+    required, header = columns.required(), _header(shape, file)
+    for option, name in required.items():
         if name not in header and (shape != "jsonl" or header):
-            raise file.wrong(
-                f"has no column {name!r}; it has: {shortened(', '.join(header), 200)}; name it "
-                f"with --{option}-column"
+            raise file.error(
+                f"has no column {name!r}; its columns are {shortened(', '.join(header), 200)}; "
+                f"name one with --{option}-column"
             )
     pair = columns.pair or "text_pair"
     examples = []
     for number, cells in _cells(shape, file):
-        texts = [_text(file, number, needed["text"], cells)]
+        texts = [_text(file, number, required["text"], cells)]
         has_pair = cells.get(pair) is not None if shape == "jsonl" else pair in header
         if has_pair or columns.pair:
             texts.append(_text(file, number, pair, cells))
-        label = _label(file, number, cells.get(needed["label"]))
+        label = _label(file, number, cells.get(required["label"]))
         examples.append(Example(f"line {number}", tuple(texts), label))
     if not examples:
-        raise file.wrong("has a header and no rows; give a file with labelled examples")
-    return _labelled(shape, examples, numbers=columns.numbers)
+        raise file.error("has a header but no rows; give a file with labelled examples")
+    return _data_set(shape, examples, is_regression=columns.is_regression)
 
 
-def _labelled(shape: str, examples: list[Example], *, numbers: bool) -> DataSet:
-    """The data set, with what its labels tell: names, ids of outputs, or numbers."""
+def _data_set(shape: str, examples: list[Example], *, is_regression: bool) -> DataSet:
+    """The data set; its labels decide between class names, class ids and regression."""
     labels = {str(example.gold) for example in examples}
     make = partial(DataSet, shape, "text-classification", tuple(examples))
-    if not numbers and all(map(_ID.fullmatch, labels)):
+    if not is_regression and all(map(_ID.fullmatch, labels)):
         ids = tuple(sorted(map(int, labels)))
-        return make(_LABELLED, classes=tuple(map(str, ids)), ids=ids, named=False)
+        return make(
+            _CLASSIFICATION_METRICS,
+            classes=tuple(map(str, ids)),
+            class_ids=ids,
+            has_class_names=False,
+        )
     if all(map(_is_number, labels)):
-        return make(("pearson", "spearman"), values=True)
-    return make(_LABELLED, classes=tuple(sorted(labels)))
+        return make(_REGRESSION_METRICS, is_regression=True)
+    return make(_CLASSIFICATION_METRICS, classes=tuple(sorted(labels)))
 
 
 def _is_number(label: str) -> bool:
@@ -138,15 +144,16 @@ def _is_number(label: str) -> bool:
 def _text(file: DataFile, number: int, name: str, cells: dict[str, Any]) -> str:
     value = cells.get(name)
     if not isinstance(value, str) or not value.strip():
-        found = "no text" if value is None or value == "" else shortened(str(value))
-        raise file.wrong(f"has {found} in {name!r} at line {number}; give at least one word")
+        actual = "no text" if value is None or value == "" else shortened(str(value))
+        raise file.error(f"has {actual} in {name!r} at line {number}; give at least one word")
     return value
 
 
 def _label(file: DataFile, number: int, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        found = "no label" if value is None or value == "" else f"the label {shortened(str(value))}"
-        raise file.wrong(f"has {found} at line {number}; a label is a name, an id or a number")
+        is_missing = value is None or value == ""
+        actual = "no label" if is_missing else f"the label {shortened(str(value))}"
+        raise file.error(f"has {actual} at line {number}; a label is a name, an id or a number")
     return str(value)
 
 
@@ -154,26 +161,26 @@ def _label(file: DataFile, number: int, value: Any) -> str:
 
 
 def read_choices(file: DataFile) -> DataSet:
-    """The lines of a JSONL file with text, choices and the place of the right one, from 0.
+    """The lines of a JSONL file with `text`, `choices`, and the correct choice's index as `label`.
 
     Raises:
-        InputError: a line has no such fields.
+        InputError: a line lacks one of these fields, or a field is invalid.
     """
     examples = []
-    for number, found in file.objects():
-        text = _text(file, number, "text", found)
-        choices, label = found.get("choices"), found.get("label")
+    for number, fields in file.objects():
+        text = _text(file, number, "text", fields)
+        choices, label = fields.get("choices"), fields.get("label")
         if not isinstance(choices, list) or len(choices) < 2:
-            raise file.wrong(
-                f"has choices={shortened(str(choices))} at line {number}; give a list of two texts "
-                "or more"
+            raise file.error(
+                f"has choices={shortened(str(choices))} at line {number}; give a list of two or "
+                "more texts"
             )
         for choice in choices:
             _text(file, number, "choices", {"choices": choice})
         if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(choices):
-            raise file.wrong(
-                f"has the label {shortened(str(label))} at line {number}; give the place of the "
-                f"right choice, 0 to {len(choices) - 1}"
+            raise file.error(
+                f"has the label {shortened(str(label))} at line {number}; give the index of the "
+                f"correct choice, 0 to {len(choices) - 1}"
             )
         examples.append(Example(f"line {number}", (text, *choices), label))
     return DataSet("choices", "multiple-choice", tuple(examples), ("accuracy",))

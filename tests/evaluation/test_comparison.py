@@ -1,4 +1,4 @@
-"""Two models' answers side by side: differences, intervals, agreement, the worst disagreements."""
+"""Comparing two models: differences, intervals, agreement, and the worst disagreements."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from squeezebert_mobile.evaluation import METRICS, DataSet, Example, Prediction,
 
 def _scores(data: DataSet, predictions: list[Prediction]) -> Scores:
     evidence = np.array([each.evidence for each in predictions], float)
-    metrics = {name: METRICS[data.task][name].of(evidence) for name in data.metrics}
+    metrics = {name: METRICS[data.task][name].compute(evidence) for name in data.metrics}
     return Scores(metrics, tuple(predictions))
 
 
@@ -30,7 +30,7 @@ RIGHT_BUT_10 = [1 - gold for gold in GOLDS[:6]] + RIGHT_BUT_4[6:]
 
 
 def test_a_difference_and_its_interval_by_hand() -> None:
-    """Six of forty: the share of such examples in a sample, of which the percentiles are known."""
+    """The models differ in six of forty examples; the percentiles of such samples are known."""
     data = _data(GOLDS, "accuracy", "f1")
     ours, theirs = (_scores(data, _classes(p, GOLDS)) for p in (RIGHT_BUT_4, RIGHT_BUT_10))
     found = compare(ours, theirs, data)
@@ -47,7 +47,7 @@ def test_a_difference_and_its_interval_by_hand() -> None:
     assert (other_way.difference, other_way.low) == (-accuracy.difference, -accuracy.high)
 
 
-def test_the_same_answers() -> None:
+def test_identical_answers_have_no_differences() -> None:
     data = _data(GOLDS, "accuracy", "matthews")
     scores = _scores(data, _classes(RIGHT_BUT_4, GOLDS))
     found = compare(scores, scores, data)
@@ -55,7 +55,7 @@ def test_the_same_answers() -> None:
     assert all((d.difference, d.low, d.high) == (0, 0, 0) for d in found.differences.values())
 
 
-def test_one_example_has_an_interval_of_no_width() -> None:
+def test_a_single_example_has_an_interval_of_zero_width() -> None:
     data = _data([1], "accuracy")
     ours, theirs = (_scores(data, _classes([place], [1])) for place in (1, 0))
     difference = compare(ours, theirs, data).differences["accuracy"]
@@ -63,7 +63,7 @@ def test_one_example_has_an_interval_of_no_width() -> None:
 
 
 def test_the_worst_disagreements_come_first() -> None:
-    """One is right and one is wrong, and both are sure; then both wrong; ten at most."""
+    """Those where one is right come first, the most confident ones first; ten at most."""
     golds = [0] * 15
     ours = [*_classes([0] * 12, [0] * 12, 0.6), *_classes([1] * 3, [1] * 3, 0.99)]
     ours[5] = Prediction(("0",), 1.0, 0.9, (0, 0), False)
@@ -78,7 +78,7 @@ def test_the_worst_disagreements_come_first() -> None:
     assert "2" not in {each.ours for each in found.disagreements}
 
 
-def test_of_many_answers_those_that_differ_are_shown() -> None:
+def test_only_the_differing_answers_of_an_example_are_shown() -> None:
     example = Example("line 1", ("Anna", "saw", "Rome"), ("B-PER", "O", "B-LOC"))
     data = DataSet("conll", "token-classification", (example,), ("accuracy",))
     ours = Prediction(("B-PER", "O", "O"), 2 / 3, 0.5, (1, 1, 2, 2, 3), False)
@@ -107,9 +107,9 @@ def test_how_an_example_is_shown(task: str, example: Example, text: str, right: 
     assert (found.text, found.right, found.ours, found.theirs) == (text, right, "no answer", "b")
 
 
-def test_numbers_have_no_agreement() -> None:
+def test_regression_has_no_agreement() -> None:
     examples = tuple(Example(f"line {n}", ("a",), f"{n}.5") for n in range(4))
-    data = DataSet("tsv", "text-classification", examples, ("pearson",), values=True)
+    data = DataSet("tsv", "text-classification", examples, ("pearson",), is_regression=True)
 
     def scores(*away: float) -> Scores:
         return _scores(
