@@ -6,17 +6,18 @@ require_extra("export")  # before the imports that would fail
 
 from squeezebert_mobile.export.convert import export_checkpoint, verify_against
 from squeezebert_mobile.export.inspection import inspect_checkpoint
-from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig, task_of
-from squeezebert_mobile.models.modeling import (
+from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig
+from squeezebert_mobile.models.families import load_config, task_of
+from squeezebert_mobile.models.heads import (
     MODEL_CLASSES,
     SqueezeBertForMaskedLM,
     SqueezeBertForMultipleChoice,
     SqueezeBertForQuestionAnswering,
     SqueezeBertForSequenceClassification,
     SqueezeBertForTokenClassification,
-    SqueezeBertModel,
     initialize,
 )
+from squeezebert_mobile.models.modeling import SqueezeBertModel
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.models.weights import weights_sha256
 
@@ -33,6 +34,7 @@ __all__ = [
     "export_checkpoint",
     "initialize",
     "inspect_checkpoint",
+    "load_config",
     "reference_pipeline",
     "task_of",
     "verify_against",

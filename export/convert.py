@@ -161,7 +161,7 @@ def _lengths(
     source: Checkpoint, sequence_length: int | None, max_sequence_length: int | None
 ) -> tuple[int | None, int]:
     """The fixed length or None, and the longest."""
-    longest = source.longest
+    longest = source.max_sequence_length
     given = (
         ("--sequence-length", sequence_length),
         ("--max-sequence-length", max_sequence_length),

@@ -13,17 +13,19 @@ from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.sizes import expected_bytes
 from squeezebert_mobile.models.checkpoint import (
     PRESET_TASK,
-    named_folder,
     preset_config,
-    stated_license,
+    read_license,
+    resolve_folder,
 )
-from squeezebert_mobile.models.config import SqueezeBertConfig, task_of
+from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.models.facts import (
     FLOAT_BYTES,
     model_facts,
     parameters_of,
 )
-from squeezebert_mobile.models.modeling import MODEL_CLASSES, PretrainedModel
+from squeezebert_mobile.models.families import load_config, task_of
+from squeezebert_mobile.models.heads import MODEL_CLASSES
+from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.models.weights import check_weights, read_weights
 
 __all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkpoint"]
@@ -78,9 +80,9 @@ def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
         config, license = preset_config(str(name)), None
         models, named = _models(config), PRESET_TASK
     else:
-        folder = named_folder(name)
-        config = SqueezeBertConfig.from_pretrained(folder)
-        license = stated_license(folder, config)
+        folder = resolve_folder(name)
+        config = load_config(folder)
+        license = read_license(folder, config)
         models, named = _models_in(folder, config), _named_task(config)
     task = named if named in models else next(iter(models))
     model = models[task]
@@ -101,14 +103,14 @@ def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
     )
 
 
-def _named_task(config: SqueezeBertConfig) -> str:
+def _named_task(config: EncoderConfig) -> str:
     try:
         return task_of(config)
     except CheckpointError:  # it names none; the weights tell
         return ""
 
 
-def _models(config: SqueezeBertConfig) -> dict[str, PretrainedModel]:
+def _models(config: EncoderConfig) -> dict[str, PretrainedModel]:
     """A model without memory for every task that this architecture can have."""
     models = {}
     for task, model_class in MODEL_CLASSES.items():
@@ -120,7 +122,7 @@ def _models(config: SqueezeBertConfig) -> dict[str, PretrainedModel]:
     return models
 
 
-def _models_in(folder: Path, config: SqueezeBertConfig) -> dict[str, PretrainedModel]:
+def _models_in(folder: Path, config: EncoderConfig) -> dict[str, PretrainedModel]:
     """Of these, those whose weights are all in the folder.
 
     Raises:

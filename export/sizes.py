@@ -6,7 +6,8 @@ from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.export.backends.onnx.quantization import stays_float
 from squeezebert_mobile.export.quantize import int4
 from squeezebert_mobile.models.facts import FLOAT_BYTES
-from squeezebert_mobile.models.modeling import PretrainedModel, TiedDecoder
+from squeezebert_mobile.models.heads import TiedDecoder
+from squeezebert_mobile.models.modeling import PretrainedModel
 
 __all__ = ["expected_bytes"]
 

@@ -21,8 +21,8 @@ from squeezebert_mobile.export.backends.onnx.quantization import (
     symmetric,
 )
 from squeezebert_mobile.models.facts import FLOAT_BYTES
-from squeezebert_mobile.models.modeling import TiedDecoder
-from squeezebert_mobile.models.rewriting import Traceable, with_children
+from squeezebert_mobile.models.heads import TiedDecoder
+from squeezebert_mobile.models.rewriting import Traceable, map_children
 
 __all__ = ["Int8Model", "with_int8"]
 
@@ -77,7 +77,7 @@ def _replaced(
             return product(values, scales, module.bias.detach())
     for parameter_name, parameter in module.named_parameters(recurse=False):
         made.stored[f"{name}.{parameter_name}"] = parameter.nbytes
-    return with_children(
+    return map_children(
         module,
         lambda child_name, child: _replaced(
             child, f"{name}.{child_name}".lstrip("."), table, product, made, apart

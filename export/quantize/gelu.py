@@ -14,12 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from squeezebert_mobile.models.activations import Activation
-from squeezebert_mobile.models.rewriting import (
-    FeedForward,
-    Traceable,
-    WideFeedForward,
-    feed_forwards,
-)
+from squeezebert_mobile.models.linear_layers import FeedForward, WideFeedForward
+from squeezebert_mobile.models.rewriting import Traceable, feed_forwards
 
 __all__ = ["WITHIN", "gelu_by_tanh"]
 

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from squeezebert_mobile.export.quantize.calibration import Inputs
-from squeezebert_mobile.models.rewriting import Factors, FeedForward, Traceable
+from squeezebert_mobile.models.linear_layers import Factors, FeedForward
+from squeezebert_mobile.models.rewriting import Traceable
 
 __all__ = ["STRENGTH", "set_apart", "smooth"]
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from squeezebert_mobile.export.backends.onnx.quantization import stays_float
 from squeezebert_mobile.models.facts import FLOAT_BYTES
-from squeezebert_mobile.models.modeling import TiedDecoder
+from squeezebert_mobile.models.heads import TiedDecoder
 from squeezebert_mobile.models.rewriting import Traceable, layers
 
 __all__ = ["Activations", "Feed", "Unit", "Weights", "noise", "signal_to_noise", "units"]

@@ -1,8 +1,8 @@
 """The table of tasks: Hugging Face names, model heads, inputs and outputs.
 
-A new head starts with a row here. The other places are its model class (models/modeling.py), its
-weight names (models/weights.py), its pipeline and result (runtime/tasks/), its data readers,
-metrics and training examples, and its Kotlin twin.
+A new head starts with a row here. The other places are its model class (models/heads.py), its
+pipeline and result (runtime/tasks/), its data readers, metrics and training examples, and its
+Kotlin twin.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 
 _TOKENS = ("batch", "sequence")
+_CLASSIFIER = {"classifier.*": "classifier.*"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Task:
     head: str  # the Hugging Face class is model family + head: SqueezeBert + ForMaskedLM
     outputs: dict[str, tuple[str, ...]]  # float32 outputs in order: name -> axes
     uses_pooler: bool
+    head_weights: dict[str, str]  # transformers' names -> ours; * is weight and bias
     input_axes: tuple[str, ...] = _TOKENS
     has_labels: bool = False  # config.json's id2label names the last axis of the logits
     has_problem_type: bool = False  # config.json's problem_type decides what the logits mean
@@ -61,12 +63,18 @@ TASKS = {
                 "pooler_output": ("batch", "hidden"),
             },
             uses_pooler=True,
+            head_weights={},
         ),
         Task(
             "fill-mask",
             "ForMaskedLM",
             {"logits": ("batch", "sequence", "vocab")},
             uses_pooler=False,
+            head_weights={
+                "cls.predictions.transform.dense.*": "transform.*",
+                "cls.predictions.transform.LayerNorm.*": "transform_norm.*",
+                "cls.predictions.bias": "decoder.bias",
+            },
             predicts_masks=True,
         ),
         Task(
@@ -74,6 +82,7 @@ TASKS = {
             "ForSequenceClassification",
             {"logits": ("batch", "labels")},
             uses_pooler=True,
+            head_weights=_CLASSIFIER,
             has_labels=True,
             has_problem_type=True,
         ),
@@ -82,6 +91,7 @@ TASKS = {
             "ForMultipleChoice",
             {"logits": ("batch", "choices")},
             uses_pooler=True,
+            head_weights=_CLASSIFIER,
             input_axes=("batch", "choices", "sequence"),
             needs_pairs=True,
         ),
@@ -90,6 +100,7 @@ TASKS = {
             "ForTokenClassification",
             {"logits": ("batch", "sequence", "labels")},
             uses_pooler=False,
+            head_weights=_CLASSIFIER,
             has_labels=True,
         ),
         Task(
@@ -97,6 +108,7 @@ TASKS = {
             "ForQuestionAnswering",
             {"start_logits": _TOKENS, "end_logits": _TOKENS},
             uses_pooler=False,
+            head_weights={"qa_outputs.*": "classifier.*"},
             needs_pairs=True,
         ),
     )

@@ -178,9 +178,12 @@ BAD_CHECKPOINTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated header": (_weights(lambda data: data[:99]), "model.safetensors' is damaged, or no"),
     "header without end": (
         _weights(lambda data: (2**62).to_bytes(8, "little") + data[8:]),
-        "model.safetensors' is damaged, or no safetensors file: ",
+        "model.safetensors' is damaged, or not a safetensors file: ",
     ),
-    "lying header": (_weights(_lying_header), "model.safetensors' is damaged, or no safetensors "),
+    "lying header": (
+        _weights(_lying_header),
+        "model.safetensors' is damaged, or not a safetensors ",
+    ),
     "NaN": (_filled(float("nan")), "weights that are not finite (NaN or infinite): transformer.p"),
     "infinite": (_filled(float("inf")), "weights that are not finite (NaN or infinite): transfor"),
     "hostile pickle": (_hostile_bin, "holds more than tensors, which could run code and is not o"),

@@ -12,7 +12,7 @@ from commands import Cli
 
 from squeezebert_mobile.models.checkpoint import demo_folder
 from squeezebert_mobile.models.config import SqueezeBertConfig
-from squeezebert_mobile.models.modeling import initialize
+from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training.demos.sentences import sentences
 

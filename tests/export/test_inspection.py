@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export import export_checkpoint, initialize, inspect_checkpoint
-from squeezebert_mobile.models.config import architecture_of
+from squeezebert_mobile.models.families import architecture_of
 from squeezebert_mobile.tasks import TASKS
 
 # Wide enough that the names of the tensors are nothing beside their contents.

@@ -1,4 +1,4 @@
-"""Tiny random models of both families, ours and transformers', and checkpoint folders of them."""
+"""Tiny random models of every family, ours and transformers', and checkpoint folders of them."""
 
 from pathlib import Path
 from typing import Any
@@ -7,15 +7,16 @@ import tokenizers
 import torch
 import transformers
 
-from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig, architecture_of
+from squeezebert_mobile.models import families
+from squeezebert_mobile.models.config import EncoderConfig
 
-torch.set_num_threads(1)  # for products this small, handing them to threads takes longest
+torch.set_num_threads(1)  # faster for products this small
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
-FAMILIES = ("squeezebert", "bert")
+FAMILIES = tuple(families.FAMILIES)
 
-# Every size another, so that two that change places are seen; the eps large, so that it counts.
+# All sizes differ, so that a swap of two is detected; the epsilon is large enough to matter.
 _SIZES: dict[str, Any] = {
     "vocab_size": 64,
     "hidden_size": 24,
@@ -35,10 +36,9 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_WORDS, *_PIECES]
 VOCABULARY += [f"[unused{i}]" for i in range(_SIZES["vocab_size"] - len(VOCABULARY))]
 
 
-def tiny_config(family: str = "squeezebert", **changes: Any) -> SqueezeBertConfig:
+def tiny_config(family: str = "squeezebert", **changes: Any) -> EncoderConfig:
     """A valid config of tiny sizes, with `changes`."""
-    config_class = {"squeezebert": SqueezeBertConfig, "bert": BertConfig}[family]
-    return config_class(**(_SIZES | changes))
+    return families.FAMILIES[family].config_class(**(_SIZES | changes))
 
 
 def tiny_theirs(
@@ -48,13 +48,13 @@ def tiny_theirs(
     seed: int = 0,
     **changes: Any,
 ) -> transformers.PreTrainedModel:
-    """transformers' model of `tiny_config`, every weight random, in evaluation mode.
+    """transformers' model for `tiny_config` with all weights random, in evaluation mode.
 
-    The biases and norms are random too: a swap of two that are still 0 or 1 would not be seen.
+    Biases and norms are random too: a swap of two that are all 0 or all 1 would go unnoticed.
     """
     config = tiny_config(family, **changes)
-    model_class = getattr(transformers, architecture_of(config, task))
-    settings = config.to_dict() | {"attn_implementation": "eager"}  # the one that gives attentions
+    model_class = getattr(transformers, families.architecture_of(config, task))
+    settings = config.to_dict() | {"attn_implementation": "eager"}  # returns attentions
     model = model_class(model_class.config_class(**settings))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

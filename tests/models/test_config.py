@@ -10,16 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from squeezebert_mobile.errors import CheckpointError
-from squeezebert_mobile.models.config import (
-    BertConfig,
-    SqueezeBertConfig,
+from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig
+from squeezebert_mobile.models.families import (
+    FAMILIES,
     architecture_of,
+    config_from_dict,
+    load_config,
     task_of,
 )
 from squeezebert_mobile.tasks import TASKS
 
-THEIRS = {"squeezebert": transformers.SqueezeBertConfig, "bert": transformers.BertConfig}
-OURS = {"squeezebert": SqueezeBertConfig, "bert": BertConfig}
+OURS = {name: family.config_class for name, family in FAMILIES.items()}
+THEIRS = {
+    name: getattr(transformers, f"{family.class_prefix}Config") for name, family in FAMILIES.items()
+}
+#: Keys of config.json, those of every family.
+KEYS = [field.name for field in dataclasses.fields(SqueezeBertConfig)] + ["model_type"]
 
 
 def write_config(folder: Path, **values: object) -> Path:
@@ -49,7 +55,7 @@ def test_written_config_is_theirs_too(family, tmp_path):
     changes = {"hidden_act": "relu", "id2label": {0: "no", 1: "yes", 2: "später"}}
     config = tiny.tiny_config(family, **changes, problem_type="multi_label_classification")
     config.save_pretrained(tmp_path)
-    assert SqueezeBertConfig.from_pretrained(tmp_path) == config
+    assert load_config(tmp_path) == config
     theirs = transformers.AutoConfig.from_pretrained(tmp_path)
     assert isinstance(theirs, THEIRS[family])
     assert theirs.id2label == config.id2label and theirs.label2id == config.label2id
@@ -62,7 +68,7 @@ def test_their_config_is_read(family, tmp_path):
     theirs = THEIRS[family](hidden_size=24, num_attention_heads=3, num_labels=5, vocab_size=64)
     theirs.update({"embedding_size": 24, "architectures": ["BertForTokenClassification"]})
     theirs.save_pretrained(tmp_path)
-    ours = SqueezeBertConfig.from_pretrained(str(tmp_path))
+    ours = load_config(str(tmp_path))
     assert type(ours) is OURS[family]
     assert (ours.hidden_size, ours.num_labels, ours.vocab_size) == (24, 5, 64)
     assert ours.id2label == theirs.id2label
@@ -70,7 +76,7 @@ def test_their_config_is_read(family, tmp_path):
 
 def test_unknown_keys_survive_saving(tmp_path):
     write_config(tmp_path, made_by="us", nested={"a": [1, None]}, transformers_version="4.0")
-    SqueezeBertConfig.from_pretrained(tmp_path).save_pretrained(tmp_path / "new" / "folder")
+    load_config(tmp_path).save_pretrained(tmp_path / "new" / "folder")
     saved = json.loads((tmp_path / "new" / "folder" / "config.json").read_text(encoding="utf-8"))
     assert (saved["made_by"], saved["nested"]) == ("us", {"a": [1, None]})
     assert saved["transformers_version"] == "4.0"
@@ -79,20 +85,20 @@ def test_unknown_keys_survive_saving(tmp_path):
 def test_dtype_of_the_file_that_was_read_is_not_kept(tmp_path):
     """The weights are saved as float32; transformers would cast them back."""
     write_config(tmp_path, dtype="float16", torch_dtype="bfloat16")
-    saved = SqueezeBertConfig.from_pretrained(tmp_path).to_dict()
+    saved = load_config(tmp_path).to_dict()
     assert "dtype" not in saved and "torch_dtype" not in saved
 
 
 def test_no_padding_token_is_kept(tmp_path):
     """Its default is 0: left out of the file, it would come back as that."""
     tiny.tiny_config(pad_token_id=None).save_pretrained(tmp_path)
-    assert SqueezeBertConfig.from_pretrained(tmp_path).pad_token_id is None
+    assert load_config(tmp_path).pad_token_id is None
 
 
 def test_saving_twice_gives_the_same_bytes(tmp_path):
     config = tiny.tiny_config(num_labels=12)
     config.save_pretrained(tmp_path / "a")
-    SqueezeBertConfig.from_pretrained(tmp_path / "a").save_pretrained(tmp_path / "b")
+    load_config(tmp_path / "a").save_pretrained(tmp_path / "b")
     texts = [(tmp_path / name / "config.json").read_bytes() for name in "ab"]
     assert texts[0] == texts[1]
 
@@ -205,23 +211,38 @@ ANY_JSON = st.recursive(
 @settings(max_examples=400, deadline=None)
 @given(
     family=st.sampled_from(tiny.FAMILIES),
-    key=st.sampled_from([field.name for field in dataclasses.fields(SqueezeBertConfig)]),
+    key=st.sampled_from(KEYS),
     value=ANY_JSON,
 )
 def test_any_value_is_read_or_refused(family, key, value):
     data = tiny.tiny_config(family).to_dict() | {key: value}
     with contextlib.suppress(CheckpointError):
-        config = SqueezeBertConfig.from_dict(data)
-        assert SqueezeBertConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+        config = config_from_dict(data)
+        assert config_from_dict(json.loads(json.dumps(config.to_dict())))
 
 
 def test_model_type():
     with pytest.raises(CheckpointError, match="model_type is 'roberta'; this package reads"):
-        SqueezeBertConfig.from_dict({"model_type": "roberta"})
+        config_from_dict({"model_type": "roberta"})
     with pytest.raises(CheckpointError, match="model_type is None"):
-        SqueezeBertConfig.from_dict({})
+        config_from_dict({})
+    with pytest.raises(CheckpointError, match="model_type is None; BertConfig reads 'bert' only"):
+        BertConfig.from_dict({})
     with pytest.raises(CheckpointError, match="model_type is 'squeezebert'; BertConfig reads"):
         BertConfig.from_dict({"model_type": "squeezebert"})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_config_class_reads_its_own_family_only(family, tmp_path):
+    config = tiny.tiny_config(family)
+    config.save_pretrained(tmp_path)
+    for name, config_class in OURS.items():
+        if name == family:
+            assert config_class.from_pretrained(tmp_path) == config
+        else:
+            message = f"model_type is '{family}'; {config_class.__name__} reads '{name}' only"
+            with pytest.raises(CheckpointError, match=message):
+                config_class.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -238,18 +259,18 @@ def test_model_type():
 def test_broken_file(text, message, tmp_path):
     (tmp_path / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=message):
-        SqueezeBertConfig.from_pretrained(tmp_path)
+        load_config(tmp_path)
 
 
 def test_file_that_is_no_text(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00{")
     with pytest.raises(CheckpointError, match="cannot be read as JSON"):
-        SqueezeBertConfig.from_pretrained(tmp_path)
+        load_config(tmp_path)
 
 
 def test_folder_without_config(tmp_path):
     with pytest.raises(CheckpointError, match="is not a checkpoint: it has no config.json"):
-        SqueezeBertConfig.from_pretrained(tmp_path)
+        load_config(tmp_path)
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)

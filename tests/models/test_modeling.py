@@ -14,12 +14,8 @@ from transformers.activations import ACT2FN
 from squeezebert_mobile.errors import CheckpointError, ExportError, InputError
 from squeezebert_mobile.models.activations import ACTIVATIONS
 from squeezebert_mobile.models.config import GROUPS
-from squeezebert_mobile.models.modeling import (
-    MODEL_CLASSES,
-    PretrainedModel,
-    SqueezeBertModel,
-    initialize,
-)
+from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
+from squeezebert_mobile.models.modeling import PretrainedModel, SqueezeBertModel
 from squeezebert_mobile.tasks import TASKS
 
 TOLERANCE = 1e-5

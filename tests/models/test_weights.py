@@ -18,7 +18,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from squeezebert_mobile.errors import CheckpointError
-from squeezebert_mobile.models.modeling import MODEL_CLASSES, initialize
+from squeezebert_mobile.models.families import FAMILIES, architecture_of
+from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
 from squeezebert_mobile.models.weights import read_weights, weight_files, weights_sha256
 from squeezebert_mobile.tasks import TASKS
 
@@ -79,9 +80,7 @@ def test_what_we_save_is_theirs(family, task, tmp_path):
     config = tiny.tiny_config(family, **changes, extra={"made_by": "us"})
     ours = initialize(task, config, seed=5)
     ours.save_pretrained(tmp_path / "checkpoint")
-    their_class = getattr(
-        transformers, ("SqueezeBert" if family == "squeezebert" else "Bert") + TASKS[task].head
-    )
+    their_class = getattr(transformers, architecture_of(config, task))
     theirs, info = their_class.from_pretrained(tmp_path / "checkpoint", output_loading_info=True)
     # transformers' SqueezeBERT has a pooler in every task
     assert {key for key in info["missing_keys"] if ".pooler." not in key} == set()
@@ -213,8 +212,9 @@ def test_other_precisions_become_float32(dtype, tmp_path):
 # Names --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("family", "prefix"), [("squeezebert", "transformer."), ("bert", "bert.")])
-def test_prefix_is_optional(family, prefix, tmp_path):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prefix_is_optional(family, tmp_path):
+    prefix = FAMILIES[family].weight_prefix
     saved(tmp_path, family, "feature-extraction")
 
     def add(weights: Weights) -> None:
@@ -480,7 +480,7 @@ def test_damaged_safetensors(damage, tmp_path):
     saved(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(damage(path.read_bytes()))
-    refused(tmp_path, "is damaged, or no safetensors file: .*; download it again$")
+    refused(tmp_path, "is damaged, or not a safetensors file: .*; download it again$")
 
 
 class Malicious:
@@ -550,7 +550,7 @@ def test_bin_with_a_tensor_that_is_not_dense(odd, tmp_path):
     saved(tmp_path)
     path = as_bin(tmp_path)
     torch.save(torch.load(path, weights_only=True) | {BIAS: odd}, path)
-    refused(tmp_path, f"{BIAS} is no dense tensor")
+    refused(tmp_path, f"{BIAS} is not a dense tensor")
 
 
 def test_bin_with_one_number_for_a_terabyte(tmp_path):

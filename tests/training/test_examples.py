@@ -10,8 +10,8 @@ from labelled import squad, write
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.evaluation import DataSet, Example, read_data, read_file
-from squeezebert_mobile.models.config import architecture_of
-from squeezebert_mobile.models.modeling import MODEL_CLASSES
+from squeezebert_mobile.models.families import architecture_of
+from squeezebert_mobile.models.heads import MODEL_CLASSES
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training.examples import IGNORED, Lesson, Reader, collate, make_lessons
 from squeezebert_mobile.training.finetuning import _check_data

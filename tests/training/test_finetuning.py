@@ -26,8 +26,9 @@ from squeezebert_mobile.errors import (
 )
 from squeezebert_mobile.evaluation import Columns, read_data, read_file, score
 from squeezebert_mobile.models.checkpoint import demo_folder, open_checkpoint
-from squeezebert_mobile.models.config import SqueezeBertConfig, architecture_of
-from squeezebert_mobile.models.modeling import initialize
+from squeezebert_mobile.models.config import SqueezeBertConfig
+from squeezebert_mobile.models.families import architecture_of
+from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training.demos.recipe import as_jsonl

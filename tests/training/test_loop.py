@@ -12,7 +12,8 @@ from torch import Tensor
 
 from squeezebert_mobile.errors import TrainingError
 from squeezebert_mobile.evaluation import Example
-from squeezebert_mobile.models.modeling import PretrainedModel, initialize
+from squeezebert_mobile.models.heads import initialize
+from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training import loop as module
 from squeezebert_mobile.training.examples import Lesson, Reader, make_lessons

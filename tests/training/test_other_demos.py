@@ -11,7 +11,7 @@ import transformers
 
 from squeezebert_mobile.export.inspection import inspect_checkpoint
 from squeezebert_mobile.models.checkpoint import DEMOS, demo_folder, open_checkpoint
-from squeezebert_mobile.models.config import architecture_of
+from squeezebert_mobile.models.families import architecture_of
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.training.demos import fill_mask as demo_fill_mask
 from squeezebert_mobile.training.demos import slots as demo_slots

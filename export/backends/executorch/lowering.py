@@ -31,7 +31,7 @@ from squeezebert_mobile.export.backends.executorch.xnnpack import (
 from squeezebert_mobile.export.backends.int8_modules import with_int8
 from squeezebert_mobile.export.backends.onnx.quantization import EMBEDDINGS, KEPT, WEIGHTS
 from squeezebert_mobile.export.backends.written import Written
-from squeezebert_mobile.models.modeling import TiedDecoder
+from squeezebert_mobile.models.heads import TiedDecoder
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
 from squeezebert_mobile.tasks import INPUT_NAMES

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from squeezebert_mobile.models.rewriting import Attention, AttentionGroup, with_children
+from squeezebert_mobile.models.linear_layers import Attention, AttentionGroup
+from squeezebert_mobile.models.rewriting import map_children
 
 __all__ = ["Product", "Table", "for_one", "spelled_out"]
 
@@ -95,7 +96,7 @@ def _attend(projected: Tensor, mask: Tensor, heads: int) -> Tensor:
 
 def for_one(module: nn.Module) -> nn.Module:
     """The model with attention for a batch of 1."""
-    made = with_children(module, lambda name, child: for_one(child))
+    made = map_children(module, lambda name, child: for_one(child))
     if isinstance(made, AttentionGroup):
         return _GroupOfOne(made)
     return _AttentionOfOne(made) if isinstance(made, Attention) else made

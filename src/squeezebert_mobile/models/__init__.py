@@ -1,4 +1,4 @@
-"""SqueezeBERT and BERT in torch: config, weights, checkpoints, and the rewrite."""
+"""SqueezeBERT and BERT in PyTorch: config, weights, checkpoints, and the rewrite for export."""
 
 from squeezebert_mobile.errors import require_extra
 

@@ -1,4 +1,4 @@
-"""The activations that config.hidden_act names: transformers' names, every one without weights."""
+"""The activations for config.hidden_act, by transformers' names: all that have no weights."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Checkpoints by name: a folder, a Hub id, a demo that ships with the package, or a preset."""
+"""Checkpoints by name: a local folder, a Hub id, a shipped demo, or a preset."""
 
 import hashlib
 import re
@@ -10,8 +10,10 @@ from typing import Literal
 
 from squeezebert_mobile.errors import CheckpointError, choose
 from squeezebert_mobile.hub import checkpoint_folder
-from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig, task_of
-from squeezebert_mobile.models.modeling import MODEL_CLASSES, PretrainedModel, initialize
+from squeezebert_mobile.models.config import BertConfig, EncoderConfig, SqueezeBertConfig
+from squeezebert_mobile.models.families import load_config, task_of
+from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
+from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.models.weights import weights_sha256
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.tasks import get_task
@@ -22,90 +24,91 @@ __all__ = [
     "PRESETS",
     "PRESET_TASK",
     "Checkpoint",
+    "assemble_checkpoint",
     "demo_folder",
-    "describe",
-    "named_folder",
     "open_checkpoint",
     "preset_config",
+    "read_license",
+    "resolve_folder",
     "shipped_texts",
-    "stated_license",
 ]
 
 DEMO = "demo"
-#: The checkpoints that ship with the package: intents, marked words, masked words.
+#: The checkpoints that ship with the package: intent classification, slot filling (token
+#: classification) and fill-mask.
 DEMOS = (DEMO, "demo-slots", "demo-fill-mask")
 
-#: Published architectures. With random weights: their latency is real, their answers are not.
-PRESETS: dict[str, Callable[[], SqueezeBertConfig]] = {
+#: Published architectures, built with random weights: for measuring latency, not for predictions.
+PRESETS: dict[str, Callable[[], EncoderConfig]] = {
     "preset:squeezebert-base": lambda: SqueezeBertConfig(vocab_size=30528),
     "preset:bert-base": BertConfig,
 }
-#: The head of a preset where no task is named.
+#: The default task of a preset.
 PRESET_TASK = "text-classification"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with its tokenizer, and where both came from."""
+    """A model with its tokenizer, and where they come from."""
 
     name: str
     model: PretrainedModel
     tokenizer: SqueezeBertTokenizer
     weights: Literal["trained", "random"]
-    sha256: str  # over the weight files
-    license: str | None
+    sha256: str  # of the weight files
+    license: str | None  # None if the checkpoint does not state one
 
     @property
-    def longest(self) -> int:
-        """The most tokens that model and tokenizer both take."""
+    def max_sequence_length(self) -> int:
+        """The longest input, in tokens, that both model and tokenizer accept."""
         return min(self.model.config.max_position_embeddings, self.tokenizer.model_max_length)
 
 
 def demo_folder(name: str = DEMO) -> Path:
-    """The folder of one of DEMOS."""
+    """The folder of a demo checkpoint, one of DEMOS."""
     return Path(str(resources.files("squeezebert_mobile.models"))) / "assets" / name
 
 
-def named_folder(name: str | Path) -> Path:
-    """The folder of a checkpoint that is no preset.
+def resolve_folder(name: str | Path) -> Path:
+    """The local folder of a demo, a folder or a Hub id, which is downloaded; not of a preset.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no such checkpoint.
     """
     return demo_folder(str(name)) if name in DEMOS else checkpoint_folder(name)
 
 
 def shipped_texts() -> list[str]:
-    """The 200 sentences that exports are verified with."""
+    """The 200 sentences that exports are calibrated and verified with."""
     path = Path(str(resources.files("squeezebert_mobile.models"))) / "assets" / "sentences.txt"
     return path.read_text(encoding="utf-8").splitlines()
 
 
 def open_checkpoint(name: str | Path, *, task: str | None = None) -> Checkpoint:
-    """The checkpoint called `name`, with the head of `task`.
+    """Load a checkpoint with the head of a task.
 
     Args:
         name: A folder, a Hub id, one of DEMOS, or one of PRESETS.
-        task: Which head; None takes the one that the config's architectures name
-            (PRESET_TASK for a preset).
+        task: The task; None selects the one named by `architectures` in config.json, or
+            PRESET_TASK for a preset.
 
     Raises:
-        CheckpointError: there is none, or it is damaged, or it has no such head.
-        ExportError: there is no such task.
+        CheckpointError: there is no such checkpoint, it is damaged, or it has no such head.
+        ExportError: the task is unknown.
     """
     if str(name).startswith("preset:"):
-        return _preset(str(name), get_task(task or PRESET_TASK).name)
-    folder = named_folder(name)
-    config = SqueezeBertConfig.from_pretrained(folder)
+        return _open_preset(str(name), get_task(task or PRESET_TASK).name)
+    folder = resolve_folder(name)
+    config = load_config(folder)
     model = MODEL_CLASSES[get_task(task or task_of(config)).name].from_pretrained(folder)
-    return describe(name, folder, model)
+    return assemble_checkpoint(name, folder, model)
 
 
-def describe(name: str | Path, folder: Path, model: PretrainedModel) -> Checkpoint:
-    """`model` with the tokenizer of the checkpoint in `folder`, and what is to be known of it.
+def assemble_checkpoint(name: str | Path, folder: Path, model: PretrainedModel) -> Checkpoint:
+    """Combine a loaded `model` with the tokenizer, hash and license of its checkpoint in `folder`.
 
     Raises:
-        CheckpointError: the tokenizer has more tokens than the model.
+        CheckpointError: the vocabulary is larger than the model's.
     """
     tokenizer = SqueezeBertTokenizer.from_pretrained(folder)
     if len(tokenizer) > model.config.vocab_size:
@@ -119,34 +122,35 @@ def describe(name: str | Path, folder: Path, model: PretrainedModel) -> Checkpoi
         tokenizer=tokenizer,
         weights="trained",
         sha256=weights_sha256(folder),
-        license=stated_license(folder, model.config),
+        license=read_license(folder, model.config),
     )
 
 
-def stated_license(folder: Path, config: SqueezeBertConfig) -> str | None:
-    """What config.json or the front matter of README.md states."""
-    stated = config.extra.get("license")
-    if isinstance(stated, str):
-        return stated
+def read_license(folder: Path, config: EncoderConfig) -> str | None:
+    """The license stated in config.json, or else in the front matter of README.md."""
+    license = config.extra.get("license")
+    if isinstance(license, str):
+        return license
     readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
-    found = re.match(r"---\n(?:.*\n)*?license:[ \t]*(\S+)[ \t]*\n(?:.*\n)*?---", text)
-    return found[1] if found else None
+    match = re.match(r"---\n(?:.*\n)*?license:[ \t]*(\S+)[ \t]*\n(?:.*\n)*?---", text)
+    return match[1] if match else None
 
 
-def preset_config(name: str) -> SqueezeBertConfig:
+def preset_config(name: str) -> EncoderConfig:
     """The architecture of the preset `name`.
 
     Raises:
-        CheckpointError: there is no such preset.
+        CheckpointError: the preset is unknown.
     """
     if name not in PRESETS:
         raise CheckpointError(choose("preset", name, PRESETS))
     return PRESETS[name]()
 
 
-def _preset(name: str, task: str) -> Checkpoint:
+def _open_preset(name: str, task: str) -> Checkpoint:
     model = initialize(task, preset_config(name))
+    demo_tokenizer = SqueezeBertTokenizer.from_pretrained(demo_folder())
     digest = hashlib.sha256()
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
@@ -154,15 +158,15 @@ def _preset(name: str, task: str) -> Checkpoint:
     return Checkpoint(
         name=name,
         model=model,
-        tokenizer=_filled_up(SqueezeBertTokenizer.from_pretrained(demo_folder()), model.config),
+        tokenizer=_padded_tokenizer(demo_tokenizer, model.config),
         weights="random",
         sha256=digest.hexdigest(),
         license=None,
     )
 
 
-def _filled_up(demo: SqueezeBertTokenizer, config: SqueezeBertConfig) -> SqueezeBertTokenizer:
-    """The demo's vocabulary, filled up to the published size with words nobody writes."""
+def _padded_tokenizer(demo: SqueezeBertTokenizer, config: EncoderConfig) -> SqueezeBertTokenizer:
+    """The demo's tokenizer with its vocabulary padded to the model's size by unused tokens."""
     vocab = dict(demo.get_vocab())
     for number in range(len(vocab), config.vocab_size):
         vocab[f"[unused{number}]"] = number

@@ -1,31 +1,31 @@
-"""The architecture of a checkpoint: its config.json as a checked dataclass, for both families.
+"""The architecture of a checkpoint: config.json as a validated dataclass for each model family.
 
-BERT is SqueezeBERT with every group count 1. Whatever else config.json holds is kept, and written
-back on saving.
+`EncoderConfig` is what all families share; the families themselves are listed in `families.py`.
+Keys of config.json that no field describes are kept in `extra` and written back on saving.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from squeezebert_mobile.artifact import MANIFEST_FILE
 from squeezebert_mobile.errors import CheckpointError, choose
 from squeezebert_mobile.hub import checkpoint_folder
 from squeezebert_mobile.models.activations import ACTIVATIONS
-from squeezebert_mobile.tasks import TASKS
 
 __all__ = [
     "CONFIG_FILE",
     "GROUPS",
     "BertConfig",
+    "EncoderConfig",
     "SqueezeBertConfig",
-    "architecture_of",
-    "task_of",
+    "read_config",
 ]
 
 CONFIG_FILE = "config.json"
+_Config = TypeVar("_Config", bound="EncoderConfig")
 
 #: Group count -> the two sizes it must divide (input and output channels).
 GROUPS = {
@@ -37,9 +37,9 @@ GROUPS = {
     "output_groups": ("intermediate_size", "hidden_size"),
 }
 
-# Far above any published encoder, and low enough that building one is refused before the memory
-# of the machine is asked for.
-_LARGEST = {
+# Far above any published encoder, yet low enough that a hostile config.json is rejected before
+# memory is allocated for its model.
+_MAXIMUM = {
     "vocab_size": 2**20,
     "hidden_size": 2**14,
     "num_hidden_layers": 2**8,
@@ -53,23 +53,23 @@ _LARGEST = {
 }
 _PROBABILITIES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
 _PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
-# BERT checkpoints that compute something else than this encoder: the value that is the encoder.
-_ENCODER_ONLY = {
-    "is_decoder": False,
-    "add_cross_attention": False,
-    "position_embedding_type": "absolute",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqueezeBertConfig:
-    """What a SqueezeBERT is made of; names, meanings and defaults are those of config.json.
+class EncoderConfig:
+    """The architecture of an encoder; field names, meanings and defaults are those of config.json.
+
+    A family's config class sets `model_type` and redeclares the fields in which it differs. Fields
+    with init=False are fixed for a family and not part of its config.json.
 
     Raises:
-        CheckpointError: a value that no such network can have.
+        CheckpointError: a value is not valid for such a network.
     """
 
-    model_type: str = field(default="squeezebert", init=False)
+    model_type: ClassVar[str]
+    #: Keys of config.json that this package reads with one value only.
+    required_values: ClassVar[Mapping[str, Any]] = {}
+
     vocab_size: int = 30522
     hidden_size: int = 768
     num_hidden_layers: int = 12
@@ -84,103 +84,7 @@ class SqueezeBertConfig:
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
     pad_token_id: int | None = 0
-    embedding_size: int = None  # type: ignore[assignment]  # None: hidden_size, the one valid value
-    q_groups: int = 4
-    k_groups: int = 4
-    v_groups: int = 4
-    post_attention_groups: int = 1
-    intermediate_groups: int = 4
-    output_groups: int = 4
-    tie_word_embeddings: bool = True
-    num_labels: int = None  # type: ignore[assignment]  # None: as many as id2label has, or 2
-    id2label: dict[int, str] = None  # type: ignore[assignment]  # None: LABEL_0, LABEL_1, ...
-    label2id: dict[str, int] = None  # type: ignore[assignment]  # None: id2label the other way
-    problem_type: str | None = None
-    architectures: tuple[str, ...] | None = None
-    extra: dict[str, Any] = field(default_factory=dict)  # the other keys of config.json
-
-    def __post_init__(self) -> None:
-        """Fill what follows from other values, then check everything."""
-        if self.embedding_size is None:
-            object.__setattr__(self, "embedding_size", self.hidden_size)
-        _check_numbers(self)
-        _check_names(self)
-        _check_fit(self)
-        _set_labels(self)
-
-    @property
-    def head_dropout(self) -> float:
-        """The dropout before the classifier; only BERT has one of its own."""
-        if self.model_type == "squeezebert" or self.classifier_dropout is None:
-            return self.hidden_dropout_prob
-        return self.classifier_dropout
-
-    @property
-    def encoder_layer_norm_eps(self) -> float:
-        """The epsilon of the layers' norms: in SqueezeBERT a fixed one, whatever the config says.
-
-        `layer_norm_eps` is that of the embeddings' and the fill-mask head's norm in both families.
-        """
-        return 1e-12 if self.model_type == "squeezebert" else self.layer_norm_eps
-
-    def with_labels(self, names: Iterable[str]) -> Self:
-        """The same architecture for other labels."""
-        id2label = dict(enumerate(names))
-        label2id = {name: i for i, name in id2label.items()}
-        return replace(self, id2label=id2label, label2id=label2id, num_labels=len(id2label))
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The config that the keys of a config.json describe; `model_type` says which family."""
-        family = _family(data.get("model_type"))
-        if not issubclass(family, cls):
-            raise CheckpointError(
-                f"model_type is {data['model_type']!r}; {cls.__name__} reads 'bert' only"
-            )
-        own = {entry.name for entry in fields(family) if entry.init} - {"extra"}
-        extra = {key: value for key, value in data.items() if key not in own | {"model_type"}}
-        if family is BertConfig:
-            _check_encoder_only(extra)
-        return family(**{key: data[key] for key in own & data.keys()}, extra=extra)
-
-    @classmethod
-    def from_pretrained(cls, name: str | Path) -> Self:
-        """The config of a checkpoint: a folder or a Hub id.
-
-        Raises:
-            CheckpointError: there is no config.json, or it describes no network of this package.
-        """
-        path = checkpoint_folder(name) / CONFIG_FILE
-        data = _read_json(path)
-        try:
-            return cls.from_dict(data)
-        except CheckpointError as error:
-            raise CheckpointError(f"{str(path)!r}: {error}") from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The keys of config.json, without what follows from the others."""
-        own = {
-            entry.name: getattr(self, entry.name)
-            for entry in fields(self)
-            if entry.init and entry.name not in {"extra", "num_labels"}
-        }
-        given = {key: value for key, value in own.items() if not _is_default_none(key, value)}
-        # The weights are float32 here, whatever they were in the file that was read.
-        extra = {k: v for k, v in self.extra.items() if k not in {"dtype", "torch_dtype"}}
-        return {**extra, **given, "model_type": self.model_type}
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json into `folder`, which is made where it is missing."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.to_dict(), indent=2, sort_keys=True)
-        (Path(folder) / CONFIG_FILE).write_bytes((text + "\n").encode())
-
-
-@dataclass(frozen=True, kw_only=True)
-class BertConfig(SqueezeBertConfig):
-    """What a BERT is made of: the same encoder in one group."""
-
-    model_type: str = field(default="bert", init=False)
+    # None: hidden_size, the only valid value
     embedding_size: int = field(default=None, init=False)  # type: ignore[assignment]
     q_groups: int = field(default=1, init=False)
     k_groups: int = field(default=1, init=False)
@@ -188,50 +92,139 @@ class BertConfig(SqueezeBertConfig):
     post_attention_groups: int = field(default=1, init=False)
     intermediate_groups: int = field(default=1, init=False)
     output_groups: int = field(default=1, init=False)
+    tie_word_embeddings: bool = True
+    num_labels: int = None  # type: ignore[assignment]  # None: the size of id2label, or 2
+    id2label: dict[int, str] = None  # type: ignore[assignment]  # None: LABEL_0, LABEL_1, ...
+    label2id: dict[str, int] = None  # type: ignore[assignment]  # None: the inverse of id2label
+    problem_type: str | None = None
+    architectures: tuple[str, ...] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)  # the other keys of config.json
+
+    def __post_init__(self) -> None:
+        """Fill in the fields derived from others, then validate all of them."""
+        if self.embedding_size is None:
+            object.__setattr__(self, "embedding_size", self.hidden_size)
+        _check_numbers(self)
+        _check_names(self)
+        _check_divisibility(self)
+        _set_labels(self)
+
+    @property
+    def head_dropout(self) -> float:
+        """The dropout probability before a classifier."""
+        if self.classifier_dropout is None:
+            return self.hidden_dropout_prob
+        return self.classifier_dropout
+
+    @property
+    def encoder_layer_norm_eps(self) -> float:
+        """The epsilon of the layer norms in the encoder's layers.
+
+        `layer_norm_eps` is that of the embeddings and the fill-mask head in every family.
+        """
+        return self.layer_norm_eps
+
+    def with_labels(self, names: Iterable[str]) -> Self:
+        """The same architecture with other labels."""
+        id2label = dict(enumerate(names))
+        label2id = {name: i for i, name in id2label.items()}
+        return replace(self, id2label=id2label, label2id=label2id, num_labels=len(id2label))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The config described by the keys of a config.json of this family."""
+        if data.get("model_type") != cls.model_type:
+            raise CheckpointError(
+                f"model_type is {data.get('model_type')!r:.80}; {cls.__name__} reads "
+                f"{cls.model_type!r} only"
+            )
+        known = {entry.name for entry in fields(cls) if entry.init} - {"extra"}
+        extra = {key: value for key, value in data.items() if key not in known | {"model_type"}}
+        for key, value in cls.required_values.items():
+            if extra.get(key, value) != value:
+                raise CheckpointError(
+                    f"{key} is {extra[key]!r:.80}; this package reads encoders, where it is "
+                    f"{value!r}"
+                )
+        return cls(**{key: data[key] for key in known & data.keys()}, extra=extra)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> Self:
+        """The config of a checkpoint of this family, given as a folder or a Hub id.
+
+        Raises:
+            CheckpointError: there is no config.json, or this package cannot build its model.
+        """
+        return read_config(name, cls.from_dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of config.json, without those that follow from others."""
+        values = {
+            entry.name: getattr(self, entry.name)
+            for entry in fields(self)
+            if entry.init and entry.name not in {"extra", "num_labels"}
+        }
+        # None is left out as the default, except for pad_token_id, whose default is 0.
+        values = {k: v for k, v in values.items() if v is not None or k == "pad_token_id"}
+        # Weights are saved as float32 here, whatever dtype they were read in.
+        extra = {k: v for k, v in self.extra.items() if k not in {"dtype", "torch_dtype"}}
+        return {**extra, **values, "model_type": self.model_type}
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json into `folder`, creating the folder if it is missing."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_dict(), indent=2, sort_keys=True)
+        (Path(folder) / CONFIG_FILE).write_bytes((text + "\n").encode())
 
 
-_FAMILIES: dict[str, type[SqueezeBertConfig]] = {
-    "squeezebert": SqueezeBertConfig,
-    "bert": BertConfig,
-}
+@dataclass(frozen=True, kw_only=True)
+class SqueezeBertConfig(EncoderConfig):
+    """The architecture of a SqueezeBERT: an encoder with grouped convolutions."""
+
+    model_type: ClassVar[str] = "squeezebert"
+
+    embedding_size: int = None  # type: ignore[assignment]  # None: hidden_size, the only valid value
+    q_groups: int = 4
+    k_groups: int = 4
+    v_groups: int = 4
+    post_attention_groups: int = 1
+    intermediate_groups: int = 4
+    output_groups: int = 4
+
+    @property
+    def head_dropout(self) -> float:
+        """The dropout probability before a classifier; `classifier_dropout` has no effect."""
+        return self.hidden_dropout_prob
+
+    @property
+    def encoder_layer_norm_eps(self) -> float:
+        """The epsilon of the layer norms in the encoder's layers: fixed in SqueezeBERT."""
+        return 1e-12
 
 
-# Tasks --------------------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(EncoderConfig):
+    """The architecture of a BERT: the same encoder with every group count 1."""
+
+    model_type: ClassVar[str] = "bert"
+    required_values: ClassVar[Mapping[str, Any]] = {
+        "is_decoder": False,
+        "add_cross_attention": False,
+        "position_embedding_type": "absolute",
+    }
 
 
-def architecture_of(config: SqueezeBertConfig, task: str) -> str:
-    """The Hugging Face class of `config` with the head of `task`: BertForMaskedLM."""
-    family = "SqueezeBert" if config.model_type == "squeezebert" else "Bert"
-    return family + TASKS[task].head
+# Reading and validation ---------------------------------------------------------------------
 
 
-_TASK_OF_ARCHITECTURE = {
-    **{
-        family + task.head: task.name
-        for family in ("SqueezeBert", "Bert")
-        for task in TASKS.values()
-    },
-    "BertForPreTraining": "fill-mask",  # the fill-mask head, and a next-sentence head beside it
-}
-
-
-def task_of(config: SqueezeBertConfig) -> str:
-    """The task that the checkpoint was saved for, from the class its config names.
-
-    Raises:
-        CheckpointError: it names none, or one with another head.
-    """
-    for name in config.architectures or ():
-        if name in _TASK_OF_ARCHITECTURE:
-            return _TASK_OF_ARCHITECTURE[name]
-    named = ", ".join(config.architectures or ()) or "nothing"
-    raise CheckpointError(
-        f"config.json does not say what the model is for: architectures names {named}; "
-        f"give --task, one of: {', '.join(TASKS)}"
-    )
-
-
-# Checks -------------------------------------------------------------------------------------
+def read_config(name: str | Path, parse: Callable[[Mapping[str, Any]], _Config]) -> _Config:
+    """Read the config.json of a checkpoint, a folder or a Hub id; errors name the file."""
+    path = checkpoint_folder(name) / CONFIG_FILE
+    data = _read_json(path)
+    try:
+        return parse(data)
+    except CheckpointError as error:
+        raise CheckpointError(f"{str(path)!r}: {error}") from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -251,16 +244,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _family(model_type: object) -> type[SqueezeBertConfig]:
-    if isinstance(model_type, str) and model_type in _FAMILIES:
-        return _FAMILIES[model_type]
-    raise CheckpointError(
-        f"model_type is {model_type!r:.80}; this package reads 'squeezebert' and 'bert'"
-    )
-
-
-def _bad(name: str, value: object, right: str) -> CheckpointError:
-    return CheckpointError(f"{name} is {value!r:.80}; it must be {right}")
+def _invalid(name: str, value: object, expected: str) -> CheckpointError:
+    return CheckpointError(f"{name} is {value!r:.80}; it must be {expected}")
 
 
 def _is_number(value: object, low: float, high: float) -> bool:
@@ -268,95 +253,87 @@ def _is_number(value: object, low: float, high: float) -> bool:
     return is_number and low <= value <= high  # type: ignore[operator]  # NaN is not
 
 
-def _is_whole(value: object, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high  # bool is an int, and no size
+def _is_integer(value: object, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high  # isinstance would accept a bool
 
 
-def _check_numbers(config: SqueezeBertConfig) -> None:
-    for name, largest in _LARGEST.items():
+def _check_numbers(config: EncoderConfig) -> None:
+    for name, maximum in _MAXIMUM.items():
         value = getattr(config, name)
-        if not (_is_whole(value, 1, largest) or (name == "num_labels" and value is None)):
-            raise _bad(name, value, f"a whole number from 1 to {largest}")
+        if not (_is_integer(value, 1, maximum) or (name == "num_labels" and value is None)):
+            raise _invalid(name, value, f"a whole number from 1 to {maximum}")
     for name in _PROBABILITIES:
         value = getattr(config, name)
         if not (_is_number(value, 0, 1) or (name == "classifier_dropout" and value is None)):
-            raise _bad(name, value, "a probability, from 0 to 1")
+            raise _invalid(name, value, "a probability, from 0 to 1")
     for name in ("layer_norm_eps", "initializer_range"):
         if not _is_number(getattr(config, name), 0, 1):
-            raise _bad(name, getattr(config, name), "a number from 0 to 1")
+            raise _invalid(name, getattr(config, name), "a number from 0 to 1")
     pad = config.pad_token_id
-    if pad is not None and not _is_whole(pad, 0, config.vocab_size - 1):
-        raise _bad("pad_token_id", pad, f"null or an id below vocab_size, {config.vocab_size}")
+    if pad is not None and not _is_integer(pad, 0, config.vocab_size - 1):
+        raise _invalid("pad_token_id", pad, f"null or an id below vocab_size, {config.vocab_size}")
 
 
-def _check_names(config: SqueezeBertConfig) -> None:
+def _check_names(config: EncoderConfig) -> None:
     if not isinstance(config.hidden_act, str) or config.hidden_act not in ACTIVATIONS:
         raise CheckpointError(choose("hidden_act", str(config.hidden_act)[:80], ACTIVATIONS))
     if config.problem_type is not None and config.problem_type not in _PROBLEM_TYPES:
         raise CheckpointError(choose("problem_type", str(config.problem_type)[:80], _PROBLEM_TYPES))
     if not isinstance(config.tie_word_embeddings, bool):
-        raise _bad("tie_word_embeddings", config.tie_word_embeddings, "true or false")
+        raise _invalid("tie_word_embeddings", config.tie_word_embeddings, "true or false")
     if config.architectures is not None:
         names = config.architectures
         if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
-            raise _bad("architectures", names, "null or a list of class names")
+            raise _invalid("architectures", names, "null or a list of class names")
         object.__setattr__(config, "architectures", tuple(names))
 
 
-def _check_fit(config: SqueezeBertConfig) -> None:
-    """The sizes divide each other where the network splits them."""
+def _check_divisibility(config: EncoderConfig) -> None:
+    """Check that sizes are multiples of the counts they are split by."""
     if config.embedding_size != config.hidden_size:
-        raise _bad("embedding_size", config.embedding_size, f"hidden_size, {config.hidden_size}")
+        raise _invalid(
+            "embedding_size", config.embedding_size, f"hidden_size, {config.hidden_size}"
+        )
     divisors = {"num_attention_heads": ("hidden_size",), **GROUPS}
     for divisor, sizes in divisors.items():
         for size in sizes:
             if getattr(config, size) % getattr(config, divisor):
-                raise _bad(size, getattr(config, size), _multiple(config, divisor))
+                raise _invalid(size, getattr(config, size), _multiple(config, divisor))
 
 
-def _multiple(config: SqueezeBertConfig, divisor: str) -> str:
+def _multiple(config: EncoderConfig, divisor: str) -> str:
     return f"a multiple of {divisor}, {getattr(config, divisor)}"
 
 
-def _check_encoder_only(extra: Mapping[str, Any]) -> None:
-    for name, value in _ENCODER_ONLY.items():
-        if extra.get(name, value) != value:
-            raise CheckpointError(
-                f"{name} is {extra[name]!r:.80}; this package reads encoders, where it is {value!r}"
-            )
-
-
-def _set_labels(config: SqueezeBertConfig) -> None:
-    """Give id2label, label2id and num_labels their values, whichever of them were given."""
+def _set_labels(config: EncoderConfig) -> None:
+    """Derive id2label, label2id and num_labels from whichever of them are set."""
     if config.id2label is None:
         count = 2 if config.num_labels is None else config.num_labels
         names = {i: f"LABEL_{i}" for i in range(count)}
     else:
         names = _checked_labels(config.id2label)
     if config.num_labels not in {None, len(names)}:
-        raise _bad("num_labels", config.num_labels, f"the size of id2label, {len(names)}")
+        raise _invalid("num_labels", config.num_labels, f"the size of id2label, {len(names)}")
     ids = config.label2id
     if ids is None:
         ids = {name: i for i, name in names.items()}
     if not isinstance(ids, dict) or not all(isinstance(name, str) for name in ids):
-        raise _bad("label2id", ids, "a map from names to ids")
+        raise _invalid("label2id", ids, "a map from names to ids")
     if config.problem_type == "single_label_classification" and len(names) == 1:
-        raise _bad("num_labels", 1, "at least 2 where problem_type is single_label_classification")
+        raise _invalid(
+            "num_labels", 1, "at least 2 where problem_type is single_label_classification"
+        )
     object.__setattr__(config, "id2label", names)
     object.__setattr__(config, "label2id", ids)
     object.__setattr__(config, "num_labels", len(names))
 
 
 def _checked_labels(id2label: object) -> dict[int, str]:
-    right = "a map from the ids 0, 1, 2, ... to names"
-    if not isinstance(id2label, dict) or not 0 < len(id2label) <= _LARGEST["num_labels"]:
-        raise _bad("id2label", id2label, right)
+    expected = "a map from the ids 0, 1, 2, ... to names"
+    if not isinstance(id2label, dict) or not 0 < len(id2label) <= _MAXIMUM["num_labels"]:
+        raise _invalid("id2label", id2label, expected)
     named = {str(key): name for key, name in id2label.items()}  # JSON has no int keys
     ordered = [named.get(str(i)) for i in range(len(named))]
     if not all(isinstance(name, str) for name in ordered):
-        raise _bad("id2label", id2label, right)
+        raise _invalid("id2label", id2label, expected)
     return dict(enumerate(ordered))  # type: ignore[arg-type]
-
-
-def _is_default_none(name: str, value: object) -> bool:
-    return value is None and name != "pad_token_id"  # whose default is 0

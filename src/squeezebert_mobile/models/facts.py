@@ -1,4 +1,4 @@
-"""What a model is made of: its architecture, and the parameters and bytes of its parts."""
+"""Facts of a model: its architecture, and the parameters and bytes of its parts."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,11 @@ from squeezebert_mobile.models.modeling import PretrainedModel
 
 __all__ = ["FLOAT_BYTES", "model_facts", "parameters_of", "parts_of"]
 
-FLOAT_BYTES = 4
+FLOAT_BYTES = 4  # of a float32
 
 
 def model_facts(model: PretrainedModel) -> ModelFacts:
-    """The architecture, as manifests state it."""
+    """The architecture and size of a model, for its manifest."""
     config = model.config
     return ModelFacts(
         type=config.model_type,  # type: ignore[arg-type]
@@ -32,14 +32,14 @@ def model_facts(model: PretrainedModel) -> ModelFacts:
 
 
 def _part(name: str) -> str:
-    """The part that a weight belongs to, by the name of the module it came from."""
+    """The part that a weight belongs to, by its name."""
     if "embeddings" in name:
         return "embeddings"
     return "encoder" if "layers." in name or "last_norm" in name else "head"
 
 
 def parameters_of(model: PretrainedModel) -> dict[str, int]:
-    """The parameters of each part."""
+    """The number of parameters in each part."""
     parameters = {"embeddings": 0, "encoder": 0, "head": 0}
     for name, parameter in model.named_parameters():
         parameters[_part(name)] += parameter.numel()
@@ -47,12 +47,17 @@ def parameters_of(model: PretrainedModel) -> dict[str, int]:
 
 
 def parts_of(model: PretrainedModel, stored: Mapping[str, int]) -> dict[str, Part]:
-    """Each part in the checkpoint's float32, and in a file that stores these names and bytes."""
+    """The size of each part, in the float32 checkpoint and in an exported model file.
+
+    Args:
+        model: The model.
+        stored: Bytes of each weight in the model file, by name.
+    """
     parameters = parameters_of(model)
-    parts = dict.fromkeys(parameters, 0)
+    file_bytes = dict.fromkeys(parameters, 0)
     for name, size in stored.items():
-        parts[_part(name)] += size
+        file_bytes[_part(name)] += size
     return {
-        part: Part(parameters=count, checkpoint_bytes=count * FLOAT_BYTES, bytes=parts[part])
+        part: Part(parameters=count, checkpoint_bytes=count * FLOAT_BYTES, bytes=file_bytes[part])
         for part, count in parameters.items()
     }

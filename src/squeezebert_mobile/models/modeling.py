@@ -1,81 +1,49 @@
-"""SqueezeBERT and BERT with every head, in the published form: pointwise grouped convolutions.
+"""The encoder of SqueezeBERT and BERT as published: pointwise grouped convolutions.
 
-One encoder serves both families: BERT's matrix product is the convolution with one group.
-Shapes: B batch, N choices, S sequence, C channels (hidden size), H heads, D channels of a head,
-L labels, V vocabulary. Inside the encoder the data is (B, C, S), outside (B, S, C).
+One encoder serves both families: BERT's matrix product is a convolution with one group.
+Shapes: B batch, S sequence, C channels (hidden size), H heads, D channels of a head.
+Data is (B, C, S) inside the encoder and (B, S, C) outside.
 """
-# ruff: noqa: D107  (a class says what its config makes of it)
+# ruff: noqa: D107  (the class docstring says what a config makes of it)
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self, TypedDict, Unpack
+from typing import ClassVar, Self, TypedDict
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from squeezebert_mobile.errors import CheckpointError, InputError
+from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.hub import checkpoint_folder
 from squeezebert_mobile.models.activations import ACTIVATIONS
-from squeezebert_mobile.models.config import SqueezeBertConfig, architecture_of
+from squeezebert_mobile.models.config import EncoderConfig
+from squeezebert_mobile.models.families import architecture_of, family_of, load_config
 from squeezebert_mobile.models.weights import load_weights, save_weights
-from squeezebert_mobile.tasks import get_task
 
 __all__ = [
-    "MODEL_CLASSES",
+    "EncoderLayer",
+    "EncoderOptions",
     "EncoderOutput",
-    "HeadOutput",
     "PretrainedModel",
-    "QuestionAnsweringOutput",
-    "SqueezeBertForMaskedLM",
-    "SqueezeBertForMultipleChoice",
-    "SqueezeBertForQuestionAnswering",
-    "SqueezeBertForSequenceClassification",
-    "SqueezeBertForTokenClassification",
     "SqueezeBertModel",
-    "TiedDecoder",
-    "additive_mask",
-    "initialize",
+    "additive_attention_mask",
+    "init_weights",
 ]
-
-
-# Outputs ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderOutput:
-    """What the encoder gives."""
+    """The outputs of the encoder."""
 
     last_hidden_state: Tensor  # (B, S, C)
-    pooler_output: Tensor | None  # (B, C); None where the task has no pooler
+    pooler_output: Tensor | None  # (B, C); None without a pooler
     hidden_states: tuple[Tensor, ...] | None = None  # layers + 1 of (B, S, C)
     attentions: tuple[Tensor, ...] | None = None  # layers of (B, H, S, S)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeadOutput:
-    """What a head with one output gives."""
-
-    logits: Tensor
-    loss: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuestionAnsweringOutput:
-    """What the question-answering head gives."""
-
-    start_logits: Tensor  # (B, S)
-    end_logits: Tensor  # (B, S)
-    loss: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-
-
-class Options(TypedDict, total=False):
-    """The arguments that every head hands on to the encoder as they are."""
+class EncoderOptions(TypedDict, total=False):
+    """The arguments that every head passes on to the encoder unchanged."""
 
     position_ids: Tensor | None
     inputs_embeds: Tensor | None
@@ -87,9 +55,9 @@ class Options(TypedDict, total=False):
 
 
 class Embeddings(nn.Module):
-    """Word, position and token type vectors: their sum, normalised."""
+    """The layer norm of the sum of word, position and token type embeddings."""
 
-    def __init__(self, config: SqueezeBertConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         hidden = config.hidden_size
         self.word = _embedding(config.vocab_size, hidden, padding=config.pad_token_id)
@@ -119,7 +87,7 @@ class Embeddings(nn.Module):
 
 
 def _embedding(count: int, size: int, *, padding: int | None = None) -> nn.Embedding:
-    """A table without values yet: nn.Embedding would draw them, and `_randomize` does so again."""
+    """An uninitialized table: nn.Embedding would draw values that `init_weights` draws again."""
     table: nn.Embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
         torch.empty(count, size), freeze=False, padding_idx=padding
     )
@@ -127,9 +95,9 @@ def _embedding(count: int, size: int, *, padding: int | None = None) -> nn.Embed
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and feed-forward, each added to its input and normalised over channels."""
+    """Self-attention and feed-forward, each with a residual connection and a layer norm."""
 
-    def __init__(self, config: SqueezeBertConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         hidden, wide = config.hidden_size, config.intermediate_size
         eps = config.encoder_layer_norm_eps
@@ -146,12 +114,13 @@ class EncoderLayer(nn.Module):
         self.output_norm = nn.LayerNorm(hidden, eps=eps)
         self.attention_dropout = nn.Dropout(config.attention_probs_dropout_prob)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.returns_scores = config.model_type == "squeezebert"
+        self.returns_scores = family_of(config).returns_scores
 
     def forward(self, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The next hidden state (B, C, S), and the attention (B, H, S, S) as transformers has it.
+        """The next hidden state (B, C, S) and the attention (B, H, S, S), as in transformers.
 
-        That is the masked scores before the softmax for SqueezeBERT, the probabilities for BERT.
+        There, attention is the masked scores before the softmax for SqueezeBERT, and the
+        probabilities for BERT.
         """
         context, attention = self._attend(hidden, mask)
         attended = self._add_norm(self.attention_output(context), hidden, self.attention_norm)
@@ -160,7 +129,8 @@ class EncoderLayer(nn.Module):
 
     def _attend(self, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         query, key, value = (
-            self._split_heads(product(hidden)) for product in (self.query, self.key, self.value)
+            self._split_heads(projection(hidden))
+            for projection in (self.query, self.key, self.value)
         )
         scores = query.transpose(2, 3) @ key / math.sqrt(self.head_size)  # (B, H, S, S)
         if mask is not None:
@@ -178,83 +148,74 @@ class EncoderLayer(nn.Module):
         return norm(total.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]  # (B, C, S)
 
 
-# Loading, saving, initialising --------------------------------------------------------------
+# Loading, saving, initializing --------------------------------------------------------------
 
 
 class PretrainedModel(nn.Module):
-    """What the encoder and the heads share: a config, and reading and writing checkpoints."""
+    """Base class of the encoder and the heads: the config, and loading and saving checkpoints."""
 
     task: ClassVar[str]
 
-    def __init__(self, config: SqueezeBertConfig) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> Self:
-        """The model of a checkpoint, in evaluation mode and float32.
+        """Load the model of a checkpoint, in evaluation mode and float32.
 
         Args:
             name: A folder in Hugging Face layout, or a Hub id.
 
         Raises:
-            CheckpointError: the config, or a weight that is missing, unknown or of another shape.
+            CheckpointError: the config is invalid, or weights are missing, unknown or of the wrong
+                shape.
         """
         folder = checkpoint_folder(name)
-        config = SqueezeBertConfig.from_pretrained(folder)
-        with torch.device("meta"):  # no memory before the file's shapes are known to fit
+        config = load_config(folder)
+        with torch.device("meta"):  # allocate nothing until the shapes in the file are checked
             model = cls(config)
         load_weights(model, folder, config, cls.task)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors so that transformers reads them too."""
+        """Write config.json and model.safetensors in the form that transformers reads."""
         folder = Path(folder)
-        names = (architecture_of(self.config, self.task),)
-        replace(self.config, architectures=names).save_pretrained(folder)
+        architectures = (architecture_of(self.config, self.task),)
+        replace(self.config, architectures=architectures).save_pretrained(folder)
         save_weights(self, folder, self.config, self.task)
 
 
-def initialize(task: str, config: SqueezeBertConfig, *, seed: int = 0) -> PretrainedModel:
-    """A model with random weights, the same ones for the same seed; the global seed is untouched.
-
-    The distribution is the published one: normal with config.initializer_range, biases 0, norms 1.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MODEL_CLASSES[get_task(task).name](config).eval()
-
-
-def _randomize(model: nn.Module, deviation: float) -> None:
-    """Draw the weights of every layer of `model` from the global generator, in order."""
+def init_weights(model: nn.Module, std: float) -> None:
+    """Draw the weights of every layer from the global generator, in module order."""
     if any(weight.is_meta for weight in model.parameters()):
-        return  # nothing to write to; and the first normal_ there imports for seconds
+        return  # nothing to write to, and the first normal_ on meta imports modules for seconds
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv1d):
-            nn.init.normal_(module.weight, std=deviation)
+            nn.init.normal_(module.weight, std=std)
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=deviation)
+            nn.init.normal_(module.weight, std=std)
             if module.padding_idx is not None:
                 nn.init.zeros_(module.weight[module.padding_idx])
 
 
 class SqueezeBertModel(PretrainedModel):
-    """The encoder: hidden states of every token, and the pooled first token.
+    """The encoder: the hidden states of all tokens, and the pooled first token.
 
     Args:
         config: The architecture.
-        pooler: Whether to have a pooler; the heads that read every token have none.
+        pooler: Whether to add a pooler; heads that read every token have none.
     """
 
     task = "feature-extraction"
 
-    def __init__(self, config: SqueezeBertConfig, *, pooler: bool = True) -> None:
+    def __init__(self, config: EncoderConfig, *, pooler: bool = True) -> None:
         super().__init__(config)
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
-        _randomize(self, config.initializer_range)
+        init_weights(self, config.initializer_range)
 
     def forward(
         self,
@@ -269,17 +230,24 @@ class SqueezeBertModel(PretrainedModel):
         """Run the encoder.
 
         Args:
-            input_ids: Token ids (B, S); this or inputs_embeds.
+            input_ids: Token ids (B, S); either these or inputs_embeds.
             attention_mask: 1 for a token, 0 for padding (B, S); default all 1.
             token_type_ids: 0 for the first text, 1 for the second (B, S); default all 0.
             position_ids: (B, S) or (1, S); default 0, 1, 2, ...
-            inputs_embeds: Word vectors (B, S, C) in place of input_ids.
-            output_attentions: Whether to give every layer's attention.
-            output_hidden_states: Whether to give every hidden state, the embeddings' first.
+            inputs_embeds: Word embeddings (B, S, C) in place of input_ids.
+            output_attentions: Whether to return the attention of every layer.
+            output_hidden_states: Whether to return the embeddings and every layer's output.
+
+        Raises:
+            InputError: the inputs are missing, of the wrong form, or too long for the model.
         """
         _check_inputs(self.config, input_ids, inputs_embeds, attention_mask)
         embedded = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        mask = None if attention_mask is None else additive_mask(attention_mask, embedded.dtype)
+        mask = (
+            None
+            if attention_mask is None
+            else additive_attention_mask(attention_mask, embedded.dtype)
+        )
         hidden = embedded.transpose(1, 2)  # (B, C, S)
         states, attentions = [hidden], []
         for layer in self.layers:
@@ -300,21 +268,29 @@ class SqueezeBertModel(PretrainedModel):
         )
 
 
-def additive_mask(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where a token may be looked at, the lowest number where not: (B, 1, 1, S)."""
+def additive_attention_mask(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """The mask to add to attention scores: 0 for a token, the lowest number for padding.
+
+    Args:
+        attention_mask: 1 for a token, 0 for padding (B, S).
+        dtype: The dtype of the scores.
+
+    Returns:
+        The mask (B, 1, 1, S).
+    """
     zeros = torch.zeros_like(attention_mask, dtype=dtype)
     lowest = torch.finfo(dtype).min
     return zeros.masked_fill(attention_mask == 0, lowest)[:, None, None, :]
 
 
 def _check_inputs(
-    config: SqueezeBertConfig,
+    config: EncoderConfig,
     input_ids: Tensor | None,
     inputs_embeds: Tensor | None,
     attention_mask: Tensor | None,
 ) -> None:
-    given = [x for x in (input_ids, inputs_embeds) if x is not None]
-    if len(given) != 1:
+    inputs = [x for x in (input_ids, inputs_embeds) if x is not None]
+    if len(inputs) != 1:
         raise InputError("give either input_ids or inputs_embeds, and not both")
     if attention_mask is not None and attention_mask.dim() != 2:
         raise InputError(
@@ -322,261 +298,10 @@ def _check_inputs(
         )
     tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
     if tracing or torch.compiler.is_compiling():
-        return  # there a length is a symbol, and comparing it would fix it
-    length, longest = given[0].shape[1], config.max_position_embeddings
-    if length > longest:
+        return  # a length is symbolic there; comparing it would make it static
+    length, maximum = inputs[0].shape[1], config.max_position_embeddings
+    if length > maximum:
         raise InputError(
-            f"the input has {length} tokens and the model reads {longest} at most; shorten it "
-            f"with truncation=True, max_length={longest}"
+            f"the input has {length} tokens and the model reads {maximum} at most; shorten it "
+            f"with truncation=True, max_length={maximum}"
         )
-
-
-# Heads --------------------------------------------------------------------------------------
-
-
-class TiedDecoder(nn.Module):
-    """Hidden states to logits of the vocabulary, by the word embeddings and a bias of its own."""
-
-    def __init__(self, words: nn.Embedding) -> None:
-        super().__init__()
-        self._words = (words,)  # a tuple: it is a module of the encoder, not of this one
-        self.bias = nn.Parameter(torch.zeros(words.num_embeddings))
-
-    @property
-    def weight(self) -> Tensor:
-        """The table (V, C)."""
-        return self._words[0].weight
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(B, S, C) to (B, S, V)."""
-        return functional.linear(hidden, self.weight, self.bias)
-
-
-class SqueezeBertForMaskedLM(PretrainedModel):
-    """fill-mask: which token stands at each position."""
-
-    task = "fill-mask"
-
-    def __init__(self, config: SqueezeBertConfig) -> None:
-        super().__init__(config)
-        if not config.tie_word_embeddings:
-            raise CheckpointError(
-                "tie_word_embeddings is False, and this fill-mask head has no output weights of "
-                "its own; fine-tune it for fill-mask with tied embeddings, or choose another task"
-            )
-        hidden = config.hidden_size
-        self.base = SqueezeBertModel(config, pooler=False)
-        self.transform = nn.Linear(hidden, hidden)
-        self.activation = ACTIVATIONS[config.hidden_act]
-        self.transform_norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
-        self.decoder = TiedDecoder(self.base.embeddings.word)
-        _randomize(self.transform, config.initializer_range)
-
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        *,
-        labels: Tensor | None = None,
-        **options: Unpack[Options],
-    ) -> HeadOutput:
-        """Logits (B, S, V); the loss over the labels (B, S) that are not -100."""
-        out: EncoderOutput = self.base(input_ids, attention_mask, token_type_ids, **options)
-        hidden = self.transform_norm(self.activation(self.transform(out.last_hidden_state)))
-        logits = self.decoder(hidden)
-        return _output(out, logits, _cross_entropy(logits, labels))
-
-
-class SqueezeBertForSequenceClassification(PretrainedModel):
-    """text-classification: labels, or numbers, for the whole text."""
-
-    task = "text-classification"
-
-    def __init__(self, config: SqueezeBertConfig) -> None:
-        super().__init__(config)
-        self.base = SqueezeBertModel(config)
-        self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        _randomize(self.classifier, config.initializer_range)
-
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        *,
-        labels: Tensor | None = None,
-        **options: Unpack[Options],
-    ) -> HeadOutput:
-        """Logits (B, L); the loss for labels (B) of ids, or (B, L) of numbers."""
-        out: EncoderOutput = self.base(input_ids, attention_mask, token_type_ids, **options)
-        logits = self.classifier(self.dropout(out.pooler_output))
-        return _output(out, logits, _sequence_loss(self.config, logits, labels))
-
-
-class SqueezeBertForMultipleChoice(PretrainedModel):
-    """multiple-choice: which of N continuations fits."""
-
-    task = "multiple-choice"
-
-    def __init__(self, config: SqueezeBertConfig) -> None:
-        super().__init__(config)
-        self.base = SqueezeBertModel(config)
-        self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = nn.Linear(config.hidden_size, 1)
-        _randomize(self.classifier, config.initializer_range)
-
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        *,
-        labels: Tensor | None = None,
-        **options: Unpack[Options],
-    ) -> HeadOutput:
-        """Logits (B, N) from inputs (B, N, S); the loss for labels (B)."""
-        first = options.get("inputs_embeds") if input_ids is None else input_ids
-        if first is None:
-            raise InputError("give either input_ids or inputs_embeds, and not both")
-        choices = first.shape[1]
-        options["position_ids"] = _merge_choices(options.get("position_ids"))
-        options["inputs_embeds"] = _merge_choices(options.get("inputs_embeds"))
-        out: EncoderOutput = self.base(
-            _merge_choices(input_ids),
-            _merge_choices(attention_mask),
-            _merge_choices(token_type_ids),
-            **options,
-        )
-        scores = self.classifier(self.dropout(out.pooler_output))  # (B*N, 1)
-        logits = scores.reshape(-1, choices)  # (B, N)
-        return _output(out, logits, _cross_entropy(logits, labels))
-
-
-class SqueezeBertForTokenClassification(PretrainedModel):
-    """token-classification: a label for every token."""
-
-    task = "token-classification"
-
-    def __init__(self, config: SqueezeBertConfig) -> None:
-        super().__init__(config)
-        self.base = SqueezeBertModel(config, pooler=False)
-        self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        _randomize(self.classifier, config.initializer_range)
-
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        *,
-        labels: Tensor | None = None,
-        **options: Unpack[Options],
-    ) -> HeadOutput:
-        """Logits (B, S, L); the loss over the labels (B, S) that are not -100."""
-        out: EncoderOutput = self.base(input_ids, attention_mask, token_type_ids, **options)
-        logits = self.classifier(self.dropout(out.last_hidden_state))
-        return _output(out, logits, _cross_entropy(logits, labels))
-
-
-class SqueezeBertForQuestionAnswering(PretrainedModel):
-    """question-answering: where in the text the answer begins and ends."""
-
-    task = "question-answering"
-
-    def __init__(self, config: SqueezeBertConfig) -> None:
-        super().__init__(config)
-        self.base = SqueezeBertModel(config, pooler=False)
-        self.classifier = nn.Linear(config.hidden_size, 2)
-        _randomize(self.classifier, config.initializer_range)
-
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        *,
-        start_positions: Tensor | None = None,
-        end_positions: Tensor | None = None,
-        **options: Unpack[Options],
-    ) -> QuestionAnsweringOutput:
-        """Start and end logits (B, S); the mean of both losses for positions (B).
-
-        A position outside the text does not count.
-        """
-        out: EncoderOutput = self.base(input_ids, attention_mask, token_type_ids, **options)
-        start, end = self.classifier(out.last_hidden_state).unbind(-1)  # (B, S) each
-        loss = None
-        if start_positions is not None and end_positions is not None:
-            loss = (_position_loss(start, start_positions) + _position_loss(end, end_positions)) / 2
-        return QuestionAnsweringOutput(
-            start_logits=start,
-            end_logits=end,
-            loss=loss,
-            hidden_states=out.hidden_states,
-            attentions=out.attentions,
-        )
-
-
-MODEL_CLASSES: dict[str, type[PretrainedModel]] = {
-    model.task: model
-    for model in (
-        SqueezeBertModel,
-        SqueezeBertForMaskedLM,
-        SqueezeBertForSequenceClassification,
-        SqueezeBertForMultipleChoice,
-        SqueezeBertForTokenClassification,
-        SqueezeBertForQuestionAnswering,
-    )
-}
-
-
-def _output(out: EncoderOutput, logits: Tensor, loss: Tensor | None) -> HeadOutput:
-    return HeadOutput(
-        logits=logits, loss=loss, hidden_states=out.hidden_states, attentions=out.attentions
-    )
-
-
-def _merge_choices(x: Tensor | None) -> Tensor | None:
-    return None if x is None else x.flatten(0, 1)  # (B, N, S, ...) to (B*N, S, ...)
-
-
-# Losses -------------------------------------------------------------------------------------
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor | None) -> Tensor | None:
-    """The mean over the labels that are not -100."""
-    if labels is None:
-        return None
-    return functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
-
-
-def _position_loss(logits: Tensor, positions: Tensor) -> Tensor:
-    length = logits.shape[1]
-    return functional.cross_entropy(
-        logits, positions.flatten().clamp(0, length), ignore_index=length
-    )
-
-
-def _sequence_loss(
-    config: SqueezeBertConfig, logits: Tensor, labels: Tensor | None
-) -> Tensor | None:
-    """By config.problem_type, or by what the labels look like where it is not given."""
-    if labels is None:
-        return None
-    problem = config.problem_type or _problem_type(config.num_labels, labels.dtype)
-    if problem == "single_label_classification":
-        return _cross_entropy(logits, labels)
-    numbers = labels.to(logits.dtype).reshape(logits.shape)
-    if problem == "regression":
-        return functional.mse_loss(logits, numbers)
-    return functional.binary_cross_entropy_with_logits(logits, numbers)
-
-
-def _problem_type(num_labels: int, dtype: torch.dtype) -> str:
-    if num_labels == 1:
-        return "regression"
-    whole = dtype in {torch.long, torch.int}
-    return "single_label_classification" if whole else "multi_label_classification"

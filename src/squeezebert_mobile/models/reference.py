@@ -1,4 +1,4 @@
-"""A checkpoint behind the runtime's interface: what an artifact is held against."""
+"""Run a PyTorch checkpoint through the runtime pipelines: the reference for its artifacts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,37 +19,39 @@ __all__ = ["reference_pipeline"]
 
 
 class _TorchSession(Closeable):
-    """A torch model as it stands, on the device where it is."""
+    """A runtime session that runs a PyTorch model, on the model's device."""
 
     def __init__(self, model: PretrainedModel, spec: ModelSpec) -> None:
         self._model: PretrainedModel | None = model
         self.spec = spec
 
     def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
-        """The model's outputs for a feed; token_type_ids and attention_mask may be left out."""
+        """The model's outputs; `feed` may omit token_type_ids and attention_mask."""
         if self._model is None:
             raise InputError("this session is closed; open the checkpoint again")
         device = next(self._model.parameters()).device
         arrays = checked_feed(self.spec, feed)
         with torch.inference_mode():
-            found = self._model(
+            outputs = self._model(
                 **{name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
             )
         return {
-            output.name: getattr(found, output.name).float().cpu().numpy()
+            output.name: getattr(outputs, output.name).float().cpu().numpy()
             for output in self.spec.outputs
         }
 
     def close(self) -> None:
-        """Let the model go; a later `run` is an error."""
+        """Release the model; `run` raises InputError afterwards."""
         self._model = None
 
 
-def reference_pipeline(source: Checkpoint) -> Pipeline[Any]:
-    """The pipeline of a checkpoint's task, with its own torch model, which must not be training.
+def reference_pipeline(checkpoint: Checkpoint) -> Pipeline[Any]:
+    """The pipeline of a checkpoint's task; it is called like the one `load_artifact` returns.
 
-    What `load_artifact` gives for an artifact: it is called in the same way.
+    Args:
+        checkpoint: The checkpoint; its model must be in evaluation mode.
     """
-    spec = model_spec(source.model, max_sequence_length=source.longest)
-    session = _TorchSession(source.model, spec)
-    return PIPELINES[spec.task](spec=spec, session=session, tokenizer=source.tokenizer)
+    model = checkpoint.model
+    spec = model_spec(model, max_sequence_length=checkpoint.max_sequence_length)
+    session = _TorchSession(model, spec)
+    return PIPELINES[spec.task](spec=spec, session=session, tokenizer=checkpoint.tokenizer)

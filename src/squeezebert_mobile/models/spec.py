@@ -1,7 +1,7 @@
-"""The spec of a model: its inputs and outputs with the lengths that are known."""
+"""The spec of a model: what sessions and pipelines need to know of it."""
 
 from squeezebert_mobile.artifact import ModelSpec, TensorSpec
-from squeezebert_mobile.models.config import SqueezeBertConfig
+from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
@@ -16,18 +16,18 @@ def model_spec(
     single_row: bool = False,
     engine: str | None = None,
 ) -> ModelSpec:
-    """What a session and a pipeline must know about a model.
+    """The task, labels, inputs and outputs of a model.
 
     Args:
-        model: The model, with the head of its task.
-        max_sequence_length: The longest input in tokens.
-        sequence_length: The fixed length in tokens; None where it is dynamic.
-        single_row: Whether the batch axis, and that of choices, has the fixed length 1.
+        model: The model with the head of its task.
+        max_sequence_length: The longest input, in tokens.
+        sequence_length: The length of a fixed sequence axis, in tokens; None if it is dynamic.
+        single_row: Whether the batch axis, and the choices axis, have the fixed length 1.
         engine: torch's kernel backend for int8 TorchScript.
     """
     config, task = model.config, get_task(model.task)
     rows = 1 if single_row else None
-    lengths = {"batch": rows, "choices": rows, "sequence": sequence_length} | _widths(config)
+    lengths = {"batch": rows, "choices": rows, "sequence": sequence_length} | _sizes(config)
 
     def tensor(name: str, dtype: str, axes: tuple[str, ...]) -> TensorSpec:
         return TensorSpec(
@@ -48,7 +48,7 @@ def model_spec(
     )
 
 
-def _widths(config: SqueezeBertConfig) -> dict[str, int | None]:
+def _sizes(config: EncoderConfig) -> dict[str, int | None]:
     return {
         "hidden": config.hidden_size,
         "vocab": config.vocab_size,

@@ -1,4 +1,4 @@
-"""How many threads torch uses."""
+"""The number of threads that torch uses."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ __all__ = ["one_thread"]
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Let no two threads share an operator: small ones would wait for each other, and spin."""
+    """Run each operator on one thread: on small ones, threads mostly spin and wait."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,7 @@
-"""The weights of a checkpoint: their Hugging Face names, reading, checking and writing them.
+"""Reading the weights of a checkpoint, checking them against its config, and writing them.
 
-A checkpoint is somebody else's file. What is read is tensors only, nothing in it is run, and every
-weight is checked against the config before memory is taken for it.
+A checkpoint is an untrusted file. Only tensors are read and no code in it runs; every weight's name
+and shape is checked against the config before memory is allocated for it.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -18,7 +18,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from squeezebert_mobile.errors import CheckpointError
-from squeezebert_mobile.models.config import SqueezeBertConfig, architecture_of
+from squeezebert_mobile.models.config import EncoderConfig
+from squeezebert_mobile.models.families import architecture_of, family_of
+from squeezebert_mobile.models.weight_names import (
+    checkpoint_names,
+    current_name,
+    encoder_names,
+    head_names,
+)
 from squeezebert_mobile.tasks import TASKS
 
 __all__ = [
@@ -35,224 +42,139 @@ SAFETENSORS_FILE = "model.safetensors"
 BIN_FILE = "pytorch_model.bin"
 _FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
-# Names --------------------------------------------------------------------------------------
-# Theirs -> ours; {} is the layer, * is weight and bias, None is dropped on purpose.
-
-_PREFIX = {"squeezebert": "transformer.", "bert": "bert."}  # of the encoder, beside a head
-
-_EMBEDDINGS: dict[str, str | None] = {
-    "embeddings.word_embeddings.weight": "embeddings.word.weight",
-    "embeddings.position_embeddings.weight": "embeddings.position.weight",
-    "embeddings.token_type_embeddings.weight": "embeddings.token_type.weight",
-    "embeddings.LayerNorm.*": "embeddings.norm.*",
-    "embeddings.position_ids": None,  # buffers that older versions saved: 0, 1, 2, ... and 0, 0, 0
-    "embeddings.token_type_ids": None,
-}
-_ENCODER: dict[str, dict[str, str | None]] = {
-    "squeezebert": {
-        **_EMBEDDINGS,
-        "encoder.layers.{}.attention.query.*": "layers.{}.query.*",
-        "encoder.layers.{}.attention.key.*": "layers.{}.key.*",
-        "encoder.layers.{}.attention.value.*": "layers.{}.value.*",
-        "encoder.layers.{}.post_attention.conv1d.*": "layers.{}.attention_output.*",
-        "encoder.layers.{}.post_attention.layernorm.*": "layers.{}.attention_norm.*",
-        "encoder.layers.{}.intermediate.conv1d.*": "layers.{}.intermediate.*",
-        "encoder.layers.{}.output.conv1d.*": "layers.{}.output.*",
-        "encoder.layers.{}.output.layernorm.*": "layers.{}.output_norm.*",
-        "pooler.dense.*": "pooler.*",
-    },
-    "bert": {
-        **_EMBEDDINGS,
-        "encoder.layer.{}.attention.self.query.*": "layers.{}.query.*",
-        "encoder.layer.{}.attention.self.key.*": "layers.{}.key.*",
-        "encoder.layer.{}.attention.self.value.*": "layers.{}.value.*",
-        "encoder.layer.{}.attention.output.dense.*": "layers.{}.attention_output.*",
-        "encoder.layer.{}.attention.output.LayerNorm.*": "layers.{}.attention_norm.*",
-        "encoder.layer.{}.intermediate.dense.*": "layers.{}.intermediate.*",
-        "encoder.layer.{}.output.dense.*": "layers.{}.output.*",
-        "encoder.layer.{}.output.LayerNorm.*": "layers.{}.output_norm.*",
-        "pooler.dense.*": "pooler.*",
-    },
-}
-_FILL_MASK = {
-    "cls.predictions.transform.dense.*": "transform.*",
-    "cls.predictions.transform.LayerNorm.*": "transform_norm.*",
-    "cls.predictions.bias": "decoder.bias",
-}
-_HEADS: dict[str, dict[str, str]] = {
-    "feature-extraction": {},
-    "fill-mask": _FILL_MASK,
-    "text-classification": {"classifier.*": "classifier.*"},
-    "multiple-choice": {"classifier.*": "classifier.*"},
-    "token-classification": {"classifier.*": "classifier.*"},
-    "question-answering": {"qa_outputs.*": "classifier.*"},
-}
-_OTHER_HEADS = (
-    "cls.predictions.decoder.*",  # the word embeddings and cls.predictions.bias once more
-    "cls.seq_relationship.*",  # next sentence: no task of this package
-)
-_OLD_ENDINGS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-
-
-def _expanded(table: Mapping[str, str | None], layers: int) -> dict[str, str | None]:
-    """The table with every layer and both parameters written out."""
-    names: dict[str, str | None] = {}
-    for theirs, ours in table.items():
-        for layer in range(layers) if "{}" in theirs else (0,):
-            for parameter in ("weight", "bias") if theirs.endswith("*") else ("",):
-                full = theirs.format(layer).replace("*", parameter)
-                names[full] = None if ours is None else ours.format(layer).replace("*", parameter)
-    return names
-
-
-def _encoder_names(config: SqueezeBertConfig, task: str) -> dict[str, str | None]:
-    """Theirs, without the prefix -> the name in our model of `task`."""
-    names = _expanded(_ENCODER[config.model_type], config.num_hidden_layers)
-    base = "base." if TASKS[task].has_head else ""
-    pooled = TASKS[task].uses_pooler
-    return {
-        theirs: None if ours is None or (ours.startswith("pooler") and not pooled) else base + ours
-        for theirs, ours in names.items()
-    }
-
-
-def _head_names(task: str) -> dict[str, str | None]:
-    """Theirs -> ours for the head of `task`; the other heads' weights are known, and dropped."""
-    others = dict.fromkeys((*_OTHER_HEADS, *(name for head in _HEADS.values() for name in head)))
-    return _expanded({**others, **_HEADS[task]}, 1)
-
-
-def _canonical_names(config: SqueezeBertConfig, task: str) -> dict[str, str]:
-    """Ours -> theirs, as transformers writes it."""
-    prefix = _PREFIX[config.model_type] if TASKS[task].has_head else ""
-    encoder = {
-        ours: prefix + theirs for theirs, ours in _encoder_names(config, task).items() if ours
-    }
-    return encoder | {ours: theirs for theirs, ours in _head_names(task).items() if ours}
-
-
 # Loading ------------------------------------------------------------------------------------
 
 
-def load_weights(model: nn.Module, folder: Path, config: SqueezeBertConfig, task: str) -> None:
-    """Give `model`, which may be on the meta device, the weights in `folder` as float32.
+class _Entry(NamedTuple):
+    """A tensor of a checkpoint."""
+
+    key: str  # its name in the file
+    tensor: Tensor
+
+
+class _Problems(NamedTuple):
+    """Why the weights of a checkpoint do not fit a model, by the names in the file."""
+
+    missing: list[str]
+    unknown: list[str]
+    mismatched: list[str]  # each with the shape or dtype that is wrong
+
+
+def load_weights(model: nn.Module, folder: Path, config: EncoderConfig, task: str) -> None:
+    """Load the weights in `folder` as float32 into `model`, which may be on the meta device.
 
     Raises:
-        CheckpointError: what does not fit, by the names in the file.
+        CheckpointError: weights are missing, unknown, or of the wrong shape or type.
     """
     wanted = model.state_dict()
-    found = _fitting(wanted, read_weights(folder), folder, config, task)
-    state = {name: _as_ours(tensor, wanted[name]) for name, (_, tensor) in found.items()}
-    _check_finite({found[name][0]: tensor for name, tensor in state.items()}, folder)
-    model.load_state_dict(state, assign=True)
+    entries = _match(wanted, read_weights(folder), folder, config, task)
+    model.load_state_dict(_converted(entries, wanted, folder), assign=True)
 
 
-def load_encoder(model: nn.Module, folder: Path, config: SqueezeBertConfig, task: str) -> None:
-    """Give `model` the encoder in `folder`; its head, and a pooler that is not there, stay.
+def load_encoder(model: nn.Module, folder: Path, config: EncoderConfig, task: str) -> None:
+    """Load only the encoder in `folder` into `model`.
+
+    The head of `model` keeps its weights, and so does its pooler if the checkpoint has none.
 
     Raises:
-        CheckpointError: what does not fit, by the names in the file.
+        CheckpointError: weights are missing, unknown, or of the wrong shape or type.
     """
     tensors = read_weights(folder)
     wanted = {
         name: weight for name, weight in model.state_dict().items() if name.startswith("base.")
     }
-    renamed, unknown = _renamed(tensors, folder, config, task)
-    found = {name: each for name, each in renamed.items() if name in wanted}
-    theirs = _canonical_names(config, task)
-    missing = [
-        theirs[name] for name in wanted if name not in found and not name.startswith("base.pooler.")
-    ]
-    other = [
-        mismatch
-        for name, (key, tensor) in found.items()
-        if (mismatch := _mismatch(key, tensor, wanted[name], config))
-    ]
-    if missing or unknown or other:
-        raise CheckpointError(_unfit(missing, unknown, other, tensors.keys(), folder, config))
-    state = {name: _as_ours(tensor, wanted[name]) for name, (_, tensor) in found.items()}
-    _check_finite({found[name][0]: tensor for name, tensor in state.items()}, folder)
-    model.load_state_dict(state, strict=False)
+    renamed, unknown = _rename(tensors, folder, config, task)
+    entries = {name: entry for name, entry in renamed.items() if name in wanted}
+    problems = _compare(entries, unknown, wanted, config, task)
+    required = [key for key in problems.missing if "pooler.dense." not in key]
+    problems = problems._replace(missing=required)
+    if any(problems):
+        raise CheckpointError(_misfit_message(problems, tensors.keys(), folder, config))
+    model.load_state_dict(_converted(entries, wanted, folder), strict=False)
 
 
 def check_weights(
     model: nn.Module,
     tensors: Mapping[str, Tensor],
     folder: Path,
-    config: SqueezeBertConfig,
+    config: EncoderConfig,
     task: str,
 ) -> None:
-    """Whether `load_weights` would take what `read_weights` gave, judged by names and shapes.
+    """Check by names and shapes that `load_weights` would accept what `read_weights` returned.
 
     Raises:
-        CheckpointError: what does not fit, by the names in the file.
+        CheckpointError: weights are missing, unknown, or of the wrong shape or type.
     """
-    _fitting(model.state_dict(), tensors, folder, config, task)
+    _match(model.state_dict(), tensors, folder, config, task)
 
 
-def _fitting(
+def _match(
     wanted: Mapping[str, Tensor],
     tensors: Mapping[str, Tensor],
     folder: Path,
-    config: SqueezeBertConfig,
+    config: EncoderConfig,
     task: str,
-) -> dict[str, tuple[str, Tensor]]:
-    """For each of our names in `wanted`, the file's name and the tensor."""
+) -> dict[str, _Entry]:
+    """The entry of the checkpoint for each of our names in `wanted`."""
     _check_head(folder, config, task)
-    found, unknown = _renamed(tensors, folder, config, task)
-    theirs = _canonical_names(config, task)
-    missing = [theirs[name] for name in wanted if name not in found]
-    other = [
-        mismatch
-        for name, (key, tensor) in found.items()
-        if (mismatch := _mismatch(key, tensor, wanted[name], config))
-    ]
-    if missing and not unknown and not other and _is_head(missing, task):
-        raise CheckpointError(_headless(missing, folder, config, task))
-    if missing or unknown or other:
-        raise CheckpointError(_unfit(missing, unknown, other, tensors.keys(), folder, config))
-    return found
+    entries, unknown = _rename(tensors, folder, config, task)
+    problems = _compare(entries, unknown, wanted, config, task)
+    if not any(problems):
+        return entries
+    missing, unknown, mismatched = problems
+    if not unknown and not mismatched and _is_head(missing, task):
+        raise CheckpointError(_no_head_message(missing, folder, task))
+    raise CheckpointError(_misfit_message(problems, tensors.keys(), folder, config))
 
 
-def _renamed(
-    tensors: Mapping[str, Tensor], folder: Path, config: SqueezeBertConfig, task: str
-) -> tuple[dict[str, tuple[str, Tensor]], list[str]]:
-    """What the model of `task` has: our name -> the file's and the tensor; and unknown names."""
-    encoder, head = _encoder_names(config, task), _head_names(task)
+def _rename(
+    tensors: Mapping[str, Tensor], folder: Path, config: EncoderConfig, task: str
+) -> tuple[dict[str, _Entry], list[str]]:
+    """The weights that the model of `task` has, by our names; and the keys that are unknown."""
+    encoder, head = encoder_names(config, task), head_names(task)
     if "cls.predictions.bias" not in tensors:  # tied: a file may hold it under either name
         head["cls.predictions.decoder.bias"] = head["cls.predictions.bias"]
-    found: dict[str, tuple[str, Tensor]] = {}
+    entries: dict[str, _Entry] = {}
     unknown = []
     for key, tensor in tensors.items():
-        name = _current_name(key)
-        in_encoder = name.removeprefix(_PREFIX[config.model_type])
+        name = current_name(key)
+        in_encoder = name.removeprefix(family_of(config).weight_prefix)
         if name not in head and in_encoder not in encoder:
             unknown.append(key)
             continue
         ours = head[name] if name in head else encoder[in_encoder]
-        if ours in found:
+        if ours in entries:
             raise CheckpointError(
-                f"{str(folder)!r} holds one weight under two names: {found[ours][0]}, {key}"
+                f"{str(folder)!r} holds one weight under two names: {entries[ours].key}, {key}"
             )
         if ours is not None:
-            found[ours] = key, tensor
-    return found, unknown
+            entries[ours] = _Entry(key, tensor)
+    return entries, unknown
 
 
-def _current_name(key: str) -> str:
-    """`key`, by the name that its parameter has had since checkpoints came from TensorFlow."""
-    for old, new in _OLD_ENDINGS.items():
-        if key.endswith(old):
-            return key.removesuffix(old) + new
-    return key
+def _compare(
+    entries: Mapping[str, _Entry],
+    unknown: list[str],
+    wanted: Mapping[str, Tensor],
+    config: EncoderConfig,
+    task: str,
+) -> _Problems:
+    keys = checkpoint_names(config, task)
+    mismatches = (_mismatch(entry, wanted[name], config) for name, entry in entries.items())
+    return _Problems(
+        missing=[keys[name] for name in wanted if name not in entries],
+        unknown=unknown,
+        mismatched=[mismatch for mismatch in mismatches if mismatch],
+    )
 
 
-def _mismatch(key: str, tensor: Tensor, wanted: Tensor, config: SqueezeBertConfig) -> str | None:
+def _mismatch(entry: _Entry, wanted: Tensor, config: EncoderConfig) -> str | None:
+    key, tensor = entry
     shape = wanted.shape
-    if config.model_type == "bert" and wanted.dim() == 3:
+    if family_of(config).stores_matrices and wanted.dim() == 3:
         shape = shape[:2]  # a matrix in the file, a pointwise convolution here
     if tensor.layout != torch.strided or tensor.device.type != "cpu":
-        return f"{key} is no dense tensor"
+        return f"{key} is not a dense tensor"
     if tensor.shape != shape:
         return f"{key} has shape {list(tensor.shape)}, not {list(shape)}"
     if tensor.dtype not in _FLOATS:
@@ -260,12 +182,28 @@ def _mismatch(key: str, tensor: Tensor, wanted: Tensor, config: SqueezeBertConfi
     return None
 
 
-def _as_ours(tensor: Tensor, wanted: Tensor) -> Tensor:
-    """A float32 copy: `tensor` may be a view of the file, which can change on disk."""
-    return tensor.to(torch.float32, copy=True).reshape(wanted.shape).contiguous()
+def _converted(
+    entries: Mapping[str, _Entry], wanted: Mapping[str, Tensor], folder: Path
+) -> dict[str, Tensor]:
+    """Float32 copies in our shapes: a tensor may be a view of the file, which can change on disk.
+
+    Raises:
+        CheckpointError: a weight is NaN or infinite.
+    """
+    weights = {
+        name: entry.tensor.to(torch.float32, copy=True).reshape(wanted[name].shape).contiguous()
+        for name, entry in entries.items()
+    }
+    broken = [entries[name].key for name, w in weights.items() if not w.isfinite().all()]
+    if broken:
+        raise CheckpointError(
+            f"{str(folder)!r} has weights that are not finite (NaN or infinite): {_few(broken)}; "
+            "its training has diverged, or the file is damaged"
+        )
+    return weights
 
 
-# What to say when they do not fit -----------------------------------------------------------
+# Messages -----------------------------------------------------------------------------------
 
 
 def _few(items: Sequence[str]) -> str:
@@ -273,28 +211,26 @@ def _few(items: Sequence[str]) -> str:
     return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"
 
 
-def _check_head(folder: Path, config: SqueezeBertConfig, task: str) -> None:
-    """The three tasks with a `classifier` do not take each other's, though its shape may fit."""
-    sharing = (
-        {name for name, head in _HEADS.items() if head == _HEADS[task]} if _HEADS[task] else {}
-    )
-    saved = {
+def _check_head(folder: Path, config: EncoderConfig, task: str) -> None:
+    """Reject the classifier of another task: names are shared, and the shapes may fit as well."""
+    weights = TASKS[task].head_weights
+    sharing = [name for name, other in TASKS.items() if weights and other.head_weights == weights]
+    saved = sorted(
         name for name in sharing if architecture_of(config, name) in (config.architectures or ())
-    }
+    )
     if saved and task not in saved:
-        (other, *_) = sorted(saved)
         raise CheckpointError(
-            f"{str(folder)!r} has a head for {other}, by its config.json, and none for {task}; "
-            f"export it with --task {other}, or fine-tune it for {task} first"
+            f"{str(folder)!r} has a head for {saved[0]}, by its config.json, and none for {task}; "
+            f"export it with --task {saved[0]}, or fine-tune it for {task} first"
         )
 
 
 def _is_head(missing: Sequence[str], task: str) -> bool:
-    head = _head_names(task)
+    head = head_names(task)
     return all(key in head or "pooler.dense." in key for key in missing)
 
 
-def _headless(missing: Sequence[str], folder: Path, config: SqueezeBertConfig, task: str) -> str:
+def _no_head_message(missing: Sequence[str], folder: Path, task: str) -> str:
     remedy = f"fine-tune it for {task} first"
     if TASKS[task].has_head and not any("pooler.dense." in key for key in missing):
         remedy = f"export it with --task feature-extraction, or {remedy}"
@@ -304,47 +240,35 @@ def _headless(missing: Sequence[str], folder: Path, config: SqueezeBertConfig, t
     )
 
 
-def _unfit(
-    missing: Sequence[str],
-    unknown: Sequence[str],
-    other: Sequence[str],
-    keys: Iterable[str],
-    folder: Path,
-    config: SqueezeBertConfig,
+def _misfit_message(
+    problems: _Problems, keys: Iterable[str], folder: Path, config: EncoderConfig
 ) -> str:
+    missing, unknown, mismatched = problems
     parts = [
         f"missing: {_few(missing)}" if missing else "",
         f"unknown: {_few(unknown)}" if unknown else "",
-        _few(other),
+        _few(mismatched),
     ]
     layers = {
         int(match[1]) for key in keys if (match := re.search(r"encoder\.layers?\.(\d+)\.", key))
     }
-    found, wanted = max(layers, default=-1) + 1, config.num_hidden_layers
-    if found != wanted:
-        parts.insert(0, f"it has {found} layers, config.json says num_hidden_layers {wanted}")
+    in_file, in_config = max(layers, default=-1) + 1, config.num_hidden_layers
+    if in_file != in_config:
+        parts.insert(0, f"it has {in_file} layers, config.json says num_hidden_layers {in_config}")
     return (
         f"the weights in {str(folder)!r} are not those of its config.json, a {config.model_type}; "
         + "; ".join(part for part in parts if part)
     )
 
 
-def _check_finite(weights: Mapping[str, Tensor], folder: Path) -> None:
-    if broken := [key for key, tensor in weights.items() if not tensor.isfinite().all()]:
-        raise CheckpointError(
-            f"{str(folder)!r} has weights that are not finite (NaN or infinite): {_few(broken)}; "
-            "its training has diverged, or the file is damaged"
-        )
-
-
 # Files --------------------------------------------------------------------------------------
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The weight files of a checkpoint in name order; safetensors before pickled tensors.
+    """The weight files of a checkpoint in name order; safetensors is preferred over pickle.
 
     Raises:
-        CheckpointError: there are none, or an index that names a file that is not in the folder.
+        CheckpointError: there are none, or an index lists a file that is not in the folder.
     """
     for name in (SAFETENSORS_FILE, BIN_FILE):
         if (folder / name).is_file():
@@ -359,7 +283,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def weights_sha256(folder: Path) -> str:
-    """The SHA-256 over the weight files one after the other: for one file, that file's own."""
+    """The SHA-256 of the weight files, concatenated; of a single file, the file's own SHA-256."""
     digest = hashlib.sha256()
     for path in weight_files(folder):
         with path.open("rb") as file:
@@ -369,7 +293,7 @@ def weights_sha256(folder: Path) -> str:
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    """Which shard holds which weight; every shard a file beside the index."""
+    """Weight name -> shard, from the index of a sharded checkpoint; shards lie beside the index."""
     try:
         shards: Any = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
     except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
@@ -387,12 +311,12 @@ def _weight_map(index: Path) -> dict[str, str]:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Every tensor of the checkpoint by its name in the file, not yet copied into memory."""
+    """Every tensor of the checkpoint by its name in the file, memory-mapped where possible."""
     tensors: dict[str, Tensor] = {}
     for path in weight_files(folder):
         part = _read_safetensors(path) if path.suffix == ".safetensors" else _read_bin(path)
-        if twice := sorted(tensors.keys() & part.keys()):
-            raise CheckpointError(f"{str(folder)!r} holds {twice[0]} in two of its shards")
+        if duplicates := sorted(tensors.keys() & part.keys()):
+            raise CheckpointError(f"{str(folder)!r} holds {duplicates[0]} in two of its shards")
         tensors |= part
     return tensors
 
@@ -402,15 +326,15 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{str(path)!r} is damaged, or no safetensors file: {error}; download it again"
+            f"{str(path)!r} is damaged, or not a safetensors file: {error}; download it again"
         ) from None
 
 
 def _read_bin(path: Path) -> dict[str, Tensor]:
     try:
-        mapped = _is_mappable(path)
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # a hostile or cut-off pickle may raise anything
+        mmap = _is_mappable(path)
+        data = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception as error:  # a malicious or truncated pickle may raise anything
         raise CheckpointError(
             f"{str(path)!r} is damaged, or holds more than tensors, which could run code and is "
             f"not opened ({type(error).__name__}); download it again, or as {SAFETENSORS_FILE}"
@@ -426,11 +350,11 @@ def _read_bin(path: Path) -> dict[str, Tensor]:
 
 
 def _is_mappable(path: Path) -> bool:
-    """Whether torch can read the tensors in place: the zip form that torch has saved since 1.6."""
+    """Whether torch can memory-map the file: the zip format, its default since 1.6."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
-        # torch never compresses, and mapped into memory a compressed entry reads as noise.
+        # torch never compresses entries; a compressed one would be mapped as garbage.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise zipfile.BadZipFile("compressed")
     return True
@@ -439,17 +363,17 @@ def _is_mappable(path: Path) -> bool:
 # Writing ------------------------------------------------------------------------------------
 
 
-def save_weights(model: nn.Module, folder: Path, config: SqueezeBertConfig, task: str) -> None:
-    """Write model.safetensors under transformers' names; the same weights give the same bytes."""
+def save_weights(model: nn.Module, folder: Path, config: EncoderConfig, task: str) -> None:
+    """Write model.safetensors with transformers' names; equal weights give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = _canonical_names(config, task)
+    names = checkpoint_names(config, task)
     tensors = {
-        names[name]: _as_theirs(tensor, config) for name, tensor in model.state_dict().items()
+        names[name]: _saved_form(tensor, config) for name, tensor in model.state_dict().items()
     }
     save_file(tensors, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
 
 
-def _as_theirs(tensor: Tensor, config: SqueezeBertConfig) -> Tensor:
-    if config.model_type == "bert" and tensor.dim() == 3:
+def _saved_form(tensor: Tensor, config: EncoderConfig) -> Tensor:
+    if family_of(config).stores_matrices and tensor.dim() == 3:
         tensor = tensor.squeeze(-1)
     return tensor.detach().to("cpu", torch.float32).contiguous()

@@ -214,14 +214,14 @@ def _check_data(data: DataSet, name: str | Path) -> None:
 
 def _lessons(start: Start, data: DataSet, say: Callable[[str], None]) -> list[Lesson]:
     source = start.checkpoint
-    reader = Reader(source.tokenizer, source.longest, start.label_ids)
+    reader = Reader(source.tokenizer, source.max_sequence_length, start.label_ids)
     lessons = make_lessons(data.task, reader, data.examples)
     if not lessons:
         raise InputError("no example has a word in it; give other data")
     if cut := sum(lesson.is_cut for lesson in lessons):
         say(
-            f"{cut:,} of {len(lessons):,} examples are longer than the {source.longest} tokens "
-            "that the model reads, and are cut"
+            f"{cut:,} of {len(lessons):,} examples are longer than the "
+            f"{source.max_sequence_length} tokens that the model reads, and are cut"
         )
     return lessons
 

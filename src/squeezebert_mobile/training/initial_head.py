@@ -10,12 +10,13 @@ from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.readers.data import DataSet
 from squeezebert_mobile.models.checkpoint import (
     Checkpoint,
-    describe,
-    named_folder,
+    assemble_checkpoint,
     open_checkpoint,
+    resolve_folder,
 )
-from squeezebert_mobile.models.config import SqueezeBertConfig
-from squeezebert_mobile.models.modeling import MODEL_CLASSES, initialize
+from squeezebert_mobile.models.config import EncoderConfig
+from squeezebert_mobile.models.families import load_config
+from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
 from squeezebert_mobile.models.weights import check_weights, load_encoder, read_weights
 from squeezebert_mobile.tasks import get_task, is_regression
 
@@ -54,17 +55,17 @@ def open_start(name: str | Path, data: DataSet, *, seed: int) -> Start:
         preset = open_checkpoint(name, task=task)
         model = initialize(task, _config_for(data, preset.model.config), seed=seed)
         return Start(replace(preset, model=model), True, fresh)
-    folder = named_folder(name)
-    config = SqueezeBertConfig.from_pretrained(folder)
+    folder = resolve_folder(name)
+    config = load_config(folder)
     own = _own_labels(config, data)
     if own is not None and _has_head(folder, config, task):
         return Start(open_checkpoint(name, task=task), False, own)
     model = initialize(task, _config_for(data, config), seed=seed)
     load_encoder(model, folder, config, task)
-    return Start(describe(name, folder, model), True, fresh)
+    return Start(assemble_checkpoint(name, folder, model), True, fresh)
 
 
-def _own_labels(config: SqueezeBertConfig, data: DataSet) -> dict[str, int] | None:
+def _own_labels(config: EncoderConfig, data: DataSet) -> dict[str, int] | None:
     """The id that each of the data's classes has in the checkpoint; None: its labels are others."""
     labels = tuple(config.id2label.values())
     if get_task(data.task).has_problem_type:
@@ -83,7 +84,7 @@ def _own_labels(config: SqueezeBertConfig, data: DataSet) -> dict[str, int] | No
     return {data.classes[place]: labels.index(label) for label, place in places.items()}
 
 
-def _has_head(folder: Path, config: SqueezeBertConfig, task: str) -> bool:
+def _has_head(folder: Path, config: EncoderConfig, task: str) -> bool:
     try:
         with torch.device("meta"):
             model = MODEL_CLASSES[task](config)
@@ -93,7 +94,7 @@ def _has_head(folder: Path, config: SqueezeBertConfig, task: str) -> bool:
     return True
 
 
-def _config_for(data: DataSet, config: SqueezeBertConfig) -> SqueezeBertConfig:
+def _config_for(data: DataSet, config: EncoderConfig) -> EncoderConfig:
     """The same encoder for the data's labels."""
     labels = (VALUE,) if data.is_regression else data.classes
     config = replace(config, problem_type=None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from squeezebert_mobile.export.backends.onnx import quantization
 from squeezebert_mobile.export.backends.onnx.graph import to_onnx
 from squeezebert_mobile.export.backends.onnx.quantization import quantize
-from squeezebert_mobile.models.modeling import initialize
+from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.rewriting import rewrite
 from squeezebert_mobile.tasks import INPUT_NAMES
 

@@ -9,11 +9,11 @@ from squeezebert_mobile.export.quantize.calibration import Inputs, calibrate
 from squeezebert_mobile.export.quantize.gptq import round_weights
 from squeezebert_mobile.export.quantize.outliers import set_apart, smooth
 from squeezebert_mobile.export.quantize.saturation import largest_pairs
-from squeezebert_mobile.models.modeling import SqueezeBertModel, initialize
+from squeezebert_mobile.models.heads import initialize
+from squeezebert_mobile.models.linear_layers import Factors, FeedForward
+from squeezebert_mobile.models.modeling import SqueezeBertModel
 from squeezebert_mobile.models.rewriting import (
     EQUAL_WITHIN,
-    Factors,
-    FeedForward,
     Traceable,
     products,
     prove_equal,

@@ -27,7 +27,8 @@ from squeezebert_mobile.export.quantize.sensitivity import Activations, noise, u
 from squeezebert_mobile.export.verify import verification
 from squeezebert_mobile.export.verify.verification import AGREEMENT, LIMITS
 from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
-from squeezebert_mobile.models.modeling import SqueezeBertModel, initialize
+from squeezebert_mobile.models.heads import initialize
+from squeezebert_mobile.models.modeling import SqueezeBertModel
 from squeezebert_mobile.models.rewriting import Traceable, rewrite
 from squeezebert_mobile.runtime import load_artifact
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from squeezebert_mobile.models.checkpoint import open_checkpoint
 from squeezebert_mobile.models.config import SqueezeBertConfig
-from squeezebert_mobile.models.modeling import initialize
+from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime import Pipeline
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer

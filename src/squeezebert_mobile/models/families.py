@@ -1,0 +1,164 @@
+"""The model families: one row each, with what differs between them besides their config class.
+
+To add a family, add its config class in `config.py` and its row here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.models.config import (
+    BertConfig,
+    EncoderConfig,
+    SqueezeBertConfig,
+    read_config,
+)
+from squeezebert_mobile.tasks import TASKS
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "architecture_of",
+    "config_from_dict",
+    "family_of",
+    "load_config",
+    "task_of",
+]
+
+#: transformers' weight names -> ours, both without the encoder's prefix. {} is the layer number,
+#: * is weight and bias; None is a weight that is dropped on purpose.
+WeightNames = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family, as transformers' checkpoints have it."""
+
+    config_class: type[EncoderConfig]
+    class_prefix: str  # of transformers' class names: SqueezeBert + ForMaskedLM
+    weight_prefix: str  # of the encoder's weights in a checkpoint with a head
+    encoder_weights: WeightNames
+    stores_matrices: bool  # whether products are saved as (out, in), not (out, in, 1)
+    returns_scores: bool  # output_attentions: the masked scores, not the softmax of them
+    other_classes: Mapping[str, str] = field(default_factory=dict)  # further classes -> task
+
+
+_EMBEDDINGS: WeightNames = {
+    "embeddings.word_embeddings.weight": "embeddings.word.weight",
+    "embeddings.position_embeddings.weight": "embeddings.position.weight",
+    "embeddings.token_type_embeddings.weight": "embeddings.token_type.weight",
+    "embeddings.LayerNorm.*": "embeddings.norm.*",
+    "embeddings.position_ids": None,  # buffers that older versions saved: 0, 1, 2, ... and 0, 0, 0
+    "embeddings.token_type_ids": None,
+}
+
+#: model_type in config.json -> its family.
+FAMILIES = {
+    family.config_class.model_type: family
+    for family in (
+        Family(
+            SqueezeBertConfig,
+            class_prefix="SqueezeBert",
+            weight_prefix="transformer.",
+            encoder_weights={
+                **_EMBEDDINGS,
+                "encoder.layers.{}.attention.query.*": "layers.{}.query.*",
+                "encoder.layers.{}.attention.key.*": "layers.{}.key.*",
+                "encoder.layers.{}.attention.value.*": "layers.{}.value.*",
+                "encoder.layers.{}.post_attention.conv1d.*": "layers.{}.attention_output.*",
+                "encoder.layers.{}.post_attention.layernorm.*": "layers.{}.attention_norm.*",
+                "encoder.layers.{}.intermediate.conv1d.*": "layers.{}.intermediate.*",
+                "encoder.layers.{}.output.conv1d.*": "layers.{}.output.*",
+                "encoder.layers.{}.output.layernorm.*": "layers.{}.output_norm.*",
+                "pooler.dense.*": "pooler.*",
+            },
+            stores_matrices=False,
+            returns_scores=True,
+        ),
+        Family(
+            BertConfig,
+            class_prefix="Bert",
+            weight_prefix="bert.",
+            encoder_weights={
+                **_EMBEDDINGS,
+                "encoder.layer.{}.attention.self.query.*": "layers.{}.query.*",
+                "encoder.layer.{}.attention.self.key.*": "layers.{}.key.*",
+                "encoder.layer.{}.attention.self.value.*": "layers.{}.value.*",
+                "encoder.layer.{}.attention.output.dense.*": "layers.{}.attention_output.*",
+                "encoder.layer.{}.attention.output.LayerNorm.*": "layers.{}.attention_norm.*",
+                "encoder.layer.{}.intermediate.dense.*": "layers.{}.intermediate.*",
+                "encoder.layer.{}.output.dense.*": "layers.{}.output.*",
+                "encoder.layer.{}.output.LayerNorm.*": "layers.{}.output_norm.*",
+                "pooler.dense.*": "pooler.*",
+            },
+            stores_matrices=True,
+            returns_scores=False,
+            # has the fill-mask head, and a next-sentence head that is dropped
+            other_classes={"BertForPreTraining": "fill-mask"},
+        ),
+    )
+}
+
+
+def family_of(config: EncoderConfig) -> Family:
+    """The family that `config` belongs to."""
+    return FAMILIES[config.model_type]
+
+
+# Configs of any family ----------------------------------------------------------------------
+
+
+def config_from_dict(data: Mapping[str, Any]) -> EncoderConfig:
+    """The config described by the keys of a config.json, of the family that `model_type` names."""
+    model_type = data.get("model_type")
+    if isinstance(model_type, str) and model_type in FAMILIES:
+        return FAMILIES[model_type].config_class.from_dict(data)
+    raise CheckpointError(
+        f"model_type is {model_type!r:.80}; this package reads "
+        f"{' and '.join(repr(name) for name in FAMILIES)}"
+    )
+
+
+def load_config(name: str | Path) -> EncoderConfig:
+    """The config of a checkpoint of any family, given as a folder or a Hub id.
+
+    Raises:
+        CheckpointError: there is no config.json, or this package cannot build its model.
+    """
+    return read_config(name, config_from_dict)
+
+
+# Class names --------------------------------------------------------------------------------
+
+
+def architecture_of(config: EncoderConfig, task: str) -> str:
+    """The transformers class for `config` with the head of `task`, such as BertForMaskedLM."""
+    return family_of(config).class_prefix + TASKS[task].head
+
+
+_TASK_OF_ARCHITECTURE = {
+    name: task
+    for family in FAMILIES.values()
+    for name, task in {
+        **{family.class_prefix + task.head: task.name for task in TASKS.values()},
+        **family.other_classes,
+    }.items()
+}
+
+
+def task_of(config: EncoderConfig) -> str:
+    """The task that a checkpoint was saved for, from `architectures` in its config.
+
+    Raises:
+        CheckpointError: it names no class, or none with a supported head.
+    """
+    for name in config.architectures or ():
+        if name in _TASK_OF_ARCHITECTURE:
+            return _TASK_OF_ARCHITECTURE[name]
+    named = ", ".join(config.architectures or ()) or "nothing"
+    raise CheckpointError(
+        f"config.json does not say what the model is for: architectures names {named}; "
+        f"give --task, one of: {', '.join(TASKS)}"
+    )
