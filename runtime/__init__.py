@@ -1,4 +1,4 @@
-"""Run an exported artifact: its tokenizer, its session, and a pipeline for its task."""
+"""Run an exported artifact: tokenizer, session, and a pipeline for its task."""
 
 from squeezebert_mobile.runtime.golden_check import GoldenCheck, check_golden
 from squeezebert_mobile.runtime.loading import PIPELINES, load_artifact

@@ -1,4 +1,4 @@
-"""Does this machine compute what the artifact computed where it was made? Its golden answers."""
+"""Check that an artifact gives its golden outputs on this machine."""
 
 from dataclasses import dataclass
 
@@ -14,22 +14,22 @@ __all__ = ["GoldenCheck", "check_golden"]
 
 @dataclass(frozen=True)
 class GoldenCheck:
-    """One output, over all golden texts."""
+    """The result for one output, over all golden texts."""
 
     output: str
-    max_abs_diff: float  # from the stored values
+    max_abs_diff: float  # from the golden values
     tolerance: float
-    same_answers: int | None  # texts whose largest number stands where it stood; None: no answers
+    same_answers: int | None  # texts with the same argmax; None: the output is not an answer
     texts: int
 
     @property
     def holds(self) -> bool:
-        """Whether the difference is within the tolerance; NaN is not."""
+        """Whether the difference is within the tolerance; False for NaN."""
         return self.max_abs_diff <= self.tolerance
 
 
 def check_golden(session: Session, spec: ModelSpec, golden: Golden) -> list[GoldenCheck]:
-    """Run the golden texts' ids again, and compare each output with what is stored.
+    """Run the golden inputs, and compare each output with the golden values.
 
     Raises:
         ArtifactError: golden.json does not fit the model.
@@ -38,14 +38,14 @@ def check_golden(session: Session, spec: ModelSpec, golden: Golden) -> list[Gold
     complete = all(text.outputs.keys() == set(names) for text in golden.texts)
     if not golden.texts or not complete or golden.tolerance.keys() != set(names):
         raise _misfit(f"does not have texts with the outputs {', '.join(names)}")
-    found: dict[str, list[tuple[float, bool | None]]] = {name: [] for name in names}
+    comparisons: dict[str, list[tuple[float, bool | None]]] = {name: [] for name in names}
     for text in golden.texts:
         try:
             outputs = session.run(_feed(text, spec))
         except (InputError, ValueError) as error:
             raise _misfit(f"has an input that the model does not take: {error}") from None
         for name in names:
-            found[name].append(_compare(name, outputs[name], text.outputs[name]))
+            comparisons[name].append(_compare(name, outputs[name], text.outputs[name]))
     return [
         GoldenCheck(
             output=name,
@@ -56,23 +56,23 @@ def check_golden(session: Session, spec: ModelSpec, golden: Golden) -> list[Gold
             else sum(bool(same) for _, same in compared),
             texts=len(compared),
         )
-        for name, compared in found.items()
+        for name, compared in comparisons.items()
     ]
 
 
-def _misfit(how: str) -> ArtifactError:
-    return ArtifactError(f"golden.json {how}; export the checkpoint again")
+def _misfit(reason: str) -> ArtifactError:
+    return ArtifactError(f"golden.json {reason}; export the checkpoint again")
 
 
 def _feed(text: GoldenText, spec: ModelSpec) -> dict[str, IntArray]:
-    """Arrays (1, S), or (1, N, S) where the model takes choices."""
+    """Arrays of shape (1, S), or (1, N, S) for a model with choices."""
     rows = {name: np.array(getattr(text, name), np.int64) for name in INPUT_NAMES}
     has_choices = get_task(spec.task).has_choices
     return {name: array[None] if has_choices else array for name, array in rows.items()}
 
 
 def _compare(name: str, ours: FloatArray, stored: GoldenOutput) -> tuple[float, bool | None]:
-    """The largest difference from the stored values, and whether the answers are the same."""
+    """The largest difference from the golden values, and whether the argmax is the same."""
     if ours.shape != stored.shape:
         raise _misfit(f"has {name} in the shape {stored.shape}, the model gives {ours.shape}")
     fits = len(stored.indices) == len(stored.values) > 0

@@ -1,4 +1,4 @@
-"""From an artifact folder to the pipeline of its task."""
+"""Loading an artifact folder as the pipeline of its task."""
 
 import math
 from collections.abc import Callable
@@ -36,18 +36,18 @@ _MAX_TOKENS = 2**20
 
 
 def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline[Any]:
-    """Load an exported artifact, after every file's checksum was found to be right.
+    """Load an exported artifact, after checking the checksums of its files.
 
     Args:
-        folder: what ``squeezebert-mobile export`` wrote.
-        threads: how many threads one call may use; None leaves it to the format's runtime.
+        folder: the output folder of ``squeezebert-mobile export``.
+        threads: the number of threads for one call; None is the default of the format's runtime.
 
     Returns:
-        The pipeline of the artifact's task, to be called with texts. It has the `manifest`, the
-        `session`, which takes ids, and the `tokenizer`.
+        The pipeline of the artifact's task. Call it with texts. Its attributes include the
+        `manifest`, the `session`, which takes token ids, and the `tokenizer`.
 
     Raises:
-        ArtifactError: what is missing, damaged, or made for another version.
+        ArtifactError: a file is missing or damaged, or has an unsupported schema version.
     """
     folder = Path(folder)
     manifest = read_artifact(folder)
@@ -73,10 +73,10 @@ def _check_task(manifest: Manifest) -> None:
             f"the artifact's manifest names an {choose('task', manifest.task, PIPELINES)}"
         )
     task = TASKS[manifest.task]
-    found = {output.name: len(output.axes) for output in manifest.outputs}
-    needed = {name: len(axes) for name, axes in task.outputs.items()}
+    ranks = {output.name: len(output.axes) for output in manifest.outputs}
+    expected = {name: len(axes) for name, axes in task.outputs.items()}
     inputs = {len(spec.axes) for spec in manifest.inputs}
-    if found != needed or inputs != {len(task.input_axes)}:
+    if ranks != expected or inputs != {len(task.input_axes)}:
         raise ArtifactError(
             f"the artifact's manifest does not have the inputs and outputs of {manifest.task}; "
             "export the checkpoint again"

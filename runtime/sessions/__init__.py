@@ -1,4 +1,4 @@
-"""Sessions: one class for each format, all called in the same way.
+"""Sessions: one class per format, with the same interface.
 
 session = open_session(folder, manifest, threads=1)
 session.run({"input_ids": ids})["logits"]
@@ -22,7 +22,7 @@ __all__ = [
     "open_session",
 ]
 
-#: Format -> its session class, in the module of the same name, which is imported on first use.
+#: Format -> session class, in the module named after the format. It is imported on first use.
 SESSIONS = {
     "onnx": "OnnxSession",
     "torchscript": "TorchScriptSession",
@@ -36,18 +36,18 @@ def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None 
     Args:
         folder: the artifact.
         manifest: its manifest.
-        threads: how many threads one call may use; None leaves it to the format's runtime.
+        threads: the number of threads for one call; None is the default of the format's runtime.
 
     Raises:
         ArtifactError: the model cannot be loaded.
-        InputError: the number of threads is none.
+        InputError: the number of threads is invalid.
     """
     path = Path(folder) / manifest.model_file
     return open_model(path, manifest.format, manifest.spec, threads=threads)
 
 
 def open_model(path: Path, format: str, spec: ModelSpec, *, threads: int | None = None) -> Session:
-    """Load a model file of a format; `open_session` says what is raised."""
+    """Load a model file; raises the same errors as `open_session`."""
     if threads is not None and (isinstance(threads, bool) or threads < 1):
         raise InputError(f"threads={threads!r} must be at least 1, or None for all cores")
     module = importlib.import_module(f"{__name__}.{format}")

@@ -1,7 +1,6 @@
-"""What every session is, and the check of what goes in.
+"""The interface of a session, and the check of its inputs.
 
-Every format answers a wrong input with the same message, as it is checked here against the model's
-spec.
+Inputs are checked here against the spec, so that every format reports the same error.
 """
 
 from collections.abc import Mapping
@@ -20,29 +19,30 @@ FloatArray = NDArray[np.float32]
 
 
 class Session(Protocol):
-    """A loaded model. Several threads may call `run` at once."""
+    """A loaded model. `run` is thread-safe."""
 
     def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
-        """The model's outputs for a feed; token_type_ids and attention_mask may be left out."""
+        """Run the model; token_type_ids and attention_mask are optional."""
         ...
 
     def close(self) -> None:
-        """Free the model; a later `run` is an error."""
+        """Free the model; a later `run` raises InputError."""
         ...
 
 
 def checked_feed(
     spec: ModelSpec, feed: Mapping[str, ArrayLike], *, rows_apart: bool = False
 ) -> dict[str, IntArray]:
-    """Every input of the model as an int64 array, the optional ones filled in.
+    """All inputs of the model as int64 arrays; missing optional ones get their default.
 
     Args:
-        spec: What the model takes.
-        feed: The inputs.
-        rows_apart: Whether the session runs each row by itself, so that only lengths must fit.
+        spec: The model's inputs.
+        feed: The inputs to check.
+        rows_apart: Whether the session runs each row separately, so that only the sequence length
+            has to match.
 
     Raises:
-        InputError: what is wrong with which input.
+        InputError: an input is unknown, missing or invalid.
     """
     names = [tensor.name for tensor in spec.inputs]
     for name in feed:
@@ -99,11 +99,14 @@ def _check_range(name: str, array: IntArray, end: int) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text; its type where it has none."""
+    """The first line of an error message; the type of an error without message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def last_line(error: Exception) -> str:
-    """What went wrong; before it stands where, in the interpreter's source."""
+    """The last line of an error message, which names the error.
+
+    The lines before it are a traceback of torch's interpreter.
+    """
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -35,11 +35,11 @@ class Program(Closeable):
     """An ExecuTorch program in executorch's Python runtime, with XNNPACK."""
 
     def __init__(self, path: str, *, threads: int | None) -> None:
-        """Load a program; None leaves the threads to executorch.
+        """Load a program; with `threads` None, executorch chooses.
 
         Raises:
             ArtifactError: executorch cannot load it.
-            InputError: another one is open with another number of threads.
+            InputError: a program with another number of threads is open.
             MissingExtraError: executorch is not installed, or was built for another torch.
         """
         self._method: Any = None
@@ -48,11 +48,11 @@ class Program(Closeable):
         require_extra("executorch")
         try:
             with _without_native_logs(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # executorch calls its Python runtime experimental
+                warnings.simplefilter("ignore")  # its Python runtime is marked experimental
                 from executorch.extension.pybindings import portable_lib
                 from executorch.runtime import Runtime, Verification
 
-                # Before the program is loaded: its operators keep the pool that they find.
+                # Before loading: operators keep the thread pool that exists then.
                 _EXECUTORCH_THREADS.claim(threads, portable_lib._unsafe_reset_threadpool)
                 self._claimed = True
                 program = Runtime.get().load_program(path, verification=Verification.Minimal)
@@ -65,7 +65,7 @@ class Program(Closeable):
                 f"executorch {version} cannot load {path!r}: {last_line(error)}; "
                 "upgrade executorch, or export the checkpoint again"
             ) from None
-        self._lock = threading.Lock()  # a method has one set of buffers
+        self._lock = threading.Lock()  # a method has a single set of buffers
 
     @property
     def closed(self) -> bool:
@@ -73,10 +73,10 @@ class Program(Closeable):
         return self._method is None
 
     def execute(self, inputs: list[Any]) -> list[FloatArray]:
-        """The outputs for these tensors.
+        """Run the program.
 
         Raises:
-            InputError: the program cannot run them.
+            InputError: the program does not accept the inputs.
         """
         try:
             with self._lock:
@@ -92,35 +92,35 @@ class Program(Closeable):
             _EXECUTORCH_THREADS.release()
 
     def __del__(self) -> None:
-        """Free the threads' number as well."""
+        """Release the thread count too."""
         self.close()
 
 
 class ExecuTorchSession(Closeable):
-    """An ExecuTorch program, called like the sessions of the other formats.
+    """An ExecuTorch program with the interface of a session.
 
-    The program takes a batch of 1, so the rows of a batch (and choices) run one by one.
+    The program has batch size 1, so the rows of a batch (and the choices) run one by one.
     """
 
     def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:
-        """Load a model file; None leaves the threads to executorch."""
+        """Load a model file; with `threads` None, executorch chooses."""
         self._program = Program(str(path), threads=threads)
         self._torch = require("torch", "export")
         self.spec = spec
         self._outputs = [output.name for output in spec.outputs]
 
     def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
-        """The model's outputs for a feed of any batch.
+        """Run the model on a batch of any size.
 
         Raises:
-            InputError: the feed is not what the manifest says, or the session is closed.
+            InputError: the feed does not match the spec, or the session is closed.
         """
         if self._program.closed:
             raise InputError("this session is closed; load the artifact again")
         arrays = checked_feed(self.spec, feed, rows_apart=True)
         batch = arrays["input_ids"].shape[:-1]  # (B), or (B, N)
         rows = {name: array.reshape(-1, array.shape[-1]) for name, array in arrays.items()}
-        found: dict[str, list[FloatArray]] = {name: [] for name in self._outputs}
+        results: dict[str, list[FloatArray]] = {name: [] for name in self._outputs}
         for place in range(math.prod(batch)):
             inputs = [
                 self._torch.from_numpy(array[place].reshape((1,) * len(batch) + (-1,)))
@@ -128,35 +128,35 @@ class ExecuTorchSession(Closeable):
             ]
             outputs = self._program.execute(inputs)
             for name, output in zip(self._outputs, outputs, strict=True):
-                found[name].append(output)
+                results[name].append(output)
         return {
             name: np.stack(outputs).reshape(batch + outputs[0].shape[len(batch) :])
-            for name, outputs in found.items()
+            for name, outputs in results.items()
         }
 
     def close(self) -> None:
-        """Free the model; a later `run` is an error."""
+        """Free the model; a later `run` raises InputError."""
         self._program.close()
 
 
 @contextmanager
 def _without_native_logs() -> Iterator[None]:
-    """Nothing on stderr for a while: executorch's native code tells of its way of counting CPUs."""
+    """Silence stderr within the block: executorch's native code logs how it counts CPUs."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)
 
 
 def _other_torch(torch: Any, error: ImportError) -> MissingExtraError:
-    """executorch's native library is built for one minor version of torch."""
+    """executorch's native library only works with the torch minor version it was built for."""
     version = importlib.metadata.version("executorch")
     return MissingExtraError(
-        f"executorch {version} was built for another torch than {torch.__version__} "
+        f"executorch {version} was built for a torch other than {torch.__version__} "
         f"({last_line(error)}); run: pip install --upgrade 'squeezebert-mobile[executorch]'"
     )

@@ -14,16 +14,16 @@ from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, f
 
 __all__ = ["OnnxSession"]
 
-#: onnxruntime: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. An error is raised as well.
+#: onnxruntime: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal. Errors are raised anyway.
 _SEVERITY_FATAL = 4
 
 
 class OnnxSession(Closeable):
-    """An ONNX model in onnxruntime, with its default session options but for the threads."""
+    """An ONNX model in onnxruntime. All session options but the threads are defaults."""
 
     def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:
-        """Load a model file; None leaves the threads to onnxruntime."""
-        ort: Any = importlib.import_module("onnxruntime")  # not at import: it takes its time
+        """Load a model file; with `threads` None, onnxruntime chooses."""
+        ort: Any = importlib.import_module("onnxruntime")  # imported late, as it is slow
         options = ort.SessionOptions()
         options.log_severity_level = _SEVERITY_FATAL
         options.intra_op_num_threads = threads or 0
@@ -42,10 +42,10 @@ class OnnxSession(Closeable):
         self._outputs = [output.name for output in spec.outputs]
 
     def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
-        """The model's outputs for a feed; token_type_ids and attention_mask may be left out.
+        """Run the model; token_type_ids and attention_mask are optional.
 
         Raises:
-            InputError: the feed is not what the manifest says, or the session is closed.
+            InputError: the feed does not match the spec, or the session is closed.
         """
         session = self._session
         if session is None:
@@ -57,12 +57,12 @@ class OnnxSession(Closeable):
             raise InputError(f"the model cannot run this input: {first_line(error)}") from None
 
     def close(self) -> None:
-        """Free the model; a later `run` is an error."""
+        """Free the model; a later `run` raises InputError."""
         self._session = None
 
 
-def _check_names(path: str, kind: str, found: Sequence[Any], specs: Sequence[TensorSpec]) -> None:
-    ours, theirs = {spec.name for spec in specs}, {node.name for node in found}
+def _check_names(path: str, kind: str, nodes: Sequence[Any], specs: Sequence[TensorSpec]) -> None:
+    ours, theirs = {spec.name for spec in specs}, {node.name for node in nodes}
     if ours != theirs:
         raise ArtifactError(
             f"{path!r} has the {kind}s {sorted(theirs)}, but its manifest says {sorted(ours)}; "

@@ -1,4 +1,4 @@
-"""Threads that belong to the process: all open sessions of one runtime share their number."""
+"""The thread count of a runtime with one thread pool per process, shared by its sessions."""
 
 import threading
 from collections.abc import Callable
@@ -9,27 +9,27 @@ __all__ = ["SharedThreads"]
 
 
 class SharedThreads:
-    """The threads of a runtime that has one pool for the process."""
+    """The thread count of a runtime, and how many open sessions use it."""
 
     def __init__(self, name: str) -> None:
-        """`name` is the runtime's, for the error."""
+        """`name` of the runtime is for the error message."""
         self._name = name
         self._lock = threading.Lock()
         self._count: int | None = None
         self._sessions = 0
 
     def claim(self, count: int | None, set_threads: Callable[[int], object]) -> None:
-        """Take part with `count` threads; None takes what there is.
+        """Open a session with `count` threads; None accepts the current count.
 
         Raises:
-            InputError: another session is open with another number.
+            InputError: a session with another count is open.
         """
         with self._lock:
             if count is not None and self._sessions and count != self._count:
                 raise InputError(
-                    f"threads={count} cannot be had: {self._name} has one pool of threads for the "
-                    f"process, and a session with {self._count or 'the usual number'} is open; "
-                    "close it first, or give the same number"
+                    f"threads={count} is not possible: {self._name} has one thread pool per "
+                    f"process, and a session with {self._count or 'the default number'} is open; "
+                    "close it first, or use the same number"
                 )
             if count is not None and count != self._count:
                 set_threads(count)
@@ -37,6 +37,6 @@ class SharedThreads:
             self._sessions += 1
 
     def release(self) -> None:
-        """Take part no more."""
+        """Close a session."""
         with self._lock:
             self._sessions -= 1

@@ -1,4 +1,4 @@
-"""TorchScript archives in torch."""
+"""TorchScript models in torch."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,21 +21,21 @@ _TORCH_THREADS = SharedThreads("torch")
 
 
 class TorchScriptSession(Closeable):
-    """A TorchScript archive in torch."""
+    """A TorchScript model in torch."""
 
     def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:
-        """Load a model file; None leaves the threads to torch."""
+        """Load a model file; with `threads` None, torch chooses."""
         self._model: Any = None
         self._torch = torch = require("torch", "export")
         engine = spec.engine
         try:
             with _engine(torch, engine), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch advises torch.export
+                warnings.simplefilter("ignore")  # deprecation of torch.jit
                 if engine:
-                    # torch warns of this type once a process; said here, it is not said by its
-                    # C++ reader, which writes to stderr.
+                    # torch warns about this type once per process. Triggered here, the warning is
+                    # suppressed; triggered by torch's C++ reader it would go to stderr.
                     torch.quantize_per_tensor(torch.zeros(1), 1.0, 0, torch.qint8)
-                # int8 weights are packed again, for the engine, while they are read
+                # loading repacks int8 weights for the kernel backend
                 model = torch.jit.load(str(path), map_location="cpu")
         except (RuntimeError, ValueError, OSError) as error:
             raise ArtifactError(
@@ -48,10 +48,10 @@ class TorchScriptSession(Closeable):
         self._outputs = [output.name for output in spec.outputs]
 
     def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
-        """The model's outputs for a feed; token_type_ids and attention_mask may be left out.
+        """Run the model; token_type_ids and attention_mask are optional.
 
         Raises:
-            InputError: the feed is not what the manifest says, or the session is closed.
+            InputError: the feed does not match the spec, or the session is closed.
         """
         if self._model is None:
             raise InputError("this session is closed; load the artifact again")
@@ -61,32 +61,32 @@ class TorchScriptSession(Closeable):
         try:
             with torch.inference_mode():
                 outputs = self._model(*inputs)
-        except Exception as error:  # torch's interpreter has errors of its own
+        except Exception as error:  # torch's interpreter raises various types
             raise InputError(f"the model cannot run this input: {last_line(error)}") from None
         return {name: out.numpy() for name, out in zip(self._outputs, outputs, strict=True)}
 
     def close(self) -> None:
-        """Free the model; a later `run` is an error."""
+        """Free the model; a later `run` raises InputError."""
         if self._model is not None:
             self._model = None
             _TORCH_THREADS.release()
 
     def __del__(self) -> None:
-        """Free the threads' number as well."""
+        """Release the thread count too."""
         self.close()
 
 
 @contextmanager
 def _engine(torch: Any, name: str | None) -> Iterator[None]:
-    """Torch's engine for int8, for a while.
+    """Select torch's kernel backend for int8 within the block.
 
     Raises:
-        ArtifactError: this torch has not got it.
+        ArtifactError: this build of torch does not have it.
     """
     engines = torch.backends.quantized
     if name is not None and name not in engines.supported_engines:
         raise ArtifactError(
-            f"the model is packed for torch's engine {name!r}, and this torch has: "
+            f"the model is packed for torch's engine {name!r}, but this torch only has: "
             f"{', '.join(engines.supported_engines)}; export it again with --engine"
         )
     before = engines.engine

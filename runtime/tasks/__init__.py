@@ -1,1 +1,1 @@
-"""Pipelines: a module a task."""
+"""Pipelines: one module per task."""

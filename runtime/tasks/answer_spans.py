@@ -1,4 +1,4 @@
-"""From start and end logits to answers."""
+"""Decoding of start and end logits into answer spans."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ __all__ = ["AnswerOptions", "Window", "best_answers"]
 
 @dataclass(frozen=True)
 class Window:
-    """What the model says about one window of the context; no answer is an answer at [CLS]."""
+    """The logits of one window of the context; "no answer" is an answer at [CLS]."""
 
-    first: int  # which token of the context the window begins with
+    first: int  # index of the window's first token in the context
     start: Numbers  # (tokens of the context,)
     end: Numbers
     no_start: float
@@ -24,7 +24,7 @@ class Window:
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """Which answers count."""
+    """Which answers are returned."""
 
     top_k: int | None
     max_answer_len: int  # tokens
@@ -34,13 +34,13 @@ class AnswerOptions:
 def best_answers(
     windows: list[Window], context: str, tokens: Segment, options: AnswerOptions
 ) -> tuple[Answer, ...]:
-    """The best answers of one context, best first, each piece of it once."""
-    # The log of what makes all start probabilities of all windows add up to 1, plus that of ends.
+    """The best answers in a context, best first, without duplicates."""
+    # Log of the softmax denominators of the start and the end logits, over all windows.
     total = _log_total([w.start for w in windows], [w.no_start for w in windows])
     total += _log_total([w.end for w in windows], [w.no_end for w in windows])
     spans, scores = _candidates(windows, options.max_answer_len)
     if options.handle_impossible_answer:
-        # There is no answer only if no window has one.
+        # The context has no answer only if no window has one.
         spans = np.vstack([spans, [[-1, -1]]])
         scores = np.append(scores, min(w.no_start + w.no_end for w in windows))
     answers: dict[Span, Answer] = {}
@@ -54,14 +54,14 @@ def best_answers(
     return tuple(answers.values())
 
 
-def _log_total(logits: list[Numbers], others: list[float]) -> float:
-    """log(sum(exp(x))) over all of them."""
-    flat = np.concatenate([*logits, np.array(others)])
+def _log_total(logits: list[Numbers], no_answer: list[float]) -> float:
+    """log(sum(exp(x))) over all logits."""
+    flat = np.concatenate([*logits, np.array(no_answer)])
     return float(flat.max() + np.log(np.exp(flat - flat.max()).sum()))
 
 
 def _candidates(windows: list[Window], max_answer_len: int) -> tuple[Numbers, Numbers]:
-    """Every (first, last) token of an answer, (N, 2), and the sum of its logits, (N,)."""
+    """All (first, last) tokens of answers, (N, 2), and the sums of their logits, (N,)."""
     spans, scores = [], []
     for window in windows:
         count = len(window.start)
@@ -73,7 +73,7 @@ def _candidates(windows: list[Window], max_answer_len: int) -> tuple[Numbers, Nu
 
 
 def _characters(tokens: Segment, first: int, last: int) -> Span:
-    """Where the words that the tokens belong to begin and end; (0, 0) for no tokens."""
+    """Start and end of the words that contain the tokens; (0, 0) for no answer."""
     if first < 0:
         return 0, 0
     words = tokens.words

@@ -1,4 +1,4 @@
-"""From rows to model calls: batches of rows of like length, results in the caller's order."""
+"""Batching: rows of similar length share a model call; results keep the caller's order."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -15,11 +15,11 @@ Decoded = TypeVar("Decoded")
 
 
 class Tokens(Protocol):
-    """What a model reads of a row."""
+    """The parts of a row that are model inputs."""
 
     @property
     def ids(self) -> list[int]:
-        """The ids."""
+        """The token ids."""
         ...
 
     @property
@@ -32,12 +32,12 @@ class Tokens(Protocol):
         ...
 
 
-#: What the model reads as one item of its batch axis: one row, or one row for each choice.
+#: One item of the batch axis: a row, or a row for each choice.
 BatchItem = tuple[Tokens, ...]
 
-# More tokens in one call gain no speed. Base size, int8, one x86-64 thread, 8 texts in one call
-# against one by one: 0.45 of the time for texts of 12 tokens, 0.7 for 32, 1.1 for 128. And they
-# cost memory: the logits of fill-mask take 122 kB a token.
+# More tokens per call are not faster. Base size, int8, one x86-64 thread: 8 texts in one call take
+# 0.45 of the time of 8 calls for texts of 12 tokens, 0.7 for 32 tokens, 1.1 for 128 tokens. They
+# also need memory: the logits of fill-mask take 122 kB per token.
 _MAX_TOKENS = 512
 
 
@@ -50,23 +50,23 @@ def run_batches(
     batch_size: int,
     pad_id: int,
 ) -> list[Decoded]:
-    """Run every item and decode what the model gave for it.
+    """Run the model on all items and decode its outputs.
 
     Args:
         session: the model.
-        spec: what its inputs and outputs are.
-        items: the rows.
-        decode: makes a result of a item's number and its outputs, which have no batch axis and no
-            padding. It is called as soon as the item has run, so that outputs need not be kept.
-        batch_size: the most items of one call.
+        spec: its inputs and outputs.
+        items: the inputs.
+        decode: called with the index of an item and its outputs, without batch axis and padding;
+            returns the result. It is called after each batch, so that outputs are not kept.
+        batch_size: the maximum number of items in one call.
         pad_id: the id of the padding token.
 
     Returns:
-        The results in the order of the items.
+        The results, in the order of `items`.
     """
     results: dict[int, Decoded] = {}
     fixed = spec.inputs[0].axes[0]
-    if isinstance(fixed, int):  # more rows would run one by one, each as long as the longest
+    if isinstance(fixed, int):  # larger batches would run in parts, all padded to the longest
         batch_size = min(batch_size, fixed)
     for batch in _batches(spec, items, batch_size):
         outputs = session.run(_feed(spec, [items[number] for number in batch], pad_id))
@@ -80,7 +80,7 @@ def _longest(item: BatchItem) -> int:
 
 
 def _batches(spec: ModelSpec, items: Sequence[BatchItem], size: int) -> Iterator[list[int]]:
-    """Numbers of items that go together: as many rows each, and of like length."""
+    """Indices of items to run together: the same number of rows, and similar lengths."""
     fixed = spec.inputs[0].axes[0]
     size = fixed if isinstance(fixed, int) else size
     batch: list[int] = []
@@ -100,7 +100,7 @@ def _feed(spec: ModelSpec, batch: list[BatchItem], pad_id: int) -> Mapping[str, 
     axes = spec.inputs[0].axes
     size = axes[0] if isinstance(axes[0], int) else len(batch)
     length = spec.sequence_length or max(map(_longest, batch))
-    batch = batch + [batch[-1]] * (size - len(batch))  # a fixed batch is filled up
+    batch = batch + [batch[-1]] * (size - len(batch))  # a fixed batch size is filled up
     rows = [row for item in batch for row in item]
     arrays = {
         name: np.full((len(rows), length), fill, np.int64)  # (B * C, S)
@@ -120,7 +120,7 @@ def _feed(spec: ModelSpec, batch: list[BatchItem], pad_id: int) -> Mapping[str, 
 def _cut(
     spec: ModelSpec, outputs: Mapping[str, FloatArray], place: int, item: BatchItem
 ) -> dict[str, FloatArray]:
-    """One item's outputs, without the padding."""
+    """The outputs of one item, without padding."""
     axes = TASKS[spec.task].outputs
     return {
         name: array[place, : _longest(item)] if "sequence" in axes[name] else array[place]

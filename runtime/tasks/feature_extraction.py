@@ -1,4 +1,4 @@
-"""Vectors: one for a text, or one for each of its tokens."""
+"""Feature extraction: the vector of a text, or the vectors of its tokens."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ __all__ = ["FeatureExtraction"]
 
 
 class FeatureExtraction(Pipeline[FeatureExtractionResult]):
-    """Makes vectors of texts."""
+    """Computes the vectors of texts."""
 
     def __call__(
         self,
@@ -31,22 +31,22 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
     ) -> (
         FeatureExtractionResult | list[FeatureExtractionResult] | Iterator[FeatureExtractionResult]
     ):
-        """Make the vectors of one text, each of a list, or each of an iterable as it comes.
+        """Compute the vectors of a text, of a list of texts, or of an iterable, read lazily.
 
         Args:
             texts: a text is a str, ``(text, text_pair)`` inside a list, or
                 ``{"text": ..., "text_pair": ...}``.
             text_pair: the second text, if `texts` is a single text.
-            token_vectors: whether to give the vector of each token too.
-            batch_size: the most texts of one model call. In int8 these share the scales of their
-                activations, and an answer changes with its company in about the third digit.
+            token_vectors: whether to return the vector of each token too.
+            batch_size: the maximum number of texts in one model call. In int8 they share the
+                activation scales, so that a result depends on its batch in about the third digit.
 
         Returns:
-            The sentence vector is the mean over the tokens, special ones included, at length 1: the
-            cosine of two texts is the product of their vectors.
+            The sentence vector is the mean over all tokens, special ones included, normalized to
+            length 1, so that the cosine similarity of two texts is the dot product.
 
         Raises:
-            InputError: a text or an option cannot be used.
+            InputError: a text or an option is invalid.
         """
 
         def run(pairs: list[tuple[str, str | None]]) -> list[FeatureExtractionResult]:
@@ -57,7 +57,8 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
                 return FeatureExtractionResult(
                     sentence=sentence_vector(vectors),
                     tokens=self._tokens(row.ids) if token_vectors else None,
-                    vectors=vectors.copy() if token_vectors else None,  # not the batch it views
+                    # A copy, as a view would keep the outputs of the whole batch.
+                    vectors=vectors.copy() if token_vectors else None,
                     tokens_cut=tokens_cut(row),
                 )
 
@@ -70,8 +71,8 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
 
 
 def sentence_vector(vectors: FloatArray) -> FloatArray:
-    """The mean of a text's token vectors (S, H), at length 1."""
+    """The mean of token vectors (S, H), normalized to length 1."""
     mean = vectors.mean(axis=0, dtype=np.float64)
-    # The same floor as torch.nn.functional.normalize, for the text whose mean is zero.
+    # The epsilon of torch.nn.functional.normalize, in case the mean is zero.
     unit: FloatArray = (mean / max(np.linalg.norm(mean), 1e-12)).astype(np.float32)
     return unit

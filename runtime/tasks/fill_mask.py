@@ -1,4 +1,4 @@
-"""The tokens that fit in the place of a mask."""
+"""Fill-mask: the most likely tokens for each mask."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["FillMask"]
 
 
 class FillMask(Pipeline[FillMaskResult]):
-    """Fills the masks of texts."""
+    """Predicts the tokens of the masks in texts."""
 
     def __call__(
         self,
@@ -28,21 +28,21 @@ class FillMask(Pipeline[FillMaskResult]):
         targets: str | Sequence[str] | None = None,
         batch_size: int = BATCH_SIZE,
     ) -> FillMaskResult | list[FillMaskResult] | Iterator[FillMaskResult]:
-        """Fill the masks of one text, each of a list, or each of an iterable as it comes.
+        """Fill the masks of a text, of a list of texts, or of an iterable, read lazily.
 
         Args:
             texts: texts with at least one mask token (`tokenizer.mask_token`) each.
-            top_k: how many tokens to give for each mask, best first; None gives all.
-            targets: the words to choose from. Of a word that is no token its first token counts.
-            batch_size: the most texts of one model call. In int8 these share the scales of their
-                activations, and an answer changes with its company in about the third digit.
+            top_k: the number of tokens to return per mask, best first; None returns all.
+            targets: the candidate words. A word that is not a token is replaced by its first token.
+            batch_size: the maximum number of texts in one model call. In int8 they share the
+                activation scales, so that a result depends on its batch in about the third digit.
 
         Returns:
-            For each mask its tokens. A score is that token's probability in this place, the other
-            masks being masks.
+            The tokens of each mask. A score is the probability of the token at this position, with
+            the other masks left in place.
 
         Raises:
-            InputError: a text has no mask, or a text or an option cannot be used.
+            InputError: a text has no mask, or a text or an option is invalid.
         """
         check_top_k(top_k)
         allowed = None if targets is None else self._target_ids(targets)
@@ -52,11 +52,11 @@ class FillMask(Pipeline[FillMaskResult]):
             places = [self._places(row) for row in rows]
 
             def decode(number: int, outputs: dict[str, FloatArray]) -> FillMaskResult:
-                ids, found = rows[number].ids, places[number]
-                scores = softmax(outputs["logits"][found])  # (masks, vocab)
+                ids, positions = rows[number].ids, places[number]
+                scores = softmax(outputs["logits"][positions])  # (masks, vocab)
                 masks = tuple(
-                    self._fills(ids, place, row, allowed, top_k, alone=len(found) == 1)
-                    for place, row in zip(found, scores, strict=True)
+                    self._fills(ids, place, row, allowed, top_k, alone=len(positions) == 1)
+                    for place, row in zip(positions, scores, strict=True)
                 )
                 return FillMaskResult(masks, tokens_cut=tokens_cut(rows[number]))
 
@@ -66,7 +66,8 @@ class FillMask(Pipeline[FillMaskResult]):
 
     def _parse(self, value: Any) -> tuple[str, None]:
         text, mask = as_text(value), self.tokenizer.mask_token
-        if mask.lower() not in text.lower():  # _places looks closer; here the input has its number
+        # _places checks the tokens; an error raised here names the input.
+        if mask.lower() not in text.lower():
             raise InputError(f"the text has no {mask}; put it where a word goes")
         return text, None
 
@@ -102,7 +103,7 @@ class FillMask(Pipeline[FillMaskResult]):
                     token_str=self.tokenizer.decode([token]),
                     score=float(scores[token]),
                     token=token,
-                    # The other masks are special tokens too, and are to be seen.
+                    # Other masks are special tokens too, and must stay visible.
                     sequence=self.tokenizer.decode(shown, skip_special_tokens=alone),
                 )
             )

@@ -1,4 +1,4 @@
-"""The choice that goes best with a text."""
+"""Multiple choice: the choice that fits a text best."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,25 +21,24 @@ class _Item:
 
 
 class MultipleChoice(Pipeline[MultipleChoiceResult]):
-    """Ranks the choices given with a text."""
+    """Ranks the choices of a text."""
 
     def __call__(
         self, texts: Any, choices: Sequence[str] | None = None, *, batch_size: int = BATCH_SIZE
     ) -> MultipleChoiceResult | list[MultipleChoiceResult] | Iterator[MultipleChoiceResult]:
-        """Rank the choices of one text, each of a list, or each of an iterable as it comes.
+        """Rank the choices of a text, of a list of texts, or of an iterable, read lazily.
 
         Args:
-            texts: a text, with its `choices`; or ``{"text": ..., "choices": [...]}``, or a list or
-                iterable of those.
-            choices: what to choose from, where `texts` is one text or all have the same choices.
-            batch_size: the most texts of one model call. In int8 these share the scales of their
-                activations, and an answer changes with its company in about the third digit.
+            texts: a text is a str, with `choices`, or ``{"text": ..., "choices": [...]}``.
+            choices: the choices of all texts that do not have their own.
+            batch_size: the maximum number of texts in one model call. In int8 they share the
+                activation scales, so that a result depends on its batch in about the third digit.
 
         Returns:
-            All choices, best first; the scores of one text's choices add up to 1.
+            All choices, best first; the scores of a text's choices add up to 1.
 
         Raises:
-            InputError: a text or its choices cannot be used.
+            InputError: a text or its choices are invalid.
         """
 
         def parse(value: Any) -> _Item:
@@ -52,9 +51,9 @@ class MultipleChoice(Pipeline[MultipleChoiceResult]):
             ]
 
             def decode(number: int, outputs: dict[str, FloatArray]) -> MultipleChoiceResult:
-                scores, given = softmax(outputs["logits"]), items[number].choices  # (choices,)
+                scores, item = softmax(outputs["logits"]), items[number]  # (choices,)
                 return MultipleChoiceResult(
-                    tuple(Choice(given[i], float(scores[i]), i) for i in best(scores, None)),
+                    tuple(Choice(item.choices[i], float(scores[i]), i) for i in best(scores, None)),
                     tokens_cut=max(map(tokens_cut, units[number])),
                 )
 

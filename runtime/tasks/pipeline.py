@@ -1,4 +1,4 @@
-"""What all pipelines have in common: one input, a list of them, or a stream."""
+"""The base class of all pipelines: single inputs, lists and streams."""
 
 import itertools
 from abc import ABC, abstractmethod
@@ -19,10 +19,11 @@ from squeezebert_mobile.runtime.tokenizer.rows import Row
 
 __all__ = ["BATCH_SIZE", "Pipeline", "parse_pair", "tokens_cut", "with_pair"]
 
-#: The most inputs of one model call. In int8 an answer depends on the others in its call, about in
-#: the third digit, as activations get one scale a call; a batch_size of 1 gives each its own.
+#: Default of the maximum number of inputs in one model call. In int8 the inputs of a call share the
+#: activation scales, so that a result depends on its batch in about the third digit; with a
+#: batch_size of 1 it does not.
 BATCH_SIZE = 8
-_LOOK_AHEAD = 8  # batches of a stream that are read, and sorted by length, at a time
+_LOOK_AHEAD = 8  # batches of a stream that are read and sorted by length together
 
 R = TypeVar("R", bound=Result)
 Item = TypeVar("Item")
@@ -31,15 +32,15 @@ Decoded = TypeVar("Decoded")
 
 @dataclass(frozen=True, repr=False)
 class Pipeline(Closeable, ABC, Generic[R]):
-    """A loaded artifact. Several threads may call it at once."""
+    """A loaded artifact, or a checkpoint in torch. Calls are thread-safe."""
 
     spec: ModelSpec
     session: Session
     tokenizer: SqueezeBertTokenizer
-    artifact: Manifest | None = None  # its manifest; None: the model is a checkpoint in torch
+    artifact: Manifest | None = None  # its manifest; None for a checkpoint in torch
 
     def __repr__(self) -> str:
-        """The class, and what it runs."""
+        """The class, and the artifact."""
         if self.artifact is None:
             return f"<{type(self).__name__}>"
         what = self.manifest.source.name, self.manifest.format, self.manifest.precision
@@ -50,7 +51,7 @@ class Pipeline(Closeable, ABC, Generic[R]):
         """The artifact's manifest.
 
         Raises:
-            InputError: the model is a checkpoint, not an artifact.
+            InputError: the model is a checkpoint.
         """
         if self.artifact is None:
             raise InputError("a checkpoint has no manifest; export it, and load the artifact")
@@ -58,7 +59,7 @@ class Pipeline(Closeable, ABC, Generic[R]):
 
     @property
     def max_length(self) -> int:
-        """The most tokens of one row."""
+        """The maximum number of tokens in a row."""
         return self.spec.sequence_length or self.spec.max_sequence_length
 
     def close(self) -> None:
@@ -67,7 +68,7 @@ class Pipeline(Closeable, ABC, Generic[R]):
 
     @abstractmethod
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """One result for one input, a list for a list, a generator for any other iterable."""
+        """A result for an input, a list for a list, a generator for any other iterable."""
 
     def _apply(
         self,
@@ -89,14 +90,14 @@ class Pipeline(Closeable, ABC, Generic[R]):
         )
 
     def label(self, place: int) -> str:
-        """The name of the label that stands at this place of the logits."""
+        """The name of the label at this position of the logits."""
         labels = self.spec.labels or ()
         return labels[place] if place < len(labels) else f"LABEL_{place}"
 
     def _rows(
         self, pairs: Sequence[tuple[str, str | None]], *, strategy: str = "longest_first"
     ) -> list[Row]:
-        """One row for each text or pair, cut to what the model takes."""
+        """A row for each text or pair, truncated to the model's maximum length."""
         rows: dict[int, Row] = {}
         for paired in (False, True):
             places = [i for i, pair in enumerate(pairs) if (pair[1] is not None) == paired]
@@ -139,7 +140,7 @@ def _stream(
     run: Callable[[list[Item]], list[R]],
     batch_size: int,
 ) -> Iterator[R]:
-    """Results as the inputs come; with a batch_size of 1 each before the next input is read."""
+    """Yield results while reading; with a batch_size of 1 each one before the next input."""
     numbered = enumerate(inputs, 1)
     size = batch_size * _LOOK_AHEAD if batch_size > 1 else 1
     while chunk := list(itertools.islice(numbered, size)):
@@ -148,7 +149,7 @@ def _stream(
             for number, value in chunk:
                 items.append(_parse_one(number, value, parse))
         except InputError:
-            yield from run(items)  # what came before the wrong one is not lost
+            yield from run(items)  # results of the inputs before the invalid one
             raise
         yield from run(items)
 
@@ -170,7 +171,7 @@ def with_pair(texts: Any, text_pair: str | None) -> Any:
 
 
 def parse_pair(value: Any) -> tuple[str, str | None]:
-    """A text, or two: ``(text, text_pair)`` or ``{"text": ..., "text_pair": ...}``."""
+    """A text, ``(text, text_pair)`` or ``{"text": ..., "text_pair": ...}`` as a text and a pair."""
     if isinstance(value, Mapping):
         fields = dict(value)
         pair = fields.pop("text", None), fields.pop("text_pair", None)
@@ -187,6 +188,6 @@ def parse_pair(value: Any) -> tuple[str, str | None]:
 
 
 def tokens_cut(row: Row) -> int:
-    """How many tokens of a row's texts are not in it."""
+    """The number of tokens that truncation removed from a row."""
     total = sum(len(segment) for segment in row.segments)
     return total - sum(stop - start for start, stop in row.spans)

@@ -1,8 +1,7 @@
-"""The piece of a context that answers a question.
+"""Extractive question answering: the span of a context that answers a question.
 
-A context longer than the model takes is read in windows that overlap, and the answers of all
-windows compete: start and end probabilities are taken over all of them together, so that a window
-without an answer does not look sure of itself.
+A long context is split into overlapping windows. Start and end probabilities are normalized over
+all windows together, so that a window without an answer does not get a high score.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,8 +22,8 @@ from squeezebert_mobile.runtime.tokenizer.rows import Row, windows
 
 __all__ = ["DOC_STRIDE", "MAX_LENGTH", "QuestionAnswering", "context_windows"]
 
-MAX_LENGTH = 384  # tokens of a window: what SQuAD models are trained with
-DOC_STRIDE = 128  # tokens that a window shares with the one before it
+MAX_LENGTH = 384  # tokens in a window; SQuAD models are trained with this length
+DOC_STRIDE = 128  # tokens that a window shares with the one before
 
 
 @dataclass(frozen=True)
@@ -51,28 +50,28 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
     ) -> (
         QuestionAnsweringResult | list[QuestionAnsweringResult] | Iterator[QuestionAnsweringResult]
     ):
-        """Answer one question, each of a list, or each of an iterable as it comes.
+        """Answer a question, a list of questions, or an iterable of questions, read lazily.
 
         Args:
-            inputs: ``{"question": ..., "context": ...}``, or a list or iterable of those.
+            inputs: ``{"question": ..., "context": ...}``, or a list or an iterable of these.
             question: the question, instead of `inputs`.
-            context: the text that holds its answer.
-            top_k: how many answers to give, best first; None gives all that are possible.
-            max_answer_len: the most tokens of an answer.
-            handle_impossible_answer: whether "no answer" (an empty one) competes with the others.
-            max_seq_len: the tokens of one window, question included; None is 384, or what the
-                model takes if that is less.
-            doc_stride: how many tokens of the context two neighbouring windows share, at most half
-                a window.
-            batch_size: the most windows of one model call. In int8 these share the scales of their
-                activations, and a score changes with its company in about the third digit.
+            context: the text to find the answer in.
+            top_k: the number of answers to return, best first; None returns all.
+            max_answer_len: the maximum number of tokens in an answer.
+            handle_impossible_answer: whether "no answer" (an empty string) is a possible answer.
+            max_seq_len: the number of tokens in a window, question included; None is 384, or the
+                model's maximum if that is smaller.
+            doc_stride: the number of context tokens that two consecutive windows share; at most
+                half a window.
+            batch_size: the maximum number of windows in one model call. In int8 they share the
+                activation scales, so that a score depends on its batch in about the third digit.
 
         Returns:
-            Whole words of the context with their places in it. A score is the probability of the
-            answer's start times that of its end.
+            Answers of whole words with their positions in the context. A score is the product of
+            the probabilities of the answer's start and end.
 
         Raises:
-            InputError: a text or an option cannot be used.
+            InputError: a text or an option is invalid.
         """
         check_top_k(top_k)
         length = self._window_length(max_seq_len)
@@ -89,12 +88,12 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
                 context_windows(self.tokenizer, item.question, item.context, length, doc_stride)
                 for item in items
             ]
-            read = iter(self._read([row for group in rows for row in group], batch_size))
+            decoded = iter(self._windows([row for group in rows for row in group], batch_size))
             results = []
             for item, group in zip(items, rows, strict=True):
                 question, context = group[0].segments
-                found = [next(read) for _ in group]
-                answers = best_answers(found, item.context, context, options)
+                read = [next(decoded) for _ in group]
+                answers = best_answers(read, item.context, context, options)
                 cut = len(question) - group[0].spans[0][1]
                 results.append(QuestionAnsweringResult(answers, tokens_cut=cut))
             return results
@@ -104,7 +103,7 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
     def _window_length(self, max_seq_len: int | None) -> int:
         if max_seq_len is None:
             return min(MAX_LENGTH, self.max_length)
-        least = 3 + 2  # the special tokens, and one token each of question and context
+        least = 3 + 2  # special tokens, and one token of question and context each
         check_count("max_seq_len", max_seq_len, least)
         if max_seq_len > self.max_length:
             raise InputError(
@@ -113,7 +112,7 @@ class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
             )
         return max_seq_len
 
-    def _read(self, rows: list[Row], batch_size: int) -> list[Window]:
+    def _windows(self, rows: list[Row], batch_size: int) -> list[Window]:
         def decode(number: int, outputs: dict[str, FloatArray]) -> Window:
             row = rows[number]
             first, stop = row.spans[1]
@@ -134,24 +133,25 @@ def context_windows(
     length: int = MAX_LENGTH,
     doc_stride: int = DOC_STRIDE,
 ) -> list[Row]:
-    """The rows of at most `length` tokens in which a model reads a question and its context.
+    """The rows of at most `length` tokens that cover a question and its context.
 
     Raises:
-        InputError: there is no word in the context.
+        InputError: the context has no words.
     """
     whole = tokenizer.encode_rows(question, context)[0]
-    asked, read = whole.segments
-    if not len(read):
+    question_tokens, context_tokens = whole.segments
+    if not len(context_tokens):
         raise InputError(f"the context has no word in it: {context!r:.60}")
-    # A question that takes more than half of a window would leave the context too little.
-    kept = min(len(asked), (length - 3) // 2)
+    # A question longer than half a window is cut, as it would leave too little context.
+    kept = min(len(question_tokens), (length - 3) // 2)
     room = length - 3 - kept
-    spans = windows(len(read), min(room, len(read)), min(doc_stride, room // 2))
+    size = min(room, len(context_tokens))
+    spans = windows(len(context_tokens), size, min(doc_stride, room // 2))
     return [Row(whole.segments, ((0, kept), span), whole.marks) for span in spans]
 
 
 def _parse(value: Any) -> _Item:
     if not isinstance(value, Mapping) or value.keys() != {"question", "context"}:
-        found = sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
-        raise InputError(f"an input must have 'question' and 'context', not {found}")
+        fields = sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__
+        raise InputError(f"an input must have 'question' and 'context', not {fields}")
     return _Item(as_text(value["question"], "question"), as_text(value["context"], "context"))

@@ -1,6 +1,6 @@
-"""What the pipelines return: one dataclass a task, each of them one result for one input.
+"""Results of the pipelines: one dataclass per task.
 
-`str(result)` is one line to read, `result.to_dict()` is ready for JSON.
+`str(result)` is a line of text, `result.to_dict()` can be written as JSON.
 """
 
 import dataclasses
@@ -29,18 +29,18 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What every result has."""
+    """Base class: the result for one input."""
 
-    tokens_cut: int = 0  # how many tokens of the input the model did not read
+    tokens_cut: int = 0  # number of tokens that truncation removed
 
     @property
     def truncated(self) -> bool:
-        """Whether the input was longer than the model takes."""
+        """Whether the input was truncated to the model's maximum length."""
         return self.tokens_cut > 0
 
     @property
     def notice(self) -> str | None:
-        """What the caller of a truncated input should be told, in one line."""
+        """A one-line warning if the input was truncated."""
         if not self.truncated:
             return None
         return (
@@ -49,7 +49,7 @@ class Result:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain numbers, strings, lists and dicts, and `truncated`."""
+        """The fields and `truncated`, as numbers, strings, lists and dicts."""
         fields = _plain(dataclasses.asdict(self))
         tokens_cut = fields.pop("tokens_cut")
         return {**fields, "truncated": self.truncated, "tokens_cut": tokens_cut}
@@ -98,7 +98,7 @@ class TextClassificationResult(Result):
 
 @dataclass(frozen=True)
 class Fill:
-    """One token in the place of a mask."""
+    """A token for a mask."""
 
     token_str: str
     score: float
@@ -112,7 +112,7 @@ class Fill:
 
 @dataclass(frozen=True)
 class FillMaskResult(Result):
-    """For each mask of a text its best tokens, best first."""
+    """The best tokens for each mask of a text, best first."""
 
     masks: tuple[tuple[Fill, ...], ...]
 
@@ -122,20 +122,20 @@ class FillMaskResult(Result):
         return self.masks[0]
 
     def __str__(self) -> str:
-        """The tokens with their scores, masks apart."""
+        """The tokens with their scores, separated by mask."""
         return " | ".join(", ".join(map(str, fills)) for fills in self.masks)
 
 
 @dataclass(frozen=True)
 class Entity:
-    """A token, or with an aggregation a run of them, and its label."""
+    """A token, or with an aggregation strategy several tokens, and the label."""
 
     label: str
     score: float
     word: str
     start: int  # in characters of the text
     end: int
-    index: int | None = None  # the token's place in the model's row; None for a run
+    index: int | None = None  # the token's position in the row; None for several tokens
 
     def __str__(self) -> str:
         """Word, label and score."""
@@ -144,18 +144,18 @@ class Entity:
 
 @dataclass(frozen=True)
 class TokenClassificationResult(Result):
-    """The labelled parts of a text, in its order."""
+    """The entities of a text, in order."""
 
     entities: tuple[Entity, ...]
 
     def __str__(self) -> str:
-        """The parts with their labels and scores."""
+        """The entities with their labels and scores."""
         return ", ".join(map(str, self.entities)) or "no entities"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A piece of the context; empty, from 0 to 0, where the context has no answer."""
+    """A span of the context; empty, from 0 to 0, for "no answer"."""
 
     answer: str
     score: float
@@ -194,7 +194,7 @@ class Choice:
 
     choice: str
     score: float
-    index: int  # its place in the caller's list
+    index: int  # its position in the caller's list
 
     def __str__(self) -> str:
         """Choice and score."""
@@ -214,7 +214,7 @@ class MultipleChoiceResult(Result):
 
     @property
     def index(self) -> int:
-        """The best choice's place in the caller's list."""
+        """The best choice's position in the caller's list."""
         return self.choices[0].index
 
     def __str__(self) -> str:
@@ -224,11 +224,11 @@ class MultipleChoiceResult(Result):
 
 @dataclass(frozen=True, eq=False)  # arrays have no single answer to ==
 class FeatureExtractionResult(Result):
-    """The vectors of a text."""
+    """The vector of a text, and optionally of its tokens."""
 
-    sentence: FloatArray  # (H,): the mean over the tokens, of length 1
-    tokens: tuple[str, ...] | None = None  # with token vectors: the tokens, special ones included
-    vectors: FloatArray | None = None  # (S, H): one for each of them
+    sentence: FloatArray  # (H,): mean over the tokens, normalized
+    tokens: tuple[str, ...] | None = None  # with token_vectors: all tokens, special ones included
+    vectors: FloatArray | None = None  # (S, H): the vectors of `tokens`
 
     def __str__(self) -> str:
         """The first numbers of the sentence vector."""

@@ -1,4 +1,4 @@
-"""Numbers from logits."""
+"""Scores from logits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +24,16 @@ def softmax(logits: FloatArray) -> Numbers:
 
 
 def sigmoid(logits: FloatArray) -> Numbers:
-    """A probability for each logit on its own."""
-    # By tanh, which has no overflow: 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2.
+    """Independent probabilities."""
+    # tanh does not overflow: 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2.
     probabilities: Numbers = (1 + np.tanh(logits.astype(np.float64) / 2)) / 2
     return probabilities
 
 
 def best(scores: Numbers, top_k: int | None) -> list[int]:
-    """The places of the `top_k` highest scores, highest first, the first of equal ones first."""
+    """The indices of the `top_k` highest scores, highest first; equal scores keep their order."""
     count = len(scores) if top_k is None else min(top_k, len(scores))
-    if count < len(scores):  # the vocabulary is long: sort only what can be in the answer
+    if count < len(scores):  # a vocabulary is long: only sort the candidates
         limit = np.partition(scores, -count)[-count]
         places = np.flatnonzero(scores >= limit)
     else:

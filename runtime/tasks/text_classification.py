@@ -1,4 +1,4 @@
-"""A label for a text, or for a pair of texts."""
+"""Text classification: labels for a text or a pair of texts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ FUNCTIONS = {"softmax": softmax, "sigmoid": sigmoid, "none": _values}
 
 
 class TextClassification(Pipeline[TextClassificationResult]):
-    """Labels texts, or pairs of texts."""
+    """Classifies texts or pairs of texts."""
 
     def __call__(
         self,
@@ -44,21 +44,21 @@ class TextClassification(Pipeline[TextClassificationResult]):
         | list[TextClassificationResult]
         | Iterator[TextClassificationResult]
     ):
-        """Label one text, each of a list, or each of an iterable as it comes.
+        """Classify a text, a list of texts, or an iterable of texts, read lazily.
 
         Args:
             texts: a text is a str, ``(text, text_pair)`` inside a list, or
                 ``{"text": ..., "text_pair": ...}``.
             text_pair: the second text, if `texts` is a single text.
-            top_k: how many labels to give, best first; None gives all.
-            function_to_apply: "softmax", "sigmoid" or "none"; by default what the model was trained
-                for: none for regression, sigmoid for several labels at once or a single one, else
-                softmax.
-            batch_size: the most texts of one model call. In int8 these share the scales of their
-                activations, and an answer changes with its company in about the third digit.
+            top_k: the number of labels to return, best first; None returns all.
+            function_to_apply: "softmax", "sigmoid" or "none". The default depends on how the model
+                was trained: "none" for regression, "sigmoid" for multi-label classification or a
+                single label, else "softmax".
+            batch_size: the maximum number of texts in one model call. In int8 they share the
+                activation scales, so that a result depends on its batch in about the third digit.
 
         Raises:
-            InputError: a text or an option cannot be used.
+            InputError: a text or an option is invalid.
         """
         check_top_k(top_k)
         name = function_to_apply or self._function()

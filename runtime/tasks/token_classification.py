@@ -1,4 +1,4 @@
-"""Labels for the tokens of a text, on their own or joined to words and entities."""
+"""Token classification: labels for tokens, or for words and entities."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class _Token:
     start: int
     end: int
     index: int
-    continues: bool  # a later piece of the word before it
+    continues: bool  # a later token of the same word
 
 
-#: How the scores of a word's tokens, (tokens, labels), become the word's: None leaves tokens alone.
+#: Strategy -> the scores of a word from those of its tokens, (tokens, labels); None: no words.
 AGGREGATIONS: dict[Aggregation, Callable[[Numbers], Numbers] | None] = {
     "none": None,
     "simple": None,
@@ -39,7 +39,7 @@ AGGREGATIONS: dict[Aggregation, Callable[[Numbers], Numbers] | None] = {
 
 
 class TokenClassification(Pipeline[TokenClassificationResult]):
-    """Finds the labelled parts of texts."""
+    """Finds the entities in texts."""
 
     def __call__(
         self,
@@ -53,21 +53,21 @@ class TokenClassification(Pipeline[TokenClassificationResult]):
         | list[TokenClassificationResult]
         | Iterator[TokenClassificationResult]
     ):
-        """Label the parts of one text, each of a list, or each of an iterable as it comes.
+        """Find the entities of a text, of a list of texts, or of an iterable, read lazily.
 
         Args:
             texts: the texts.
-            aggregation_strategy: "none" gives tokens; the others join neighbours with the same
-                label after B- and I-, where B- begins a new one. "simple" joins tokens as they are;
-                the others first give all tokens of a word one label: that of its "first" token,
-                that of the token with the highest score ("max"), or the one with the highest
-                "average".
-            ignore_labels: the labels that are left out.
-            batch_size: the most texts of one model call. In int8 these share the scales of their
-                activations, and an answer changes with its company in about the third digit.
+            aggregation_strategy: "none" returns tokens. The others merge adjacent tokens with the
+                same label, without its prefix B- or I-; B- starts a new entity. "simple" merges
+                tokens; the others first give all tokens of a word one label: that of its "first"
+                token, that of the token with the highest score ("max"), or the label with the
+                highest "average" score.
+            ignore_labels: labels to leave out.
+            batch_size: the maximum number of texts in one model call. In int8 they share the
+                activation scales, so that a result depends on its batch in about the third digit.
 
         Raises:
-            InputError: a text or an option cannot be used.
+            InputError: a text or an option is invalid.
         """
         if aggregation_strategy not in AGGREGATIONS:
             raise InputError(choose("aggregation_strategy", aggregation_strategy, AGGREGATIONS))
@@ -89,7 +89,7 @@ class TokenClassification(Pipeline[TokenClassificationResult]):
         return self._apply(texts, as_text, run, batch_size=batch_size)
 
     def _tokens(self, text: str, row: Row, scores: Numbers) -> list[_Token]:
-        """The text's own tokens with their scores (S, labels)."""
+        """The tokens of the text, without special tokens, with their scores (S, labels)."""
         ids, offsets, special = row.ids, row.offsets, row.special_tokens_mask
         tokens = []
         for index, word in enumerate(self.tokenizer.convert_ids_to_tokens(ids)):

@@ -1,4 +1,4 @@
-"""What a tokenizer call returns: rows as columns of lists, or of arrays."""
+"""The result of a tokenizer call, as lists or as tensors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,35 +12,35 @@ __all__ = ["BatchEncoding", "as_lists", "as_tensors"]
 
 
 class BatchEncoding(dict[str, Any]):
-    """input_ids, token_type_ids, attention_mask, and what else was asked for."""
+    """input_ids, token_type_ids, attention_mask, and the optional fields of the call."""
 
 
 def as_lists(
     rows: Sequence[Row], length: int, pad_id: int, *, special_tokens: bool, offsets: bool
 ) -> BatchEncoding:
-    """The rows as lists, each padded on the right to `length`."""
-    found = BatchEncoding(
+    """The fields as lists of rows, each padded on the right to `length`."""
+    encoding = BatchEncoding(
         input_ids=[_padded(row.ids, length, pad_id) for row in rows],
         token_type_ids=[_padded(row.type_ids, length, 0) for row in rows],
         attention_mask=[_padded([1] * len(row), length, 0) for row in rows],
     )
     if special_tokens:
-        found["special_tokens_mask"] = [_padded(r.special_tokens_mask, length, 1) for r in rows]
+        encoding["special_tokens_mask"] = [_padded(r.special_tokens_mask, length, 1) for r in rows]
     if offsets:
-        found["offset_mapping"] = [_padded(row.offsets, length, (0, 0)) for row in rows]
-    return found
+        encoding["offset_mapping"] = [_padded(row.offsets, length, (0, 0)) for row in rows]
+    return encoding
 
 
-def as_tensors(encoded: BatchEncoding, kind: str) -> BatchEncoding:
-    """The columns as int64 arrays of numpy ("np") or of torch ("pt")."""
+def as_tensors(encoding: BatchEncoding, kind: str) -> BatchEncoding:
+    """The fields as int64 arrays of NumPy ("np") or tensors of PyTorch ("pt")."""
     if kind not in {"np", "pt"}:
         raise InputError(choose("return_tensors", kind, ("np", "pt")))
-    if len({len(row) for row in encoded["input_ids"]}) > 1:
+    if len({len(row) for row in encoding["input_ids"]}) > 1:
         raise InputError(
             "rows of different lengths make no array; use padding=True, and truncation=True "
             "with max_length where texts may be too long"
         )
-    arrays = BatchEncoding({name: np.asarray(rows, np.int64) for name, rows in encoded.items()})
+    arrays = BatchEncoding({name: np.asarray(rows, np.int64) for name, rows in encoding.items()})
     if kind == "np":
         return arrays
     torch = require("torch", "export")

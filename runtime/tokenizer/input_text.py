@@ -1,4 +1,4 @@
-"""Checks of the texts that come in, for the tokenizer and for the pipelines."""
+"""Checks of input texts, for the tokenizer and the pipelines."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +13,10 @@ __all__ = ["as_batch", "as_text"]
 def as_batch(
     text: str | Sequence[str], text_pair: str | Sequence[str] | None
 ) -> tuple[list[str], list[str]]:
-    """Lists of first and second texts; the second is empty where there are no pairs.
+    """Lists of first and second texts; the second list is empty without pairs.
 
     Raises:
-        InputError: something is not a text, or the two do not fit together.
+        InputError: an element is not a text, or the numbers of texts differ.
     """
     if isinstance(text, str):
         if not isinstance(text_pair, str | None):
@@ -26,16 +26,16 @@ def as_batch(
     if text_pair is None:
         return firsts, []
     if isinstance(text_pair, str) or len(text_pair) != len(firsts):
-        given = "one text" if isinstance(text_pair, str) else f"{len(text_pair)} texts"
-        raise InputError(f"text_pair has {given} for {len(firsts)} texts; give one for each")
+        count = "one text" if isinstance(text_pair, str) else f"{len(text_pair)} texts"
+        raise InputError(f"text_pair has {count} for {len(firsts)} texts; give one for each")
     return firsts, _checked(text_pair)
 
 
 def as_text(value: Any, what: str = "text") -> str:
-    """`value` as a text with something in it; bytes are read as UTF-8.
+    """`value` as a non-empty text; bytes are decoded as UTF-8.
 
     Raises:
-        InputError: it is none, or empty.
+        InputError: it is not a text, or is empty.
     """
     if isinstance(value, bytes):
         try:

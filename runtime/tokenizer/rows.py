@@ -1,8 +1,8 @@
-"""Model rows: pieces of one or two encoded texts between special tokens.
+"""Rows of model input: spans of one or two tokenized texts, with special tokens.
 
-The `tokenizers` library could cut, join and pad as well, but it keeps the settings for that in the
-tokenizer, where threads would disturb each other, and it builds every combination of what it cut
-off from two texts, which for two long texts takes all memory. Here a row is only two spans.
+The `tokenizers` library can truncate and pad too, but stores the settings in the tokenizer, which
+is not thread-safe. It also builds all combinations of the overflow of two texts, which takes all
+memory if both are long. A row here only stores two spans.
 """
 
 import itertools
@@ -23,10 +23,10 @@ Span = tuple[int, int]
 
 
 class Segment:
-    """One text's tokens, without special tokens; a list is made when it is first asked for."""
+    """The tokens of one text, without special tokens. Lists are created on first access."""
 
     def __init__(self, encoding: Encoding) -> None:
-        """Take what the tokenizer made of the text."""
+        """Wrap the encoding of a text."""
         self.encoding = encoding
 
     def __len__(self) -> int:
@@ -40,17 +40,17 @@ class Segment:
 
     @cached_property
     def offsets(self) -> list[Span]:
-        """Where each token stands in its text, in characters."""
+        """The position of each token in its text, in characters."""
         return list(self.encoding.offsets)
 
     @cached_property
     def words(self) -> list[int | None]:
-        """Which word of the text each token belongs to."""
+        """The index of the word that each token belongs to."""
         return list(self.encoding.word_ids)
 
     @cached_property
     def special(self) -> list[int]:
-        """1 where the tokenizer marks a special token, else 0."""
+        """1 for the special tokens in the text, else 0."""
         return list(self.encoding.special_tokens_mask)
 
 
@@ -59,8 +59,8 @@ class Row:
     """One row of model input: `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`."""
 
     segments: tuple[Segment, ...]
-    spans: tuple[Span, ...]  # which tokens of each
-    marks: tuple[int, int] | None  # the ids of [CLS] and [SEP]; None leaves them out
+    spans: tuple[Span, ...]  # the tokens of each
+    marks: tuple[int, int] | None  # ids of [CLS] and [SEP]; None: without special tokens
 
     def __len__(self) -> int:
         """The number of tokens, special ones included."""
@@ -69,14 +69,14 @@ class Row:
 
     @property
     def is_cut(self) -> bool:
-        """Whether something of a text is not in this row."""
+        """Whether a text is truncated."""
         return any(
             stop - start < len(segment)
             for segment, (start, stop) in zip(self.segments, self.spans, strict=True)
         )
 
     def first_position(self, which: int) -> int:
-        """Where the first token of text `which` (0 or 1) stands in the row."""
+        """The position in the row of the first token of text `which` (0 or 1)."""
         before = sum(stop - start for start, stop in self.spans[:which])
         return before + (which + 1 if self.marks else 0)
 
@@ -92,7 +92,7 @@ class Row:
 
     @property
     def ids(self) -> list[int]:
-        """The ids."""
+        """The token ids."""
         cls, sep = self.marks or (0, 0)
         return self._join(lambda _, segment, part: segment.ids[part], cls, (sep, sep))
 
@@ -103,12 +103,12 @@ class Row:
 
     @property
     def offsets(self) -> list[Span]:
-        """Where each token stands in its text, in characters; (0, 0) for special tokens."""
+        """The position of each token in its text, in characters; (0, 0) for special tokens."""
         return self._join(lambda _, segment, part: segment.offsets[part], (0, 0), ((0, 0), (0, 0)))
 
     @property
     def special_tokens_mask(self) -> list[int]:
-        """1 for the special tokens that were added."""
+        """1 for special tokens, else 0."""
         return self._join(lambda _, segment, part: segment.special[part], 1, (1, 1))
 
 
@@ -120,38 +120,38 @@ def first_row(
     room: int,
     stride: int = 0,
 ) -> Row:
-    """The row that holds the beginning of each text, together at most `room` tokens of them.
+    """The row with the start of each text, `room` tokens in total at most.
 
     Raises:
-        InputError: the strategy cannot reach that length.
+        InputError: the strategy cannot truncate to this length.
     """
     sizes = _sizes([len(segment) for segment in segments], strategy, room, stride)
     return Row(segments, tuple((0, size) for size in sizes), marks)
 
 
 def rows_with_overflow(first: Row, stride: int) -> Iterator[Row]:
-    """`first`, then rows of the same shape with what it cut off, in transformers' order.
+    """`first`, then rows with the tokens that it leaves out, in the order of transformers.
 
-    Each piece of a text begins with the last `stride` tokens of the piece before it.
+    Each span of a text begins with the last `stride` tokens of the span before it.
     """
-    pieces = [
+    spans_of_texts = [
         list(windows(len(segment), stop, stride))
         for segment, (_, stop) in zip(first.segments, first.spans, strict=True)
     ]
     yield first
-    pieces[0].append(pieces[0].pop(0))  # the first piece of the first text comes last
-    for spans in itertools.product(*pieces):
+    spans_of_texts[0].append(spans_of_texts[0].pop(0))  # the first span of the first text is last
+    for spans in itertools.product(*spans_of_texts):
         if spans != first.spans:
             yield Row(first.segments, spans, first.marks)
 
 
 def windows(length: int, size: int, stride: int) -> Iterator[Span]:
-    """Spans of `size` tokens that cover `length`, each `stride` into the one before it."""
+    """Spans of `size` tokens that cover `length` tokens and overlap by `stride`."""
     assert 0 <= size <= length and (stride < size or size in (0, length)), (length, size, stride)
     yield 0, size
     if not size < length:
         return
-    if not size:  # no token of this text fits beside the other: all of it is one piece
+    if not size:  # no token of this text fits beside the other: all of it is one span
         yield 0, length
         return
     for start in itertools.count(size - stride, size - stride):
@@ -179,7 +179,7 @@ def _sizes(lengths: list[int], strategy: str | None, room: int, stride: int) -> 
 
 
 def _longest_first(lengths: list[int], room: int) -> list[int]:
-    """Sizes that sum up to `room`: the shorter text is kept whole while it has its half."""
+    """Sizes with the sum `room`; a text of at most half of it is not truncated."""
     short = min(lengths)
     if short > room - short:
         short = room // 2

@@ -1,16 +1,20 @@
-"""Reading a checkpoint's tokenizer files into one record of settings.
+"""Reading the tokenizer files of a checkpoint.
 
-The rules are those of transformers 5 for its BERT tokenizer, so that the same folder gives the
-same ids: the vocabulary comes from tokenizer.json where there is one, else from vocab.txt; how a
-text is normalised comes from tokenizer_config.json alone; the added tokens come from
-tokenizer_config.json's `added_tokens_decoder`, or, where it has none, from special_tokens_map.json,
-added_tokens.json and tokenizer.json together. Where the folder names a class that is not BERT's
-(`PreTrainedTokenizerFast`), tokenizer.json says how a text is normalised. What transformers would
-follow and is not done here is refused, rather than to give other ids.
+The rules are those of the BERT tokenizer in transformers 5, so that the same folder gives the same
+ids:
+
+- The vocabulary comes from tokenizer.json if it exists, else from vocab.txt.
+- Normalization comes from tokenizer_config.json only. If that names a class other than BERT's
+  (`PreTrainedTokenizerFast`), normalization comes from tokenizer.json.
+- Added tokens come from `added_tokens_decoder` in tokenizer_config.json. Without it they come from
+  special_tokens_map.json, added_tokens.json and tokenizer.json together.
+
+A setting that transformers supports and this tokenizer does not is an error, as it would change the
+ids.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,65 +22,58 @@ from typing import Any
 from tokenizers import AddedToken
 from tokenizers.models import WordPiece
 
-from squeezebert_mobile.errors import CheckpointError, choose
+from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.runtime.tokenizer.special_tokens import (
+    SPECIAL_TOKENS,
+    check_special_tokens,
+    read_tokens,
+)
 
 __all__ = [
-    "SPECIAL_TOKENS",
     "UNLIMITED",
     "TokenizerSettings",
-    "check_special_tokens",
     "read_settings",
     "read_vocab_file",
 ]
 
-#: The tokens without which no input can be built: attribute -> token unless the folder says so.
-SPECIAL_TOKENS = {
-    "unk_token": "[UNK]",
-    "sep_token": "[SEP]",
-    "pad_token": "[PAD]",
-    "cls_token": "[CLS]",
-    "mask_token": "[MASK]",
-}
-#: transformers' model_max_length of a tokenizer that states none.
+#: model_max_length of a tokenizer without one, as in transformers.
 UNLIMITED = int(1e30)
 
-_MAX_BYTES = 64 << 20  # the largest published WordPiece file (119,547 tokens) has 2 MB
-_TOKEN_FIELDS = {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}
-_BERT_CLASSES = {  # the names under which transformers has its BERT tokenizer
+_MAX_BYTES = 64 << 20  # the largest published WordPiece vocabulary (119,547 tokens) has 2 MB
+_BERT_CLASSES = {  # the names of the BERT tokenizer in transformers
     f"{name}Tokenizer"
     for name in ("Bert", "SqueezeBert", "MobileBert", "Electra", "DistilBert", "LayoutLM", "Lxmert")
 }
-_BERT_PARTS = {  # of a tokenizer.json that is BERT's
+_BERT_PARTS = {  # expected in the tokenizer.json of a BERT tokenizer
     "normalizer": {"BertNormalizer"},
     "pre_tokenizer": {"BertPreTokenizer"},
     "post_processor": {"TemplateProcessing", "BertProcessing"},
 }
-_EXTRA, _OLD_EXTRA = "extra_special_tokens", "additional_special_tokens"
-_ORDER = ("bos_token", "eos_token", *SPECIAL_TOKENS)  # in which new special tokens get their ids
 
 
 @dataclass(frozen=True)
 class TokenizerSettings:
-    """Everything that decides which ids a text gets."""
+    """All settings that affect the ids of a text."""
 
     vocab: Mapping[str, int]
     do_lower_case: bool
-    strip_accents: bool | None  # None: as do_lower_case
+    strip_accents: bool | None  # None: same as do_lower_case
     tokenize_chinese_chars: bool
-    special_tokens: Mapping[str, str]  # those of SPECIAL_TOKENS
-    added_tokens: tuple[AddedToken, ...]  # in the order in which new ones get their ids
+    special_tokens: Mapping[str, str]  # the keys of SPECIAL_TOKENS
+    added_tokens: tuple[AddedToken, ...]  # new ones get their ids in this order
     model_max_length: int
 
 
 def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> TokenizerSettings:
-    """The settings in `folder`.
+    """Read the tokenizer settings in `folder`.
 
     Args:
         folder: a checkpoint or an artifact.
-        listed: the files of an artifact, whose tokenizer.json says all; others are not read.
+        listed: the files of an artifact; others are not read, and all settings come from
+            tokenizer.json.
 
     Raises:
-        CheckpointError: what is missing, damaged or too large, and what would be right.
+        CheckpointError: a file is missing, damaged or too large.
     """
 
     def read(name: str) -> dict[str, Any]:
@@ -86,11 +83,11 @@ def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> Tok
     vocab = _vocab(tokenizer, folder)
     model = read("config.json")
     _check_against_model(vocab, model, folder)
-    _check_followed(config, tokenizer, folder)
+    _check_supported(config, tokenizer, folder)
     if listed is not None or not _is_bert(config, model, tokenizer, folder):
         config = config | _normalizer(tokenizer)
     try:
-        named, added, known = _tokens(config, tokenizer, read)
+        named, added, known = read_tokens(config, tokenizer, read)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"the added tokens of {str(folder)!r} are damaged: {error}") from None
     special = {key: named[key] for key in SPECIAL_TOKENS}
@@ -104,21 +101,6 @@ def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> Tok
         added_tokens=tuple(added),
         model_max_length=_max_length(config, folder),
     )
-
-
-def check_special_tokens(
-    vocab: Mapping[str, int], special_tokens: Mapping[str, str], added: Collection[str]
-) -> None:
-    """Raise CheckpointError unless each special token has an id, in `vocab` or as an added one."""
-    for key, token in special_tokens.items():
-        if key not in SPECIAL_TOKENS:
-            raise CheckpointError(choose("special token", key, SPECIAL_TOKENS))
-        is_added = token in added and key != "unk_token"  # WordPiece itself gives that one
-        if token not in vocab and not is_added:
-            raise CheckpointError(
-                f"the vocabulary has no {token!r} ({key}); add it, or name the token that stands "
-                "for it in tokenizer_config.json"
-            )
 
 
 # Files --------------------------------------------------------------------------------------
@@ -144,7 +126,7 @@ def _read_text(path: Path) -> str | None:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """The JSON object of a file; an empty one where there is no file."""
+    """The JSON object in a file; empty if the file does not exist."""
     text = _read_text(path)
     if text is None:
         return {}
@@ -158,7 +140,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def read_vocab_file(path: Path) -> dict[str, int]:
-    """The tokens of a vocab.txt, one a line, with their line numbers from 0 as ids."""
+    """The tokens of a vocab.txt, one per line. The id is the line number, from 0."""
     text = _read_text(path)
     if text is None:
         raise CheckpointError(f"no such vocabulary file: {str(path)!r}")
@@ -179,15 +161,15 @@ def _vocab(tokenizer: dict[str, Any], folder: Path) -> dict[str, int]:
 
 
 def _normalizer(tokenizer: dict[str, Any]) -> dict[str, Any]:
-    """What tokenizer.json says about case, accents and ideographs."""
-    found = tokenizer.get("normalizer")
-    found = found if isinstance(found, dict) else {}
+    """The settings of the normalizer in tokenizer.json."""
+    normalizer = tokenizer.get("normalizer")
+    normalizer = normalizer if isinstance(normalizer, dict) else {}
     names = {
         "do_lower_case": "lowercase",
         "strip_accents": "strip_accents",
         "tokenize_chinese_chars": "handle_chinese_chars",
     }
-    return {ours: found[theirs] for ours, theirs in names.items() if theirs in found}
+    return {ours: normalizer[theirs] for ours, theirs in names.items() if theirs in normalizer}
 
 
 def _json_vocab(tokenizer: dict[str, Any], path: Path) -> dict[str, int]:
@@ -208,7 +190,7 @@ def _json_vocab(tokenizer: dict[str, Any], path: Path) -> dict[str, int]:
 
 
 def _check_against_model(vocab: Mapping[str, int], config: dict[str, Any], folder: Path) -> None:
-    """An id beyond the embedding would fail far from here, inside the model."""
+    """Check that all ids are below vocab_size; otherwise the model fails with an obscure error."""
     size = config.get("vocab_size")
     if not isinstance(size, int):
         return
@@ -227,13 +209,13 @@ def _check_against_model(vocab: Mapping[str, int], config: dict[str, Any], folde
 def _is_bert(
     config: dict[str, Any], model: dict[str, Any], tokenizer: dict[str, Any], folder: Path
 ) -> bool:
-    """Whether the tokenizer's class is BERT's; else tokenizer.json must make it one."""
+    """Whether the tokenizer class is BERT's; if not, tokenizer.json must describe such a one."""
     name = config.get("tokenizer_class") or model.get("tokenizer_class") or "BertTokenizer"
     if str(name).removesuffix("Fast") in _BERT_CLASSES:
         return True
     for part, kinds in _BERT_PARTS.items():
-        found = tokenizer.get(part)
-        kind = found.get("type") if isinstance(found, dict) else None
+        settings = tokenizer.get(part)
+        kind = settings.get("type") if isinstance(settings, dict) else None
         if kind not in kinds:
             raise CheckpointError(
                 f"the tokenizer of {str(folder)!r} is a {name!r} with {part} {kind!r} in "
@@ -243,14 +225,14 @@ def _is_bert(
     return False
 
 
-def _check_followed(config: dict[str, Any], tokenizer: dict[str, Any], folder: Path) -> None:
-    """Refuse a setting that would give other ids in transformers and is not followed here."""
+def _check_supported(config: dict[str, Any], tokenizer: dict[str, Any], folder: Path) -> None:
+    """Raise CheckpointError for a setting that changes the ids in transformers but not here."""
     cut = tokenizer.get("truncation")
     side = cut.get("direction") if isinstance(cut, dict) else None
     settings = {"truncation_side": str(side or "right").lower(), **config}
     inputs = settings.get("model_input_names", ["token_type_ids"])
     has_types = isinstance(inputs, list) and "token_type_ids" in inputs
-    for key, is_followed, right in (
+    for key, is_supported, supported in (
         (
             "truncation_side",
             settings["truncation_side"] == "right",
@@ -267,10 +249,10 @@ def _check_followed(config: dict[str, Any], tokenizer: dict[str, Any], folder: P
             "a list with 'token_type_ids', which tell the texts of a pair apart",
         ),
     ):
-        if not is_followed:
+        if not is_supported:
             raise CheckpointError(
                 f"{key} in {str(folder / 'tokenizer_config.json')!r} is {settings[key]!r}, which "
-                f"is not supported; it must be {right}"
+                f"is not supported; it must be {supported}"
             )
 
 
@@ -294,102 +276,3 @@ def _max_length(config: dict[str, Any], folder: Path) -> int:
             "it must be a positive number"
         )
     return int(min(value, UNLIMITED))
-
-
-def _as_token(value: Any) -> AddedToken:
-    if isinstance(value, AddedToken):
-        return value
-    if isinstance(value, str):
-        return AddedToken(value, special=True)
-    return AddedToken(**{key: item for key, item in value.items() if key in _TOKEN_FIELDS})
-
-
-def _tokens(
-    config: dict[str, Any], tokenizer: dict[str, Any], read: Callable[[str], dict[str, Any]]
-) -> tuple[dict[str, str], list[AddedToken], set[str]]:
-    """The named special tokens; every added token in the order of ids; those the files list."""
-    settings = dict(config)
-    if not settings.get(_EXTRA) and _OLD_EXTRA in settings:
-        settings[_EXTRA] = settings.pop(_OLD_EXTRA)
-    by_id = {int(key): _as_token(value) for key, value in _decoder(settings).items()}
-    others = _pop_other_names(settings)
-    if "added_tokens_decoder" not in settings:
-        _merge_map(settings, read("special_tokens_map.json"))
-        others |= _pop_object(settings)
-        by_id |= _legacy_added_tokens(settings, read("added_tokens.json"))
-        for entry in tokenizer.get("added_tokens", ()):
-            by_id[int(entry["id"])] = _as_token(entry)
-    named = _named_tokens(settings, others)
-    extra = settings.get(_EXTRA if _EXTRA in settings else _OLD_EXTRA) or []
-    tokens = [token for _, token in sorted(by_id.items(), key=lambda item: item[0])]
-    known = {token.content for token in tokens}
-    # One that is named with different flags is added with each: the library keeps the last.
-    for token in [*named.values(), *map(_as_token, extra)]:
-        if token.content not in known and token not in tokens:
-            tokens.append(token)
-    names = {token.content for token in named.values()}
-    for token in tokens:
-        token.special = token.special or token.content in names
-    return {key: token.content for key, token in named.items()}, tokens, known
-
-
-def _decoder(settings: dict[str, Any]) -> dict[str, Any]:
-    decoder = settings.get("added_tokens_decoder", {})
-    if not isinstance(decoder, dict):
-        raise TypeError(f"added_tokens_decoder is {decoder!r}, not an object")
-    return decoder
-
-
-def _pop_other_names(settings: dict[str, Any]) -> dict[str, Any]:
-    """Take the tokens out that have names of the folder's own, such as `entity_token`."""
-    names = [
-        key
-        for key, value in settings.items()
-        if key.endswith("_token") and key not in _ORDER and isinstance(value, str)
-    ]
-    return {key: settings.pop(key) for key in names} | _pop_object(settings)
-
-
-def _pop_object(settings: dict[str, Any]) -> dict[str, Any]:
-    """Take the extra tokens out where they are an object, names -> tokens, and no list."""
-    return settings.pop(_EXTRA) if isinstance(settings.get(_EXTRA), dict) else {}
-
-
-def _merge_map(settings: dict[str, Any], entries: dict[str, Any]) -> None:
-    """Let special_tokens_map.json, which old checkpoints have, overrule the settings."""
-    for key, value in entries.items():
-        if key == _EXTRA and isinstance(value, list):
-            value = [*(settings.get(_EXTRA) or []), *value]
-        elif key != _EXTRA and isinstance(value, dict):
-            value = _as_token({**value, "special": True})
-        settings[key] = value
-
-
-def _named_tokens(settings: dict[str, Any], others: dict[str, Any]) -> dict[str, AddedToken]:
-    """What is named (`cls_token`, ...), in the order of ids."""
-    found = SPECIAL_TOKENS | {
-        key: value
-        for key, value in settings.items()
-        if key.endswith("_token")
-        and (
-            isinstance(value, str | AddedToken)
-            or (isinstance(value, dict) and (key in _ORDER or "__type" in value))
-        )
-    }
-    found |= others
-    order = [key for key in _ORDER if key in found] + [key for key in found if key not in _ORDER]
-    return {key: _as_token(found[key]) for key in order}
-
-
-def _legacy_added_tokens(settings: dict[str, Any], ids: dict[str, Any]) -> dict[int, AddedToken]:
-    """added_tokens.json of old checkpoints: token -> id; special are those named elsewhere."""
-    named = [settings.get(key) for key in _ORDER]
-    special = {
-        str(getattr(each, "content", each)) for each in [*named, *(settings.get(_EXTRA) or [])]
-    }
-    return {
-        int(number): AddedToken(
-            content, normalized=content not in special, special=content in special
-        )
-        for content, number in ids.items()
-    }

@@ -1,8 +1,8 @@
-"""The WordPiece tokenizer: texts to ids as transformers does it, and back.
+"""The WordPiece tokenizer, with the same results as in transformers.
 
-It stands on the `tokenizers` library. That library keeps truncation and padding as a state of the
-tokenizer, which threads would have to share; here both are done per call on encodings instead, so
-one tokenizer serves any number of threads.
+It uses the `tokenizers` library. The library stores truncation and padding settings in the
+tokenizer, which is not thread-safe; here both are applied to the encodings of each call, so that
+threads can share a tokenizer.
 """
 
 import json
@@ -26,10 +26,9 @@ from squeezebert_mobile.hub import checkpoint_folder
 from squeezebert_mobile.runtime.tokenizer.batch_encoding import BatchEncoding, as_lists, as_tensors
 from squeezebert_mobile.runtime.tokenizer.input_text import as_batch
 from squeezebert_mobile.runtime.tokenizer.rows import Row, Segment, first_row, rows_with_overflow
+from squeezebert_mobile.runtime.tokenizer.special_tokens import SPECIAL_TOKENS, check_special_tokens
 from squeezebert_mobile.runtime.tokenizer.vocabulary import (
-    SPECIAL_TOKENS,
     UNLIMITED,
-    check_special_tokens,
     read_settings,
     read_vocab_file,
 )
@@ -37,11 +36,11 @@ from squeezebert_mobile.runtime.tokenizer.vocabulary import (
 __all__ = ["SqueezeBertTokenizer", "SqueezeBertTokenizerFast"]
 
 _PADDINGS = {True: "longest", False: "do_not_pad", "max_length": "max_length"}
-_LARGE = int(1e20)  # a model_max_length above it means "none": transformers writes 1e30
+_LARGE = int(1e20)  # a larger model_max_length means "no limit"; transformers writes 1e30
 
 
 class SqueezeBertTokenizer:
-    """Texts and pairs of texts to model inputs, cut and padded on the right."""
+    """Converts texts and pairs of texts to model inputs, truncated and padded on the right."""
 
     padding_side = truncation_side = "right"
 
@@ -56,20 +55,20 @@ class SqueezeBertTokenizer:
         added_tokens: Sequence[AddedToken] = (),
         model_max_length: int = UNLIMITED,
     ) -> None:
-        """Build one from a vocabulary (`from_pretrained` reads a whole checkpoint).
+        """Create a tokenizer from a vocabulary (see `from_pretrained` for a checkpoint).
 
         Args:
-            vocab: the tokens and their ids, or the path of a vocab.txt.
-            do_lower_case: whether to lower the case of a text.
-            strip_accents: whether to strip accents; None strips them where the case is lowered.
-            tokenize_chinese_chars: whether each CJK ideograph is a word of its own.
-            special_tokens: `unk_token`, `sep_token`, `pad_token`, `cls_token`, `mask_token`, where
-                they are not BERT's.
-            added_tokens: tokens that are found in a text before it is split into words.
-            model_max_length: where truncation cuts, unless a call says otherwise.
+            vocab: token -> id, or the path of a vocab.txt.
+            do_lower_case: whether to convert texts to lower case.
+            strip_accents: whether to strip accents; None: same as do_lower_case.
+            tokenize_chinese_chars: whether each CJK ideograph is a separate word.
+            special_tokens: `unk_token`, `sep_token`, `pad_token`, `cls_token`, `mask_token`, if
+                they differ from BERT's.
+            added_tokens: tokens that are matched in a text before it is split into words.
+            model_max_length: default of max_length for truncation.
 
         Raises:
-            CheckpointError: the vocabulary is empty, or lacks a special token.
+            CheckpointError: the vocabulary is empty or lacks a special token.
         """
         if isinstance(vocab, str | Path):
             vocab = read_vocab_file(Path(vocab))
@@ -95,22 +94,22 @@ class SqueezeBertTokenizer:
 
     @classmethod
     def from_pretrained(cls, checkpoint: str | Path) -> "SqueezeBertTokenizer":
-        """The tokenizer of a checkpoint: a folder, or a Hub id.
+        """Load the tokenizer of a checkpoint.
 
         Args:
-            checkpoint: what holds tokenizer.json or vocab.txt.
+            checkpoint: a folder or Hub id with tokenizer.json or vocab.txt.
 
         Raises:
-            CheckpointError: the files are missing, damaged, or do not fit together.
+            CheckpointError: the files are missing, damaged or inconsistent.
         """
         return cls(**vars(read_settings(checkpoint_folder(checkpoint))))
 
     @classmethod
     def from_artifact(cls, folder: Path, files: Collection[str]) -> "SqueezeBertTokenizer":
-        """The tokenizer of an artifact with these checked files, which alone are read.
+        """Load the tokenizer of an artifact; only `files`, whose checksums are known, are read.
 
         Raises:
-            CheckpointError: as `from_pretrained`.
+            CheckpointError: as in `from_pretrained`.
         """
         return cls(**vars(read_settings(folder, listed=files)))
 
@@ -124,10 +123,10 @@ class SqueezeBertTokenizer:
         )
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         tokenizer.decoder = decoders.WordPiece(prefix="##")
-        found = {token.content for token in added}
+        contents = {token.content for token in added}
         tokenizer.add_tokens(added)
         tokenizer.add_tokens(
-            [AddedToken(t, special=True) for t in self._special().values() if t not in found]
+            [AddedToken(t, special=True) for t in self._special().values() if t not in contents]
         )
         cls, sep = self.cls_token, self.sep_token
         tokenizer.post_processor = processors.TemplateProcessing(
@@ -165,25 +164,26 @@ class SqueezeBertTokenizer:
         """Model inputs for a text or a list of texts.
 
         Args:
-            text: one text, or a list of them.
+            text: a text or a list of texts.
             text_pair: the second text of each.
-            add_special_tokens: whether to add the start and separator tokens.
-            padding: True or "longest" pads to the longest of the call, "max_length" to that length.
-            truncation: True or "longest_first" cuts the longer text of a pair first, "only_first"
-                and "only_second" that text; None cuts where a max_length is given.
-            max_length: the most tokens of one row; None is the model's.
-            stride: how many tokens a row of overflow has in common with the one before it.
-            return_overflowing_tokens: whether what was cut off comes as further rows, numbered
-                by text in overflow_to_sample_mapping.
-            return_offsets_mapping: whether to add each token's place in its text, in characters.
-            return_special_tokens_mask: whether to add a mask of the added special tokens.
-            return_tensors: "np" or "pt" for arrays (int64); None for lists.
+            add_special_tokens: whether to add [CLS] and [SEP].
+            padding: True or "longest" pads to the longest row, "max_length" to max_length.
+            truncation: True or "longest_first" truncates the longer text of a pair first,
+                "only_first" and "only_second" only that text; None truncates if max_length is set.
+            max_length: the maximum number of tokens in a row; None is model_max_length.
+            stride: the number of tokens that an overflowing row shares with the one before it.
+            return_overflowing_tokens: whether to return the truncated tokens as further rows, with
+                the index of their text in overflow_to_sample_mapping.
+            return_offsets_mapping: whether to return the position of each token in its text, in
+                characters.
+            return_special_tokens_mask: whether to return a mask of the added special tokens.
+            return_tensors: "np" or "pt" for int64 arrays or tensors; None for lists.
 
         Returns:
-            input_ids, token_type_ids, attention_mask, and what was asked for.
+            input_ids, token_type_ids, attention_mask, and the optional fields.
 
         Raises:
-            InputError: a text that is none, or options that do not go together.
+            InputError: a text is invalid, or the options are incompatible.
         """
         if max_length is not None and truncation is None and padding is False:
             truncation = True
@@ -200,7 +200,7 @@ class SqueezeBertTokenizer:
             rows = [(i, part) for i, row in rows for part in rows_with_overflow(row, stride)]
         longest = max(map(len, firsts), default=0)
         length = self._padded_length(padding, longest, max_length)
-        found = as_lists(
+        encoding = as_lists(
             [row for _, row in rows],
             length,
             self.pad_token_id,
@@ -208,12 +208,12 @@ class SqueezeBertTokenizer:
             offsets=return_offsets_mapping,
         )
         if return_overflowing_tokens:
-            found["overflow_to_sample_mapping"] = [i for i, _ in rows]
+            encoding["overflow_to_sample_mapping"] = [i for i, _ in rows]
         if return_tensors is not None:
-            return as_tensors(found, return_tensors)
+            return as_tensors(encoding, return_tensors)
         if isinstance(text, str) and not return_overflowing_tokens:
-            return BatchEncoding({name: values[0] for name, values in found.items()})
-        return found
+            return BatchEncoding({name: values[0] for name, values in encoding.items()})
+        return encoding
 
     def encode_rows(
         self,
@@ -225,15 +225,15 @@ class SqueezeBertTokenizer:
         max_length: int | None = None,
         stride: int = 0,
     ) -> list[Row]:
-        """One row a text, unpadded; `rows_with_overflow` gives the rest of one that was cut.
+        """One row per text, without padding; see `rows_with_overflow` for the truncated tokens.
 
         Raises:
-            InputError: as a call.
+            InputError: as in a call.
         """
         firsts, seconds = as_batch(text, text_pair)
         room = self.model_max_length if max_length is None else max_length
         if strategy is not None and room > _LARGE:
-            strategy = None  # no length is known to cut to
+            strategy = None  # no limit to truncate to
         if strategy is not None:
             specials = self.num_special_tokens_to_add(bool(seconds)) if add_special_tokens else 0
             _check_room(room, specials, stride)
@@ -241,8 +241,8 @@ class SqueezeBertTokenizer:
         segments = [self._segments(texts) for texts in (firsts, seconds) if texts]
         marks = (self.cls_token_id, self.sep_token_id) if add_special_tokens else None
         return [
-            first_row(each, marks=marks, strategy=strategy, room=room, stride=stride)
-            for each in zip(*segments, strict=True)
+            first_row(texts, marks=marks, strategy=strategy, room=room, stride=stride)
+            for texts in zip(*segments, strict=True)
         ]
 
     def _segments(self, texts: list[str]) -> list[Segment]:
@@ -265,10 +265,10 @@ class SqueezeBertTokenizer:
         row = self.encode_rows(text, text_pair, add_special_tokens=False)[0]
         return [token for segment in row.segments for token in segment.encoding.tokens]
 
-    # Building rows by hand ------------------------------------------------------------------
+    # Rows from token ids ---------------------------------------------------------------------
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """How many special tokens a text, or a pair of texts, gets."""
+        """The number of special tokens added to a text or a pair of texts."""
         return 3 if pair else 2
 
     def build_inputs_with_special_tokens(
@@ -281,7 +281,7 @@ class SqueezeBertTokenizer:
     def create_token_type_ids_from_sequences(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
-        """0 for the first text and its special tokens, 1 for the second and its own."""
+        """0 for the first text and its special tokens, 1 for the second text and its [SEP]."""
         first = [0] * (len(token_ids_0) + 2)
         return first if token_ids_1 is None else first + [1] * (len(token_ids_1) + 1)
 
@@ -291,7 +291,7 @@ class SqueezeBertTokenizer:
         token_ids_1: Sequence[int] | None = None,
         already_has_special_tokens: bool = False,
     ) -> list[int]:
-        """1 where a special token stands, or would stand once they are added; else 0."""
+        """1 for special tokens in the row, or in the row that would be built; else 0."""
         if already_has_special_tokens:
             special = {
                 number
@@ -306,24 +306,24 @@ class SqueezeBertTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The number of tokens, without those added to the vocabulary."""
+        """The size of the vocabulary without added tokens."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=False))
 
     def __len__(self) -> int:
-        """The number of tokens, the added ones included."""
+        """The size of the vocabulary with added tokens."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def get_vocab(self) -> dict[str, int]:
-        """Every token with its id, the added ones included."""
+        """Token -> id, with added tokens."""
         return dict(self._tokenizer.get_vocab(with_added_tokens=True))
 
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str:
-        """The text of the ids, as far as the vocabulary keeps it."""
+        """The text of the ids, as far as the vocabulary preserves it."""
         ids = [int(number) for number in token_ids]
         return self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
-        """The text of tokens: pieces of a word joined, words apart."""
+        """The text of tokens, with the pieces of a word joined."""
         return str(self._tokenizer.decoder.decode(list(tokens)))
 
     @overload
@@ -331,7 +331,7 @@ class SqueezeBertTokenizer:
     @overload
     def convert_tokens_to_ids(self, tokens: list[str] | tuple[str, ...]) -> list[int]: ...
     def convert_tokens_to_ids(self, tokens: str | list[str] | tuple[str, ...]) -> int | list[int]:
-        """The id of a token, or of each of a list; that of `unk_token` where it is unknown."""
+        """The id of a token, or of each token in a list; `unk_token_id` for unknown ones."""
         if isinstance(tokens, str):
             number = self._tokenizer.token_to_id(tokens)
             return self.unk_token_id if number is None else number
@@ -342,7 +342,7 @@ class SqueezeBertTokenizer:
     @overload
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str | None]: ...
     def convert_ids_to_tokens(self, ids: int | Sequence[int]) -> str | None | list[str | None]:
-        """The token of an id, or of each of a list; None where there is none."""
+        """The token of an id, or of each id in a list; None for unknown ids."""
         if isinstance(ids, int | np.integer):
             return self._tokenizer.id_to_token(int(ids))
         return [self._tokenizer.id_to_token(int(number)) for number in ids]
@@ -350,20 +350,19 @@ class SqueezeBertTokenizer:
     # Files ----------------------------------------------------------------------------------
 
     def save_vocabulary(self, folder: str | Path) -> tuple[str]:
-        """Write vocab.txt, one token a line in the order of ids; returns its path."""
+        """Write vocab.txt, one token per line in the order of ids; returns its path."""
         by_id = {number: token for token, number in self._tokenizer.get_vocab(False).items()}
-        # A line for each id up to the last: an id without a token keeps its place with an empty
-        # line, so that the others keep theirs.
+        # An id without a token gets an empty line, so that the other ids stay the line numbers.
         lines = [by_id.get(number, "") for number in range(max(by_id) + 1)]
         path = Path(folder) / "vocab.txt"
         path.write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8"))
         return (str(path),)
 
     def save_pretrained(self, folder: str | Path) -> tuple[str, ...]:
-        """Write tokenizer.json, vocab.txt and tokenizer_config.json into `folder`.
+        """Write tokenizer.json, vocab.txt and tokenizer_config.json to `folder`.
 
         Returns:
-            The paths written. The same tokenizer writes the same bytes.
+            The paths of the files. The same tokenizer writes the same bytes.
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""SqueezeBERT on a phone: export a checkpoint, run the artifact, measure it."""
+"""SqueezeBERT on phones: export a checkpoint, run the artifact, benchmark it."""
 
 __version__ = "0.1.0"
 __all__ = ["__version__"]

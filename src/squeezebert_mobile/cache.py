@@ -1,4 +1,4 @@
-"""The folder for what this package can make again: downloads, baselines."""
+"""The cache folder, for files that can be created again: downloads, baselines."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ __all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path:
-    """Where this system keeps caches; not created yet."""
+    """The platform's cache folder for this package; it may not exist yet."""
     return platformdirs.user_cache_path("squeezebert-mobile", appauthor=False, opinion=False)

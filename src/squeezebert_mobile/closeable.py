@@ -1,4 +1,4 @@
-"""What has to be closed: sessions, pipelines, journals."""
+"""Base class of objects that must be closed: sessions, pipelines, journals."""
 
 from types import TracebackType
 from typing import Self
@@ -7,14 +7,14 @@ __all__ = ["Closeable"]
 
 
 class Closeable:
-    """Closes itself at the end of a `with` block."""
+    """Has a `close` method, which the end of a `with` block calls."""
 
     def close(self) -> None:
-        """Free what is held."""
+        """Release the resources."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        """Close at the end of a `with` block."""
+        """Enter a `with` block."""
         return self
 
     def __exit__(

@@ -1,17 +1,17 @@
-"""Every error this package raises on purpose.
+"""All exceptions that this package raises.
 
     SqueezeBertMobileError
-    ├── CheckpointError       a checkpoint's config, weights or vocabulary
-    ├── ExportError           an export that cannot be done as asked
-    │   └── ParityError       an export that was done, and answers differently
-    ├── TrainingError         a fine-tuning that cannot go on
-    ├── ArtifactError         an exported folder that is not what its manifest says
-    ├── InputError            a text, a question or an option of a pipeline
-    ├── BenchmarkError        a measurement that cannot be taken
-    └── MissingExtraError     an optional dependency that is not installed
+    ├── CheckpointError       invalid config, weights or vocabulary of a checkpoint
+    ├── ExportError           an export that is not possible
+    │   └── ParityError       an exported model whose outputs differ from the checkpoint's
+    ├── TrainingError         a fine-tuning run that cannot continue
+    ├── ArtifactError         an artifact that does not match its manifest
+    ├── InputError            an invalid text or option of a pipeline
+    ├── BenchmarkError        a benchmark that cannot run
+    └── MissingExtraError     a missing optional dependency
 
-A message says what is wrong (with the value), what would be right, and what to run next, in one
-line. The command line prints it after ``error:``, then its notes, and exits with 1.
+A message is one line: what is wrong (with the value), what is valid, and what to do next. The
+command line prints it after ``error:``, followed by its notes, and exits with 1.
 """
 
 import difflib
@@ -36,7 +36,7 @@ __all__ = [
     "require_extra",
 ]
 
-#: The modules that each extra of this package brings (pyproject.toml).
+#: Extra of this package -> the modules that it installs (pyproject.toml).
 EXTRAS = {
     "export": ("torch", "onnx", "onnxscript", "onnxsim", "safetensors", "huggingface_hub"),
     "executorch": ("executorch", "torchao"),
@@ -48,10 +48,10 @@ EXTRAS = {
 
 
 class SqueezeBertMobileError(Exception):
-    """Base of every error below.
+    """Base class of all errors in this package.
 
-    The message is printable whatever it quotes: a line break or an escape sequence from somebody's
-    file shows as \\n or \\x1b.
+    Unprintable characters in the message, which may come from a file, are escaped: a line break
+    shows as \\n.
     """
 
     def __init__(self, message: str) -> None:  # noqa: D107
@@ -59,31 +59,31 @@ class SqueezeBertMobileError(Exception):
 
 
 class CheckpointError(SqueezeBertMobileError):
-    """The checkpoint cannot be used: its config, weights or vocabulary are wrong."""
+    """The checkpoint cannot be used: its config, weights or vocabulary are invalid."""
 
 
 class ExportError(SqueezeBertMobileError):
-    """The export cannot be done as asked."""
+    """The export is not possible with these options."""
 
 
 class ParityError(ExportError):
-    """The exported model does not compute what the checkpoint computes."""
+    """The exported model's outputs differ too much from the checkpoint's."""
 
 
 class TrainingError(SqueezeBertMobileError):
-    """The fine-tuning cannot go on, or not as asked."""
+    """The fine-tuning run cannot continue, or not with these options."""
 
 
 class ArtifactError(SqueezeBertMobileError):
-    """The artifact is damaged, incomplete, or of a version this package does not read."""
+    """The artifact is damaged, incomplete, or of an unsupported schema version."""
 
 
 class InputError(SqueezeBertMobileError):
-    """The text or the options given to a pipeline cannot be used."""
+    """The text or the options passed to a pipeline are invalid."""
 
 
 class BenchmarkError(SqueezeBertMobileError):
-    """The measurement cannot be taken."""
+    """The benchmark cannot run."""
 
 
 class MissingExtraError(SqueezeBertMobileError):
@@ -91,24 +91,28 @@ class MissingExtraError(SqueezeBertMobileError):
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import `module`, or name the extra of this package that brings it."""
+    """Import `module`, which `extra` of this package installs.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name):
-            raise  # the module is there; something it needs is broken
+            raise  # `module` is installed, but one of its own imports fails
         raise _missing(module, extra) from error
 
 
 def require_extra(extra: str, *, within: str | None = None) -> None:
-    """See that all modules of `extra` can be imported, without importing them.
+    """Check that all modules of `extra` are installed, without importing them.
 
     Args:
-        extra: Which.
-        within: The extra to install where one is missing, if it brings `extra` with it.
+        extra: The extra to check.
+        within: A larger extra that includes `extra`, for the error message.
 
     Raises:
-        MissingExtraError: one cannot.
+        MissingExtraError: a module is not installed.
     """
     for module in EXTRAS[extra]:
         if importlib.util.find_spec(module) is None:
@@ -123,7 +127,7 @@ def _missing(module: str, extra: str) -> MissingExtraError:
 
 
 def choose(what: str, value: str, valid: Iterable[str]) -> str:
-    """The end of an error message for an unknown name: the nearest one, and all that are valid."""
+    """An error message for an unknown name, with the closest match and all valid names."""
     names = sorted(valid)
     near = difflib.get_close_matches(value, names, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""

@@ -1,4 +1,4 @@
-"""Atomic writes: a file or folder appears whole, or not at all."""
+"""Atomic writes: a file or folder is written completely or not at all."""
 
 import contextlib
 import ctypes
@@ -22,12 +22,12 @@ __all__ = ["check_replaceable", "atomic_folder", "atomic_file", "atomic_write"]
 def atomic_file(
     path: Path, *, what: str, remedy: str = "choose another file with -o"
 ) -> Iterator[Path]:
-    """A path to write to; what is there at the end of the block takes the place of `path`.
+    """A temporary path to write to; at the end of the block it replaces `path`.
 
     Args:
-        path: The file; an older one is replaced at the end. The folders above it are made.
-        what: What it is, for the error.
-        remedy: What to do about the error.
+        path: The file, which may exist. Missing parent folders are created.
+        what: What the file is, for the error message.
+        remedy: What to do about it, for the error message.
 
     Raises:
         BenchmarkError: the file cannot be written.
@@ -47,12 +47,12 @@ def atomic_file(
 
 
 def atomic_write(path: Path, text: str, *, what: str) -> None:
-    """Write `text` to `path`, and make the folders above it.
+    """Write `text` to `path` as UTF-8.
 
     Args:
-        path: The file; an older one is replaced at the end.
-        text: What goes in, as UTF-8.
-        what: What it is, for the error.
+        path: The file, which may exist. Missing parent folders are created.
+        text: The content.
+        what: What the file is, for the error message.
 
     Raises:
         BenchmarkError: the file cannot be written.
@@ -68,20 +68,19 @@ def atomic_write(path: Path, text: str, *, what: str) -> None:
 def atomic_folder(
     folder: Path, *, force: bool = False, marker: str = MANIFEST_FILE, what: str = "an artifact"
 ) -> Iterator[Path]:
-    """A new, empty folder that takes the place of `folder` when the block ends without an error.
+    """A new, empty folder that replaces `folder` when the block ends without an error.
 
-    Until then `folder` stays as it is; afterwards it is the new one, whole. What an export that
-    was killed has left beside it is removed.
+    Until then `folder` does not change. Temporary folders that a killed export left beside it are
+    removed.
 
     Args:
-        folder: Where it goes.
-        force: Whether an older one may be replaced.
-        marker: The file by which an older one is known.
-        what: What it is.
+        folder: The folder to write.
+        force: Whether to replace an existing folder.
+        marker: The file that a folder must contain to be replaced.
+        what: What the folder is, for the error message.
 
     Raises:
-        ExportError: `folder` exists and `force` was not given, or it is something else; or the
-            disk is full.
+        ExportError: `folder` exists without `force`, or is something else; or writing fails.
     """
     check_replaceable(folder, force=force, marker=marker, what=what)
     target = folder.absolute()
@@ -93,11 +92,11 @@ def atomic_folder(
         raise ExportError(f"cannot write to {str(target.parent)!r}: {error.strerror}") from None
     try:
         with _locked(partial):
-            partial.chmod(0o755)  # mkdtemp makes it private; an artifact is an ordinary folder
+            partial.chmod(0o755)  # mkdtemp creates a private folder; an artifact is an ordinary one
             yield partial
             _swap(partial, target)
     except BrokenPipeError:
-        raise  # of the terminal, not of the disk
+        raise  # from the terminal, not from the disk
     except OSError as error:
         raise ExportError(
             f"cannot write {str(folder)!r}: {error.strerror or error}; nothing was written; "
@@ -110,7 +109,7 @@ def atomic_folder(
 def check_replaceable(
     folder: Path, *, force: bool, marker: str = MANIFEST_FILE, what: str = "an artifact"
 ) -> None:
-    """See that `atomic_folder` may write to `folder`, whose arguments these are.
+    """Check that `atomic_folder` may write to `folder`; the arguments are the same.
 
     Raises:
         ExportError: it may not.
@@ -145,9 +144,9 @@ def _remove_abandoned(target: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold a lock on `folder` that ends with this process; BlockingIOError if another has it.
+    """Lock `folder` until the block or the process ends; BlockingIOError if it is locked.
 
-    Windows cannot lock a folder; there only the age of a partial folder tells (_remove_abandoned).
+    Windows cannot lock a folder; there `_remove_abandoned` goes by the age of a partial folder.
     """
     if sys.platform == "win32":
         yield
@@ -163,11 +162,11 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _swap(partial: Path, target: Path) -> None:
-    """Put `partial` at `target`; an older folder there ends up at `partial`."""
+    """Move `partial` to `target`; an existing folder there ends up at `partial`."""
     if not target.exists():
         partial.rename(target)
     elif not _exchange(partial, target):
-        # No atomic exchange here (Windows, some file systems): the shortest gap there is.
+        # Without an atomic exchange (Windows, some file systems) `target` is missing for a moment.
         aside = partial.with_name(partial.name + "-old")
         target.rename(aside)
         partial.rename(target)
@@ -175,7 +174,7 @@ def _swap(partial: Path, target: Path) -> None:
 
 
 def _exchange(a: Path, b: Path) -> bool:
-    """Exchange two folders in one step, where the system can."""
+    """Exchange two folders atomically; False if the system cannot."""
     names = os.fsencode(a), os.fsencode(b)
     if sys.platform == "win32":
         return False

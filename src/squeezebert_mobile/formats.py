@@ -1,4 +1,8 @@
-"""The formats an artifact's model file can have: what every consumer must know about each."""
+"""The model formats of an artifact, and what every consumer needs to know about them.
+
+A new format is a row here, a backend in export/backends/, a session in runtime/sessions/ and a
+Kotlin session.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -13,13 +17,13 @@ Engine = Literal["qnnpack", "x86"]
 
 @dataclass(frozen=True)
 class FormatFacts:
-    """A format as the contract knows it; how it is written is the exporter's business."""
+    """What a consumer of a format needs to know; how it is written is up to its export backend."""
 
-    file: str  # the model file's name in the artifact
+    file: str  # name of the model file in the artifact
     precisions: tuple[str, ...]
-    library: str  # the Python package that runs it
-    extra: str | None  # the extra of this package that brings the library; None: the base install
-    single_row: bool = False  # whether the model takes a batch of one row only
+    library: str  # Python package that runs it
+    extra: str | None  # extra that installs the library; None: the base install
+    single_row: bool = False  # whether the batch size is always 1
 
 
 FORMATS: dict[str, FormatFacts] = {

@@ -1,4 +1,4 @@
-"""Where a checkpoint's files are: a folder, or a Hub id whose files are downloaded."""
+"""Local folders and Hugging Face Hub ids of checkpoints."""
 
 import re
 from pathlib import Path
@@ -12,10 +12,10 @@ _PATTERNS = ("*.json", "*.txt", "*.safetensors", "pytorch_model*.bin")
 
 
 def checkpoint_folder(name: str | Path) -> Path:
-    """The local folder of the checkpoint `name`, a folder or a Hub id like ``user/model``.
+    """The local folder of a checkpoint; a Hub id such as ``user/model`` is downloaded.
 
     Raises:
-        CheckpointError: there is no such folder, and the Hub does not give one either.
+        CheckpointError: there is no such folder, and the download fails.
     """
     folder = Path(name)
     if folder.is_dir():

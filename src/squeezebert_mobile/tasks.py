@@ -14,7 +14,7 @@ __all__ = ["INPUT_NAMES", "TASKS", "Aggregation", "Task", "get_task", "is_regres
 
 #: The inputs of every model, int64, in this order.
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
-#: How token-classification groups tokens into entities, as in transformers.
+#: Aggregation strategies of token-classification, as in transformers.
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 
 _TOKENS = ("batch", "sequence")

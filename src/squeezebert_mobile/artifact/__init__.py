@@ -1,13 +1,13 @@
-"""The artifact: the folder that export writes and everything else reads.
+"""The artifact: the folder that an export writes and all other parts read.
 
-    manifest.json     what the model is, how it was made, how close it is to its checkpoint
+    manifest.json     the model, its export, and its accuracy against the checkpoint
     model.onnx | model.pte | model.pt
-    model.onnx.data   the weights of a large ONNX model, which names this file
+    model.onnx.data   the weights of a large ONNX model, which refers to this file
     tokenizer.json, vocab.txt
-    golden.json       eight texts with this artifact's own answers, for a consumer's self-check
+    golden.json       eight texts with this artifact's own outputs, for a self-check
 
-This package is the whole contract: the two JSON files as pydantic models, the formats, and reading
-with every check (`read_artifact`).
+This package is the complete contract: the two JSON files as pydantic models, the formats, and
+reading with all checks (`read_artifact`).
 """
 
 from squeezebert_mobile.artifact.golden import GOLDEN_FILE, Golden, GoldenOutput, GoldenText

@@ -1,4 +1,4 @@
-"""golden.json: texts with the artifact's own answers, for a consumer's self-check."""
+"""golden.json: texts with the artifact's own outputs, so that a consumer can check its own."""
 
 from typing import Literal
 
@@ -10,18 +10,18 @@ GOLDEN_FILE = "golden.json"
 
 
 class GoldenOutput(Record):
-    """A sample of one output: `values[i]` stands at flat position `indices[i]`."""
+    """A sample of one output: `values[i]` is at position `indices[i]` of the flattened array."""
 
     shape: tuple[Count, ...]
     indices: tuple[Whole, ...]
     values: tuple[float, ...]
-    top: tuple[Whole, ...]  # argmax over the last axis; empty where the output is no answer
+    top: tuple[Whole, ...]  # argmax over the last axis; empty if it is not an answer
 
 
 class GoldenText(Record):
-    """One input and what this artifact answers; rows are choices for multiple-choice, else one."""
+    """One input and its outputs. It has a row for each choice (multiple-choice), else one row."""
 
-    texts: tuple[tuple[str, ...], ...]  # a row: (text,) or (text, pair)
+    texts: tuple[tuple[str, ...], ...]  # per row: (text,) or (text, pair)
     input_ids: tuple[tuple[Whole, ...], ...]
     attention_mask: tuple[tuple[Whole, ...], ...]
     token_type_ids: tuple[tuple[Whole, ...], ...]
@@ -32,5 +32,5 @@ class Golden(Record):
     """golden.json."""
 
     schema_version: Literal[1]
-    tolerance: dict[str, float]  # per output: largest absolute difference that is still the same
+    tolerance: dict[str, float]  # per output: largest allowed absolute difference
     texts: tuple[GoldenText, ...]

@@ -1,4 +1,4 @@
-"""manifest.json: what the model is, how it was made, how close it is to its checkpoint."""
+"""manifest.json: the model, its export, and its accuracy against the checkpoint."""
 
 from typing import Annotated, Final, Literal
 
@@ -27,19 +27,19 @@ MANIFEST_FILE = "manifest.json"
 
 
 class ModelFacts(Record):
-    """The architecture, as far as a consumer shows it."""
+    """Facts about the architecture, for display."""
 
     type: Literal["squeezebert", "bert"]
     layers: Count
     hidden: Count
     heads: Count
-    groups: dict[str, Count]  # of each of the six encoder products
+    groups: dict[str, Count]  # for each of the six linear layers of an encoder layer
     parameters: Count
     vocab_size: Count
 
 
 class Part(Record):
-    """The embeddings, the encoder, or the head."""
+    """Size of the embeddings, the encoder or the head."""
 
     parameters: Annotated[int, Field(ge=0)]
     checkpoint_bytes: Annotated[int, Field(ge=0)]  # in float32
@@ -47,28 +47,28 @@ class Part(Record):
 
 
 class Source(Record):
-    """Where the weights came from."""
+    """Where the weights come from."""
 
     name: str
-    sha256: Sha256  # over the checkpoint's weight files
+    sha256: Sha256  # of the checkpoint's weight files
     license: str | None = None
 
 
 class Quantization(Record):
-    """The recipe: how each kind of number is stored, and what stayed in higher precision."""
+    """The quantization recipe: how values are stored, and what stays in higher precision."""
 
     weights: str
     embeddings: str
     activations: str
-    engine: str | None = None  # torch's engine for int8, which the file is packed for (TorchScript)
-    kept: dict[str, str] = {}  # part -> why
-    approximated: dict[str, str] = {}  # operator -> how, and what that does to the outputs
-    #: Unit -> dB: the outputs over their error when it alone is quantized, and the rest is fp32.
+    engine: str | None = None  # TorchScript: kernel backend that the weights are packed for
+    kept: dict[str, str] = {}  # part -> reason
+    approximated: dict[str, str] = {}  # operator -> method, and its effect on the outputs
+    #: Part -> signal-to-noise ratio of the outputs in dB if only this part is quantized.
     sensitivity: dict[str, float] = {}
 
 
 class Accuracy(Record):
-    """A metric on labelled data: the checkpoint's and this artifact's."""
+    """A metric on labelled data, for the checkpoint and for the artifact."""
 
     data: str  # the file's name
     examples: Annotated[int, Field(ge=1)]
@@ -85,21 +85,21 @@ class FileFacts(Record):
 
 
 class OutputParity(Record):
-    """How far one output is from the fp32 checkpoint's, over all verification batches."""
+    """Difference of one output from the fp32 checkpoint's, over all verification batches."""
 
     max_abs_diff: Annotated[float, Field(ge=0)]
     mean_cosine: float
     min_cosine: float
-    tolerance: str  # the limit that was held, in words: "max_abs_diff <= 0.0001"
+    tolerance: str  # the limit, in words: "max_abs_diff <= 0.0001"
 
 
 class Parity(Record):
     """The result of verification against the fp32 checkpoint."""
 
     outputs: dict[str, OutputParity]
-    top1_agreement: Fraction | None  # None where no output is an answer (feature-extraction)
-    answers: Annotated[int, Field(ge=0)]  # how many the agreement was counted over
-    answers_undecided: Annotated[int, Field(ge=0)]  # margin within the drift: not counted
+    top1_agreement: Fraction | None  # None if no output is an answer (feature-extraction)
+    answers: Annotated[int, Field(ge=0)]  # compared for top1_agreement
+    answers_undecided: Annotated[int, Field(ge=0)]  # margin below the difference; not compared
     texts: Annotated[int, Field(ge=0)]
 
 
@@ -122,29 +122,29 @@ class Manifest(Record):
     max_sequence_length: Count
     source: Source
     quantization: Quantization | None
-    operators: dict[str, Count]  # what the model file is made of, and its runtime must know
-    delegated: dict[str, Count] = {}  # the operators that a backend runs (ExecuTorch)
-    planned_bytes: Count | None = None  # memory reserved for the longest input (ExecuTorch)
+    operators: dict[str, Count]  # in the model file, which the runtime must support
+    delegated: dict[str, Count] = {}  # operators that a delegate runs (ExecuTorch)
+    planned_bytes: Count | None = None  # activation memory for the longest input (ExecuTorch)
     files: dict[str, FileFacts]
     parity: Parity
-    accuracy: Accuracy | None = None  # on data that the export was given
+    accuracy: Accuracy | None = None  # on the data passed to the export
     versions: dict[str, str]
 
     @property
     def model_file(self) -> str:
-        """The name of the file that the format's runtime opens."""
+        """Name of the model file."""
         return FORMATS[self.format].file
 
     @property
     def model_bytes(self) -> int:
-        """The size of the model, with the file of its weights if that is another (ONNX)."""
+        """Size of the model file, including external weights (ONNX)."""
         return sum(
             facts.bytes for name, facts in self.files.items() if name.startswith(self.model_file)
         )
 
     @property
     def sequence_length(self) -> int | None:
-        """The fixed sequence length, or None where it is dynamic."""
+        """The fixed sequence length; None if it is dynamic."""
         return self.spec.sequence_length
 
     @property

@@ -1,4 +1,4 @@
-"""Reading an artifact with every check, and writing its JSON files."""
+"""Reading an artifact with all checks, and writing its JSON files."""
 
 import hashlib
 import json
@@ -29,13 +29,13 @@ _Model = TypeVar("_Model", Manifest, Golden)
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256 in hex."""
+    """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_facts(path: Path) -> FileFacts:
-    """The checksum and size that the manifest lists for `path`."""
+    """Checksum and size of a file, as the manifest lists them."""
     return FileFacts(sha256=sha256_of(path), bytes=path.stat().st_size)
 
 
@@ -51,11 +51,11 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ArtifactError(f"{str(path)!r} cannot be read as JSON: {error}") from None
     if not isinstance(data, dict):
         raise ArtifactError(f"{str(path)!r} must hold a JSON object, not {type(data).__name__}")
-    found = data.get("schema_version")
-    if found != SCHEMA_VERSION:
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
         raise ArtifactError(
-            f"{str(path)!r} has schema_version {found!r}, this version of squeezebert-mobile reads "
-            f"{SCHEMA_VERSION}; upgrade squeezebert-mobile, or export the checkpoint again"
+            f"{str(path)!r} has schema_version {version!r}, this version of squeezebert-mobile "
+            f"reads {SCHEMA_VERSION}; upgrade squeezebert-mobile, or export the checkpoint again"
         )
     return data
 
@@ -63,7 +63,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _validate(model: type[_Model], path: Path) -> _Model:
     data = _read_json(path)
     try:
-        return model.model_validate_json(json.dumps(data))  # JSON mode: a list is a tuple
+        return model.model_validate_json(json.dumps(data))  # JSON mode accepts lists as tuples
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"
@@ -71,7 +71,7 @@ def _validate(model: type[_Model], path: Path) -> _Model:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest alone, its files unchecked (for listing; use `read_artifact` to run one)."""
+    """The manifest of an artifact; its files are not checked (see `read_artifact`)."""
     if not folder.is_dir():
         raise ArtifactError(
             f"no such artifact folder: {str(folder)!r}; "
@@ -81,10 +81,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_artifact(folder: Path) -> Manifest:
-    """The manifest, after every file it lists was found inside the folder with its checksum.
+    """The manifest of an artifact, after checking that all its files are there and unchanged.
 
     Raises:
-        ArtifactError: what is missing, changed or outside, and what to do.
+        ArtifactError: a file is missing, has changed, or is outside the folder.
     """
     manifest = read_manifest(folder)
     required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
@@ -97,7 +97,7 @@ def read_artifact(folder: Path) -> Manifest:
 
 def _check_file(folder: Path, name: str, facts: FileFacts) -> None:
     path = folder / name
-    # A name with any kind of separator or drive, a dot name or a link could lead out of the folder.
+    # A separator, a drive, a dot name or a link could point outside the folder.
     if name in {"", ".", ".."} or any(mark in name for mark in "/\\:\0") or path.is_symlink():
         raise ArtifactError(f"artifact file {name!r} points outside its folder {str(folder)!r}")
     if not path.is_file():
@@ -110,11 +110,11 @@ def _check_file(folder: Path, name: str, facts: FileFacts) -> None:
 
 
 def read_golden(folder: Path) -> Golden:
-    """golden.json of a folder that `read_artifact` has checked."""
+    """golden.json of an artifact that `read_artifact` has checked."""
     return _validate(Golden, folder / GOLDEN_FILE)
 
 
 def write_json(record: BaseModel, path: Path) -> None:
-    """Write a record so that the same record gives the same bytes on every system."""
+    """Write a record as JSON: the same record gives the same bytes on every system."""
     text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1)
     path.write_bytes((text + "\n").encode("utf-8"))

@@ -1,4 +1,4 @@
-"""What the records of manifest.json and golden.json have in common."""
+"""Base class and field types of manifest.json and golden.json."""
 
 from typing import Annotated
 
@@ -13,6 +13,6 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Record(BaseModel):
-    """Written once, never changed; an unknown field is an error."""
+    """Immutable; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

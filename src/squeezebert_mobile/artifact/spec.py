@@ -1,4 +1,4 @@
-"""What a session and a pipeline must know about a model, whatever file it is in."""
+"""What a session and a pipeline need to know about a model, in any format."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ __all__ = ["ModelSpec", "TensorSpec"]
 
 
 class TensorSpec(Record):
-    """One input or output: an axis is its length, or its name where the length is free."""
+    """An input or output. A fixed axis is its length, a dynamic axis its name."""
 
     name: str
     dtype: Literal["int64", "float32"]
@@ -18,19 +18,19 @@ class TensorSpec(Record):
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model's task, labels, inputs, outputs and lengths."""
+    """Task, labels, inputs, outputs and lengths of a model."""
 
     task: str
     labels: tuple[str, ...] | None
-    problem_type: str | None  # of text-classification, as in config.json
+    problem_type: str | None  # text-classification only; as in config.json
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_sequence_length: int  # tokens
     vocab_size: int
-    engine: str | None = None  # torch's kernel backend for int8 TorchScript
+    engine: str | None = None  # kernel backend for int8 TorchScript
 
     @property
     def sequence_length(self) -> int | None:
-        """The fixed sequence length, or None where it is dynamic."""
+        """The fixed sequence length; None if it is dynamic."""
         length = self.inputs[0].axes[-1]
         return length if isinstance(length, int) else None

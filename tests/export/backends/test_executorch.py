@@ -177,7 +177,7 @@ def test_what_executorch_cannot_lower_is_said_in_a_line(
 
 def test_threads_are_those_of_the_process(artifact: Path) -> None:
     with load_artifact(artifact, threads=1) as one:
-        with pytest.raises(InputError, match="threads=2 cannot be had: executorch has one pool"):
+        with pytest.raises(InputError, match="threads=2 is not possible: executorch has one"):
             load_artifact(artifact, threads=2)
         one.session.run(_feed(1, 5))
     with load_artifact(artifact, threads=2) as two:
