@@ -18,7 +18,7 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     open_model,
 )
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
-from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
+from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, progress_bar
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, planned_seconds
 from squeezebert_mobile.benchmarks.measure.settings import settings_for
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
@@ -35,9 +35,42 @@ from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["measure_host"]
+__all__ = ["bench_on_host", "measure_host"]
 
 _START_SECONDS = 2.0  # a fresh process, until the first one has told
+
+
+def bench_on_host(
+    contenders: Sequence[Contender],
+    *,
+    output: Path | None,
+    preset: Preset,
+    threads: Sequence[int],
+    sequence_lengths: Sequence[int] | None,
+) -> Results:
+    """Measure on this machine with a progress bar, and write the results to `output`, if given.
+
+    While it runs, the journal stands beside `output`.
+
+    Raises:
+        BenchmarkError: the contenders cannot be measured with these settings, or all of them fail.
+    """
+    journal = output.with_name(f"{output.name}.journal") if output else None
+    if journal:
+        journal.unlink(missing_ok=True)  # left over from an earlier run with the same output
+    with progress_bar() as progress:
+        results = measure_host(
+            contenders,
+            preset=preset,
+            threads=threads,
+            sequence_lengths=sequence_lengths,
+            journal=journal,
+            progress=progress,
+        )
+    if output and journal:
+        results.write(output)
+        journal.unlink()
+    return results
 
 
 def measure_host(

@@ -37,7 +37,7 @@ from squeezebert_mobile.benchmarks.phone.measuring import measure_phone
 from squeezebert_mobile.benchmarks.phone.pushing import clean
 from squeezebert_mobile.benchmarks.phone.starting import PhoneTarget, check_cores
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.errors import SqueezeBertMobileError
+from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
 
 __all__ = ["PhoneRequest", "Pushed", "bench_on_phones", "clean_phones", "push_to_phones", "zip_up"]
 
@@ -85,7 +85,13 @@ def bench_on_phones(
     Raises:
         PhoneError: a phone refuses, or is gone. What the others have measured is written.
         BenchmarkError: it cannot be measured as asked.
+        InputError: the app was given runtime libraries.
     """
+    if request.target == "app" and request.android_runtime:
+        raise InputError(
+            "--android-runtime only applies to --target adb: the app contains its own libraries; "
+            "remove --android-runtime"
+        )
     check_cores(request.target, request.cores)
     devices = request.devices
     libraries = {each.serial: _libraries(each, formats, request) for each in devices}

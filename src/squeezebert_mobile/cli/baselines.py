@@ -1,63 +1,91 @@
 """BERT-base as the baseline of a benchmark: exported on first use, then kept in a cache."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from squeezebert_mobile import __version__
-from squeezebert_mobile.artifact import read_artifact
+from squeezebert_mobile.artifact import read_artifact, read_manifest
+from squeezebert_mobile.benchmarks import Contender, artifact_contender
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import ArtifactError
+from squeezebert_mobile.progress import Progress
 
-__all__ = ["baseline_artifact", "verification_texts"]
+__all__ = ["bert_base_contenders", "verification_texts"]
 
-PRESET = "preset:bert-base"
+_CHECKPOINT = "preset:bert-base"
 
 
-def verification_texts() -> list[str]:
-    """Every eighth of the 200 texts: enough to prove the graph of a model with random weights.
+@dataclass(frozen=True)
+class _Baseline:
+    """What BERT-base is exported for."""
 
-    Its answers are nothing to anybody, and whoever runs their first benchmark is waiting.
+    task: str
+    format: str
+    precision: str
+    sequence_length: int | None  # fixed length in tokens; None: dynamic
+
+    def label(self, others: Collection["_Baseline"]) -> str:
+        """BERT-base with its precision, and with whatever differs between `others`."""
+        words = ["BERT-base", self.precision]
+        if len({other.task for other in others}) > 1:
+            words.append(self.task)
+        if len({other.format for other in others}) > 1:
+            words.append(self.format)
+        if len({other.sequence_length for other in others}) > 1:
+            words.append(f"at {self.sequence_length or 'any length'}")
+        return " ".join(words)
+
+
+def bert_base_contenders(artifacts: Sequence[Path], *, progress: Progress) -> list[Contender]:
+    """BERT-base with each artifact's task, format and length, in its precision and in fp32.
+
+    Raises:
+        ArtifactError: a folder is not an artifact, or is damaged.
     """
-    from squeezebert_mobile.models.checkpoint import shipped_texts
+    manifests = [read_manifest(folder) for folder in artifacts]
+    baselines = dict.fromkeys(
+        _Baseline(manifest.task, manifest.format, precision, manifest.sequence_length)
+        for manifest in manifests
+        for precision in (manifest.precision, "fp32")
+    )
+    return [
+        artifact_contender(
+            _artifact(baseline, progress), label=baseline.label(baselines), role="baseline"
+        )
+        for baseline in baselines
+    ]
 
-    return shipped_texts()[::8]
 
-
-def baseline_artifact(
-    task: str,
-    format: str,
-    precision: str,
-    sequence_length: int | None,
-    *,
-    progress: Callable[[str], AbstractContextManager[Callable[[int, int], None]]],
-) -> Path:
-    """The folder of BERT-base with random weights, from the cache or exported into it.
-
-    Args:
-        task: The head.
-        format: "onnx", "executorch" or "torchscript".
-        precision: "fp32" or "int8".
-        sequence_length: The fixed length, or None for any.
-        progress: Shows the steps of the export, where there is one.
-    """
-    length = sequence_length or "dynamic"
-    name = f"bert-base-{task}-{format}-{precision}-{length}"
+def _artifact(baseline: _Baseline, progress: Progress) -> Path:
+    """The artifact folder of a baseline, from the cache or exported into it."""
+    length = baseline.sequence_length or "dynamic"
+    name = f"bert-base-{baseline.task}-{baseline.format}-{baseline.precision}-{length}"
     folder = cache_folder() / "baselines" / __version__ / name
     try:
         read_artifact(folder)
-    except ArtifactError:  # not there yet, or damaged
+    except ArtifactError:  # missing or damaged
         from squeezebert_mobile.export import export_checkpoint
 
         export_checkpoint(
-            PRESET,
+            _CHECKPOINT,
             folder,
-            task=task,
-            format=format,
-            precision=precision,
-            sequence_length=sequence_length,
+            task=baseline.task,
+            format=baseline.format,
+            precision=baseline.precision,
+            sequence_length=baseline.sequence_length,
             texts=verification_texts(),
             force=True,
             progress=progress,
         )
     return folder
+
+
+def verification_texts() -> list[str]:
+    """Every eighth of the 200 bundled texts: enough to verify a model with random weights.
+
+    Its predictions are meaningless, and someone is waiting for a first benchmark.
+    """
+    from squeezebert_mobile.models.checkpoint import shipped_texts
+
+    return shipped_texts()[::8]

@@ -1,4 +1,4 @@
-"""`make demo`: the whole path as a user would type it, in a folder that is removed afterwards."""
+"""`make demo`: export, run and benchmark as a user would, in a temporary folder."""
 
 import os
 import shlex
@@ -27,7 +27,7 @@ COMMANDS = (
 
 
 def main() -> None:
-    """Run the commands, each after showing it."""
+    """Print and run each command."""
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -35,7 +35,7 @@ def main() -> None:
             line = shlex.join(("squeezebert-mobile", *command))
             console.print(f"\n$ {line}", style="bold", highlight=False, soft_wrap=True)
             app(list(command), standalone_mode=False)
-        os.chdir(os.path.dirname(folder))  # Windows removes no folder that is in use
+        os.chdir(os.path.dirname(folder))  # Windows cannot remove the working directory
 
 
 if __name__ == "__main__":

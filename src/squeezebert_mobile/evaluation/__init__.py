@@ -5,9 +5,10 @@ from squeezebert_mobile.errors import require_extra
 require_extra("evaluate")  # before the imports that need it
 
 from squeezebert_mobile.evaluation.comparison import Comparison, Difference, Disagreement, compare
-from squeezebert_mobile.evaluation.evaluator import Evaluation, NamedPipeline, evaluate
+from squeezebert_mobile.evaluation.evaluator import Evaluation, evaluate
 from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.metrics import METRICS, Metric
+from squeezebert_mobile.evaluation.named_pipeline import NamedPipeline, open_pipeline
 from squeezebert_mobile.evaluation.predictions import Prediction, is_regression_model
 from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Example, read_file
 from squeezebert_mobile.evaluation.readers.formats import FORMATS, Columns, read_data
@@ -32,6 +33,7 @@ __all__ = [
     "evaluate",
     "is_regression_model",
     "match_labels",
+    "open_pipeline",
     "read_data",
     "read_file",
     "score",

@@ -6,22 +6,14 @@ from typing import Any
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.evaluation.comparison import Comparison, compare
+from squeezebert_mobile.evaluation.named_pipeline import NamedPipeline
 from squeezebert_mobile.evaluation.predictions import make_predictor
 from squeezebert_mobile.evaluation.readers.data import DataSet
 from squeezebert_mobile.evaluation.scoring import Scores, score
 from squeezebert_mobile.progress import Progress
-from squeezebert_mobile.runtime.tasks.pipeline import Pipeline
 from squeezebert_mobile.tasks import TASKS
 
-__all__ = ["Evaluation", "NamedPipeline", "evaluate"]
-
-
-@dataclass(frozen=True)
-class NamedPipeline:
-    """A pipeline, and the name that results and messages show for it."""
-
-    name: str
-    pipeline: Pipeline[Any]
+__all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True)

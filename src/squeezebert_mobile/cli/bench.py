@@ -1,0 +1,186 @@
+"""The commands `bench` and `report`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from squeezebert_mobile.benchmarks.measure.schedule import PRESETS
+from squeezebert_mobile.benchmarks.records.targets import Target
+from squeezebert_mobile.cli.options import (
+    AdbServer,
+    AllDevices,
+    Debug,
+    Json,
+    PresetName,
+    Serials,
+    reject_phone_options,
+)
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.benchmarks import Contender, Results
+
+__all__ = ["bench", "report"]
+
+_PRESETS = ", ".join(f"{each.name} {each.runs} and {each.seconds:g} s" for each in PRESETS.values())
+
+
+def bench(
+    artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
+    baseline: Annotated[
+        str, typer.Option(help="bert-base, another artifact folder, or none.")
+    ] = "bert-base",
+    target: Annotated[
+        Target,
+        typer.Option(
+            help="Where to measure: this computer (host), a phone without installing anything "
+            "(adb), or the sample app on a phone (app)."
+        ),
+    ] = "host",
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Number of threads; repeat for several (default: 1)."),
+    ] = None,
+    sequence_length: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Input length in tokens; repeat for several (default: 128)."),
+    ] = None,
+    preset: Annotated[
+        PresetName, typer.Option(help=f"Minimum runs and time per model: {_PRESETS}.")
+    ] = "quick",
+    serial: Serials = None,
+    all_devices: AllDevices = False,
+    adb_server: AdbServer = None,
+    cores: Annotated[
+        str | None,
+        typer.Option(help="Phone cores: all, big, or a hex mask such as f0 (default: all)."),
+    ] = None,
+    android_runtime: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE.aar", help="Runtime library to use instead of Maven's."),
+    ] = None,
+    max_celsius: Annotated[
+        float | None,
+        typer.Option(help="Wait while the phone is hotter, in degrees Celsius (default: 37)."),
+    ] = None,
+    cool_down: Annotated[
+        float | None,
+        typer.Option(min=0, help="Longest wait for the phone to cool, in seconds (default: 300)."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume an interrupted run on a phone.")
+    ] = False,
+    fail_if_slower: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATIO", help="Exit with 1 unless RATIO times as fast as the baseline."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="JSON results file (default on phones: phone.json)."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Benchmark artifacts on this computer or on phones.
+
+    The baseline is measured in the same run. BERT-base gets the task and format of each artifact,
+    once in its precision and once in fp32; it is exported on first use and kept in the user's
+    cache.
+    """
+    from squeezebert_mobile.benchmarks import check_ratios, get_preset, print_table
+    from squeezebert_mobile.benchmarks.measure.host import bench_on_host
+
+    phone_options = {
+        "serial": serial,
+        "all_devices": all_devices,
+        "adb_server": adb_server,
+        "cores": cores,
+        "android_runtime": android_runtime,
+        "max_celsius": max_celsius,
+        "cool_down": cool_down,
+        "resume": resume,
+    }
+    measurement: dict[str, Any] = {
+        "preset": get_preset(preset),
+        "threads": tuple(threads or [1]),
+        "sequence_lengths": tuple(sequence_length) if sequence_length else None,
+    }
+    if target == "host":
+        reject_phone_options(phone_options, remedy="add --target adb")
+        contenders = _contenders(artifacts, baseline)
+        all_results = [bench_on_host(contenders, output=output, **measurement)]
+    else:
+        measurement |= {"target": target, "output": output or Path("phone.json")}
+        all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)
+    for results in all_results:
+        if as_json:
+            print(results.to_json(), end="")
+        else:
+            print_table(results)
+    if not all(results.complete for results in all_results):
+        raise typer.Exit(130)  # the shell's exit code for Ctrl-C
+    if fail_if_slower is not None:
+        for results in all_results:
+            check_ratios(results, fail_if_slower)
+
+
+def _contenders(artifacts: Sequence[Path], baseline: str) -> list["Contender"]:
+    from squeezebert_mobile.benchmarks import artifact_contenders
+
+    if baseline == "bert-base":
+        from squeezebert_mobile.cli.baselines import bert_base_contenders
+        from squeezebert_mobile.cli.printing.progress import step_progress
+
+        contenders = artifact_contenders(artifacts)
+        return contenders + bert_base_contenders(
+            artifacts, progress=step_progress(Console(stderr=True))
+        )
+    return artifact_contenders(artifacts, baselines=[] if baseline == "none" else [Path(baseline)])
+
+
+def _bench_on_phones(
+    artifacts: Sequence[Path], baseline: str, options: dict[str, Any], measurement: dict[str, Any]
+) -> list["Results"]:
+    from squeezebert_mobile.artifact import read_manifest
+    from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+    from squeezebert_mobile.benchmarks.phone.fleet import PhoneRequest, bench_on_phones
+
+    limits = {"max_celsius": options["max_celsius"], "limit_s": options["cool_down"]}
+    request = PhoneRequest(
+        serials=tuple(options["serial"] or ()),
+        all_devices=options["all_devices"],
+        adb_server=options["adb_server"],
+        cores=options["cores"] or "all",
+        android_runtime=tuple(options["android_runtime"] or ()),
+        cooling=Cooling(**{name: value for name, value in limits.items() if value is not None}),
+        resume=options["resume"],
+        **measurement,
+    )
+    formats = [read_manifest(folder).format for folder in artifacts]
+    written = bench_on_phones(request, formats, lambda: _contenders(artifacts, baseline))
+    for path, _ in written:
+        print(f"written to {path}", file=sys.stderr)
+    return [results for _, results in written]
+
+
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Results files written by bench.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Report file, ending in .html or .md.")
+    ],
+    debug: Debug = False,
+) -> None:
+    """Write an HTML or Markdown report of benchmark results.
+
+    It has tables, distributions, temperatures, and facts about devices and models.
+    """
+    from squeezebert_mobile.benchmarks import read_results
+    from squeezebert_mobile.benchmarks.report import write_report
+
+    write_report([(str(path), read_results(path)) for path in results], output)
+    print(f"written to {output}", file=sys.stderr)

@@ -1,0 +1,107 @@
+"""The command `evaluate`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from squeezebert_mobile.cli.options import (
+    DataFormat,
+    Debug,
+    Json,
+    LabelColumn,
+    PairColumn,
+    TextColumn,
+)
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.evaluation import NamedPipeline
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTIFACT|CHECKPOINT",
+            help="Artifact folder, or a checkpoint as in export: folder, Hub id, demo, "
+            "preset:NAME.",
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Labelled examples: a GLUE, SQuAD or CoNLL file as published; a table (CSV, TSV, "
+            "JSONL) with text, text_pair and label; JSONL with text, choices and label; for "
+            "fill-mask, one text per line."
+        ),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARTIFACT|CHECKPOINT", help="Second model, to compare with on the same data."
+        ),
+    ] = None,
+    data_format: DataFormat = None,
+    text_column: TextColumn = None,
+    pair_column: PairColumn = None,
+    label_column: LabelColumn = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Examples per model call; 1 as on a phone.")
+    ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Number of threads; the results are the same (default: all cores)."
+        ),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate an artifact or a checkpoint on labelled data.
+
+    With --against a second model is evaluated on the same data. The output then has the difference
+    of each metric with its confidence interval, and the worst disagreements.
+    """
+    from squeezebert_mobile import evaluation
+    from squeezebert_mobile.cli.printing.evaluation import print_evaluation
+    from squeezebert_mobile.cli.printing.progress import step_progress
+
+    file = evaluation.read_file(data)
+    progress = step_progress(Console(stderr=True))
+    with progress("load"):
+        model = _open(name)
+    is_regression = evaluation.is_regression_model(model.pipeline)
+    columns = evaluation.Columns(text_column, pair_column, label_column, is_regression)
+    task = model.pipeline.spec.task
+    labelled = evaluation.read_data(file, task, format=data_format, columns=columns)
+    with progress("load"):
+        other = _open(against, task) if against else None
+    result = evaluation.evaluate(
+        model,
+        labelled,
+        against=other,
+        batch_size=batch_size,
+        workers=workers or os.cpu_count() or 1,
+        progress=progress,
+    )
+    if as_json:
+        print(json.dumps({"data": str(data), **result.to_dict()}, indent=1))
+    else:
+        print_evaluation(result, Console())
+
+
+def _open(name: str, task: str | None = None) -> "NamedPipeline":
+    from squeezebert_mobile.evaluation import open_pipeline
+
+    model = open_pipeline(name, task=task)
+    if model.weights == "random":
+        print(
+            f"note: the weights of {name} are random; its metrics are meaningless", file=sys.stderr
+        )
+    return model

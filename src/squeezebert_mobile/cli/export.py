@@ -1,0 +1,208 @@
+"""The commands `export`, `inspect` and `verify`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from squeezebert_mobile.cli.options import Debug, Json, TaskName, read_texts
+from squeezebert_mobile.errors import ArtifactError, InputError
+from squeezebert_mobile.formats import Engine, Format, Precision
+from squeezebert_mobile.tasks import TASKS
+
+__all__ = ["export", "inspect", "verify"]
+
+
+def _length(value: str) -> int | None:
+    if value == "dynamic":
+        return None
+    if not value.isdecimal():
+        raise typer.BadParameter(f"{value!r} is neither a number of tokens nor 'dynamic'")
+    return int(value)
+
+
+def export(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="Hugging Face folder, Hub id, demo, demo-slots, demo-fill-mask, "
+            "preset:squeezebert-base or preset:bert-base (presets have random weights)."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Artifact folder to write.")],
+    task: Annotated[
+        TaskName | None,
+        typer.Option(
+            metavar="TASK", help=f"Task head: {', '.join(TASKS)} (default: from config.json)."
+        ),
+    ] = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="Model format. torchscript is legacy, for C++ hosts and older apps: no mobile "
+            "runtime for it is maintained."
+        ),
+    ] = "onnx",
+    precision: Annotated[Precision, typer.Option(help="Precision of the weights.")] = "int8",
+    sequence_length: Annotated[
+        str,
+        typer.Option(metavar="dynamic|N", help="Input length in tokens; dynamic accepts any."),
+    ] = "dynamic",
+    max_sequence_length: Annotated[
+        int | None,
+        typer.Option(help="Maximum input length in tokens (default: the model's maximum)."),
+    ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="Quantized kernel backend for int8 TorchScript (default: qnnpack)."),
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of texts for verification, one per line (default: 200 bundled texts)."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled data, in a format that evaluate reads, for measuring the metric of "
+            "checkpoint and artifact."
+        ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Largest allowed drop of the metric on --data, as a fraction, e.g. 0.01."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing artifact.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Export a checkpoint to a verified artifact.
+
+    Grouped convolutions are rewritten and checked for equality, the model is quantized, and the
+    written file is compared with the checkpoint on real text. The output folder appears only when
+    all of this has succeeded.
+    """
+    from squeezebert_mobile.cli.printing.artifact import print_export
+    from squeezebert_mobile.cli.printing.progress import step_progress
+    from squeezebert_mobile.export import export_checkpoint
+
+    manifest = export_checkpoint(
+        checkpoint,
+        output,
+        task=task,
+        format=format,
+        precision=precision,
+        sequence_length=_length(sequence_length),
+        max_sequence_length=max_sequence_length,
+        engine=engine,
+        texts=read_texts(texts) if texts else None,
+        data=data,
+        max_drop=max_drop,
+        force=force,
+        progress=step_progress(Console(stderr=True)),
+    )
+    if as_json:
+        print(manifest.model_dump_json(indent=1))
+    else:
+        print_export(manifest, output, Console())
+
+
+def inspect(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT|ARTIFACT",
+            help="Artifact folder, or a checkpoint as in export: folder, Hub id, demo, "
+            "preset:NAME.",
+        ),
+    ],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show the contents of a checkpoint or an artifact.
+
+    For a checkpoint: task heads, parameters, convolution groups and expected file sizes. For an
+    artifact: file sizes, operators, differences from the checkpoint, and the layers kept in higher
+    precision.
+    """
+    from squeezebert_mobile.artifact import MANIFEST_FILE, read_artifact
+
+    if (Path(name) / MANIFEST_FILE).is_file():
+        from squeezebert_mobile.cli.printing.artifact import print_artifact
+
+        manifest = read_artifact(Path(name))
+        if as_json:
+            print(manifest.model_dump_json(indent=1))
+        else:
+            print_artifact(manifest, Console())
+        return
+    from squeezebert_mobile.cli.printing.checkpoint import print_checkpoint
+    from squeezebert_mobile.export import inspect_checkpoint
+
+    facts = inspect_checkpoint(name)
+    if as_json:
+        print(json.dumps(asdict(facts) | {"model": facts.model.model_dump()}, indent=1))
+    else:
+        print_checkpoint(facts, Console())
+
+
+def verify(
+    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="Also compare with this checkpoint."),
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --against: file of texts, one per line (default: 200 bundled texts)."
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 1,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check an artifact's checksums and golden outputs.
+
+    The golden outputs are computed again on this machine. With --against the checkpoint runs as
+    well, and the artifact must be within the tolerances of an export.
+    """
+    from squeezebert_mobile.artifact import read_golden
+    from squeezebert_mobile.cli.printing.artifact import print_verification
+    from squeezebert_mobile.cli.printing.progress import step_progress
+    from squeezebert_mobile.runtime import check_golden, load_artifact
+
+    if texts and not against:
+        raise InputError("--texts requires --against; add a checkpoint to compare with")
+    model = load_artifact(artifact, threads=threads)
+    checks = check_golden(model.session, model.spec, read_golden(artifact))
+    parity = None
+    if against and all(check.holds for check in checks):
+        from squeezebert_mobile.export import verify_against
+
+        parity = verify_against(
+            model,
+            against,
+            texts=read_texts(texts) if texts else None,
+            progress=step_progress(Console(stderr=True)),
+        )
+    if as_json:
+        golden = [asdict(check) | {"holds": check.holds} for check in checks]
+        result = {"files": len(model.manifest.files), "golden": golden}
+        if parity:
+            result["parity"] = parity.model_dump(mode="json")
+        print(json.dumps(result, indent=1))
+    else:
+        print_verification(model.manifest, checks, parity, Console())
+    if failed := [check for check in checks if not check.holds]:
+        raise ArtifactError(
+            f"this machine does not reproduce the golden outputs: {failed[0].output} differs by "
+            f"{failed[0].max_abs_diff:.3g} (tolerance {failed[0].tolerance:.3g}); upgrade the "
+            "runtime, or export the checkpoint again"
+        )

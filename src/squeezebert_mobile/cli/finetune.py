@@ -1,0 +1,121 @@
+"""The command `finetune`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from squeezebert_mobile.cli.options import (
+    DataFormat,
+    Debug,
+    Json,
+    LabelColumn,
+    PairColumn,
+    TaskName,
+    TextColumn,
+)
+from squeezebert_mobile.errors import require_extra
+
+__all__ = ["finetune"]
+
+
+def finetune(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="Checkpoint to start from: Hugging Face folder, Hub id, demo, demo-slots, "
+            "demo-fill-mask, or preset:NAME (random weights)."
+        ),
+    ],
+    data: Annotated[Path, typer.Argument(help="Training data, in a format that evaluate reads.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Checkpoint folder to write.")],
+    task: Annotated[
+        TaskName,
+        typer.Option(metavar="TASK", help="Task to train for, e.g. text-classification."),
+    ],
+    dev: Annotated[
+        Path | None,
+        typer.Option(
+            help="Development data, evaluated after each epoch; the best weights are kept."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Number of epochs (default: 3, or enough for 1,000 steps; at most 50)."
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Peak learning rate (default: 5e-5 for hidden size 768, higher for smaller ones)."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Batch size per process (default: 16).")
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="Random seed for head initialization, shuffling and dropout.",
+        ),
+    ] = 0,
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="Checkpoint to distill from."),
+    ] = None,
+    data_format: DataFormat = None,
+    text_column: TextColumn = None,
+    pair_column: PairColumn = None,
+    label_column: LabelColumn = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume an interrupted training run.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite an existing fine-tuned checkpoint.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fine-tune a checkpoint on labelled data.
+
+    Several GPUs or machines: torchrun --nproc-per-node N -m squeezebert_mobile finetune ...
+    """
+    for extra in ("export", "evaluate", "finetune"):
+        require_extra(extra, within="finetune")
+    from squeezebert_mobile.cli.printing.progress import training_progress
+    from squeezebert_mobile.cli.printing.training import print_training
+    from squeezebert_mobile.evaluation import Columns
+    from squeezebert_mobile.training.finetuning import finetune_checkpoint
+
+    console = Console(stderr=True)
+    with training_progress(console) as report:
+        results = finetune_checkpoint(
+            checkpoint,
+            data,
+            output,
+            task=task,
+            dev=dev,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            seed=seed,
+            teacher=teacher,
+            resume=resume,
+            force=force,
+            data_format=data_format,
+            columns=Columns(text_column, pair_column, label_column),
+            report=report,
+            note=lambda text: console.print(f"note: {text}", highlight=False, soft_wrap=True),
+        )
+    if int(os.environ.get("RANK", 0)) > 0:
+        return  # only the first of several processes prints
+    if as_json:
+        print(json.dumps(results, indent=1))
+    else:
+        print_training(results, output, Console())

@@ -1,0 +1,108 @@
+"""Options that several commands share, and the choices that options offer.
+
+Typer lists the values of a Literal in the help and rejects any other value with exit code 2.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from squeezebert_mobile.benchmarks.measure.schedule import PRESETS
+from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.tasks import TASKS
+
+__all__ = [
+    "AdbServer",
+    "AllDevices",
+    "DataFormat",
+    "Debug",
+    "Json",
+    "LabelColumn",
+    "PairColumn",
+    "PresetName",
+    "Serials",
+    "TaskName",
+    "TextColumn",
+    "read_texts",
+    "reject_phone_options",
+]
+
+if TYPE_CHECKING:
+    TaskName = str
+    PresetName = str
+else:
+    TaskName = Literal[tuple(TASKS)]
+    PresetName = Literal[tuple(PRESETS)]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+#: `main` looks for it in sys.argv, because it handles errors after a command has ended.
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show the traceback of an error, and library logs.")
+]
+
+# Labelled data ------------------------------------------------------------------------------
+
+DataFormat = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Data format (default: detected from the file)."),
+]
+TextColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Table column with the text (default: text).")
+]
+PairColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Table column with the second text (default: text_pair, if present).",
+    ),
+]
+LabelColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Table column with the label (default: label).")
+]
+
+# Phones -------------------------------------------------------------------------------------
+
+Serials = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--serial", metavar="SERIAL", help="Serial number of a phone; repeat for several."
+    ),
+]
+AllDevices = Annotated[bool, typer.Option("--all-devices", help="Use all connected phones.")]
+AdbServer = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Address of a remote adb server.")
+]
+
+
+def reject_phone_options(options: Mapping[str, Any], *, remedy: str) -> None:
+    """Reject options that only apply to phones.
+
+    Args:
+        options: The parameters of a command by name, with their values.
+        remedy: What to do to keep the option.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    for name, value in options.items():
+        if value:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} only applies to phones; {remedy}, or remove {flag}")
+
+
+def read_texts(path: Path) -> list[str]:
+    """The texts in a file given with --texts, one per line; blank lines are skipped.
+
+    Raises:
+        InputError: the file cannot be read, or it has no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--texts {str(path)!r} cannot be read: {error}") from None
+    texts = [line for line in lines if line.strip()]
+    if not texts:
+        raise InputError(f"--texts {str(path)!r} has no text; write one text per line")
+    return texts

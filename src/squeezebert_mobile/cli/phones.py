@@ -1,0 +1,104 @@
+"""The commands `devices`, `doctor`, `clean` and `push`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from squeezebert_mobile.cli.options import (
+    AdbServer,
+    AllDevices,
+    Debug,
+    Json,
+    Serials,
+    reject_phone_options,
+)
+
+__all__ = ["clean", "devices", "doctor", "push"]
+
+
+def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
+    """List connected devices, and what each needs before bench."""
+    from squeezebert_mobile.benchmarks.phone.adb import Adb
+    from squeezebert_mobile.benchmarks.phone.checking import look_at_devices
+    from squeezebert_mobile.cli.printing.phones import print_devices
+
+    seen = look_at_devices(Adb(adb_server))
+    if as_json:
+        print(json.dumps([asdict(device) for device in seen], indent=1))
+    else:
+        print_devices(seen, Console())
+
+
+def doctor(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Check the setup for benchmarks on phones.
+
+    This covers Python packages, adb, native libraries and connected phones.
+    """
+    from squeezebert_mobile.benchmarks.phone.checking import check_all
+    from squeezebert_mobile.cli.printing.phones import print_checks
+
+    checks = check_all(adb_server)
+    if as_json:
+        print(json.dumps([asdict(check) for check in checks], indent=1))
+    else:
+        print_checks(checks, Console())
+    if any(check.found is None and check.needed for check in checks):
+        raise typer.Exit(1)
+
+
+def clean(
+    serial: Serials = None,
+    all_devices: AllDevices = False,
+    adb_server: AdbServer = None,
+    debug: Debug = False,
+) -> None:
+    """Remove the files that bench has pushed to a phone.
+
+    No other files are removed.
+    """
+    from squeezebert_mobile.benchmarks.phone.fleet import clean_phones
+    from squeezebert_mobile.benchmarks.phone.pushing import HOME
+
+    for name, size in clean_phones(adb_server, serial or (), all_devices=all_devices):
+        print(f"{name}: {HOME} removed, {size / 1e6:.1f} MB")
+
+
+def push(
+    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    zip: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.zip", help="Write a zip file for the app instead; needs no phone."
+        ),
+    ] = None,
+    serial: Serials = None,
+    all_devices: AllDevices = False,
+    adb_server: AdbServer = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Copy an artifact into the sample app on a phone.
+
+    A debug build of the app must be installed. In the app the artifact has the name of its folder,
+    or of the zip file.
+    """
+    from squeezebert_mobile.benchmarks.phone.fleet import push_to_phones, zip_up
+
+    if zip:
+        reject_phone_options(
+            {"serial": serial, "all_devices": all_devices, "adb_server": adb_server},
+            remedy="remove --zip",
+        )
+        pushed = [zip_up(artifact, zip)]
+    else:
+        pushed = push_to_phones(artifact, adb_server, serial or (), all_devices=all_devices)
+    if as_json:
+        print(json.dumps([asdict(copy) for copy in pushed], indent=1))
+        return
+    for copy in pushed:
+        where = f"written to {copy.to}" if zip else f"copied into the app on {copy.to}"
+        print(f"{copy.name}: {where}, {copy.bytes / 1e6:.1f} MB")

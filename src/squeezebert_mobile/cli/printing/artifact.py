@@ -1,0 +1,142 @@
+"""What `export`, `inspect` and `verify` print about an artifact."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from squeezebert_mobile.artifact import Accuracy, Manifest, Parity
+from squeezebert_mobile.cli.printing.tables import architecture, groups, make_table, print_facts
+from squeezebert_mobile.runtime import GoldenCheck
+
+__all__ = ["print_artifact", "print_export", "print_verification"]
+
+_SENSITIVE_SHOWN = 3
+
+
+def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
+    """The sizes before and after, by part, and the differences from the checkpoint."""
+    _print_summary(manifest, console)
+    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
+def print_artifact(manifest: Manifest, console: Console) -> None:
+    """What `print_export` prints, then the artifact's source, inputs, versions and operators."""
+    _print_summary(manifest, console)
+    source = manifest.source
+    print_facts(
+        console,
+        {
+            "source": f"{source.name} (weights sha256 {source.sha256[:12]}…)",
+            "license": source.license or "not stated",
+            "groups": groups(manifest.model),
+            "labels": ", ".join(manifest.labels or ()),
+            "inputs": ", ".join(spec.name for spec in manifest.inputs),
+            "axes": ", ".join(str(axis) for axis in manifest.inputs[0].axes),
+            "longest input": f"{manifest.max_sequence_length} tokens",
+            "memory": _planned_memory(manifest),
+            "versions": ", ".join(f"{name} {v}" for name, v in manifest.versions.items()),
+        },
+    )
+    console.print(_operator_table("operator", manifest.operators))
+    if manifest.delegated:
+        console.print(_operator_table("delegated operator", manifest.delegated))
+
+
+def print_verification(
+    manifest: Manifest, checks: Sequence[GoldenCheck], parity: Parity | None, console: Console
+) -> None:
+    """The checked files, the golden outputs, and the comparison with a checkpoint, if any."""
+    console.print(f"{len(manifest.files)} files, checksums match")
+    table = make_table("golden outputs", "max |diff|", "tolerance", "same answer")
+    for check in checks:
+        same = "" if check.same_answers is None else f"{check.same_answers} of {check.texts}"
+        table.add_row(check.output, f"{check.max_abs_diff:.2g}", f"{check.tolerance:.2g}", same)
+    console.print(table)
+    if parity:
+        console.print(_parity_table(parity), _agreement(parity))
+
+
+def _print_summary(manifest: Manifest, console: Console) -> None:
+    console.print(f"{manifest.task}, {manifest.precision} {manifest.format}")
+    console.print(architecture(manifest.model))
+    console.print(_size_table(manifest), _parity_table(manifest.parity))
+    console.print(_agreement(manifest.parity))
+    if manifest.accuracy:
+        console.print(_accuracy(manifest.accuracy), highlight=False)
+    if manifest.quantization:
+        for part, why in manifest.quantization.kept.items():
+            console.print(f"kept {part}: {why}", style="dim", highlight=False)
+        for operator, how in manifest.quantization.approximated.items():
+            console.print(f"approximated {operator}: {how}", style="dim", highlight=False)
+        if worst := _most_sensitive(manifest.quantization.sensitivity):
+            console.print(f"most sensitive: {worst}", style="dim", highlight=False)
+    if manifest.weights == "random":
+        console.print("random weights: latency is real, predictions are not", style="yellow")
+
+
+def _size_table(manifest: Manifest) -> Table:
+    table = make_table("MB", "parameters", "checkpoint", manifest.precision, "reduction")
+    for name, part in manifest.parts.items():
+        table.add_row(name, *_size_cells(part.parameters, part.checkpoint_bytes, part.bytes))
+    before = sum(part.checkpoint_bytes for part in manifest.parts.values())
+    table.add_section()
+    table.add_row(
+        manifest.model_file,
+        *_size_cells(manifest.model.parameters, before, manifest.model_bytes),
+    )
+    return table
+
+
+def _size_cells(parameters: int, before: int, after: int) -> tuple[str, ...]:
+    ratio = f"{before / after:.1f}x" if after else ""
+    return f"{parameters / 1e6:.2f} M", f"{before / 1e6:.2f}", f"{after / 1e6:.2f}", ratio
+
+
+def _parity_table(parity: Parity) -> Table:
+    table = make_table("against fp32", "max |diff|", "mean cosine", "min cosine")
+    for name, output in parity.outputs.items():
+        table.add_row(
+            name,
+            f"{output.max_abs_diff:.2g}",
+            f"{output.mean_cosine:.5f}",
+            f"{output.min_cosine:.5f}",
+        )
+    return table
+
+
+def _agreement(parity: Parity) -> str:
+    text = f"verified on {parity.texts} texts"
+    if parity.top1_agreement is None:
+        return text
+    return (
+        f"{text}: same answer in {parity.top1_agreement:.2%} of {parity.answers} "
+        f"({parity.answers_undecided} too close to call)"
+    )
+
+
+def _accuracy(accuracy: Accuracy) -> str:
+    return (
+        f"{accuracy.metric} on {accuracy.data} ({accuracy.examples:,} examples): artifact "
+        f"{accuracy.artifact:.4f}, checkpoint {accuracy.checkpoint:.4f}"
+    )
+
+
+def _most_sensitive(sensitivity: Mapping[str, float]) -> str:
+    """The units with the lowest signal-to-noise ratio, in dB."""
+    worst = sorted(sensitivity.items(), key=lambda item: item[1])[:_SENSITIVE_SHOWN]
+    return ", ".join(f"{unit} {decibels:.0f} dB" for unit, decibels in worst)
+
+
+def _planned_memory(manifest: Manifest) -> str:
+    if manifest.planned_bytes is None:
+        return ""
+    return f"{manifest.planned_bytes / 1e6:.1f} MB reserved, for the longest input"
+
+
+def _operator_table(title: str, operators: Mapping[str, int]) -> Table:
+    table = make_table(title, "count")
+    for name, count in sorted(operators.items(), key=lambda item: -item[1]):
+        table.add_row(name, str(count))
+    return table

@@ -1,0 +1,49 @@
+"""The page of `inspect` for a checkpoint."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from squeezebert_mobile.cli.printing.tables import architecture, groups, make_table, print_facts
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.export.inspection import CheckpointFacts  # needs torch
+
+__all__ = ["print_checkpoint"]
+
+
+def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
+    """The heads, parameters and layers of a checkpoint, and the sizes to expect of its exports."""
+    console.print(facts.name, highlight=False, soft_wrap=True)
+    console.print(architecture(facts.model))
+    print_facts(
+        console,
+        {
+            "task": facts.task,
+            "heads": ", ".join(facts.heads),
+            "license": facts.license or "not stated",
+            "groups": groups(facts.model),
+            "labels": ", ".join(facts.labels) if "classification" in facts.task else "",
+            "longest input": f"{facts.max_sequence_length} tokens",
+            "vocabulary": f"{facts.model.vocab_size} tokens",
+        },
+    )
+    parts = make_table("part", "parameters", "float32 MB")
+    for name, part in facts.parts.items():
+        parts.add_row(name, f"{part.parameters / 1e6:.2f} M", f"{part.bytes / 1e6:.2f}")
+    layers = make_table("layer", "shape", "groups", "count", "parameters", "multiply-adds/token")
+    for layer in facts.operators:
+        layers.add_row(
+            layer.kind,
+            " x ".join(map(str, layer.shape)),
+            str(layer.groups),
+            str(layer.count),
+            f"{layer.parameters:,}",
+            f"{layer.multiply_adds:,}" if layer.multiply_adds else "",
+        )
+    precisions = facts.expected_bytes["onnx"]  # the only format with every precision
+    sizes = make_table("expected MB of weights", *precisions)
+    for name, expected in facts.expected_bytes.items():
+        cells = (f"{expected[p] / 1e6:.2f}" if p in expected else "" for p in precisions)
+        sizes.add_row(name, *cells)
+    console.print(parts, layers, sizes)

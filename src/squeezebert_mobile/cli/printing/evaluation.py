@@ -1,0 +1,67 @@
+"""The page of `evaluate`."""
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from squeezebert_mobile.cli.printing.tables import make_table
+from squeezebert_mobile.evaluation.comparison import CONFIDENCE, Comparison
+from squeezebert_mobile.evaluation.evaluator import Evaluation
+from squeezebert_mobile.evaluation.metrics import METRICS
+
+__all__ = ["print_evaluation"]
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """The metrics; with a second model also the differences and the worst disagreements."""
+    data = evaluation.data
+    console.print(f"{data.task}, {len(data.examples)} examples ({data.format})")
+    if data.left_out:
+        console.print(f"lines skipped (cut off, or without a label): {data.left_out}")
+    console.print(_metrics_table(evaluation))
+    if evaluation.other:
+        names = f"ours: {evaluation.name}, theirs: {evaluation.other_name}"
+        console.print(escape(names), highlight=False, soft_wrap=True)
+    if truncated := evaluation.scores.truncated:
+        console.print(f"texts truncated to the longest input: {truncated}", style="yellow")
+    if evaluation.comparison:
+        _print_comparison(evaluation.comparison, console)
+
+
+def _metrics_table(evaluation: Evaluation) -> Table:
+    columns = ["value"]
+    if evaluation.comparison:
+        columns = ["ours", "theirs", "difference", f"{CONFIDENCE:.0%} interval"]
+    table = make_table("metric", *columns)
+    for name, value in evaluation.scores.metrics.items():
+        higher_is_better = METRICS[evaluation.data.task][name].higher_is_better
+        cells = [name if higher_is_better else f"{name} (lower is better)", f"{value:.4f}"]
+        if evaluation.comparison and evaluation.other:
+            difference = evaluation.comparison.differences[name]
+            cells += [
+                f"{evaluation.other.metrics[name]:.4f}",
+                f"{difference.difference:+.4f}",
+                f"{difference.low:+.4f} to {difference.high:+.4f}",
+            ]
+        table.add_row(*cells)
+    return table
+
+
+def _print_comparison(comparison: Comparison, console: Console) -> None:
+    if comparison.agreement is not None:
+        console.print(f"same answer in {comparison.agreement:.2%}", highlight=False)
+    if not comparison.disagreements:
+        return
+    table = Table("where", "worst disagreements", "correct", "ours", "theirs")
+    table.box, table.pad_edge = box.SIMPLE_HEAD, False
+    for row in comparison.disagreements:
+        cells = row.place, row.text, row.right, row.ours, row.theirs
+        table.add_row(*(escape(_shorten(cell)) for cell in cells))
+    console.print(table)
+
+
+def _shorten(text: str, length: int = 60) -> str:
+    """`text` in one line, without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,58 @@
+"""Progress bars of exports, evaluations and training."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from squeezebert_mobile import progress
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.training import loop  # needs torch
+
+__all__ = ["step_progress", "training_progress"]
+
+
+def step_progress(console: Console) -> progress.Progress:
+    """Shows each step with its time; prints nothing if `console` is not a terminal."""
+
+    @contextmanager
+    def step(name: str) -> Iterator[progress.StepProgress]:
+        start = time.monotonic()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
+        bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        mark = "[red]✗[/]"
+        try:
+            with bar:
+                task = bar.add_task(name, total=None)
+                yield lambda done, total: bar.update(task, completed=done, total=total)
+            mark = "[green]✓[/]"
+        finally:
+            if console.is_terminal:
+                console.print(f"{mark} {name:<10}{time.monotonic() - start:6.1f} s")
+
+    return step
+
+
+@contextmanager
+def training_progress(console: Console) -> "Iterator[Callable[[loop.Progress], None]]":
+    """Shows the loss and the last score; prints nothing if `console` is not a terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar:
+        task = bar.add_task("read", total=None)
+
+        def report(now: "loop.Progress") -> None:
+            score = f"  {now.score.name} {now.score.value:.3f}" if now.score else ""
+            text = f"epoch {now.epoch}  loss {now.loss:.3f}{score}"
+            bar.update(task, description=text, completed=now.step, total=now.steps)
+
+        yield report

@@ -1,0 +1,48 @@
+"""Parts that several printed pages share: tables, lists of facts, the architecture of a model."""
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from squeezebert_mobile.artifact import ModelFacts
+
+__all__ = ["architecture", "groups", "make_table", "print_facts"]
+
+
+def make_table(*columns: str) -> Table:
+    """A table whose first column is text and whose other columns are numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
+
+
+def print_facts(console: Console, facts: Mapping[str, str]) -> None:
+    """One line for each name and value; empty values are skipped, long ones are wrapped."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, value)
+    console.print(table)
+
+
+def architecture(model: ModelFacts) -> str:
+    """Model type, layers, hidden size, heads and parameters in one line."""
+    return (
+        f"{model.type}, {model.layers} layers of {model.hidden}, {model.heads} heads, "
+        f"{model.parameters / 1e6:.1f} M parameters"
+    )
+
+
+def groups(model: ModelFacts) -> str:
+    """The most common number of convolution groups, then the exceptions by layer.
+
+    For example: 4 (attention_output 1).
+    """
+    usual = max(model.groups.values(), key=list(model.groups.values()).count)
+    others = [f"{name} {count}" for name, count in model.groups.items() if count != usual]
+    return f"{usual} ({', '.join(others)})" if others else str(usual)

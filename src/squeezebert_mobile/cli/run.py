@@ -1,0 +1,106 @@
+"""The command `run`."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from inspect import signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from squeezebert_mobile.cli.options import Debug, Json
+from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.tasks import Aggregation
+
+__all__ = ["run"]
+
+
+def run(
+    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Input texts (default: the lines of stdin).")
+    ] = None,
+    text_pair: Annotated[str | None, typer.Option(help="Second text of a pair.")] = None,
+    choice: Annotated[
+        list[str] | None,
+        typer.Option(help="One choice for multiple-choice; repeat for each."),
+    ] = None,
+    question: Annotated[str | None, typer.Option(help="Question for question-answering.")] = None,
+    context: Annotated[
+        str | None, typer.Option(help="Text that question-answering finds the answer in.")
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="Number of predictions to return.")
+    ] = None,
+    aggregation: Annotated[
+        Aggregation,
+        typer.Option(help="How token-classification groups tokens into entities."),
+    ] = "simple",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads (default: the runtime's).")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run an artifact on texts and print its predictions."""
+    from squeezebert_mobile.runtime import load_artifact
+
+    model = load_artifact(artifact, threads=threads)
+    accepted = signature(type(model).__call__).parameters
+    options = _task_options(
+        model.manifest.task,
+        accepted,
+        {
+            "text_pair": text_pair,
+            "choices": choice or None,
+            "question": question,
+            "context": context,
+            "top_k": top_k,
+        },
+    )
+    if "aggregation_strategy" in accepted:
+        options["aggregation_strategy"] = aggregation
+    if model.manifest.weights == "random":
+        print("note: the weights are random; the predictions are meaningless", file=sys.stderr)
+    if question is not None:
+        _print_result(None, model(**options), as_json)
+        return
+    for text in texts or _read_stdin():
+        _print_result(text, model(text, **options), as_json)
+
+
+def _task_options(task: str, accepted: Iterable[str], options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, if the task's pipeline accepts them."""
+    options = {name: value for name, value in options.items() if value is not None}
+    if wrong := sorted(options.keys() - set(accepted)):
+        flag = {"choices": "choice"}.get(wrong[0], wrong[0]).replace("_", "-")
+        raise InputError(f"--{flag} does not apply to {task}; remove it, or use another artifact")
+    if task == "multiple-choice" and len(options.get("choices", ())) < 2:
+        raise InputError("multiple-choice needs at least two choices; add --choice for each")
+    if task == "question-answering" and not {"question", "context"} <= options.keys():
+        raise InputError("question-answering needs --question and --context")
+    return options
+
+
+def _read_stdin() -> Iterator[bytes]:
+    """The lines of stdin as they arrive; the pipeline decodes them and reports bad UTF-8."""
+    if sys.stdin.isatty():
+        print("Type a text and press Enter; Ctrl-D ends.", file=sys.stderr)
+    for line in sys.stdin.buffer:
+        if line.strip():
+            yield line.rstrip(b"\r\n")
+
+
+def _print_result(text: str | bytes | None, result: Any, as_json: bool) -> None:
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
+    if as_json:
+        print(json.dumps({"text": text, **result.to_dict()}, ensure_ascii=False), flush=True)
+        return
+    if text is not None:
+        print(text)
+    for line in str(result).splitlines():
+        print(f"  {line}", flush=True)
+    if result.notice:
+        print(f"note: {result.notice}", file=sys.stderr)
