@@ -19,13 +19,13 @@ settings.load_profile("short")
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """The command line, called as a function."""
+    """Runs the command line in the process of the test."""
     return runner(monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")
 def assistant(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo, exported by the command line."""
+    """The demo checkpoint as an int8 ONNX artifact, exported by the command line."""
     folder = tmp_path_factory.mktemp("cli") / "assistant"
     texts = folder.with_name("texts.txt")
     texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")

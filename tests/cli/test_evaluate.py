@@ -1,4 +1,4 @@
-"""`evaluate` as a user meets it: what it prints, and one line for whatever is wrong."""
+"""The command `evaluate`: what it prints, and its one-line errors."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def intents(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """Of two labels, low and high."""
+    """A text classifier with the labels low and high."""
     tiny.write_checkpoint(
         tmp_path / "two",
         task="text-classification",
@@ -40,28 +40,28 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "two"
 
 
-def test_an_artifact_beside_its_checkpoint(cli: Cli, assistant: Path, intents: Path) -> None:
+def test_an_artifact_against_its_checkpoint(cli: Cli, assistant: Path, intents: Path) -> None:
     code, out, err = cli("evaluate", assistant, intents, "--against", "demo", "--json")
     assert (code, err) == (0, "")
-    found = json.loads(out)
-    # Seven of eight: one is labelled as what it is not.
-    assert found["metrics"] == found["against"]["metrics"]
-    assert found["metrics"]["accuracy"] == 0.875
-    assert (found["examples"], found["left_out"], found["truncated"]) == (8, 0, 0)
-    assert (found["data"], found["format"], found["task"]) == (
+    result = json.loads(out)
+    # Seven of eight: the label of one example is wrong on purpose.
+    assert result["metrics"] == result["against"]["metrics"]
+    assert result["metrics"]["accuracy"] == 0.875
+    assert (result["examples"], result["left_out"], result["truncated"]) == (8, 0, 0)
+    assert (result["data"], result["format"], result["task"]) == (
         str(intents),
         "csv",
         "text-classification",
     )
-    assert (found["model"], found["against"]["model"]) == (str(assistant), "demo")
-    assert found["differences"]["accuracy"] == {"difference": 0, "low": 0, "high": 0}
-    assert (found["agreement"], found["disagreements"]) == (1, [])
+    assert (result["model"], result["against"]["model"]) == (str(assistant), "demo")
+    assert result["differences"]["accuracy"] == {"difference": 0, "low": 0, "high": 0}
+    assert (result["agreement"], result["disagreements"]) == (1, [])
 
 
-def test_what_a_terminal_shows(cli: Cli, assistant: Path, intents: Path) -> None:
+def test_evaluate_prints_metrics_and_differences(cli: Cli, assistant: Path, intents: Path) -> None:
     code, out, err = cli("evaluate", "demo", intents)
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "text-classification, 8 examples of csv"
+    assert out.splitlines()[0] == "text-classification, 8 examples (csv)"
     assert "accuracy   0.8750" in out
     code, out, err = cli("evaluate", assistant, intents, "--against", "demo")
     assert (code, err) == (0, "")
@@ -71,7 +71,7 @@ def test_what_a_terminal_shows(cli: Cli, assistant: Path, intents: Path) -> None
 
 
 def test_two_models_that_disagree(cli: Cli, checkpoint: Path, tmp_path: Path) -> None:
-    tiny.write_checkpoint(  # the same weights: what one calls low, the other calls high
+    tiny.write_checkpoint(  # the same weights, with the two labels swapped
         tmp_path / "other",
         task="text-classification",
         num_labels=2,
@@ -82,20 +82,22 @@ def test_two_models_that_disagree(cli: Cli, checkpoint: Path, tmp_path: Path) ->
     code, out, err = cli(*words)
     assert (code, err) == (0, "")
     assert "worst disagreements" in out and "a [bold]dog" in out
-    found = json.loads(cli(*words, "--json")[1])
-    assert found["agreement"] == 0
-    assert {each["text"] for each in found["disagreements"]} == {"the cat sat", "a [bold]dog"}
-    assert {each["right"] for each in found["disagreements"]} == {"low", "high"}
-    difference = found["differences"]["accuracy"]
+    result = json.loads(cli(*words, "--json")[1])
+    assert result["agreement"] == 0
+    assert {row["text"] for row in result["disagreements"]} == {"the cat sat", "a [bold]dog"}
+    assert {row["right"] for row in result["disagreements"]} == {"low", "high"}
+    difference = result["differences"]["accuracy"]
     assert difference["low"] <= difference["difference"] <= difference["high"]
 
 
-def test_the_same_bytes_however_many_workers(cli: Cli, assistant: Path, intents: Path) -> None:
+def test_the_output_does_not_depend_on_the_number_of_workers(
+    cli: Cli, assistant: Path, intents: Path
+) -> None:
     words = ("evaluate", assistant, intents, "--against", "demo", "--json", "--workers")
     assert cli(*words, 1) == cli(*words, 3)
 
 
-def test_columns_and_a_format_by_name(cli: Cli, tmp_path: Path) -> None:
+def test_named_columns_and_data_format(cli: Cli, tmp_path: Path) -> None:
     data = write(tmp_path, "data.txt", "what,intent\nwake me at six,set_alarm\n")
     options = ("--text-column", "what", "--label-column", "intent", "--data-format", "csv")
     code, out, _ = cli("evaluate", "demo", data, "--json", *options)
@@ -140,25 +142,27 @@ def test_every_task(
     assert (code, err) == (0, "") and all(name in out for name in metrics)
 
 
-def test_what_was_left_out_and_cut_is_said(cli: Cli, checkpoint: Path, tmp_path: Path) -> None:
+def test_skipped_and_truncated_examples_are_counted(
+    cli: Cli, checkpoint: Path, tmp_path: Path
+) -> None:
     long = "cat " * 50
     text = f"sentence\tlabel\n{long}\t1\n \t0\n"
     data = write(tmp_path, "dev.tsv", text)
     _, out, _ = cli("evaluate", checkpoint, data)
-    assert "1 examples of sst-2\nlines left out, without a label or cut off: 1\n" in out
-    assert "texts longer than the model takes: 1\n" in out
+    assert "1 examples (sst-2)\nlines skipped (cut off, or without a label): 1\n" in out
+    assert "texts truncated to the longest input: 1\n" in out
 
 
-def test_random_weights_are_said(cli: Cli, tmp_path: Path) -> None:
+def test_random_weights_are_noted(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "random").mkdir()
     _, target = artifacts.write_artifact(tmp_path / "random", "text-classification")
     data = write(tmp_path, "a.csv", "text,label\na cat,O\n")
     code, _, err = cli("evaluate", target, data, "--json")
     assert code == 0
-    assert err == f"note: the weights of {target} are random; its figures mean nothing\n"
+    assert err == f"note: the weights of {target} are random; its metrics are meaningless\n"
 
 
-# Something wrong ----------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_random_weights_are_said(cli: Cli, tmp_path: Path) -> None:
         ("mask a.csv", "'a.csv' is csv data, which is for text-classification, but the model is"),
     ],
 )
-def test_one_line_says_what_is_wrong(
+def test_an_error_is_one_line(
     cli: Cli,
     checkpoint: Path,
     tmp_path: Path,
@@ -214,7 +218,7 @@ def test_one_line_says_what_is_wrong(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_workers_and_batches_are_counts(cli: Cli, intents: Path) -> None:
+def test_workers_and_batch_size_must_be_positive(cli: Cli, intents: Path) -> None:
     for option in ("--workers", "--batch-size"):
         code, _, err = cli("evaluate", "demo", intents, option, "0")
         assert code == 2 and option in err

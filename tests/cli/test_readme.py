@@ -1,4 +1,4 @@
-"""The README's commands and its Python, run as they stand."""
+"""The README's commands and Python code run without changes."""
 
 import csv
 import re
@@ -25,11 +25,11 @@ def _blocks(language: str) -> list[str]:
 
 
 def _without_baseline(words: list[str]) -> list[str]:
-    """Exporting BERT-base twice takes minutes; the baseline has a test of its own."""
+    """Without the baseline: exporting BERT-base twice takes minutes."""
     return [*words, "--baseline", "none"] if words[0] == "bench" else words
 
 
-def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (block,) = _blocks("sh")
     commands = [shlex.split(line) for line in block.splitlines()]
     assert [command[1] for command in commands] == ["export", "run", "bench"]
@@ -63,14 +63,14 @@ def test_from_a_headless_checkpoint_to_int8(
     ]
     for program, *words in commands:
         assert program == "squeezebert-mobile"
-        # No network here; and two epochs show that it works.
+        # Tests have no network, and two epochs are enough to see that training works.
         words = ["headless" if word.startswith("squeezebert/") else word for word in words]
         code, out, err = cli(*words, *(["--epochs", "2"] if words[0] == "finetune" else []))
         assert code == 0, err
     assert out.startswith("wake me at half past six\n")
 
 
-def test_the_python(tmp_path: Path) -> None:
+def test_the_python_code(tmp_path: Path) -> None:
     (block,) = _blocks("python")
     done = subprocess.run(
         [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
@@ -80,7 +80,7 @@ def test_the_python(tmp_path: Path) -> None:
     assert light.startswith("smart_home")
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_relative_link_exists() -> None:
     for page in (ROOT / "README.md", ROOT / "docs" / "develop.md"):
         links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
         assert links

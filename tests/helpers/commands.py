@@ -1,4 +1,4 @@
-"""The command line, run in this process."""
+"""Runs the command line in the process of the test."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import pytest
 
 from squeezebert_mobile.cli import main
 
-#: Takes the words after the program's name; gives exit code, stdout and stderr.
+#: Takes the arguments of the program; returns exit code, stdout and stderr.
 Cli = Callable[..., tuple[int, str, str]]
 
 

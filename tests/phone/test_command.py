@@ -181,9 +181,12 @@ def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--serial", "x"), "--serial is for --target adb; add that, or leave --serial out"),
-        (("--resume",), "--resume is for --target adb; add that, or leave --resume out"),
-        (("--cores", "big"), "--cores is for --target adb; add that, or leave --cores out"),
+        (
+            ("--serial", "x"),
+            "--serial only applies to phones; add --target adb, or remove --serial",
+        ),
+        (("--resume",), "--resume only applies to phones; add --target adb, or remove --resume"),
+        (("--cores", "big"), "--cores only applies to phones; add --target adb, or remove --cores"),
     ],
 )
 def test_options_for_phones_alone(

@@ -348,8 +348,8 @@ def test_from_the_command_line_to_a_report(
         ),
         (
             ("--android-runtime", "x.aar"),
-            "--android-runtime is for --target adb: the app has its own libraries; leave "
-            "--android-runtime out",
+            "--android-runtime only applies to --target adb: the app contains its own libraries; "
+            "remove --android-runtime",
         ),
     ):
         code, _, err = cli(*words, *more)

@@ -124,11 +124,11 @@ def test_json(cli: Cli, ours: Path, tmp_path: Path) -> None:
         ),
         (
             ("--zip", "a.zip", "--serial", "x"),
-            "--serial is for a phone; leave --serial out, or leave --zip out",
+            "--serial only applies to phones; remove --zip, or remove --serial",
         ),
         (
             ("--zip", "a.zip", "--adb-server", "farm:1"),
-            "--adb-server is for a phone; leave --adb-server out, or leave --zip out",
+            "--adb-server only applies to phones; remove --zip, or remove --adb-server",
         ),
     ],
 )
@@ -164,7 +164,7 @@ def test_it_is_whole_before_it_has_its_name(cli: Cli, run: Run, ours: Path, tmp_
     run.phone.install()
     code, out, err = cli("push", ours, "--adb-server", run.server.address)
     assert (code, err) == (0, "")
-    assert out == f"ours: is in the app on {run.phone.serial}, 0.0 MB\n"
+    assert out == f"ours: copied into the app on {run.phone.serial}, 0.0 MB\n"
     assert _zips(run.phone) == [f"data/data/{APP}/files/inbox/ours.zip"]
     assert cli("push", ours, "--zip", tmp_path / "ours.zip")[0] == 0
     arrived = run.phone.app.folder / "files/inbox/ours.zip"

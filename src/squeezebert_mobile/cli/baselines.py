@@ -11,13 +11,13 @@ from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.progress import Progress
 
-__all__ = ["bert_base_contenders", "verification_texts"]
+__all__ = ["Baseline", "bert_base_contenders", "verification_texts"]
 
 _CHECKPOINT = "preset:bert-base"
 
 
 @dataclass(frozen=True)
-class _Baseline:
+class Baseline:
     """What BERT-base is exported for."""
 
     task: str
@@ -25,7 +25,7 @@ class _Baseline:
     precision: str
     sequence_length: int | None  # fixed length in tokens; None: dynamic
 
-    def label(self, others: Collection["_Baseline"]) -> str:
+    def label(self, others: Collection["Baseline"]) -> str:
         """BERT-base with its precision, and with whatever differs between `others`."""
         words = ["BERT-base", self.precision]
         if len({other.task for other in others}) > 1:
@@ -45,7 +45,7 @@ def bert_base_contenders(artifacts: Sequence[Path], *, progress: Progress) -> li
     """
     manifests = [read_manifest(folder) for folder in artifacts]
     baselines = dict.fromkeys(
-        _Baseline(manifest.task, manifest.format, precision, manifest.sequence_length)
+        Baseline(manifest.task, manifest.format, precision, manifest.sequence_length)
         for manifest in manifests
         for precision in (manifest.precision, "fp32")
     )
@@ -57,7 +57,7 @@ def bert_base_contenders(artifacts: Sequence[Path], *, progress: Progress) -> li
     ]
 
 
-def _artifact(baseline: _Baseline, progress: Progress) -> Path:
+def _artifact(baseline: Baseline, progress: Progress) -> Path:
     """The artifact folder of a baseline, from the cache or exported into it."""
     length = baseline.sequence_length or "dynamic"
     name = f"bert-base-{baseline.task}-{baseline.format}-{baseline.precision}-{length}"

@@ -60,7 +60,9 @@ def bench(
     ] = None,
     android_runtime: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE.aar", help="Runtime library to use instead of Maven's."),
+        typer.Option(
+            metavar="FILE.aar", help="Runtime library to use instead of downloading it with Maven."
+        ),
     ] = None,
     max_celsius: Annotated[
         float | None,
@@ -88,9 +90,9 @@ def bench(
 ) -> None:
     """Benchmark artifacts on this computer or on phones.
 
-    The baseline is measured in the same run. BERT-base gets the task and format of each artifact,
-    once in its precision and once in fp32; it is exported on first use and kept in the user's
-    cache.
+    The baseline is measured in the same run. By default it is BERT-base with the task and format
+    of each artifact, once in the artifact's precision and once in fp32. It is exported on first
+    use and kept in the user's cache.
     """
     from squeezebert_mobile.benchmarks import check_ratios, get_preset, print_table
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
@@ -177,7 +179,7 @@ def report(
 ) -> None:
     """Write an HTML or Markdown report of benchmark results.
 
-    It has tables, distributions, temperatures, and facts about devices and models.
+    The report has tables, distributions, temperatures, and facts about devices and models.
     """
     from squeezebert_mobile.benchmarks import read_results
     from squeezebert_mobile.benchmarks.report import write_report

@@ -57,7 +57,7 @@ def evaluate(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Number of threads; the results are the same (default: all cores)."
+            min=1, help="Number of threads; does not affect the results (default: all cores)."
         ),
     ] = None,
     as_json: Json = False,

@@ -68,8 +68,8 @@ def export(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Labelled data, in a format that evaluate reads, for measuring the metric of "
-            "checkpoint and artifact."
+            help="Labelled data (see evaluate) on which to compare the metric of the artifact with "
+            "the checkpoint's."
         ),
     ] = None,
     max_drop: Annotated[

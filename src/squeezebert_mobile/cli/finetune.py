@@ -51,7 +51,7 @@ def finetune(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak learning rate (default: 5e-5 for hidden size 768, higher for smaller ones)."
+            help="Peak learning rate (default: 5e-5 for hidden size 768, higher if smaller)."
         ),
     ] = None,
     batch_size: Annotated[

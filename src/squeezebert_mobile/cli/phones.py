@@ -21,7 +21,7 @@ __all__ = ["clean", "devices", "doctor", "push"]
 
 
 def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
-    """List connected devices, and what each needs before bench."""
+    """List connected devices and what each needs to run bench."""
     from squeezebert_mobile.benchmarks.phone.adb import Adb
     from squeezebert_mobile.benchmarks.phone.checking import look_at_devices
     from squeezebert_mobile.cli.printing.phones import print_devices
@@ -36,7 +36,7 @@ def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = 
 def doctor(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
     """Check the setup for benchmarks on phones.
 
-    This covers Python packages, adb, native libraries and connected phones.
+    It covers Python packages, adb, native libraries and connected phones.
     """
     from squeezebert_mobile.benchmarks.phone.checking import check_all
     from squeezebert_mobile.cli.printing.phones import print_checks
@@ -58,7 +58,7 @@ def clean(
 ) -> None:
     """Remove the files that bench has pushed to a phone.
 
-    No other files are removed.
+    No other files are touched.
     """
     from squeezebert_mobile.benchmarks.phone.fleet import clean_phones
     from squeezebert_mobile.benchmarks.phone.pushing import HOME

@@ -1,0 +1,160 @@
+"""The program as a whole: --help, --version, errors and exit codes."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from commands import Cli
+
+from squeezebert_mobile.runtime.tasks.token_classification import AGGREGATIONS
+from squeezebert_mobile.tasks import Aggregation
+
+COMMANDS = (
+    *("export", "finetune", "run", "inspect", "verify", "evaluate"),
+    *("bench", "devices", "doctor", "clean", "push", "report"),
+)
+FINETUNE = ("finetune", "demo", "-o", "out", "--task", "text-classification")
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from squeezebert_mobile.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'onnxruntime', 'onnx', 'numpy', 'transformers', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", script]
+    best = float("inf")
+    for _ in range(5):  # other load on the machine only adds time
+        start = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        best = min(best, time.perf_counter() - start)
+    print(f"--help took {best:.2f} s")
+    assert done.stderr.strip() == "[]"
+    assert "export" in done.stdout and "run" in done.stdout and "bench" in done.stdout
+    assert best < 0.5
+
+
+def test_help_lists_the_commands_in_order_with_whole_summaries(cli: Cli) -> None:
+    code, out, _ = cli("--help")
+    summaries = dict(re.findall(r"^  (\w+) +(.+)$", out.partition("Commands:\n")[2], re.MULTILINE))
+    assert code == 0 and tuple(summaries) == COMMANDS
+    assert all(summary.endswith(".") and "..." not in summary for summary in summaries.values())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_fits_80_columns(cli: Cli, command: str) -> None:
+    code, out, err = cli(command, "--help")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_choices_of_aggregation_are_those_of_the_pipeline() -> None:
+    assert get_args(Aggregation) == tuple(AGGREGATIONS)
+
+
+def test_version(cli: Cli) -> None:
+    from squeezebert_mobile import __version__
+
+    assert cli("--version") == (0, f"squeezebert-mobile {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("export", "nowhere", "-o", "out"), "no such folder: 'nowhere'; give a folder with"),
+        (("export", "preset:bert-bas", "-o", "out"), "unknown preset 'preset:bert-bas'; did you"),
+        (("export", "demo", "-o", "out", "--sequence-length", "0"), "--sequence-length 0 is out"),
+        (("export", "demo", "-o", "out", "--task", "fill-mask"), "predictions"),
+        (("export", "demo", "-o", "out", "--texts", "none.txt"), "--texts 'none.txt' cannot be"),
+        ((*FINETUNE, "none.csv"), "'none.csv' cannot be read: No such file or directory; give a"),
+        ((*FINETUNE, "none.csv", "--learning-rate", "2"), "--learning-rate 2 is out of range"),
+        ((*FINETUNE, "none.csv", "--resume"), "'none.csv' cannot be read"),
+        (("run", "nowhere", "text"), "no such artifact folder: 'nowhere'"),
+        (("run", "ASSISTANT", ""), "empty"),
+        (
+            ("run", "ASSISTANT", "text", "--choice", "a"),
+            "--choice does not apply to text-classificati",
+        ),
+        (
+            ("run", "ASSISTANT", "text", "--question", "why"),
+            "--question does not apply to text-class",
+        ),
+        (("verify", "nowhere"), "no such artifact folder: 'nowhere'"),
+        (("verify", "ASSISTANT", "--texts", "few.txt"), "--texts requires --against; add a"),
+        (("bench", "nowhere"), "no such artifact folder: 'nowhere'"),
+        (("bench", "ASSISTANT", "ASSISTANT", "--baseline", "none"), "is given twice"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1(
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    assistant: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (str(assistant) if word == "ASSISTANT" else word for word in arguments)
+    code, out, err = cli(*words)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("export", "demo"), "--output"),
+        (("export", "demo", "-o", "out", "--task", "classify"), "'classify' is not one of"),
+        (("export", "demo", "-o", "out", "--precision", "int9"), "'int9' is not one of"),
+        (("export", "demo", "-o", "out", "--sequence-length", "long"), "'long' is neither"),
+        (("export", "demo", "-o", "out", "--surprise"), "--surprise"),
+        ((*FINETUNE, "x.csv", "--epochs", "0"), "greater than or equal to 1"),
+        (("finetune", "demo", "x.csv", "-o", "out"), "--task"),
+        (("run", "somewhere", "--top-k", "0"), "greater than or equal to 1"),
+        (("run", "somewhere", "--aggregation", "last"), "'last' is not one of 'none', 'simple'"),
+        (("bench",), "artifacts"),
+        (("bench", "x", "--preset", "slow"), "'slow' is not one of 'rapid', 'quick', 'normal'"),
+        (("bench", "x", "--target", "ios"), "'ios' is not one of 'host', 'adb', 'app'"),
+    ],
+)
+def test_a_usage_error_exits_with_2(
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*arguments)
+    assert (code, out) == (2, "")
+    assert message.lower() in " ".join(err.split()).lower()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "squeezebert_mobile", "run", "nowhere", "text", "--debug"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and "ArtifactError" in done.stderr
+
+
+def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from squeezebert_mobile.cli import main\n"
+        "sys.argv = ['squeezebert-mobile', 'export', 'demo', '-o', 'out']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    expected = "error: torch is not installed; run: pip install 'squeezebert-mobile[export]'\n"
+    assert (done.returncode, done.stderr) == (1, expected)

@@ -1,0 +1,102 @@
+"""The commands `export`, `verify` and `inspect`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import tiny
+from commands import Cli
+
+from squeezebert_mobile.artifact import file_facts, read_artifact
+
+
+def test_export_prints_sizes_and_parity_and_no_progress_when_piped(
+    cli: Cli, tmp_path: Path
+) -> None:
+    tiny.write_checkpoint(tmp_path / "checkpoint", task="fill-mask")
+    code, out, err = cli("export", tmp_path / "checkpoint", "-o", tmp_path / "out")
+    assert (code, err) == (0, "")
+    for word in ("embeddings", "encoder", "head", "model.onnx", "logits", "same answer in"):
+        assert word in out
+    written = [line for line in out.splitlines() if not line.startswith("written to ")]
+    assert max(map(len, written)) <= 80
+    assert read_artifact(tmp_path / "out").task == "fill-mask"
+
+
+def test_export_json_is_the_manifest(cli: Cli, tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path / "checkpoint", task="fill-mask")
+    options = ("-o", tmp_path / "out", "--precision", "fp32", "--json")
+    code, out, _ = cli("export", tmp_path / "checkpoint", *options)
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "out" / "manifest.json").read_text())
+
+
+def test_verify_reproduces_the_golden_outputs(cli: Cli, assistant: Path) -> None:
+    code, out, err = cli("verify", assistant)
+    assert (code, err) == (0, "")
+    assert "checksums match" in out and "8 of 8" in out
+    code, out, _ = cli("verify", assistant, "--json")
+    (golden,) = json.loads(out)["golden"]
+    assert golden["output"] == "logits" and golden["holds"] and golden["texts"] == 8
+
+
+def test_verify_against_compares_with_the_checkpoint(cli: Cli, assistant: Path) -> None:
+    texts = assistant.with_name("texts.txt")
+    code, out, err = cli("verify", assistant, "--against", "demo", "--texts", texts)
+    assert (code, err) == (0, "")
+    assert "verified on 25 texts" in out
+    code, out, _ = cli("verify", assistant, "--against", "demo", "--texts", texts, "--json")
+    assert (
+        json.loads(out)["parity"]
+        == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))["parity"]
+    )
+
+
+def test_verify_detects_a_different_output(cli: Cli, assistant: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(assistant, folder)
+    golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    golden["texts"][3]["outputs"]["logits"]["values"][2] += 9
+    (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    code, _, err = cli("verify", folder)
+    assert code == 1 and "golden.json' has changed since the export" in err
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["golden.json"] = file_facts(folder / "golden.json").model_dump()
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    code, out, err = cli("verify", folder, "--against", "demo")
+    assert code == 1
+    assert err.startswith("error: this machine does not reproduce the golden outputs: logits")
+    assert err.count("\n") == 1 and "checkpoint's" not in out
+
+
+def test_verify_against_another_checkpoint_names_the_source(
+    cli: Cli, assistant: Path, tmp_path: Path
+) -> None:
+    tiny.write_checkpoint(tmp_path / "other", task="text-classification")
+    code, _, err = cli("verify", assistant, "--against", tmp_path / "other")
+    assert code == 1
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert "has another vocabulary than the artifact, which was made from 'demo'" in err
+
+
+def test_inspect_shows_a_checkpoint(cli: Cli) -> None:
+    code, out, err = cli("inspect", "demo")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    for word in ("text-classification", "4 (attention_output 1)", "Conv1d", "expected", "apache"):
+        assert word in out
+    code, out, _ = cli("inspect", "demo", "--json")
+    printed = json.loads(out)
+    assert printed["heads"] == ["feature-extraction", "text-classification"]
+    assert printed["model"]["groups"]["query"] == 4
+
+
+def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
+    code, out, err = cli("inspect", assistant)
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    kept = "kept classifier", "most sensitive: pooler"
+    for word in ("int8", "mean cosine", *kept, "DynamicQuantizeMatMul", "apache-2.0"):
+        assert word in out
+    code, out, _ = cli("inspect", assistant, "--json")
+    assert json.loads(out) == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))
