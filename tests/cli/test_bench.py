@@ -21,7 +21,7 @@ def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: 
     for word in ("assistant", "median", "P90", "load"):
         assert word in out
     written = json.loads(results.read_text())
-    assert written["complete"] and printed["ratios"][0]["contender"] == "assistant"
+    assert written["complete"] and written["ratios"][0]["contender"] == "assistant"
     assert not list(tmp_path.glob("*.journal"))
 
 
