@@ -1,7 +1,7 @@
-"""The base install, without torch, in a virtual environment of its own.
+"""The base install, without torch, in a separate virtual environment.
 
-Nothing is downloaded: the environment gets a wheel built from this tree, and links to those
-packages of this one that the wheel's own requirements name, and theirs.
+Nothing is downloaded: the environment contains a wheel built from this tree, and links to the
+installed packages that the wheel requires directly or indirectly.
 """
 
 import importlib.metadata
@@ -23,7 +23,7 @@ SOURCES = (*FOLDERS, "pyproject.toml", "README.md", "LICENSE")
 
 
 def _wheel(folder: Path) -> Path:
-    for name in SOURCES:  # a build in the tree would leave its litter there
+    for name in SOURCES:  # a build in the tree would leave files there
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
@@ -34,7 +34,7 @@ def _wheel(folder: Path) -> Path:
 
 
 def _needed(requirements: list[str]) -> set[str]:
-    """The distributions that these need, and what those need."""
+    """The distributions that these need, directly or indirectly."""
     found: set[str] = set()
     left = [(Requirement(text), "") for text in requirements]
     while left:
@@ -45,7 +45,7 @@ def _needed(requirements: list[str]) -> set[str]:
             found.add(requirement.name)
             theirs = importlib.metadata.requires(requirement.name) or []
             left += [
-                (Requirement(text), one) for text in theirs for one in requirement.extras or {""}
+                (Requirement(text), name) for text in theirs for name in requirement.extras or {""}
             ]
     return found
 
@@ -75,14 +75,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _run(python: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [str(python), "-I", "-m", "squeezebert_mobile", *words]
-    # A baseline that was exported before would be found in the user's cache.
+    # Without this, an earlier exported baseline would be found in the user's cache.
     environment = os.environ | {"XDG_CACHE_HOME": str(python.parents[2] / "cache")}
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=folder, env=environment
     )
 
 
-def test_it_holds_no_more_than_it_needs(base: Path) -> None:
+def test_it_contains_only_what_it_needs(base: Path) -> None:
     script = (
         "import importlib.util as u; "
         "print([m for m in ('torch', 'onnx', 'transformers', 'psutil') if u.find_spec(m)])"
@@ -102,7 +102,7 @@ def test_it_runs_the_demo(base: Path, assistant: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words", [("verify",), ("inspect",), ("bench", "--baseline", "none", "--preset", "rapid")]
 )
-def test_it_looks_at_the_demo(
+def test_it_reads_the_demo(
     base: Path, assistant: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     command, *options = words
@@ -121,7 +121,7 @@ def test_it_looks_at_the_demo(
         ("bench", "ASSISTANT"),
     ],
 )
-def test_what_it_lacks_is_named(
+def test_a_missing_extra_is_named(
     base: Path, assistant: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     done = _run(base, tmp_path, *(str(assistant) if w == "ASSISTANT" else w for w in words))

@@ -17,17 +17,17 @@ def test_missing_extra_names_the_pip_command() -> None:
         errors.require("nosuch.module", "export")
 
 
-def test_an_installed_module_is_given() -> None:
+def test_an_installed_module_is_imported() -> None:
     assert errors.require("json", "export") is importlib.import_module("json")
 
 
-def test_a_module_that_is_broken_inside_is_not_called_missing(
+def test_an_import_error_inside_a_module_is_not_a_missing_extra(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "halfthere.py").write_text("import nosuchthing\n")  # type: ignore[operator]
+    (tmp_path / "broken.py").write_text("import nosuchthing\n")  # type: ignore[operator]
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="nosuchthing"):
-        errors.require("halfthere", "export")
+        errors.require("broken", "export")
 
 
 @pytest.mark.parametrize(
@@ -41,34 +41,34 @@ def test_choose(value: str, message: str) -> None:
     assert errors.choose("format", value, ["onnx", "executorch"]) == message
 
 
-def test_every_error_is_one_tree() -> None:
-    found = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
-    assert all(issubclass(each, errors.SqueezeBertMobileError) for each in found)
-    assert all(each.__name__ in (errors.__doc__ or "") for each in found)
+def test_all_errors_have_one_base_class_and_are_documented() -> None:
+    classes = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
+    assert all(issubclass(error, errors.SqueezeBertMobileError) for error in classes)
+    assert all(error.__name__ in (errors.__doc__ or "") for error in classes)
 
 
-def test_extras_are_those_of_the_package() -> None:
+def test_extras_match_pyproject() -> None:
     config = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
     extras = config["project"]["optional-dependencies"]
-    found = {
-        extra: [re.split(r"[\[<>=]", each)[0].replace("-", "_") for each in packages]
+    packages_of = {
+        extra: [re.split(r"[\[<>=]", package)[0].replace("-", "_") for package in packages]
         for extra, packages in extras.items()
         if extra != "all"
     }
     modules = {"scikit_learn": "sklearn"}
     assert errors.EXTRAS == {
         extra: tuple(modules.get(name, name) for name in names if name != "squeezebert_mobile")
-        for extra, names in found.items()
+        for extra, names in packages_of.items()
     }
 
 
-def test_an_extra_that_is_half_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_installed_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     errors.require_extra("export")
     monkeypatch.setitem(sys.modules, "onnxsim", None)
     with pytest.raises(errors.MissingExtraError, match=r"onnxsim is not installed; run: pip inst"):
         errors.require_extra("export")
 
 
-def test_what_a_message_quotes_is_made_printable() -> None:
+def test_messages_are_printable() -> None:
     message = str(errors.InputError("a\nb\x1b[31m \ud800 é 日 'x' \\"))
     assert message == r"a\nb\x1b[31m \ud800 é 日 'x' " + "\\"

@@ -1,4 +1,4 @@
-"""The wheel holds every package of the folders and nothing else; the versions agree."""
+"""The wheel contains all packages, versions agree, and dependencies are pinned."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ import squeezebert_mobile
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("export", "runtime", "benchmarks")
-#: Made from a clone alone: the demos' corpora are not in the wheel.
+#: The demos are only built from a clone; their corpora are not in the wheel.
 NOT_IN_THE_WHEEL = {"squeezebert_mobile.training.demos"}
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -27,7 +27,7 @@ def test_every_package_folder_is_listed() -> None:
     assert found - NOT_IN_THE_WHEEL == listed
 
 
-def test_changelog_begins_with_this_version() -> None:
+def test_the_changelog_starts_with_this_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     versions = re.findall(r"^## (\d+\.\d+\.\d+)", changelog, flags=re.MULTILINE)
     assert versions[0] == squeezebert_mobile.__version__
@@ -41,11 +41,11 @@ def test_every_dependency_is_pinned() -> None:
     project = CONFIG["project"]
     wanted = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
     wanted += CONFIG["dependency-groups"]["test"]
-    names = {re.split(r"[\[<>=]", each)[0].lower().replace("_", "-") for each in wanted}
+    names = {re.split(r"[\[<>=]", name)[0].lower().replace("_", "-") for name in wanted}
     assert names - {"squeezebert-mobile"} <= pins
 
 
-def test_constraints_hold_names_and_versions_only() -> None:
+def test_constraints_are_names_and_versions() -> None:
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), line
 

@@ -37,8 +37,8 @@ def as_tensors(encoding: BatchEncoding, kind: str) -> BatchEncoding:
         raise InputError(choose("return_tensors", kind, ("np", "pt")))
     if len({len(row) for row in encoding["input_ids"]}) > 1:
         raise InputError(
-            "rows of different lengths make no array; use padding=True, and truncation=True "
-            "with max_length where texts may be too long"
+            "rows of different lengths cannot be one array; use padding=True, and truncation=True "
+            "with max_length if texts may be too long"
         )
     arrays = BatchEncoding({name: np.asarray(rows, np.int64) for name, rows in encoding.items()})
     if kind == "np":

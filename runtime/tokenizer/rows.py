@@ -192,8 +192,8 @@ def _only(strategy: str, lengths: list[int], excess: int) -> list[int]:
         raise InputError("truncation='only_second' needs a text pair; use truncation=True")
     if lengths[which] <= excess:
         raise InputError(
-            f"truncation={strategy!r} cannot make room: {excess} tokens are too many, and the text "
-            f"to be cut has only {lengths[which]}; use truncation=True or a larger max_length"
+            f"truncation={strategy!r} is not possible: {excess} tokens have to be removed, but "
+            f"that text only has {lengths[which]}; use truncation=True or a larger max_length"
         )
     sizes = list(lengths)
     sizes[which] -= excess

@@ -33,8 +33,8 @@ def check_special_tokens(
         is_added = token in added and key != "unk_token"  # WordPiece needs it in its vocabulary
         if token not in vocab and not is_added:
             raise CheckpointError(
-                f"the vocabulary has no {token!r} ({key}); add it, or name the token that stands "
-                "for it in tokenizer_config.json"
+                f"the vocabulary has no {token!r} ({key}); add it, or set {key} in "
+                "tokenizer_config.json"
             )
 
 

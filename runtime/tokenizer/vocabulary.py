@@ -145,7 +145,7 @@ def read_vocab_file(path: Path) -> dict[str, int]:
     if text is None:
         raise CheckpointError(f"no such vocabulary file: {str(path)!r}")
     if not text.strip():
-        raise CheckpointError(f"{str(path)!r} is empty; it needs one token a line")
+        raise CheckpointError(f"{str(path)!r} is empty; it needs one token per line")
     return dict(WordPiece.read_file(str(path)))
 
 
@@ -156,7 +156,7 @@ def _vocab(tokenizer: dict[str, Any], folder: Path) -> dict[str, int]:
         return read_vocab_file(folder / "vocab.txt")
     raise CheckpointError(
         f"{str(folder)!r} has no vocabulary: it needs vocab.txt or tokenizer.json; "
-        "copy it from where the checkpoint came from"
+        "copy it from the original checkpoint"
     )
 
 
@@ -185,7 +185,9 @@ def _json_vocab(tokenizer: dict[str, Any], path: Path) -> dict[str, int]:
         raise CheckpointError(f"{str(path)!r} has an empty vocabulary")
     for token, number in vocab.items():
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 31:
-            raise CheckpointError(f"{str(path)!r} gives token {token!r} the id {number!r}")
+            raise CheckpointError(
+                f"{str(path)!r} has the invalid id {number!r} for token {token!r}"
+            )
     return vocab
 
 

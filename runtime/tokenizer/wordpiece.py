@@ -74,7 +74,7 @@ class SqueezeBertTokenizer:
             vocab = read_vocab_file(Path(vocab))
         names = {**SPECIAL_TOKENS, **(special_tokens or {})}
         if not vocab:
-            raise CheckpointError("the vocabulary is empty; it needs one token a line")
+            raise CheckpointError("the vocabulary is empty; it needs one token per line")
         check_special_tokens(vocab, names, {token.content for token in added_tokens})
         self.do_lower_case = do_lower_case
         self.strip_accents = strip_accents

@@ -122,8 +122,7 @@ def check_replaceable(
         return
     if not (folder / marker).is_file():
         raise ExportError(
-            f"{str(folder)!r} holds something else than {what} and is left alone; "
-            "choose another folder with -o"
+            f"{str(folder)!r} is not {what} and was not changed; choose another folder with -o"
         )
     if not force:
         raise ExportError(

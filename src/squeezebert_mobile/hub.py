@@ -33,6 +33,6 @@ def checkpoint_folder(name: str | Path) -> Path:
     except Exception as error:  # requests, HTTP, validation and cache errors have no common base
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"no folder {str(name)!r} here, and the Hub gave no such checkpoint: {reason}; check "
-            "the name and the network, or download it first and give its folder"
+            f"no folder {str(name)!r}, and the download from the Hub failed: {reason}; check the "
+            "name and the network, or download the checkpoint and give its folder"
         ) from None

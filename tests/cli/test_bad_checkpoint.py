@@ -122,7 +122,7 @@ BAD_CHECKPOINTS: dict[str, tuple[Change, str]] = {
     "hostile pickle": (_hostile_bin, "holds more than tensors, which could run code and is not o"),
     "pickled model": (_pickled_model, "holds more than tensors, which could run code and is not"),
     "no vocabulary": (remove(*_VOCABULARIES), "'checkpoint' has no vocabulary: it needs vocab.t"),
-    "empty vocabulary": (_vocabulary(b""), "vocab.txt' is empty; it needs one token a line"),
+    "empty vocabulary": (_vocabulary(b""), "vocab.txt' is empty; it needs one token per line"),
     "vocabulary without [SEP]": (_vocabulary(b"[PAD]\n[UNK]\n[CLS]\n"), "has no '[SEP]' (sep_to"),
     "vocabulary too large": (
         _vocabulary("\n".join([*tiny.VOCABULARY, "more"]).encode()),
@@ -174,7 +174,9 @@ def test_a_hub_id_without_a_network(workdir: Path) -> None:
         command, capture_output=True, text=True, check=False, env=os.environ | offline
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: no folder 'some/one' here, and the Hub gave no such che")
+    assert done.stderr.startswith(
+        "error: no folder 'some/one', and the download from the Hub failed"
+    )
     assert done.stderr.count("\n") == 1 and "check the name and the network" in done.stderr
     assert folder_contents(workdir) == before
 
@@ -253,7 +255,7 @@ def test_output_that_is_not_an_artifact_folder(cli: Cli, workdir: Path) -> None:
         cli, workdir, "export checkpoint -o file --force", "'file' is not a folder; choose ano"
     )
     assert_rejected(
-        cli, workdir, "export checkpoint -o checkpoint --force", "holds something else than an"
+        cli, workdir, "export checkpoint -o checkpoint --force", "is not an artifact and was not"
     )
 
 

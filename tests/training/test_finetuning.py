@@ -342,9 +342,7 @@ def test_force_starts_anew(headless: Path, table: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_of_something_else_is_left_alone(headless: Path, table: Path) -> None:
-    with pytest.raises(
-        ExportError, match="something else than a fine-tuned checkpoint and is left"
-    ):
+    with pytest.raises(ExportError, match="is not a fine-tuned checkpoint and was not"):
         tune(headless, table, headless, force=True)
 
 

@@ -152,9 +152,9 @@ def test_threads_with_different_lengths_do_not_disturb_each_other() -> None:
         ({"text": "a b c", "truncation": "only_second", "max_length": 4}, "needs a text pair"),
         (
             {"text": "a b c d", "text_pair": "e", "truncation": "only_second", "max_length": 5},
-            "cannot make room: 3 tokens are too many, and the text to be cut has only 1",
+            "is not possible: 3 tokens have to be removed, but that text only has 1",
         ),
-        ({"text": ["a", "b c"], "return_tensors": "np"}, "different lengths make no array"),
+        ({"text": ["a", "b c"], "return_tensors": "np"}, "different lengths cannot be one array"),
         ({"text": "a", "return_tensors": "tf"}, "unknown return_tensors 'tf'"),
     ],
 )

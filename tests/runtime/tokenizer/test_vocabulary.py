@@ -31,7 +31,7 @@ def tokenizer_json(**model: Any) -> dict[str, Any]:
     ("files", "message"),
     [
         ({"vocab.txt": None}, "has no vocabulary: it needs vocab.txt or tokenizer.json"),
-        ({"vocab.txt": ""}, "vocab.txt' is empty; it needs one token a line"),
+        ({"vocab.txt": ""}, "vocab.txt' is empty; it needs one token per line"),
         ({"vocab.txt": "\n\n"}, "vocab.txt' is empty"),
         ({"vocab.txt": "\n".join(WORDS[:4])}, r"the vocabulary has no '\[MASK\]' \(mask_token\)"),
         ({"vocab.txt": "hello\xff".encode("latin-1")}, r"vocab.txt' is not UTF-8 text \(byte 5\)"),
@@ -45,10 +45,22 @@ def tokenizer_json(**model: Any) -> dict[str, Any]:
         ({"tokenizer.json": tokenizer_json(type="BPE")}, "its model is of type 'BPE'"),
         ({"tokenizer.json": tokenizer_json(vocab=[["a", 0.0]])}, "holds no WordPiece vocabulary"),
         ({"tokenizer.json": tokenizer_json(vocab={})}, "has an empty vocabulary"),
-        ({"tokenizer.json": tokenizer_json(vocab={"a": -1})}, "gives token 'a' the id -1"),
-        ({"tokenizer.json": tokenizer_json(vocab={"a": "1"})}, "gives token 'a' the id '1'"),
-        ({"tokenizer.json": tokenizer_json(vocab={"a": 2**40})}, "gives token 'a' the id"),
-        ({"tokenizer.json": tokenizer_json(vocab={"a": True})}, "gives token 'a' the id True"),
+        (
+            {"tokenizer.json": tokenizer_json(vocab={"a": -1})},
+            "has the invalid id -1 for token 'a'",
+        ),
+        (
+            {"tokenizer.json": tokenizer_json(vocab={"a": "1"})},
+            "has the invalid id '1' for token 'a'",
+        ),
+        (
+            {"tokenizer.json": tokenizer_json(vocab={"a": 2**40})},
+            "has the invalid id 1099511627776",
+        ),
+        (
+            {"tokenizer.json": tokenizer_json(vocab={"a": True})},
+            "has the invalid id True for token 'a'",
+        ),
         (
             {"tokenizer.json": {**tokenizer_json(), "added_tokens": [{"content": "x"}]}},
             "the added tokens of .* are damaged: 'id'",

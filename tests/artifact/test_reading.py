@@ -1,0 +1,117 @@
+"""Reading an artifact: damaged, incomplete and unsafe ones are refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_artifact import write_small_artifact
+
+from squeezebert_mobile.artifact import Manifest, file_facts, read_artifact, read_golden
+from squeezebert_mobile.errors import ArtifactError
+from squeezebert_mobile.tasks import INPUT_NAMES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_small_artifact(tmp_path / "artifact")
+    return tmp_path / "artifact"
+
+
+def _change(path: Path, change: Callable[[dict[str, object]], None]) -> None:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+def test_reads_what_was_written(folder: Path) -> None:
+    manifest = read_artifact(folder)
+    assert manifest.task == "text-classification"
+    assert manifest.files["model.onnx"] == file_facts(folder / "model.onnx")
+    assert read_golden(folder).schema_version == 1
+
+
+def test_schema_is_checked_in() -> None:
+    """docs/manifest.schema.json is generated: make schema."""
+    checked_in = json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
+    assert checked_in == Manifest.model_json_schema()
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("manifest.json", lambda d: d.update(schema_version=2), "schema_version 2.*upgrade"),
+        ("manifest.json", lambda d: d.pop("schema_version"), "schema_version None"),
+        ("manifest.json", lambda d: d.update(task=3), "damaged at task: "),
+        ("manifest.json", lambda d: d.update(surprise=1), "damaged at surprise: "),
+        ("manifest.json", lambda d: d["model"].update(layers=0), "damaged at model.layers: "),
+        ("manifest.json", lambda d: d["files"].pop("golden.json"), "lists no golden.json"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(
+    folder: Path, file: str, change: Callable[[dict[str, object]], None], message: str
+) -> None:
+    _change(folder / file, change)
+    with pytest.raises(ArtifactError, match=message):
+        read_artifact(folder)
+
+
+@pytest.mark.parametrize("number", [-1, 2**63])
+def test_invalid_golden_ids_are_refused(folder: Path, number: int) -> None:
+    text = {name: [[number]] for name in INPUT_NAMES} | {"texts": [["a"]], "outputs": {}}
+    _change(folder / "golden.json", lambda d: d.update(texts=[text]))
+    with pytest.raises(ArtifactError, match=r"damaged at texts\.0\.input_ids\.0\.0: Input should"):
+        read_golden(folder)
+
+
+def test_a_line_break_in_a_key_is_escaped(folder: Path) -> None:
+    _change(folder / "manifest.json", lambda d: d.update({"a\nb" + "c" * 99: 1}))
+    with pytest.raises(ArtifactError, match=r"damaged at a\\nbc{77}: ") as error:
+        read_artifact(folder)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 100_000, '"' + "\\ud800" * 3])
+def test_a_manifest_that_is_not_a_json_object_is_refused(folder: Path, text: str) -> None:
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        read_artifact(folder)
+
+
+def test_a_missing_and_an_empty_folder_have_different_errors(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no such artifact folder"):
+        read_artifact(tmp_path / "nowhere")
+    with pytest.raises(ArtifactError, match=r"has no manifest\.json; make one with: squeezebert"):
+        read_artifact(tmp_path)
+
+
+def test_a_changed_byte_is_detected(folder: Path) -> None:
+    model = bytearray((folder / "model.onnx").read_bytes())
+    model[len(model) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(model)
+    with pytest.raises(ArtifactError, match="has changed since the export"):
+        read_artifact(folder)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / "golden.json").unlink()
+    with pytest.raises(ArtifactError, match=r"golden\.json' is missing"):
+        read_artifact(folder)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "a/b", "..", ".", "c:x", "a\\b"])
+def test_a_path_outside_the_folder_is_refused(folder: Path, name: str) -> None:
+    (folder.parent / "secret").write_text("secret")
+    facts = file_facts(folder.parent / "secret").model_dump()
+    _change(folder / "manifest.json", lambda d: d["files"].update({name: facts}))  # type: ignore[attr-defined]
+    with pytest.raises(ArtifactError, match="points outside its folder"):
+        read_artifact(folder)
+
+
+def test_a_link_is_refused(folder: Path) -> None:
+    (folder / "vocab.txt").rename(folder.parent / "elsewhere.txt")
+    (folder / "vocab.txt").symlink_to(folder.parent / "elsewhere.txt")
+    with pytest.raises(ArtifactError, match="points outside its folder"):
+        read_artifact(folder)
