@@ -229,7 +229,7 @@ def test_doctor_and_devices_without_a_phone(cli: Cli, adb_server: AdbServer) -> 
     code, out, _ = cli("devices", "--adb-server", adb_server.address)
     assert (code, out) == (
         0,
-        "No device. What is missing is shown by: squeezebert-mobile doctor\n",
+        "No devices found; to see what is missing, run: squeezebert-mobile doctor\n",
     )
 
 

@@ -42,6 +42,23 @@ Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error, and library logs.")
 ]
 
+
+def read_texts(path: Path) -> list[str]:
+    """The texts in a file given with --texts, one per line; blank lines are skipped.
+
+    Raises:
+        InputError: the file cannot be read, or it has no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--texts {str(path)!r} cannot be read: {error}") from None
+    texts = [line for line in lines if line.strip()]
+    if not texts:
+        raise InputError(f"--texts {str(path)!r} has no text; write one text per line")
+    return texts
+
+
 # Labelled data ------------------------------------------------------------------------------
 
 DataFormat = Annotated[
@@ -90,19 +107,3 @@ def reject_phone_options(options: Mapping[str, Any], *, remedy: str) -> None:
         if value:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} only applies to phones; {remedy}, or remove {flag}")
-
-
-def read_texts(path: Path) -> list[str]:
-    """The texts in a file given with --texts, one per line; blank lines are skipped.
-
-    Raises:
-        InputError: the file cannot be read, or it has no text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--texts {str(path)!r} cannot be read: {error}") from None
-    texts = [line for line in lines if line.strip()]
-    if not texts:
-        raise InputError(f"--texts {str(path)!r} has no text; write one text per line")
-    return texts

@@ -16,13 +16,13 @@ _SENSITIVE_SHOWN = 3
 
 
 def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
-    """The sizes before and after, by part, and the differences from the checkpoint."""
+    """Print the size of each part before and after, and the differences from the checkpoint."""
     _print_summary(manifest, console)
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
 def print_artifact(manifest: Manifest, console: Console) -> None:
-    """What `print_export` prints, then the artifact's source, inputs, versions and operators."""
+    """Print what `print_export` prints, then source, inputs, versions and operators."""
     _print_summary(manifest, console)
     source = manifest.source
     print_facts(
@@ -47,7 +47,7 @@ def print_artifact(manifest: Manifest, console: Console) -> None:
 def print_verification(
     manifest: Manifest, checks: Sequence[GoldenCheck], parity: Parity | None, console: Console
 ) -> None:
-    """The checked files, the golden outputs, and the comparison with a checkpoint, if any."""
+    """Print the file count, the golden outputs and, if any, the comparison with a checkpoint."""
     console.print(f"{len(manifest.files)} files, checksums match")
     table = make_table("golden outputs", "max |diff|", "tolerance", "same answer")
     for check in checks:

@@ -1,4 +1,4 @@
-"""The page of `inspect` for a checkpoint."""
+"""What `inspect` prints about a checkpoint."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ __all__ = ["print_checkpoint"]
 
 
 def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
-    """The heads, parameters and layers of a checkpoint, and the sizes to expect of its exports."""
+    """Print heads, parameters, layers, and the expected size in each format and precision."""
     console.print(facts.name, highlight=False, soft_wrap=True)
     console.print(architecture(facts.model))
     print_facts(

@@ -1,4 +1,4 @@
-"""The page of `evaluate`."""
+"""What `evaluate` prints."""
 
 from rich import box
 from rich.console import Console
@@ -14,7 +14,7 @@ __all__ = ["print_evaluation"]
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """The metrics; with a second model also the differences and the worst disagreements."""
+    """Print the metrics; with a second model also differences and the worst disagreements."""
     data = evaluation.data
     console.print(f"{data.task}, {len(data.examples)} examples ({data.format})")
     if data.left_out:

@@ -1,4 +1,4 @@
-"""Connected devices and the checks of `doctor` as text for 80 columns."""
+"""What `devices` and `doctor` print."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def print_checks(checks: Sequence[Check], console: Console) -> None:
     """Print a line for each check, with the remedy where something is missing."""
     for check in checks:
         if check.found is not None:
-            # A path may be long, and is to be copied.
+            # Without line breaks, so that a long path can be copied.
             line = Text.assemble(("ok  ", "green"), f"{check.what}: {check.found}")
             console.print(line, soft_wrap=True)
             continue
@@ -23,9 +23,9 @@ def print_checks(checks: Sequence[Check], console: Console) -> None:
 
 
 def print_devices(devices: Sequence[SeenDevice], console: Console) -> None:
-    """Print a line for each device, and below it what must be done before it can be measured."""
+    """Print a line for each device, and below it the remedy if it cannot be measured."""
     if not devices:
-        console.print("No device. What is missing is shown by: squeezebert-mobile doctor")
+        console.print("No devices found; to see what is missing, run: squeezebert-mobile doctor")
     for device in devices:
         known = (
             device.model,

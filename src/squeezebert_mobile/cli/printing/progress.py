@@ -17,7 +17,7 @@ __all__ = ["step_progress", "training_progress"]
 
 
 def step_progress(console: Console) -> progress.Progress:
-    """Shows each step with its time; prints nothing if `console` is not a terminal."""
+    """A progress bar and the time of each step; silent if `console` is not a terminal."""
 
     @contextmanager
     def step(name: str) -> Iterator[progress.StepProgress]:
@@ -39,7 +39,7 @@ def step_progress(console: Console) -> progress.Progress:
 
 @contextmanager
 def training_progress(console: Console) -> "Iterator[Callable[[loop.Progress], None]]":
-    """Shows the loss and the last score; prints nothing if `console` is not a terminal."""
+    """A progress bar with loss and last score; silent if `console` is not a terminal."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Parts that several printed pages share: tables, lists of facts, the architecture of a model."""
+"""Tables, lists of facts and one-line descriptions that several commands print."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def make_table(*columns: str) -> Table:
 
 
 def print_facts(console: Console, facts: Mapping[str, str]) -> None:
-    """One line for each name and value; empty values are skipped, long ones are wrapped."""
+    """Print a line for each name and value; empty values are skipped, long ones are wrapped."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()

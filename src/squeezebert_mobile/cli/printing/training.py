@@ -1,4 +1,4 @@
-"""The summary that `finetune` prints."""
+"""What `finetune` prints at the end."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["print_training"]
 
 
 def print_training(results: Mapping[str, Any], folder: Path, console: Console) -> None:
-    """The loss and score of each epoch, with a mark at the epoch whose weights were kept."""
+    """Print the loss and score of each epoch, and mark the epoch whose weights were kept."""
     columns = [name for name in results["best"] if name != "epoch"]
     table = make_table("epoch", *columns, "")
     for epoch in results["epochs"]:
