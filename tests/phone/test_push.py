@@ -186,7 +186,7 @@ def test_an_odd_folder(cli: Cli, run: Run, ours: Path, tmp_path: Path) -> None:
     odd = ours.rename(tmp_path / "a 'b' $(touch x)")
     run.phone.install()
     code, out, err = cli("push", odd, "--adb-server", run.server.address)
-    assert (code, err) == (0, "") and out.startswith("a__b____touch_x_: is in the app")
+    assert (code, err) == (0, "") and out.startswith("a__b____touch_x_: copied into the app")
     assert _zips(run.phone) == [f"data/data/{APP}/files/inbox/a__b____touch_x_.zip"]
     assert not list(tmp_path.rglob("x"))
 
