@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from squeezebert_mobile.benchmarks.records.reading import read_results
     from squeezebert_mobile.benchmarks.records.regression_check import check_ratios
     from squeezebert_mobile.benchmarks.records.results import Results
-    from squeezebert_mobile.benchmarks.report.terminal import print_table
+    from squeezebert_mobile.benchmarks.report import print_table
 
 _HOMES = {
     "PRESETS": "measure.schedule",
@@ -31,7 +31,7 @@ _HOMES = {
     "file_contender": "measure.contenders",
     "get_preset": "measure.schedule",
     "measure_host": "measure.host",
-    "print_table": "report.terminal",
+    "print_table": "report",
     "progress_bar": "measure.progress",
     "read_results": "records.reading",
 }

@@ -1,84 +1,113 @@
-"""Count models, or ours and the peers' of base size."""
+"""The command line: counts given models, or the base models of ours and the peers."""
 
-import argparse
 import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
 from squeezebert_mobile.benchmarks.arm64.userland import prepare
+from squeezebert_mobile.benchmarks.command import run_command
 from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart, select
 from squeezebert_mobile.cache import cache_folder
-from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
+from squeezebert_mobile.errors import BenchmarkError, choose
 
-_MOST = 6  # operators a row
+__all__ = ["check", "main", "print_counts"]
 
-#: The default artifact, 128 tokens, on the first of CPUS: more than a hundredth above this fails.
+_MOST = 6  # operators shown in a row
+
+#: The default artifact at 128 tokens on the first of CPUS: a count more than 1 % above this fails.
 SHIPPED = "ours SqueezeBERT onnx int8"
 SHIPPED_INSTRUCTIONS = 528_800_000
 _ALLOWED = 1.01
 
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an error of ours is one line and exit code 1."""
-    try:
-        _main(arguments)
-    except SqueezeBertMobileError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-def _main(arguments: Sequence[str] | None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m squeezebert_mobile.benchmarks.arm64",
-        description="Count ARM64 instructions of one inference under emulation. Counts, not times.",
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run_command(app, "python -m squeezebert_mobile.benchmarks.arm64", arguments)
+
+
+def _check_cpus(cpus: list[str] | None) -> list[str] | None:
+    for cpu in cpus or ():
+        if cpu not in CPUS:
+            raise typer.BadParameter(choose("cpu", cpu, CPUS))
+    return cpus
+
+
+@app.command(
+    help="Count the ARM64 instructions of one inference under emulation. Counts, not times."
+)
+def _arm64(
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="MODEL...",
+            help="Artifacts or .onnx files; default: SqueezeBERT and BERT-base, ours and the "
+            "peers'.",
+        ),
+    ] = None,
+    cpu: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join(CPUS), callback=_check_cpus, help="The core to emulate; default: all."
+        ),
+    ] = None,
+    sequence_length: Annotated[int, typer.Option(metavar="N", help="In tokens.")] = 128,
+    only_check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Count the default artifact alone, and fail if its count has grown.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the counts as JSON.")
+    ] = None,
+) -> None:
+    progress = Console(stderr=True)
+    cpus = CPUS[:1] if only_check else cpu or CPUS
+    userland = prepare(
+        cache_folder() / "arm64", progress=lambda step: progress.print(f"get {step}")
     )
-    parser.add_argument("models", nargs="*", type=Path, help="artifacts or .onnx files; default: "
-                        "SqueezeBERT and BERT-base, ours and the peers'")  # fmt: skip
-    parser.add_argument("--cpu", choices=CPUS, action="append", help="default: all")
-    parser.add_argument("--sequence-length", type=int, default=128, metavar="N")
-    parser.add_argument("--check", action="store_true", help="count the default artifact alone, "
-                        "and fail if it takes more than it did")  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, help="write the counts as JSON")
-    given = parser.parse_args(arguments)
-    console = Console(stderr=True)
-    userland = prepare(cache_folder() / "arm64", progress=lambda step: console.print(f"get {step}"))
     counts: list[Count] = []
     with tempfile.TemporaryDirectory() as folder:
-        named = [(str(model), model) for model in given.models]
-        wanted = [SHIPPED] if given.check else ["onnx"]
-        for name, model in named or _base_models(wanted, Path(folder), console):
-            for cpu in CPUS[:1] if given.check else given.cpu or CPUS:
-                console.print(f"count {name} on {cpu}")
+        named = [(str(model), model) for model in models or ()]
+        wanted = [SHIPPED] if only_check else ["onnx"]
+        for name, model in named or _base_models(wanted, Path(folder), progress):
+            for core in cpus:
+                progress.print(f"count {name} on {core}")
                 try:
-                    found = count(userland, model, cpu=cpu, length=given.sequence_length)
+                    result = count(userland, model, cpu=core, length=sequence_length)
                 except BenchmarkError as error:
-                    if given.models:
+                    if models:
                         raise
-                    console.print(f"no count: {error}")  # a peer may fail; the others count
+                    progress.print(f"no count: {error}")  # a peer may fail; the others count
                 else:
-                    counts.append(replace(found, model=name))
+                    counts.append(replace(result, model=name))
     if not counts:
-        raise BenchmarkError("nothing could be counted; the reasons stand above")
-    if given.output:
+        raise BenchmarkError("nothing could be counted; the reasons are above")
+    if output:
         text = json.dumps([asdict(each) for each in counts], indent=1)
-        given.output.write_text(text + "\n", encoding="utf-8")
+        output.write_text(text + "\n", encoding="utf-8")
     print_counts(counts, Console())
-    if given.check:
+    if only_check:
         check(counts[0].instructions)
 
 
 def check(instructions: int) -> None:
-    """Hold the default artifact's count against the one in this file.
+    """Compare the count of the default artifact with SHIPPED_INSTRUCTIONS.
 
     Raises:
-        BenchmarkError: it is more than a hundredth larger.
+        BenchmarkError: it is more than 1 % larger.
     """
     if instructions > _ALLOWED * SHIPPED_INSTRUCTIONS:
         raise BenchmarkError(
@@ -89,22 +118,22 @@ def check(instructions: int) -> None:
 
 
 def _base_models(
-    wanted: Sequence[str], folder: Path, console: Console
+    wanted: Sequence[str], folder: Path, progress: Console
 ) -> Iterator[tuple[str, Path]]:
-    """Ours and the peers' ONNX models of base size, each made when it is asked for."""
+    """The selected models of base size, each built just before it is counted."""
     for model in select(wanted):
         if not model.variant:
-            console.print(f"build {model.label}")
+            progress.print(f"build {model.label}")
             try:
                 build_apart(folder / "build.log", model.build, folder)
             except BuildFailed as error:
-                console.print(f"not built: {error}")
+                progress.print(f"not built: {error}")
             else:
                 yield model.label, model.path(folder)
 
 
 def print_counts(counts: Sequence[Count], console: Console) -> None:
-    """A row a model and core: instructions, and the operators that take most of them."""
+    """Print a row for each model and core: its instructions, and the largest operators."""
     table = Table("model", "cpu", "M instructions", "of them", box=None, pad_edge=False)
     table.columns[2].justify = "right"
     for each in counts:
@@ -121,4 +150,4 @@ def print_counts(counts: Sequence[Count], console: Console) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,22 +1,22 @@
-"""What a user gets without this package, measured beside what it gives.
+"""Compares our exports with what a user gets from transformers and the usual exporters.
 
     python -m squeezebert_mobile.benchmarks.peers [-o FOLDER]
 
-A peer is transformers' model through a library's usual exporter and quantizer. All models are of
-base size with seeded random weights, are built in a temporary folder, and run with their
-libraries' default options.
+A peer is transformers' model, exported and quantized as a library's guide recommends. All models
+are of base size with seeded random weights, are built in a temporary folder, and run with the
+default options of their libraries.
 
-    models.py     who takes part: the one table
+    models.py     the table of models
     families.py   the two architectures
-    ours.py       how ours are built
-    theirs.py     how the peers are built
-    building.py   in a quiet process of its own, so that a failure is a line
-    survey.py     all of them in one run, and the goals
-    grids.py      the results as rows and columns; text.py, markdown.py and plot.py show them
+    ours.py       builds our models
+    theirs.py     builds the peers
+    building.py   runs a build in a process of its own, so that a failure is a line of the report
+    survey.py     builds and measures all models in one run, and checks the goals
+    tables.py     the tables of the report; pages.py, readme.py and plot.py show them
 """
 
 from squeezebert_mobile.benchmarks.peers.building import BuildFailed, build_apart
-from squeezebert_mobile.benchmarks.peers.models import MODELS, Model, select
+from squeezebert_mobile.benchmarks.peers.models import MODELS, SurveyModel, select
 from squeezebert_mobile.benchmarks.peers.survey import GOALS, PRESETS, bench_peers
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "MODELS",
     "PRESETS",
     "BuildFailed",
-    "Model",
+    "SurveyModel",
     "bench_peers",
     "build_apart",
     "select",

@@ -1,77 +1,173 @@
-"""The command line: build, measure, print, and write a report."""
+"""The command line: builds, measures, prints, and writes a report."""
 
-import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
-from squeezebert_mobile.benchmarks.peers.grids import taking_part
-from squeezebert_mobile.benchmarks.peers.markdown import (
-    PLOT_NAME,
-    check_marks,
-    readme_with,
-    report,
-)
+import typer
+from rich.console import Console
+
+from squeezebert_mobile.benchmarks.command import run_command
 from squeezebert_mobile.benchmarks.peers.models import MODELS, select
-from squeezebert_mobile.benchmarks.peers.plot import draw
+from squeezebert_mobile.benchmarks.peers.pages import report_page, terminal_page
+from squeezebert_mobile.benchmarks.peers.plot import PLOT_NAME, draw
+from squeezebert_mobile.benchmarks.peers.readme import check_marks, readme_with
 from squeezebert_mobile.benchmarks.peers.survey import (
     LENGTHS,
     PRESETS,
-    SURVEY,
     THREADS,
     bench_peers,
-    judged,
+    with_goals,
 )
-from squeezebert_mobile.benchmarks.peers.text import print_survey
+from squeezebert_mobile.benchmarks.peers.tables import survey_models
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError, require
+from squeezebert_mobile.benchmarks.report.markdown import as_markdown
+from squeezebert_mobile.benchmarks.report.terminal import print_page
+from squeezebert_mobile.errors import BenchmarkError, require
+
+__all__ = ["main"]
 
 _LONGEST = 512  # positions of both families' models
-_SHORTEST = 2  # a program for ExecuTorch takes no single token
+_SHORTEST = 2  # an ExecuTorch program takes no single token
 
 RESULTS_NAME = "results.json"
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build, measure, print; the exit status is 130 after Ctrl-C and 1 after an error."""
-    options = _parser().parse_args(arguments)
+    """Run the command and return its exit code; after Ctrl-C that is 130."""
+    words = list(_one_value_each(sys.argv[1:] if arguments is None else arguments))
+    return run_command(app, "python -m squeezebert_mobile.benchmarks.peers", words)
+
+
+def _one_value_each(arguments: Sequence[str]) -> Iterator[str]:
+    """`--threads 1 2` as `--threads 1 --threads 2`: an option of typer takes a single value."""
+    option, values = "", 0
+    for word in arguments:
+        if word.startswith("-"):
+            option, values = word, 0
+        else:
+            if option in {"--threads", "--lengths"} and values:
+                yield option
+            values += 1
+        yield word
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _length(text: str) -> int:
+    if not text.isdecimal() or not _SHORTEST <= int(text) <= _LONGEST:
+        raise typer.BadParameter(f"{text!r} is not a number from {_SHORTEST} to {_LONGEST}")
+    return int(text)
+
+
+@app.command(
+    help="Measure our exports beside those of the usual exporters. All "
+    f"{len(MODELS)} models take about 40 minutes on two idle cores, 6 GB in the temporary folder "
+    "(TMPDIR) and 12 GB of memory."
+)
+def _peers(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORDS",
+            help="Models with all of these words in their names, such as 'ours onnx' or "
+            "'SqueezeBERT int8'; repeat it to select more.",
+        ),
+    ] = None,
+    lengths: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N...",
+            parser=_length,
+            help=f"Input lengths in tokens; default: {' '.join(map(str, LENGTHS))}.",
+        ),
+    ] = None,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N...",
+            parser=_count,
+            help=f"Numbers of threads; default: {' '.join(map(str, THREADS))}.",
+        ),
+    ] = None,
+    preset: Annotated[
+        Literal["survey", "rapid", "quick", "normal"], typer.Option(help="How long to measure.")
+    ] = "survey",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as JSON instead of text.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            *("-o", "--output"),
+            metavar="FOLDER",
+            help=f"Write {RESULTS_NAME}, report.md and {PLOT_NAME} there.",
+        ),
+    ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help=f"Measure nothing; show the {RESULTS_NAME} of an earlier run.",
+        ),
+    ] = None,
+    readme: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the summary table between its marks there."),
+    ] = None,
+) -> None:
+    _check_places(output, readme)
     try:
-        _check_places(options)
-        results = _earlier(options.shown) if options.shown else _measured(options)
-        _write(results, options)
-    except SqueezeBertMobileError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        if earlier:
+            results = _read(earlier)
+        else:
+            results = _measure(only or [], lengths or LENGTHS, threads or THREADS, preset, output)
     except KeyboardInterrupt:
         print("interrupted before anything was measured", file=sys.stderr)
-        return 130
-    if options.json:
+        raise typer.Exit(130) from None
+    _write(results, output, readme)
+    if as_json:
         print(results.to_json(), end="")
     else:
-        print_survey(results)
-    return 0 if results.complete else 130
+        print_page(terminal_page(results), Console())
+    if not results.complete:
+        raise typer.Exit(130)
 
 
-def _earlier(path: Path) -> Results:
-    results = judged(read_results(path))
-    taking_part(results)  # or an error
+def _read(path: Path) -> Results:
+    results = with_goals(read_results(path))
+    survey_models(results)  # raises if they are of other models
     return results
 
 
-def _measured(options: argparse.Namespace) -> Results:
-    models = select(options.only)
-    journal = options.output / f"{RESULTS_NAME}.journal" if options.output else None
+def _measure(
+    only: Sequence[str],
+    lengths: Sequence[int],
+    threads: Sequence[int],
+    preset: str,
+    output: Path | None,
+) -> Results:
+    models = select(only)
+    journal = output / f"{RESULTS_NAME}.journal" if output else None
     if journal:
         journal.unlink(missing_ok=True)  # of an earlier run to the same folder
     with tempfile.TemporaryDirectory(prefix="squeezebert-peers-") as folder:
         return bench_peers(
             Path(folder),
-            preset=PRESETS[options.preset],
+            preset=PRESETS[preset],
             models=models,
-            threads=options.threads,
-            sequence_lengths=options.lengths,
+            threads=threads,
+            sequence_lengths=lengths,
             journal=journal,
         )
 
@@ -79,31 +175,31 @@ def _measured(options: argparse.Namespace) -> Results:
 # Files --------------------------------------------------------------------------------------
 
 
-def _check_places(options: argparse.Namespace) -> None:
-    """Find out now, and not when all is measured, whether the results can be written."""
-    if options.readme:
-        check_marks(_text(options.readme))
-    if options.output:
+def _check_places(output: Path | None, readme: Path | None) -> None:
+    """Check before anything is measured that the results can be written."""
+    if readme:
+        check_marks(_text(readme))
+    if output:
         require("matplotlib", "bench")
         try:
-            options.output.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=options.output).close()
+            output.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=output).close()
         except OSError as error:
             raise BenchmarkError(
-                f"cannot write into {str(options.output)!r}: {error.strerror}; "
+                f"cannot write into {str(output)!r}: {error.strerror}; "
                 "choose another folder with -o"
             ) from None
 
 
-def _write(results: Results, options: argparse.Namespace) -> None:
-    if options.output:
-        results.write(options.output / RESULTS_NAME)
-        (options.output / f"{RESULTS_NAME}.journal").unlink(missing_ok=True)
-        (options.output / "report.md").write_text(report(results), encoding="utf-8")
-        draw(results, options.output / PLOT_NAME)
-    if options.readme:
-        text = readme_with(_text(options.readme), results)
-        options.readme.write_text(text, encoding="utf-8")
+def _write(results: Results, output: Path | None, readme: Path | None) -> None:
+    if output:
+        results.write(output / RESULTS_NAME)
+        (output / f"{RESULTS_NAME}.journal").unlink(missing_ok=True)
+        report = as_markdown(report_page(results))
+        (output / "report.md").write_text(report, encoding="utf-8")
+        draw(results, output / PLOT_NAME)
+    if readme:
+        readme.write_text(readme_with(_text(readme), results), encoding="utf-8")
 
 
 def _text(path: Path) -> str:
@@ -111,76 +207,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchmarkError(f"cannot read {str(path)!r}: {error}") from None
-
-
-# Options ------------------------------------------------------------------------------------
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m squeezebert_mobile.benchmarks.peers",
-        description="Measure what a user gets without this package beside what it gives. All "
-        f"{len(MODELS)} models take about 40 minutes on two idle cores, 6 GB in the temporary "
-        "folder (TMPDIR) and 12 GB of memory.",
-    )
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="WORDS",
-        help="those with all of these words in their names, such as 'ours onnx' or "
-        "'SqueezeBERT int8'; several times: those of each",
-    )
-    parser.add_argument(
-        "--lengths",
-        nargs="+",
-        type=_length,
-        default=LENGTHS,
-        metavar="N",
-        help=f"in tokens; default: {' '.join(map(str, LENGTHS))}",
-    )
-    parser.add_argument(
-        "--threads",
-        nargs="+",
-        type=_count,
-        default=THREADS,
-        metavar="N",
-        help=f"default: {' '.join(map(str, THREADS))}",
-    )
-    parser.add_argument(
-        "--preset", choices=PRESETS, default=SURVEY.name, help=f"how long; default: {SURVEY.name}"
-    )
-    parser.add_argument("--json", action="store_true", help="print the results as JSON")
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help=f"write {RESULTS_NAME}, report.md and {PLOT_NAME} there",
-    )
-    parser.add_argument(
-        "--from",
-        dest="shown",
-        type=Path,
-        metavar="FILE",
-        help=f"measure nothing; show what is in the {RESULTS_NAME} of an earlier run",
-    )
-    parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="write the short table between its marks there"
-    )
-    return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
-
-
-def _length(text: str) -> int:
-    if not text.isdecimal() or not _SHORTEST <= int(text) <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {_SHORTEST} to {_LONGEST}")
-    return int(text)
 
 
 if __name__ == "__main__":

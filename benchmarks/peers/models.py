@@ -1,4 +1,4 @@
-"""Who takes part: ours in every format and precision, and the peers. The one table."""
+"""The table of models to compare: ours in every format and precision, and the peers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,47 +17,47 @@ from squeezebert_mobile.benchmarks.peers.theirs import PEERS
 from squeezebert_mobile.benchmarks.records.results import Role
 from squeezebert_mobile.errors import BenchmarkError, choose
 
-__all__ = ["MODELS", "REFERENCE", "WAYS", "Model", "models_of", "select"]
+__all__ = ["MODELS", "REFERENCE", "WAYS", "SurveyModel", "models_of", "select"]
 
-#: Who all others are compared with: what is usual today.
+#: All others are compared with this one: the usual choice today.
 REFERENCE = "peer BERT-base onnx fp32"
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model that takes part, and how it comes to be."""
+class SurveyModel:
+    """A model in the comparison, and how to build it."""
 
     kind: str  # "ours" or "peer"
     family: Family
     format: str
     precision: str
-    variant: str  # what tells it from another of its kind, format and precision
-    file: str  # its name beside those of the same kind and family; ours are folders
+    variant: str  # distinguishes models of one kind, format and precision; may be empty
+    file: str  # file name (ours: folder name), unique for a kind and family
     make: Callable[[Family, Path], None]
-    how: str
+    how: str  # a line for the report
 
     @property
     def way(self) -> str:
-        """What it has in common with a model of the other family."""
+        """Kind, format, precision and variant: the label without the family."""
         return " ".join(filter(None, (self.kind, self.format, self.precision, self.variant)))
 
     @property
     def label(self) -> str:
-        """Its name in results."""
+        """The name in results."""
         return self.way.replace(self.kind, f"{self.kind} {self.family.name}", 1)
 
     def path(self, folder: Path) -> Path:
-        """Where it lies when it is built in `folder`."""
+        """The file or folder that `build(folder)` writes."""
         return folder / f"{self.kind} {self.family.name}" / self.file
 
     def build(self, folder: Path) -> None:
-        """Build it in `folder`, beside the others."""
+        """Build the model in `folder`, which all models share."""
         path = self.path(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.make(self.family, path)
 
     def contender(self, folder: Path) -> Contender:
-        """What was built in `folder`, ready to be measured."""
+        """The built model as a contender to measure."""
         role: Role = "baseline" if self.label == REFERENCE else "contender"
         if self.kind == "ours":
             return artifact_contender(self.path(folder), label=self.label)
@@ -71,42 +71,49 @@ class Model:
         )
 
 
-def models_of(family: Family) -> Iterator[Model]:
-    """Ours, then the peers."""
+def models_of(family: Family) -> Iterator[SurveyModel]:
+    """Our models of `family`, then the peers."""
     how = "squeezebert-mobile export"
     for format, facts in FORMATS.items():
         for precision in facts.precisions:
             make = partial(build_ours, format=format, precision=precision)
-            yield Model("ours", family, format, precision, "", f"{format} {precision}", make, how)
+            yield SurveyModel(
+                "ours", family, format, precision, "", f"{format} {precision}", make, how
+            )
     for peer in PEERS:
-        yield Model("peer", family, **vars(peer))
+        yield SurveyModel("peer", family, **vars(peer))
 
 
 MODELS = tuple(model for family in FAMILIES for model in models_of(family))
 WAYS = tuple(dict.fromkeys(model.way for model in MODELS))
 
 
-def select(wanted: Sequence[str], models: Sequence[Model] = MODELS) -> list[Model]:
-    """Those whose label has every word of one of `wanted`; all, if there is none.
+def select(wanted: Sequence[str], models: Sequence[SurveyModel] = MODELS) -> list[SurveyModel]:
+    """Select models by words of their labels.
+
+    Args:
+        wanted: Each item is one or several words; a model is selected if its label has all words
+            of one item. Without items all models are selected.
+        models: The models to select from.
 
     Raises:
-        BenchmarkError: one of `wanted` fits no model.
+        BenchmarkError: an item matches no model.
     """
-    found: dict[str, Model] = {}
+    selected: dict[str, SurveyModel] = {}
     for words in wanted or [""]:
-        fitting = [model for model in models if _words(words) <= _words(model.label)]
-        if not fitting:
+        matching = [model for model in models if _words(words) <= _words(model.label)]
+        if not matching:
             raise BenchmarkError(_no_model(words, models))
-        found |= {model.label: model for model in fitting}
-    return [model for model in models if model.label in found]
+        selected |= {model.label: model for model in matching}
+    return [model for model in models if model.label in selected]
 
 
 def _words(text: str) -> set[str]:
     return set(text.lower().split())
 
 
-def _no_model(words: str, models: Sequence[Model]) -> str:
-    """What is wrong with `words`: one of them is unknown, or no model has them all."""
+def _no_model(words: str, models: Sequence[SurveyModel]) -> str:
+    """The error message: an unknown word, or no model with all words."""
     known = set().union(*(_words(model.label) for model in models))
     if unknown := sorted(_words(words) - known):
         return choose("word of a model's name", unknown[0], known)

@@ -1,15 +1,18 @@
-"""The latency of every model as bars: ours beside what a user gets otherwise."""
+"""The latency of every model as bars: ours beside the peers."""
 
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.benchmarks.peers.grids import main_cell, taking_part
-from squeezebert_mobile.benchmarks.peers.models import Model
+from squeezebert_mobile.benchmarks.peers.models import SurveyModel
+from squeezebert_mobile.benchmarks.peers.tables import survey_models
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.benchmarks.report.terminal import figure, threads_text
+from squeezebert_mobile.benchmarks.report.formatting import format_number, plural
+from squeezebert_mobile.benchmarks.report.queries import main_workload, measurements_at
 from squeezebert_mobile.errors import require
 
-__all__ = ["draw"]
+__all__ = ["PLOT_NAME", "draw"]
+
+PLOT_NAME = "latency.svg"
 
 _COLOURS = {"ours": "#0b6e4f", "peer": "#9aa5b1"}
 _NAMES = {"ours": "this package", "peer": "the usual exporters"}
@@ -25,47 +28,47 @@ _SETTINGS = {
 
 
 def draw(results: Results, path: Path) -> None:
-    """Write the plot of the first cell to `path`, an .svg or .png file.
+    """Write the plot of the main workload to `path`, an .svg or .png file.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figures = require("matplotlib.figure", "bench")
+    matplotlib_figure = require("matplotlib.figure", "bench")
     matplotlib = require("matplotlib", "bench")
-    families: dict[str, list[Model]] = {}
-    for model in taking_part(results):
+    families: dict[str, list[SurveyModel]] = {}
+    for model in survey_models(results):
         families.setdefault(model.family.name, []).append(model)
     counts = [len(models) for models in families.values()]
     with matplotlib.rc_context(_SETTINGS):
-        page = figures.Figure(figsize=(8.5, _ROW * sum(counts) + 1.6), layout="constrained")
-        # One scale for both: that is what is compared.
-        panels = page.subplots(
+        figure = matplotlib_figure.Figure(
+            figsize=(8.5, _ROW * sum(counts) + 1.6), layout="constrained"
+        )
+        # One scale for both families: they are to be compared.
+        panels = figure.subplots(
             len(families), sharex=True, squeeze=False, gridspec_kw={"height_ratios": counts}
         )[:, 0]
         for panel, (name, models) in zip(panels, families.items(), strict=True):
-            _bars(panel, models, results)
+            _draw_bars(panel, models, results)
             panel.set_title(name, loc="left", fontweight="bold", fontsize=10)
-        _label(page, panels, results)
-        page.savefig(
+        _label(figure, panels, results)
+        figure.savefig(
             path, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None
         )
 
 
-def _bars(panel: Any, models: list[Model], results: Results) -> None:
-    """A bar a model, the fastest at the top; one that failed says so."""
-    cell = main_cell(results)
-    took = {
+def _draw_bars(panel: Any, models: list[SurveyModel], results: Results) -> None:
+    """A bar for each model, the fastest at the top; a failed model is labelled."""
+    medians = {
         each.contender: each.latency.median_ms
-        for each in results.measurements
-        if (each.threads, each.sequence_length) == cell
+        for each in measurements_at(results, main_workload(results))
     }
     failed = {each.contender for each in results.failures}
-    ordered = sorted(models, key=lambda model: took.get(model.label, float("inf")))
+    ordered = sorted(models, key=lambda model: medians.get(model.label, float("inf")))
     for place, model in enumerate(ordered):
-        median = took.get(model.label, 0)
+        median = medians.get(model.label, 0)
         panel.barh(place, median, height=0.72, color=_COLOURS[model.kind])
         without = "fails" if model.label in failed else ""
-        text = f"{figure(median)} ms" if median else without
+        text = f"{format_number(median)} ms" if median else without
         weight = "bold" if model.kind == "ours" else "normal"
         panel.annotate(
             text, (median, place), (4, 0), textcoords="offset points", va="center", weight=weight
@@ -80,15 +83,15 @@ def _bars(panel: Any, models: list[Model], results: Results) -> None:
     panel.margins(x=0.1, y=0.02)
 
 
-def _name(model: Model) -> str:
+def _name(model: SurveyModel) -> str:
     return " ".join(filter(None, (model.format, model.precision, model.variant)))
 
 
-def _label(page: Any, panels: Any, results: Results) -> None:
-    threads, length = main_cell(results)
+def _label(figure: Any, panels: Any, results: Results) -> None:
+    threads, length = main_workload(results)
     patches = require("matplotlib.patches", "bench")
-    page.suptitle(
-        f"One inference of {length} tokens, {threads_text(threads)}: median in ms",
+    figure.suptitle(
+        f"One inference of {length} tokens, {plural(threads, 'thread')}: median in ms",
         x=0.01,
         ha="left",
         fontsize=12,

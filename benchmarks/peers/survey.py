@@ -1,4 +1,4 @@
-"""Build whatever can be built, measure all of it in one run, and judge the goals."""
+"""Builds all models, measures them in one run, and checks the goals."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +10,10 @@ from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, pro
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS as LONGER_PRESETS
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.peers.building import BuildFailed, build_apart
-from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, Model
+from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, SurveyModel
 from squeezebert_mobile.benchmarks.records.assembly import ratio_to_baseline
 from squeezebert_mobile.benchmarks.records.results import Failure, Goal, Results
+from squeezebert_mobile.benchmarks.report.queries import MAIN_WORKLOAD, measurements_at
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = [
@@ -23,14 +24,15 @@ __all__ = [
     "SURVEY",
     "THREADS",
     "bench_peers",
-    "judged",
+    "with_goals",
 ]
 
 LENGTHS = (16, 32, 128, 384)
 THREADS = (1, 2)
-GOALS_AT = (1, 128)  # threads and length
+#: The workload at which the goals are set.
+GOALS_AT = MAIN_WORKLOAD
 
-#: Who is to be how many times faster than whom.
+#: (contender, baseline, how many times faster it has to be)
 GOALS = (
     ("ours SqueezeBERT onnx int8", "peer BERT-base onnx fp32", 6.5),
     ("ours SqueezeBERT onnx int8", "peer BERT-base onnx int8", 1.6),
@@ -38,10 +40,10 @@ GOALS = (
     ("ours SqueezeBERT onnx fp32", "peer SqueezeBERT onnx fp32", 1.0),
 )
 
-#: An export takes up to 4 GB of memory; most of it, and all of lowering to XNNPACK, one core.
+#: Builds at the same time. An export takes up to 4 GB of memory and mostly a single core.
 _AT_ONCE = 2
 
-#: Short for a single model, but there are thirty of them, at eight lengths and threads.
+#: Short for a single model, but about thirty models are measured at eight workloads.
 SURVEY = Preset("survey", runs=12, seconds=1, blocks=6, starts=1)
 PRESETS = {SURVEY.name: SURVEY, **LONGER_PRESETS}
 
@@ -50,24 +52,24 @@ def bench_peers(
     folder: Path,
     *,
     preset: Preset = SURVEY,
-    models: Sequence[Model] = MODELS,
+    models: Sequence[SurveyModel] = MODELS,
     threads: Sequence[int] = THREADS,
     sequence_lengths: Sequence[int] = LENGTHS,
     journal: Path | None = None,
 ) -> Results:
-    """Build `models` in `folder`, measure them in one run, and compare with `GOALS`.
+    """Build `models` in `folder`, measure them in one run, and check `GOALS`.
 
     Args:
-        folder: an empty folder; all models together take 6 GB in it.
-        preset: how long to measure.
-        models: who takes part.
-        threads: how many threads each model gets; all are measured with each number.
-        sequence_lengths: how many tokens the input has.
-        journal: a new file that keeps each block as soon as it is measured.
+        folder: An empty folder; all models together take 6 GB.
+        preset: How long to measure.
+        models: The models to compare.
+        threads: Numbers of threads; every model is measured with each.
+        sequence_lengths: Lengths of the input in tokens.
+        journal: A new file to which each block is written as soon as it is measured.
 
     Raises:
         MissingExtraError: transformers or torch is not installed.
-        BenchmarkError: not one model could be built and run.
+        BenchmarkError: no model could be built and run.
     """
     with progress_bar() as progress:
         contenders, failures = _build_all(folder, models, progress)
@@ -82,16 +84,16 @@ def bench_peers(
             journal=journal,
             progress=progress,
         )
-    return judged(results)
+    return with_goals(results)
 
 
 def _build_all(
-    folder: Path, models: Sequence[Model], progress: ProgressCallback
+    folder: Path, models: Sequence[SurveyModel], progress: ProgressCallback
 ) -> tuple[list[Contender], list[Failure]]:
-    """Whatever can be built; what cannot is a failure."""
+    """The models that could be built, and a failure for each of the others."""
     reasons: dict[str, str | None] = {}
 
-    def build(model: Model) -> None:
+    def build(model: SurveyModel) -> None:
         try:
             build_apart(folder / "log.txt", model.build, folder)
         except BuildFailed as error:
@@ -100,11 +102,11 @@ def _build_all(
             reasons[model.label] = None
         progress(f"build: {len(reasons)} of {len(models)}, {model.label}", 0, 0)
 
-    # By way: an int8 peer comes after the fp32 that it is made from.
+    # In the order of WAYS: an int8 peer is made from the fp32 one.
     ordered = sorted(models, key=lambda model: WAYS.index(model.way))
     progress(f"build: 0 of {len(models)}", 0, 0)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(build, ordered))  # after a missing extra, or Ctrl-C, nothing more is begun
+        list(pool.map(build, ordered))  # after a missing extra or Ctrl-C, no further build starts
     return (
         [model.contender(folder) for model in models if not reasons[model.label]],
         [
@@ -115,13 +117,9 @@ def _build_all(
     )
 
 
-def judged(results: Results) -> Results:
-    """The same with the goals, if it was measured where they are set."""
-    measured = {
-        each.contender: each
-        for each in results.measurements
-        if (each.threads, each.sequence_length) == GOALS_AT
-    }
+def with_goals(results: Results) -> Results:
+    """The results with the goals, if the workload of the goals was measured."""
+    measured = {each.contender: each for each in measurements_at(results, GOALS_AT)}
     goals = []
     for contender, baseline, at_least in GOALS if measured else ():
         ratio = (
@@ -129,6 +127,6 @@ def judged(results: Results) -> Results:
             if contender in measured
             else None
         )
-        found = ratio.times_faster if ratio else None
-        goals.append(Goal.judge(contender, baseline, at_least=at_least, found=found))
+        times_faster = ratio.times_faster if ratio else None
+        goals.append(Goal.judge(contender, baseline, at_least=at_least, found=times_faster))
     return results.model_copy(update={"goals": tuple(goals)})

@@ -1,32 +1,48 @@
-"""A report that can be sent on: one HTML or Markdown file on one or several results files."""
+"""Results for readers: printed in a terminal, or written to one HTML or Markdown file.
+
+page.py        the page model
+contents.py    which sections a page has
+latency.py, starts.py, conditions.py, facts.py, caveats.py, headline.py, side_by_side.py
+               build the parts of a page from results
+terminal.py, markdown.py, html.py
+               write a page
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.report.contents import report_page, terminal_page
 from squeezebert_mobile.benchmarks.report.html import as_html
 from squeezebert_mobile.benchmarks.report.markdown import as_markdown
-from squeezebert_mobile.benchmarks.report.sections import make_page
+from squeezebert_mobile.benchmarks.report.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.files import atomic_write
 
-__all__ = ["write_report"]
+__all__ = ["print_table", "write_report"]
 
 _WRITERS = {".html": as_html, ".md": as_markdown}
 
 
+def print_table(results: Results, console: Console | None = None) -> None:
+    """Print latencies, ratios, start times and memory, with the notes needed to read them."""
+    print_page(terminal_page(results), console or Console())
+
+
 def write_report(results: Sequence[tuple[str, Results]], path: Path) -> None:
-    """Write a report to `path`; the file is there whole or not at all.
+    """Write a report to `path`, atomically.
 
     Args:
-        results: The name of each results file, as its reader knows it, and what is in it. All of
-            several are compared with the first.
+        results: The name of each results file as shown to the reader, and its content. Several
+            are compared with the first.
         path: A file whose name ends in .html or .md.
 
     Raises:
-        BenchmarkError: no results, a file name of another kind, results that may not stand side by
-            side, or the file cannot be written.
-        MissingExtraError: jinja2 or matplotlib is not installed, which HTML needs.
+        BenchmarkError: no results, an unknown file suffix, results that cannot be compared, or a
+            file that cannot be written.
+        MissingExtraError: jinja2 or matplotlib, which HTML needs, is not installed.
     """
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
@@ -36,7 +52,6 @@ def write_report(results: Sequence[tuple[str, Results]], path: Path) -> None:
         )
     if not results:
         raise BenchmarkError(
-            "there are no results to report; name a file that squeezebert-mobile bench -o has "
-            "written"
+            "there are no results to report; give a file written by squeezebert-mobile bench -o"
         )
-    atomic_write(path, writer(make_page(results)), what="report")
+    atomic_write(path, writer(report_page(results)), what="report")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from squeezebert_mobile.benchmarks.records.results import Measurement, Results
-from squeezebert_mobile.benchmarks.report.parts import printable
-from squeezebert_mobile.benchmarks.report.terminal import figure
+from squeezebert_mobile.benchmarks.report.formatting import format_number
+from squeezebert_mobile.benchmarks.report.page import printable
 from squeezebert_mobile.errors import require
 
 __all__ = ["SENSORS", "course", "distributions", "has_samples", "panels", "shown_sensors"]
@@ -91,7 +91,9 @@ def _distributions(measurements: Sequence[Measurement]) -> Any:
         axes.plot([0, 0], [place - 0.4, place + 0.4], color=_INK, linewidth=1.6)
         if p90 <= high + pad:
             axes.plot([p90, p90], [place - 0.25, place + 0.25], color=_INK, linewidth=0.9)
-    names = [f"{_short(m.contender)}\n{figure(m.latency.median_ms)} ms" for m in measurements]
+    names = [
+        f"{_short(m.contender)}\n{format_number(m.latency.median_ms)} ms" for m in measurements
+    ]
     axes.set_yticks(range(len(rows)), names)
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()

@@ -1,14 +1,15 @@
-"""A report as one HTML file that loads nothing."""
+"""Writes a page as one HTML file that loads nothing."""
 
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.benchmarks.report.parts import (
+from squeezebert_mobile.benchmarks.report.page import (
     Block,
     Listing,
     Page,
     Picture,
     Table,
+    as_cell,
     printable,
 )
 from squeezebert_mobile.errors import require
@@ -16,6 +17,7 @@ from squeezebert_mobile.errors import require
 __all__ = ["as_html"]
 
 _TEMPLATE = Path(__file__).with_name("page.html")
+_KINDS = {Table: "table", Listing: "listing", Picture: "picture", str: "paragraph"}
 
 
 def as_html(page: Page) -> str:
@@ -28,12 +30,13 @@ def as_html(page: Page) -> str:
     markup = require("markupsafe", "bench").Markup
 
     def shown(value: Any) -> Any:
-        """What is escaped has no control characters either; a drawn figure stays as it is."""
+        """Strings without control characters; drawn figures as they are."""
         return value if isinstance(value, markup) or type(value) is not str else printable(value)
 
     drawn = {
         id(block): markup(block.draw(block.alt, f"f{index}-"))
         for index, block in enumerate(_pictures(page))
+        if block.draw
     }
     environment = jinja2.Environment(
         autoescape=True,
@@ -42,6 +45,7 @@ def as_html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["as_cell"] = as_cell
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     text: str = template.render(page=page, kind=_kind, svg=lambda block: drawn[id(block)])
     return text + "\n"
@@ -53,5 +57,4 @@ def _pictures(page: Page) -> list[Picture]:
 
 
 def _kind(block: Block) -> str:
-    kinds = {Table: "table", Listing: "listing", Picture: "picture"}
-    return kinds.get(type(block), "paragraph")
+    return _KINDS[type(block)]

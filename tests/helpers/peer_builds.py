@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from squeezebert_mobile.benchmarks.peers.families import Family
-from squeezebert_mobile.benchmarks.peers.models import Model, models_of
+from squeezebert_mobile.benchmarks.peers.models import SurveyModel, models_of
 from squeezebert_mobile.errors import MissingExtraError
 
 _SIZES = {
@@ -18,7 +18,7 @@ SMALL_FAMILIES = (
     Family("SqueezeBERT", "SqueezeBert", "nowhere", _SIZES | {"embedding_size": 32}),
     Family("BERT-base", "Bert", "nowhere", _SIZES),
 )
-SMALL_PEERS: tuple[Model, ...] = tuple(
+SMALL_PEERS: tuple[SurveyModel, ...] = tuple(
     model for family in SMALL_FAMILIES for model in models_of(family) if model.kind == "peer"
 )
 

@@ -92,7 +92,8 @@ def test_from_an_artifact_to_a_report(
     assert code == 1 and err.startswith("error: 2 phones are connected (")
     code, out, err = cli(*words, "--serial", one)
     assert code == 0, err
-    assert "STAND-IN" in out and "Pixel 3" in out and "2 artifacts answered 16 golden texts" in out
+    assert "measured on a stand-in" in out and one in out and "Pixel 3" not in out
+    assert out.count("the stand-in computed the right answers: 8 golden texts") == 2
     assert all(len(line) <= 80 for line in out.splitlines())
     found = json.loads(target.read_text(encoding="utf-8"))
     assert (found["target"], found["complete"], found["phone"]["stand_in"]) == ("adb", True, True)
@@ -140,7 +141,7 @@ def test_two_phones_at_once(
     written = sorted(tmp_path.glob("all-*.json"))
     models = {json.loads(path.read_text())["phone"]["model"] for path in written}
     assert len(written) == 2 and models == {"Pixel 3", "Pixel 8"}
-    assert out.count("STAND-IN") == 2
+    assert out.count("measured on a stand-in") == 2
 
 
 def test_in_the_app(
@@ -157,7 +158,7 @@ def test_in_the_app(
         *("--adb-server", adb_server.address),
     )
     assert code == 0, err
-    assert "Measured inside the sample app" in out and "golden texts" in out
+    assert "Measured by the sample app" in out and "golden texts" in out
     found = json.loads(target.read_text(encoding="utf-8"))
     assert (found["target"], found["complete"], found["phone"]["libraries"]) == ("app", True, {})
     assert all(each["latency"]["runs"] >= 64 for each in found["measurements"])

@@ -331,8 +331,8 @@ def test_from_the_command_line_to_a_report(
     code, out, err = cli(*words, "-o", target)
     assert code == 0, err
     shown = " ".join(out.split())
-    assert "Measured inside the sample app: figures in an app's scheduling context" in shown
-    assert "by a process of the shell" not in shown and "cores: all" in shown
+    assert "Measured by the sample app: figures in an app's scheduling context" in shown
+    assert "by a process of the adb shell" not in shown and "cores: all" in shown
     assert all(len(line) <= 80 for line in out.splitlines())
     assert json.loads(target.read_text())["target"] == "app"
     assert cli("report", target, "-o", tmp_path / "report.md")[0] == 0

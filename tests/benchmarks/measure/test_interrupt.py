@@ -46,7 +46,7 @@ def test_what_was_measured_survives_ctrl_c(tmp_path, tiny_file):
         process.kill()
         process.communicate()
     assert (process.returncode, err) == (130, "")
-    assert out.startswith("INCOMPLETE: interrupted")
+    assert out.startswith("Incomplete: this run was interrupted")
     results = read_results(tmp_path / "results.json")
     assert not results.complete
     counts = {len(each.blocks) for each in results.measurements}

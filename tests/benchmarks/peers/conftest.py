@@ -6,7 +6,7 @@ import pytest
 
 from squeezebert_mobile.benchmarks.measure import contenders, host
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.peers import Model, survey
+from squeezebert_mobile.benchmarks.peers import SurveyModel, survey
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE
 
 QUICK = Preset("survey", 16, 0, 8, 1)
@@ -41,7 +41,7 @@ def stand_ins(monkeypatch, pretend, tiny_file):
         )
 
     monkeypatch.setattr(survey, "build_apart", build_apart)
-    monkeypatch.setattr(Model, "contender", contender)
+    monkeypatch.setattr(SurveyModel, "contender", contender)
     monkeypatch.setitem(survey.PRESETS, "survey", QUICK)
     # `pretend` has replaced the fresh processes; the models themselves are real.
     monkeypatch.setattr(host, "open_model", contenders.open_model)

@@ -10,16 +10,23 @@ import pytest
 from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.peers import BuildFailed, select
 from squeezebert_mobile.benchmarks.peers.__main__ import main
-from squeezebert_mobile.benchmarks.peers.grids import goal_grid, grids, main_cell, main_grid
-from squeezebert_mobile.benchmarks.peers.markdown import readme_with, report, section
+from squeezebert_mobile.benchmarks.peers.pages import report_page
 from squeezebert_mobile.benchmarks.peers.plot import draw
+from squeezebert_mobile.benchmarks.peers.readme import readme_section, readme_with
+from squeezebert_mobile.benchmarks.peers.tables import goal_tables, latency_tables, summary_table
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Goal, Interval
+from squeezebert_mobile.benchmarks.report.markdown import as_markdown, escaped
+from squeezebert_mobile.benchmarks.report.queries import main_workload
 
 ROOT = Path(__file__).parents[3]
 MARKED = (
     "before\n<!-- benchmarks.peers --readme writes from here -->\nold\n<!-- to here -->\nafter\n"
 )
+
+
+def report(results):
+    return as_markdown(report_page(results))
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +52,21 @@ def test_every_row_of_a_markdown_table_has_as_many_cells(results):
 
 def test_the_report_says_what_it_was_measured_on_and_how(results):
     text = report(results)
-    assert results.machine.cpu in text and results.created in text
+    assert escaped(results.machine.cpu) in text and results.created in text
     assert f"onnxruntime {results.machine.versions['onnxruntime']}" in text
     assert "a reproduction with onnxruntime.quantization" in text  # of optimum's recipe
     assert "![The latency of every model](latency.svg)" in text
-    assert "- peer SqueezeBERT onnx int8 failed (build): no | disk" in text
+    assert r"- peer SqueezeBERT onnx int8 failed (build): no \| disk" in text
 
 
 def test_the_short_table_has_a_row_for_a_way_and_a_column_for_a_family_in_a_precision(results):
-    grid = main_grid(results)
+    table = summary_table(results)
     families = ("SqueezeBERT", "BERT-base")
     columns = [
         f"{family} {precision}" for family in families for precision in FORMATS["onnx"].precisions
     ]
-    assert grid.header == ("", *columns)
-    rows = {
-        name: dict(zip(grid.header[1:], cells, strict=True)) for name, *cells in grid.groups[""]
-    }
+    assert table.header == ("", *columns)
+    rows = {name: dict(zip(table.header[1:], cells, strict=True)) for name, *cells in table.rows}
     assert list(rows) == [
         "ours: onnx",
         "peer: onnx",
@@ -90,14 +95,15 @@ def test_goals_are_judged(results):
     assert [(each.holds, each.firm) for each in goals] == [
         (True, True), (True, False), (False, True), (False, False), (False, False)
     ]  # fmt: skip
-    rows = goal_grid(results.model_copy(update={"goals": goals})).groups["than B"]
-    assert rows == [
-        ["A", "5.0x", "5.20x", "5.10-5.30", "yes"],
-        ["A", "5.0x", "5.20x", "4.90-5.30", "yes, not firm"],
-        ["A", "6.0x", "5.20x", "5.10-5.30", "no"],
-        ["A", "5.3x", "5.20x", "5.10-5.40", "no, not firm"],
-        ["A", "2.0x", "", "", "not measured"],
-    ]
+    (table,) = goal_tables(results.model_copy(update={"goals": goals}))
+    assert table.rows == (
+        "than B",
+        ("A", "5.0x", "5.20x", "5.10-5.30", "yes"),
+        ("A", "5.0x", "5.20x", "4.90-5.30", "yes, not firm"),
+        ("A", "6.0x", "5.20x", "5.10-5.30", "no"),
+        ("A", "5.3x", "5.20x", "5.10-5.40", "no, not firm"),
+        ("A", "2.0x", "", "", "not measured"),
+    )
 
 
 # The plot -----------------------------------------------------------------------------------
@@ -128,11 +134,11 @@ def test_an_interrupted_run_shows_what_there_was(results):
             ),
         }
     )
-    assert " The run was interrupted." in section(cut)
-    assert "interrupted" not in section(results)
-    assert "**Incomplete: interrupted" in report(cut)
-    (grid, _) = grids(cut)  # of the one cell, and of the starts
-    assert grid.header[1] == "128" and "1 thread" in grid.title
+    assert " The run was interrupted." in readme_section(cut)
+    assert "interrupted" not in readme_section(results)
+    assert "> Incomplete: this run was interrupted" in report(cut)
+    (table,) = latency_tables(cut)  # of the one workload that was measured
+    assert table.header[1] == "128" and "1 thread" in table.caption
 
 
 def test_without_the_goals_cell_the_longest_at_the_first_threads_is_shown(results):
@@ -142,7 +148,7 @@ def test_without_the_goals_cell_the_longest_at_the_first_threads_is_shown(result
 
     cells = [(2, 16), (2, 64), (4, 16), (4, 64)]
     moved = results.model_copy(update={"measurements": tuple(at(*cell) for cell in cells)})
-    assert main_cell(moved) == (2, 64)
+    assert main_workload(moved) == (2, 64)
 
 
 # The README ---------------------------------------------------------------------------------
@@ -154,8 +160,8 @@ def test_the_readme_gets_its_table_and_nothing_else_changes(results, folder, tmp
     words = ["--from", str(folder / "results.json"), "--readme", str(readme)]
     assert main(words) == 0
     text = readme.read_text(encoding="utf-8")
-    assert text == MARKED.replace("old\n", section(results))
-    assert results.machine.cpu in text and results.created[:10] in text
+    assert text == MARKED.replace("old\n", readme_section(results))
+    assert escaped(results.machine.cpu) in text and results.created[:10] in text
     assert main(words) == 0
     assert readme.read_text(encoding="utf-8") == text
 

@@ -12,7 +12,7 @@ from peer_builds import SMALL_FAMILIES, SMALL_PEERS
 
 from squeezebert_mobile.benchmarks.measure.contenders import import_library, make_feed, open_model
 from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart
-from squeezebert_mobile.benchmarks.peers.models import REFERENCE, Model
+from squeezebert_mobile.benchmarks.peers.models import REFERENCE, SurveyModel
 from squeezebert_mobile.benchmarks.peers.theirs import network
 from squeezebert_mobile.errors import MissingExtraError
 
@@ -32,7 +32,7 @@ def find(way, family="SqueezeBERT"):
     return found
 
 
-def answers(model: Model, folder, length):
+def answers(model: SurveyModel, folder, length):
     """What the built file answers, opened as it is when it is measured, and transformers."""
     feed = make_feed(vocab_size=model.family.vocab_size, sequence_length=length)
     contender = model.contender(folder)

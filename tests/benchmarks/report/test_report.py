@@ -14,8 +14,8 @@ from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.records.phone import Answers
 from squeezebert_mobile.benchmarks.records.results import Failure, Interval
 from squeezebert_mobile.benchmarks.report import write_report
+from squeezebert_mobile.benchmarks.report.formatting import format_interval, format_number
 from squeezebert_mobile.benchmarks.report.markdown import escaped
-from squeezebert_mobile.benchmarks.report.terminal import figure
 from squeezebert_mobile.errors import BenchmarkError
 
 EVIL = "<script>alert('x')</script>\x00\n|`$\\frac{"
@@ -99,11 +99,11 @@ def host(pretend, short, fake_clock):
 
 def test_the_headline_is_the_first_ratio_with_its_interval_and_its_phone(written):
     results = phone_results()
-    found = results.ratios[0].times_faster
+    interval = results.ratios[0].times_faster
     (title,) = Parsed(written(results)).said["h1"]
     assert title == (
-        f"SqueezeBERT int8 is {figure(found.ratio)} times as fast as BERT-base int8 on Test Phone "
-        f"(95 %: {figure(found.low)}-{figure(found.high)})"
+        f"SqueezeBERT int8 is {format_number(interval.ratio)} times as fast as BERT-base int8 on "
+        f"Test Phone (95 %: {format_interval(interval)})"
     )
     assert title.startswith("SqueezeBERT int8 is 1.93 times as fast")
 
@@ -152,19 +152,19 @@ def test_the_table_has_the_statistics(written, host, target):
     for each in results.measurements:
         row = dict(zip(header, next(row for row in rows if row[0] == each.contender), strict=True))
         took = each.latency
-        assert row["median"] == figure(took.median_ms)
-        assert row["P90"] == figure(took.p90_ms)
-        assert row["P99"] == figure(took.p99_ms)
-        assert row["min"] == figure(took.min_ms)
-        assert row["mean"] == figure(took.mean_ms)
-        assert row["trimmed mean"] == figure(took.trimmed_mean_ms)
+        assert row["median"] == format_number(took.median_ms)
+        assert row["P90"] == format_number(took.p90_ms)
+        assert row["P99"] == format_number(took.p99_ms)
+        assert row["min"] == format_number(took.min_ms)
+        assert row["mean"] == format_number(took.mean_ms)
+        assert row["trimmed mean"] == format_number(took.trimmed_mean_ms)
         assert row["stability"] == f"{took.stability:.0f}"
         assert row["flags"] == "none"
         for ratio in results.ratios:
             if ratio.contender == each.contender:
-                found = ratio.times_faster
+                interval = ratio.times_faster
                 assert row[f"times as fast as {ratio.baseline}"] == (
-                    f"{figure(found.ratio)} ({figure(found.low)}-{figure(found.high)})"
+                    f"{format_number(interval.ratio)}x ({format_interval(interval)})"
                 )
 
 
@@ -174,7 +174,8 @@ def test_the_table_has_the_statistics(written, host, target):
         (
             "adb",
             " on Test Phone (95 %: ",
-            "a process of adb's shell, which Android schedules otherwise than an app",
+            "a process of the adb shell, which Android schedules differently from an app, above "
+            "all with several threads",
             "runner, SHA-256",
         ),
         (
@@ -197,11 +198,11 @@ def test_flags_are_explained_in_words(written, host):
     text = written(few, suffix="md")
     assert re.search(r"^\| ours-int8 \|.*\| few blocks \|$", text, re.MULTILINE)
     assert (
-        "- Flag 'few blocks': fewer than 6 blocks were measured: too few for an interval, or to "
-        "see a drift.\n"
+        "- ? few blocks: fewer than 6 blocks were measured: too few for an interval, or to see a "
+        "drift (4 of 4 measurements, 4 of 4 ratios).\n"
     ) in text
     assert " But fewer than 6 blocks were measured" in text
-    assert "Flag" not in written(host(), suffix="md")
+    assert "few blocks" not in written(host(), suffix="md")
 
 
 def test_start_times_of_a_host_and_of_a_phone(written, host):
@@ -214,8 +215,8 @@ def test_start_times_of_a_host_and_of_a_phone(written, host):
 def test_answers_are_a_sentence(written):
     page = Parsed(written(phone_results()))
     assert (
-        "SqueezeBERT int8: the phone computed the right answers: 8 texts, largest difference "
-        "0.012 of 0.05 allowed (logits)."
+        "SqueezeBERT int8: the phone computed the right answers: 8 golden texts, largest "
+        "difference 0.012 of 0.05 allowed (logits)."
     ) in page.said["li"]
 
 
@@ -233,7 +234,7 @@ def test_wrong_answers_are_a_banner(written, changes, told):
     text = written(
         phone_results(answers={"X": right.model_copy(update=changes)}), suffix="md"
     ).replace("\\", "")
-    assert "> [!WARNING]\n> X: the phone computed WRONG answers: 1 text, " in text
+    assert "> [!WARNING]\n> X: the phone computed WRONG answers: 1 golden text, " in text
     assert f"{told} Its latencies are of no use.\n" in text
 
 
@@ -278,7 +279,7 @@ def test_conditions_have_ranges_and_a_figure(written):
     text = written(phone_results())
     page = Parsed(text)
     assert ["temperature of the hottest sensor, °C", "31.0", "31.0", "54.3", "54.3"] in page.rows
-    assert "Thermal status: light at worst." in page.said["li"]
+    assert "Thermal status: light at worst, throttled at 6 of 17 readings." in page.said["li"]
     assert "The 4 hottest of 5 sensors." in text
     assert "cores 4, 5, 6" in text and "battery" in text
 
@@ -305,7 +306,7 @@ def test_flags_of_a_phone_reach_the_headline(written):
     first = results.measurements[0].model_copy(update={"flags": ("throttled",)})
     results = results.model_copy(update={"measurements": (first, *results.measurements[1:])})
     assert (
-        "BERT-base int8 112 ms. But the phone reported that it held its processor back because it "
+        "BERT-base int8 112 ms. But the phone reported that it throttled its processor because it "
         "was hot."
     ) in written(results, suffix="md")
 
@@ -330,7 +331,7 @@ def test_failures_random_weights_and_interruptions_are_said(written, host):
     assert "peer failed (load): no ConvInteger" in page.said["li"]
     assert "Random weights: latency is real, answers are not." in page.said["p"]
     assert (
-        "Incomplete: 'a.json' is of an interrupted run; this is what there was." in page.said["p"]
+        "Incomplete: 'a.json' was interrupted; these are the results up to then." in page.said["p"]
     )
     whole = written(phone_results())
     assert "Incomplete" not in whole and "Random weights" not in whole
@@ -346,7 +347,7 @@ def test_a_stand_in_is_never_shown_under_a_phones_name(written, suffix):
     ) in text.replace("&#39;", "'")
     for name in ("Test Phone", "Nobody", "Test SoC", "nobody/test", "Pixel 3"):
         assert name not in text
-    assert "Latency in ms, 1 thread, 128 tokens (stand-in, not a phone)" in text
+    assert "Latency in ms, 1 thread, 128 tokens, batch 1 (stand-in, not a phone)" in text
     assert "the stand-in computed the right answers" in text
 
 
@@ -378,7 +379,7 @@ def test_stand_ins_side_by_side_are_stand_ins(written):
 
 def test_what_cannot_be_compared_leaves_no_file(tmp_path):
     path = tmp_path / "report.html"
-    with pytest.raises(BenchmarkError, match="cannot stand side by side: what was measured"):
+    with pytest.raises(BenchmarkError, match="cannot be compared: what was measured"):
         write_report([("a", phone_results()), ("b", phone_results(phone=STAND_IN))], path)
     assert list(tmp_path.iterdir()) == []
 
@@ -486,7 +487,7 @@ def test_no_results_are_refused(tmp_path):
     with pytest.raises(BenchmarkError) as caught:
         write_report([], tmp_path / "report.md")
     assert str(caught.value) == (
-        "there are no results to report; name a file that squeezebert-mobile bench -o has written"
+        "there are no results to report; give a file written by squeezebert-mobile bench -o"
     )
 
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from squeezebert_mobile.benchmarks.measure.host import measure_host
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.records.results import Failure, Results
-from squeezebert_mobile.benchmarks.report.terminal import figure, print_table
+from squeezebert_mobile.benchmarks.report import print_table
+from squeezebert_mobile.benchmarks.report.formatting import format_number
 
 
 def rendered(results: Results, **console: object) -> str:
@@ -46,7 +47,7 @@ def four(pretend, short, fake_clock):
      (24.61, "24.6"), (164.2, "164"), (999.4, "999"), (999.6, "1000"), (12345.6, "12346")],
 )  # fmt: skip
 def test_figures_have_three_digits(value, text):
-    assert figure(value) == text
+    assert format_number(value) == text
 
 
 def test_a_row_has_its_latency_and_both_ratios_with_intervals(four):
@@ -61,7 +62,7 @@ def test_a_row_has_its_latency_and_both_ratios_with_intervals(four):
     low, high = lines[at + 1].split()[-1].split("-")
     assert float(low) <= 6.66 <= float(high)
     assert "int8 onnx" in lines[at + 1]
-    assert "Latency in ms, batch 1, 1 thread, sequence length 128" in lines[0]
+    assert "Latency in ms, 1 thread, 128 tokens, batch 1" in lines[0]
 
 
 def test_start_memory_and_size(four):
@@ -70,7 +71,7 @@ def test_start_memory_and_size(four):
     row = next(line for line in lines[at:] if line.startswith("ours-int8"))
     # load, first run; resident: 100 - 40 MiB; peak; 52.5 MB
     assert row.split()[1:] == ["20.0", "9.00", "60.0", "120", "52.5"]
-    assert "less what the process took with the library imported (40.0 MiB)" in flat("".join(
+    assert "minus the process with only the library imported (40.0 MiB)" in flat("".join(
         rendered(four()).splitlines(keepends=True)
     ))  # fmt: skip
 
@@ -130,9 +131,9 @@ def test_an_interrupted_run_is_marked(four):
         }
     )
     text = rendered(cut)
-    assert text.startswith("INCOMPLETE: interrupted")
-    assert "sequence length 128 (3 of 8 blocks)" in flat(text)
-    assert "INCOMPLETE" not in rendered(results)
+    assert text.startswith("Incomplete: this run was interrupted")
+    assert "128 tokens, batch 1 (3 of 8 blocks)" in flat(text)
+    assert "Incomplete" not in rendered(results)
 
 
 def test_a_drift_is_marked_and_explained(pretend, short, fake_clock):
@@ -148,8 +149,10 @@ def test_a_drift_is_marked_and_explained(pretend, short, fake_clock):
     row = next(line for line in text.splitlines() if line.startswith("A "))
     assert row.split()[1].endswith("?")
     assert row.split()[-1].endswith("x?")
-    assert "? 1 thread, length 128: latency changed on the way: A (+20 %)" in flat(text)
-    assert "ratio changed by more than 5 % on the way (1 of 1 ratios)" in flat(text)
+    assert (
+        "? drifting: the second half of the blocks differs from the first by more than 5 % (1 of 2 "
+        "measurements, at most +20 % (A), 1 of 1 ratio)."
+    ) in flat(text)
 
 
 def test_few_blocks_give_no_interval(pretend, fake_clock):
@@ -157,7 +160,10 @@ def test_few_blocks_give_no_interval(pretend, fake_clock):
     contenders = [pretend("A", 0.01), pretend("B", 0.02, role="baseline")]
     text = rendered(measure_host(contenders, preset=preset, clock=fake_clock))
     assert "2.00x?" in text
-    assert "too few blocks for an interval (1 of 1 ratios)" in flat(text)
+    assert (
+        "too few for an interval, or to see a drift (2 of 2 measurements, 1 of 1 ratio)."
+        in flat(text)
+    )
 
 
 def test_a_steady_run_has_no_question_mark(four):
@@ -181,7 +187,7 @@ def test_a_failure_is_a_line(four):
 def test_the_machine_is_said(four):
     results = four()
     text = flat(rendered(results))
-    assert f"Machine: {results.machine.cpu}" in text
+    assert f"Machine: processor {results.machine.cpu}" in text
     assert "load average" in text
     assert "onnxruntime 1." in text
     assert "torch" not in text  # it took no part
@@ -190,8 +196,11 @@ def test_the_machine_is_said(four):
 @pytest.mark.parametrize(
     ("target", "by"),
     [
-        ("adb", "Measured by a process of the shell, not by an app: Android schedules the two"),
-        ("app", "Measured inside the sample app: figures in an app's scheduling context, not the"),
+        (
+            "adb",
+            "Measured by a process of the adb shell, which Android schedules differently",
+        ),
+        ("app", "Measured by the sample app: figures in an app's scheduling context, not the"),
     ],
 )
 def test_who_measured_on_a_phone_is_said(target, by):

@@ -4,10 +4,10 @@ import pytest
 from phone_results import PHONE, phone_results
 
 from squeezebert_mobile.benchmarks.measure.host import measure_host
-from squeezebert_mobile.benchmarks.report.comparing import (
+from squeezebert_mobile.benchmarks.report.side_by_side import (
     check_comparable,
     differences,
-    shared_cells,
+    shared_medians,
 )
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -42,15 +42,15 @@ def test_one_thread_in_common_is_enough():
 def test_a_host_and_a_phone_may_not(pretend, short, fake_clock):
     host = measure_host([pretend("A", 0.01)], preset=short, clock=fake_clock)
     assert refusal(host, phone_results()) == (
-        "'a.json' and 'b.json' cannot stand side by side: target is host in the first and adb in "
-        "the second; write a report of each by itself"
+        "'a.json' and 'b.json' cannot be compared: target is host in the first and adb in "
+        "the second; write a separate report of each"
     )
 
 
 def test_a_process_of_the_shell_and_the_app_may_not():
     assert refusal(phone_results(), phone_results(target="app")) == (
-        "'a.json' and 'b.json' cannot stand side by side: target is adb in the first and app in "
-        "the second; write a report of each by itself"
+        "'a.json' and 'b.json' cannot be compared: target is adb in the first and app in "
+        "the second; write a separate report of each"
     )
 
 
@@ -62,14 +62,14 @@ def test_a_stand_in_and_a_phone_may_not(turned):
         pair.reverse()
         kinds.reverse()
     assert refusal(*pair) == (
-        f"'a.json' and 'b.json' cannot stand side by side: what was measured is {kinds[0]} in the "
-        f"first and {kinds[1]} in the second; write a report of each by itself"
+        f"'a.json' and 'b.json' cannot be compared: what was measured is {kinds[0]} in the "
+        f"first and {kinds[1]} in the second; write a separate report of each"
     )
 
 
 def test_other_presets_may_not():
     assert refusal(phone_results(), with_settings(phone_results(), preset="rapid")) == (
-        "'a.json' and 'b.json' cannot stand side by side: preset is quick in the first and rapid "
+        "'a.json' and 'b.json' cannot be compared: preset is quick in the first and rapid "
         "in the second; measure the second again with --preset quick"
     )
 
@@ -84,14 +84,14 @@ def test_other_presets_may_not():
 )
 def test_other_inputs_may_not(changes, told):
     assert refusal(phone_results(), with_settings(phone_results(), **changes)) == (
-        f"'a.json' and 'b.json' cannot stand side by side: {told}; measure both again with the "
+        f"'a.json' and 'b.json' cannot be compared: {told}; measure both again with the "
         "same version and artifacts of the same task"
     )
 
 
 def test_no_length_in_common():
     assert refusal(phone_results(lengths=(64, 128)), phone_results(lengths=(256,))) == (
-        "'a.json' and 'b.json' cannot stand side by side: they have no sequence lengths in common "
+        "'a.json' and 'b.json' cannot be compared: they have no sequence lengths in common "
         "(64, 128 in the first, 256 in the second); measure the second again with "
         "--sequence-length 64 --sequence-length 128"
     )
@@ -99,7 +99,7 @@ def test_no_length_in_common():
 
 def test_no_number_of_threads_in_common():
     assert refusal(phone_results(), phone_results(threads=(4,))) == (
-        "'a.json' and 'b.json' cannot stand side by side: they have no numbers of threads in "
+        "'a.json' and 'b.json' cannot be compared: they have no numbers of threads in "
         "common (1 in the first, 4 in the second); measure the second again with --threads 1"
     )
 
@@ -107,15 +107,15 @@ def test_no_number_of_threads_in_common():
 def test_no_model_in_common():
     others = phone_results(labels=("A", "B", "C", "D"))
     assert refusal(phone_results(), others) == (
-        "'a.json' and 'b.json' cannot stand side by side: no model was measured in both at the "
-        "same number of threads and length; measure artifacts of the same names, as the first "
-        "has: SqueezeBERT int8, SqueezeBERT fp32, BERT-base int8, BERT-base fp32"
+        "'a.json' and 'b.json' cannot be compared: no model was measured in both at the "
+        "same number of threads and length; measure artifacts with the names of the first: "
+        "SqueezeBERT int8, SqueezeBERT fp32, BERT-base int8, BERT-base fp32"
     )
 
 
 def test_the_third_is_compared_too():
     message = refusal(phone_results(), phone_results(), phone_results(threads=(4,)))
-    assert message.startswith("'a.json' and 'c.json' cannot stand side by side")
+    assert message.startswith("'a.json' and 'c.json' cannot be compared")
 
 
 def test_a_file_given_twice():
@@ -126,7 +126,7 @@ def test_a_file_given_twice():
 
 def test_what_they_share_has_both_medians_and_their_ratio():
     one, two = phone_results(threads=(1, 4)), phone_results(scale=0.8, threads=(4,))
-    cells = shared_cells([("a", one), ("b", two)])
+    cells = shared_medians([("a", one), ("b", two)])
     assert [(cell.contender, cell.threads) for cell in cells] == [
         (facts.label, 4) for facts in one.contenders
     ]
@@ -145,7 +145,7 @@ def test_what_one_of_three_lacks_is_empty():
     without = phone_results().model_copy(
         update={"measurements": phone_results().measurements[1:]},
     )
-    first = shared_cells([("a", phone_results()), ("b", without), ("c", phone_results())])[0]
+    first = shared_medians([("a", phone_results()), ("b", without), ("c", phone_results())])[0]
     assert first.contender == "SqueezeBERT int8"
     assert first.medians[1] is None and first.changes == (None, 1.0)
 

@@ -1,0 +1,183 @@
+"""Facts about a run: the phone or machine, the settings, the models and the versions."""
+
+from collections.abc import Container, Iterator, Mapping
+
+from squeezebert_mobile.artifact import FORMATS
+from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.report.formatting import format_number
+from squeezebert_mobile.benchmarks.report.page import Block, Row, Table
+
+__all__ = ["MEASURED_BY", "facts_notes", "machine", "models", "phone", "settings", "versions"]
+
+#: What measured on a phone, by the results' target.
+MEASURED_BY = {
+    "adb": "a process of the adb shell, which Android schedules differently from an app, above "
+    "all with several threads",
+    "app": "the sample app: figures in an app's scheduling context, not the shell's",
+}
+_ALL_WORDS = frozenset({0, 1})
+
+Facts = Mapping[str, object]  # name -> value; None and "" are left out
+
+
+def phone(results: Results) -> Iterator[Block]:
+    """What the phone reports about itself."""
+    yield from _table("What it reports about itself", _phone(results))
+
+
+def machine(results: Results) -> Iterator[Block]:
+    """The host that measured."""
+    yield from _table("What it is", _machine(results))
+
+
+def settings(results: Results) -> Iterator[Block]:
+    """How long, with how many threads, and with what inputs it was measured."""
+    yield from _table("How it was measured", _settings(results))
+
+
+def versions(results: Results) -> Iterator[Block]:
+    """The software that measured."""
+    yield from _table("What it was measured with", _versions(results))
+
+
+def facts_notes(results: Results) -> Iterator[str]:
+    """The facts that matter most, in a line each."""
+    yield from _sentence("Phone", _phone(results), leave_out={"build", "security patch"})
+    if results.target in MEASURED_BY:
+        yield f"Measured by {MEASURED_BY[results.target]}; cores: {results.settings.cores}."
+    facts = _machine(results)
+    yield from _sentence("Machine", facts, leave_out={"architecture", "memory", "system"})
+    if results.machine:
+        used = {"squeezebert-mobile", *(_library(each.format) for each in results.contenders)}
+        installed = results.machine.versions
+        software = {name: version for name, version in installed.items() if name in used}
+        yield from _sentence("Software", software | {"on": results.machine.os})
+
+
+def _library(format: str) -> str:
+    return FORMATS[format].library if format in FORMATS else format
+
+
+def _table(caption: str, facts: Facts) -> Iterator[Block]:
+    rows = tuple((name, str(value)) for name, value in _known(facts))
+    if rows:
+        yield Table(caption, ("", ""), rows, _ALL_WORDS)
+
+
+def _sentence(title: str, facts: Facts, leave_out: Container[str] = ()) -> Iterator[str]:
+    parts = [f"{name} {value}" for name, value in _known(facts) if name not in leave_out]
+    if parts:
+        yield f"{title}: {'; '.join(parts)}."
+
+
+def _known(facts: Facts) -> Iterator[tuple[str, object]]:
+    return ((name, value) for name, value in facts.items() if value not in (None, ""))
+
+
+def _phone(results: Results) -> Facts:
+    phone = results.phone
+    if phone is None:
+        return {}
+    names: Facts = {
+        "model": phone.model,
+        "manufacturer": phone.manufacturer,
+        "processor": phone.soc,
+        "build": phone.build,
+        "security patch": phone.security_patch,
+    }
+    clusters: dict[str, object] = {}
+    for each in phone.clusters:
+        cores = f"core{'s' * (len(each.cores) > 1)} {', '.join(map(str, each.cores))}"
+        clock = (
+            f"up to {format_number(each.max_khz / 1e6)} GHz" if each.max_khz else "clock unknown"
+        )
+        clusters[cores] = f"{clock}, governor {each.governor or 'unknown'}"
+    return {
+        # A stand-in carries the name of a phone that was not measured.
+        **({} if phone.stand_in else names),
+        "serial": phone.serial,
+        "connection": phone.connection,
+        "Android": phone.android and f"{phone.android} (SDK {phone.sdk or 'unknown'})",
+        "ABI": phone.abi,
+        "memory": _gib(phone.memory_bytes),
+        **clusters,
+    }
+
+
+def _machine(results: Results) -> Facts:
+    machine = results.machine
+    if machine is None:
+        return {}
+    of = f" of {machine.logical_cores}" if machine.usable_cores != machine.logical_cores else ""
+    before, after = results.load_before, results.load_after
+    return {
+        "processor": machine.cpu,
+        "architecture": machine.architecture,
+        "cores": f"{machine.usable_cores}{of}",
+        "quota": machine.cpu_quota and f"{machine.cpu_quota:g} cores",
+        "features": " ".join(machine.features),
+        "memory": _gib(machine.memory_bytes),
+        "governor": machine.governor,
+        "virtual machine": {True: "yes", False: "no", None: None}[machine.virtual],
+        "system": machine.os,
+        "load average before": before and f"{before[0]:.2f}",
+        "load average after": after and f"{after[0]:.2f}",
+    }
+
+
+def _gib(size: int | None) -> str | None:
+    return f"{size / (1 << 30):.1f} GiB" if size else None
+
+
+def _settings(results: Results) -> Facts:
+    settings = results.settings
+    return {
+        "measured": results.created,
+        "measured by": MEASURED_BY.get(results.target),
+        "preset": settings.preset,
+        "runs of each model, at least": settings.runs,
+        "seconds of each model, at least": f"{settings.seconds:g}",
+        "blocks, at least": settings.blocks,
+        "fresh starts": settings.starts,
+        "threads": ", ".join(map(str, settings.threads)),
+        "lengths in tokens": ", ".join(map(str, settings.sequence_lengths)),
+        "threads of a fresh start": settings.start_threads,
+        "tokens of a fresh start": settings.start_sequence_length,
+        "batch": settings.batch,
+        "choices": settings.choices,
+        "unrecorded runs before each visit": settings.lead_in_runs,
+        "seed of the inputs": settings.input_seed,
+        "ids of the inputs are below": settings.input_vocab_size,
+        "cores": settings.cores if results.phone else None,
+    }
+
+
+def models(results: Results) -> Iterator[Block]:
+    """The model files that were measured."""
+    header = ("model", "role", "format", "precision", "task", "weights", "length", "MB", "SHA-256")
+    rows: list[Row] = [
+        (
+            each.label,
+            each.role,
+            each.format,
+            each.precision,
+            each.task or "",
+            each.weights,
+            str(each.sequence_length or "any"),
+            format_number(each.file_bytes / 1e6),
+            each.sha256,
+        )
+        for each in results.contenders
+    ]
+    yield Table("What was measured", header, tuple(rows), frozenset({0, 1, 2, 3, 4, 5, 8}))
+
+
+def _versions(results: Results) -> Facts:
+    facts: dict[str, object] = {}
+    if results.machine:
+        facts |= {"Python": results.machine.python, **results.machine.versions}
+    if results.phone:
+        facts |= {f"{name}, SHA-256": each for name, each in results.phone.libraries.items()}
+        runner = "the app's APK" if results.target == "app" else "runner"
+        facts[f"{runner}, SHA-256"] = results.phone.runner_sha256
+    return facts
