@@ -1,12 +1,11 @@
-"""From a checkpoint to a verified artifact: load, rewrite, export, quantize, verify, write."""
+"""From a checkpoint to a verified artifact: load, rewrite, calibrate, write, verify, publish."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squeezebert_mobile.artifact import (
-    FORMATS,
     GOLDEN_FILE,
     MANIFEST_FILE,
     Accuracy,
@@ -15,23 +14,21 @@ from squeezebert_mobile.artifact import (
     file_facts,
     write_json,
 )
-from squeezebert_mobile.errors import ExportError, ParityError, choose, require_extra
-from squeezebert_mobile.export.backends.base import WRITERS, Request, activations
-from squeezebert_mobile.export.backends.torchscript import ENGINES
-from squeezebert_mobile.export.backends.written import Written
-from squeezebert_mobile.export.manifest import make_manifest, spec_of
+from squeezebert_mobile.errors import ExportError, ParityError
+from squeezebert_mobile.export.backends import BACKENDS
+from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptions, ModelFile
+from squeezebert_mobile.export.feeds.reference import Reference
+from squeezebert_mobile.export.feeds.selection import calibration_feeds, sensitivity_feeds
+from squeezebert_mobile.export.manifest import make_manifest, make_spec
+from squeezebert_mobile.export.options import check_choices, checked_options
 from squeezebert_mobile.export.quantize.calibration import calibrate
-from squeezebert_mobile.export.quantize.gelu import gelu_by_tanh
-from squeezebert_mobile.export.quantize.mixed_precision import QUANTIZED, Keeping
-from squeezebert_mobile.export.quantize.outliers import set_apart, smooth
-from squeezebert_mobile.export.verify.verification import (
-    GOLDEN_TEXTS,
-    Verification,
-    calibration_feeds,
-    make_golden,
-    sensitivity_feeds,
-    verify,
-)
+from squeezebert_mobile.export.quantize.gelu import approximate_gelu
+from squeezebert_mobile.export.quantize.mixed_precision import MixedPrecision
+from squeezebert_mobile.export.quantize.outlier_channels import split_outlier_channels
+from squeezebert_mobile.export.quantize.recipe import RECIPES
+from squeezebert_mobile.export.quantize.smoothing import smooth
+from squeezebert_mobile.export.verify.golden import GOLDEN_TEXTS, make_golden
+from squeezebert_mobile.export.verify.parity import verify
 from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.models.rewriting import Traceable, prove_equal, rewrite
@@ -41,12 +38,9 @@ from squeezebert_mobile.runtime.sessions import open_model
 from squeezebert_mobile.tasks import get_task
 
 if TYPE_CHECKING:
-    from squeezebert_mobile.export.verify.metric_drop import Labelled
+    from squeezebert_mobile.export.verify.metric_drop import LabelledData
 
 __all__ = ["export_checkpoint", "verify_against"]
-
-#: Shorter than this no pair of texts fits between its special tokens.
-SHORTEST_LENGTH = 8
 
 
 def export_checkpoint(
@@ -69,19 +63,20 @@ def export_checkpoint(
 
     Args:
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
-        folder: Where the artifact goes; nothing is there until it is whole.
-        task: Which head; None takes the one that the checkpoint's config names.
+        folder: Where to write the artifact; nothing is there until it is complete.
+        task: The task of the head; None takes the one that the checkpoint's config names.
         format: "onnx", "executorch" or "torchscript".
-        precision: "fp32" or "int8"; for ONNX also "fp16" (half the file, fp32 at run time) and
-            "int4" (half of int8's file, and its speed).
+        precision: "fp32" or "int8"; for ONNX also "fp16" (half of fp32's file, computes in fp32)
+            and "int4" (half of int8's file, at the same speed).
         sequence_length: A fixed length in tokens; None accepts any up to the longest.
         max_sequence_length: The longest input in tokens; None takes the model's own.
-        engine: For which of torch's engines int8 TorchScript is packed: "qnnpack" (phones; the
-            default) or "x86".
-        texts: What to verify with; None takes the 200 sentences that ship with the package.
-        data: A file with labelled examples; the manifest then says how right both models are.
-        max_drop: By how much the artifact's metric on `data` may be worse, as a fraction.
-        force: Whether to replace an artifact that is there.
+        engine: Quantized kernel backend for int8 TorchScript: "qnnpack" (phones; the default) or
+            "x86".
+        texts: The texts to calibrate and verify with; None takes the 200 sentences that ship with
+            the package.
+        data: A file with labelled examples; the manifest then has the metric of both models.
+        max_drop: How much lower the artifact's metric on `data` may be, as a fraction.
+        force: Whether to replace an existing artifact.
         progress: Called with the name of each step.
 
     Returns:
@@ -89,199 +84,183 @@ def export_checkpoint(
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        ExportError: what was asked for cannot be done.
+        ExportError: an option is wrong, or the model cannot be exported.
         InputError: `data` cannot be read, or is for another model.
-        MissingExtraError: the format needs executorch, or `data` scikit-learn, and it is not there.
-        ParityError: the exported model does not answer as the checkpoint does.
+        MissingExtraError: the format needs executorch, or `data` scikit-learn, which is not
+            installed.
+        ParityError: the outputs of the exported model are too far from the checkpoint's.
     """
     folder, texts = Path(folder), texts or shipped_texts()
     if max_drop is not None and data is None:
         raise ExportError(f"--max-drop {max_drop:g} needs labelled examples; add --data FILE")
-    _check_choices(task, format, precision, engine)
+    if task is not None:
+        get_task(task)
+    check_choices(format, precision, engine)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
     with atomic_folder(folder, force=force) as partial:
         with progress("load"):
             source = open_checkpoint(checkpoint, task=task)
-            lengths = _lengths(source, sequence_length, max_sequence_length)
-            request = Request(format, precision, *lengths, engine or ENGINES[0])
-        labelled = None
-        if data is not None:
-            from squeezebert_mobile.export.verify.metric_drop import Labelled  # needs an extra
-
-            with progress("evaluate") as report:
-                labelled = Labelled.ask(source, Path(data), max_drop, report)
-        trial = _Trial(source, request, partial, texts, labelled, progress)
-        with progress("rewrite"):
-            rewritten = rewrite(source.model)
-            prove_equal(source.model, rewritten)
-        source.tokenizer.save_pretrained(partial)
-        if precision in QUANTIZED:
-            with progress("calibrate"):
-                quantizing = _prepare(source, request, rewritten, texts)
-            written, measured = _kept_to(quantizing, trial)
-        else:
-            written = _write(rewritten, request, partial, progress)
-            del rewritten  # memory may be short
-            measured = trial.held()
-        files = {path.name: file_facts(path) for path in sorted(partial.iterdir())}
-        manifest = make_manifest(source, request, written, *measured, files)
-        write_json(manifest, partial / MANIFEST_FILE)
-    return manifest
+            lengths = sequence_length, max_sequence_length
+            options = checked_options(source, format, precision, *lengths, engine)
+        labelled = _load_data(source, data, max_drop, progress)
+        export = _Export(source, options, partial, texts, labelled, progress)
+        write = export.write_quantized if precision in RECIPES else export.write_float
+        model_file, measured = write()
+        return export.publish(model_file, measured)
 
 
-def _check_choices(task: str | None, format: str, precision: str, engine: str | None) -> None:
-    if task is not None:
-        get_task(task)
-    for what, value, valid in (
-        ("format", format, WRITERS),
-        ("precision", precision, FORMATS["onnx"].precisions),  # it comes in all of them
-    ):
-        if value not in valid:
-            raise ExportError(choose(what, value, valid))
-    if precision not in FORMATS[format].precisions:
-        raise ExportError(
-            f"--precision {precision} is for --format onnx; {format} comes in "
-            f"{' and '.join(FORMATS[format].precisions)}"
-        )
-    if format == "executorch":
-        require_extra("executorch")  # now, not when the work before it is done
-    if engine is None:
-        return
-    if engine not in ENGINES:
-        raise ExportError(choose("engine", engine, ENGINES))
-    if (format, precision) != ("torchscript", "int8"):
-        raise ExportError(
-            f"--engine {engine} is for --format torchscript --precision int8, and not for "
-            f"{precision} {format}; leave it out"
-        )
+def _load_data(
+    source: Checkpoint, data: str | Path | None, max_drop: float | None, progress: Progress
+) -> "LabelledData | None":
+    if data is None:
+        return None
+    from squeezebert_mobile.export.verify.metric_drop import LabelledData  # needs an extra
 
-
-def _lengths(
-    source: Checkpoint, sequence_length: int | None, max_sequence_length: int | None
-) -> tuple[int | None, int]:
-    """The fixed length or None, and the longest."""
-    longest = source.max_sequence_length
-    given = (
-        ("--sequence-length", sequence_length),
-        ("--max-sequence-length", max_sequence_length),
-    )
-    for option, length in given:
-        if length is not None and not SHORTEST_LENGTH <= length <= longest:
-            raise ExportError(
-                f"{option} {length} is out of range; the model reads up to {longest} tokens, and "
-                f"fewer than {SHORTEST_LENGTH} hold no pair of texts"
-            )
-    if sequence_length is None:
-        return None, max_sequence_length or longest
-    if max_sequence_length not in {None, sequence_length}:
-        raise ExportError(
-            f"--max-sequence-length {max_sequence_length} contradicts --sequence-length "
-            f"{sequence_length}; give one of them"
-        )
-    return sequence_length, sequence_length
-
-
-def _verification(source: Checkpoint, request: Request) -> Verification:
-    return Verification(
-        source.model, source.tokenizer, request.max_sequence_length, request.sequence_length
-    )
+    with progress("evaluate") as report:
+        return LabelledData.load(source, Path(data), max_drop, report)
 
 
 @dataclass(frozen=True)
-class _Quantizing:
-    """A rewritten model, ready for integers but for rounding."""
+class _Measured:
+    """What verification measured, and the error if a limit is exceeded."""
 
-    model: Traceable
-    keeping: Keeping
-    approximated: dict[str, str]  # operator -> how
-
-
-def _prepare(
-    source: Checkpoint, request: Request, rewritten: Traceable, texts: Sequence[str]
-) -> _Quantizing:
-    """Ready the encoder for integers by some of the texts."""
-    verification = _verification(source, request)
-    feeds = list(calibration_feeds(verification, texts))
-    read = calibrate(rewritten, feeds)
-    read = set_apart(rewritten, smooth(rewritten, read))
-    prove_equal(source.model, rewritten)
-    # It is ONNX Runtime's erf that is slow.
-    approximated = gelu_by_tanh(rewritten, feeds[::16]) if request.format == "onnx" else {}
-    feeds = sensitivity_feeds(verification, texts)
-    keeping = Keeping(rewritten, read, request.precision, activations(request), feeds)
-    return _Quantizing(rewritten, keeping, approximated)
+    parity: Parity
+    accuracy: Accuracy | None
+    error: ParityError | None
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """What a written file is held against."""
+class _Export:
+    """The steps of one export, from the loaded checkpoint on."""
 
     source: Checkpoint
-    request: Request
+    options: ExportOptions
     folder: Path
     texts: Sequence[str]
-    labelled: "Labelled | None"
+    labelled: "LabelledData | None"
     progress: Progress
 
-    def held(self) -> tuple[Parity, Accuracy | None]:
-        """Compare the file with the checkpoint, and write its golden answers.
+    @property
+    def backend(self) -> Backend:
+        return BACKENDS[self.options.format]
 
-        Returns:
-            What was measured.
+    @property
+    def reference(self) -> Reference:
+        options = self.options
+        return Reference(
+            self.source.model,
+            self.source.tokenizer,
+            options.max_sequence_length,
+            options.sequence_length,
+        )
+
+    def write_float(self) -> tuple[ModelFile, _Measured]:
+        """Write the file in fp32 or fp16.
 
         Raises:
-            ParityError: it is over a limit.
+            ParityError: the file is over a limit.
         """
-        verification = _verification(self.source, self.request)
-        precision, texts, labelled = self.request.precision, self.texts, self.labelled
-        spec = spec_of(self.source, self.request)
-        path = self.folder / FORMATS[self.request.format].file
-        # One thread: the spinning threads of the session and of torch would fight for the cores.
-        session = open_model(path, self.request.format, spec, threads=1)
+        model_file = self.write(self.rewrite())
+        measured = self.verify()
+        if measured.error:
+            raise measured.error
+        return model_file, measured
+
+    def write_quantized(self) -> tuple[ModelFile, _Measured]:
+        """Write the file until it is within the limits, raising the precision of more units.
+
+        Raises:
+            ParityError: the file is over a limit, and no more units may have a higher precision.
+        """
+        model = self.rewrite()
+        with self.progress("calibrate"):
+            mixed, approximated = self.calibrate(model)
+        while True:
+            mixed.set_weights()
+            model_file = self.write(model, mixed.overrides)
+            measured = self.verify()
+            if not measured.error:
+                break
+            with self.progress("raise precision"):
+                raised = mixed.raise_precision()
+            if not raised:
+                measured.error.add_note(mixed.table())
+                raise measured.error
+        assert model_file.quantization is not None
+        record = model_file.quantization.model_copy(
+            update={
+                "kept": model_file.quantization.kept | mixed.reasons,
+                "approximated": approximated,
+                "sensitivity": mixed.sensitivity,
+            }
+        )
+        return replace(model_file, quantization=record), measured
+
+    def rewrite(self) -> Traceable:
+        """Rewrite the model for inference, and save the tokenizer."""
+        with self.progress("rewrite"):
+            rewritten = rewrite(self.source.model)
+            prove_equal(self.source.model, rewritten)
+        self.source.tokenizer.save_pretrained(self.folder)
+        return rewritten
+
+    def calibrate(self, model: Traceable) -> tuple[MixedPrecision, dict[str, str]]:
+        """Prepare the encoder for int8 and int4, with some of the texts.
+
+        Returns:
+            The precision of each unit, and the manifest's entry of approximated operators.
+        """
+        feeds = list(calibration_feeds(self.reference, self.texts))
+        statistics = calibrate(model, feeds)
+        statistics = split_outlier_channels(model, smooth(model, statistics))
+        prove_equal(self.source.model, model)
+        approximated = approximate_gelu(model, feeds[::16]) if self.backend.tanh_gelu else {}
+        feeds = sensitivity_feeds(self.reference, self.texts)
+        precision, activations = self.options.precision, self.backend.activations
+        return MixedPrecision(model, statistics, precision, activations, feeds), approximated
+
+    def write(self, model: Traceable, overrides: Mapping[str, str] | None = None) -> ModelFile:
+        """Write the model file."""
+        options = replace(self.options, overrides=overrides or {})
+        path = self.folder / self.backend.facts.file
+        return self.backend.write(model, path, options, self.progress)
+
+    def verify(self) -> _Measured:
+        """Compare the file with the checkpoint, and write its golden outputs."""
+        spec = make_spec(self.source, self.options)
+        path = self.folder / self.backend.facts.file
+        # One thread: the session's threads would compete with torch's for the cores.
+        session = open_model(path, self.options.format, spec, threads=1)
         try:
             with self.progress("verify") as report:
-                parity = verify(verification, session, precision, texts, progress=report)
-                golden = make_golden(verification, session, parity, texts)
-            accuracy = None
-            if labelled is not None:
+                precision, reference = self.options.precision, self.reference
+                comparison = verify(reference, session, precision, self.texts, progress=report)
+                if comparison.violations:
+                    return _Measured(comparison.parity, None, comparison.error())
+                golden = make_golden(reference, session, comparison.parity, self.texts)
+            accuracy, error = None, None
+            if self.labelled is not None:
                 pipeline = PIPELINES[spec.task](
                     spec=spec, session=session, tokenizer=self.source.tokenizer
                 )
                 with self.progress("evaluate") as report:
-                    accuracy = labelled.measure(pipeline, precision, report)
+                    drop = self.labelled.measure(pipeline, report)
+                accuracy = drop.accuracy()
+                error = drop.error(precision) if drop.is_violation else None
         finally:
             session.close()
         write_json(golden, self.folder / GOLDEN_FILE)
-        return parity, accuracy
+        return _Measured(comparison.parity, accuracy, error)
 
-
-def _kept_to(
-    quantizing: _Quantizing, trial: _Trial
-) -> tuple[Written, tuple[Parity, Accuracy | None]]:
-    """Write the file until it is within the limits, with more and more in higher precision."""
-    keeping = quantizing.keeping
-    while True:
-        keeping.set_weights()
-        request = replace(trial.request, apart=keeping.apart)
-        written = _write(quantizing.model, request, trial.folder, trial.progress)
-        assert written.quantization is not None
-        recipe = written.quantization.model_copy(
-            update={
-                "kept": written.quantization.kept | keeping.kept,
-                "approximated": quantizing.approximated,
-                "sensitivity": keeping.sensitivity,
-            }
+    def publish(self, model_file: ModelFile, measured: _Measured) -> Manifest:
+        """Write the manifest, which makes the folder an artifact."""
+        files = {path.name: file_facts(path) for path in sorted(self.folder.iterdir())}
+        manifest = make_manifest(
+            self.source, self.options, model_file, measured.parity, measured.accuracy, files
         )
-        try:
-            return replace(written, quantization=recipe), trial.held()
-        except ParityError as error:
-            with trial.progress("keep more"):
-                keeping.keep_more(error)
-
-
-def _write(model: Traceable, request: Request, folder: Path, progress: Progress) -> Written:
-    return WRITERS[request.format](model, folder / FORMATS[request.format].file, request, progress)
+        write_json(manifest, self.folder / MANIFEST_FILE)
+        return manifest
 
 
 def verify_against(
@@ -291,18 +270,18 @@ def verify_against(
     texts: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Parity:
-    """Hold a loaded artifact against a checkpoint, as at the end of an export.
+    """Compare a loaded artifact with a checkpoint, as at the end of an export.
 
     Args:
-        model: What `load_artifact` gave.
+        model: The result of `load_artifact`.
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
-        texts: What to verify with; None takes the 200 sentences that ship with the package.
+        texts: The texts to verify with; None takes the 200 sentences that ship with the package.
         progress: Called with the name of each step.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        ExportError: its vocabulary is another one.
-        ParityError: the artifact does not answer as the checkpoint does.
+        ExportError: the checkpoint has another vocabulary.
+        ParityError: the outputs of the artifact are too far from the checkpoint's.
     """
     manifest = model.manifest
     with progress("load"):
@@ -312,14 +291,12 @@ def verify_against(
             f"{str(checkpoint)!r} has another vocabulary than the artifact, which was made from "
             f"{manifest.source.name!r}; give that checkpoint"
         )
-    verification = Verification(
+    reference = Reference(
         source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length
     )
+    texts = texts or shipped_texts()
     with progress("verify") as report:
-        return verify(
-            verification,
-            model.session,
-            manifest.precision,
-            texts or shipped_texts(),
-            progress=report,
-        )
+        comparison = verify(reference, model.session, manifest.precision, texts, progress=report)
+    if comparison.violations:
+        raise comparison.error()
+    return comparison.parity

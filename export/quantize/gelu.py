@@ -1,8 +1,9 @@
-"""Gelu by tanh in place of erf, where the answers hardly notice.
+"""Gelu by tanh instead of erf, where the outputs hardly change.
 
-On ARM64, ONNX Runtime's erf takes twice the instructions of its tanh, and a sixth of those of an
-int8 model. The two differ by 0.0005 at most, far less than a step of int8. That it stays so through
-all layers is shown for each checkpoint, and one that notices keeps its erf.
+On ARM64, ONNX Runtime's erf takes twice the instructions of its tanh, and a sixth of all
+instructions of an int8 model. The two forms differ by 0.0005 at most, far less than an int8 step.
+Whether the difference stays small through all layers is measured for each checkpoint; a model whose
+outputs move by more than `MAX_CHANGE` keeps erf.
 """
 
 import functools
@@ -13,52 +14,53 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from squeezebert_mobile.export.quantize.calibration import Feed
 from squeezebert_mobile.models.activations import Activation
 from squeezebert_mobile.models.linear_layers import FeedForward, WideFeedForward
 from squeezebert_mobile.models.rewriting import Traceable, feed_forwards
 
-__all__ = ["WITHIN", "gelu_by_tanh"]
+__all__ = ["MAX_CHANGE", "approximate_gelu"]
 
-#: How far outputs may move, as a part of their size. int8 moves those of a trained BERT by 0.04.
-WITHIN = 0.005
+#: How far outputs may move, relative to their size. int8 moves those of a trained BERT by 0.04.
+MAX_CHANGE = 0.005
 
-_BY_TANH = functools.partial(functional.gelu, approximate="tanh")
+_TANH_GELU = functools.partial(functional.gelu, approximate="tanh")
 
 
 @torch.no_grad()
-def gelu_by_tanh(
-    model: Traceable, feeds: Sequence[tuple[Tensor, Tensor, Tensor]]
-) -> dict[str, str]:
-    """Give the feed-forwards tanh for erf, if the outputs stay within WITHIN.
+def approximate_gelu(model: Traceable, feeds: Sequence[Feed]) -> dict[str, str]:
+    """Replace erf by tanh in the feed-forwards, if the outputs move by at most MAX_CHANGE.
 
     Args:
-        model: What `rewrite` gave; changed in place.
+        model: The result of `rewrite`; changed in place.
         feeds: Ids, mask and token types to compare the outputs on.
 
     Returns:
-        For the manifest: what was approximated, and how far it moves the outputs; or nothing.
+        The manifest's entry with how far the outputs moved; empty if nothing was replaced.
     """
-    places = [each for each in feed_forwards(model) if each.activation is functional.gelu]
-    if not places:
+    modules = [m for m in feed_forwards(model) if m.activation is functional.gelu]
+    if not modules:
         return {}
     before = [model(*feed) for feed in feeds]
-    _set(places, _BY_TANH)
+    _set_activation(modules, _TANH_GELU)
     after = [model(*feed) for feed in feeds]
-    moved = max(map(_moved, zip(*before, strict=True), zip(*after, strict=True)))
-    if not moved <= WITHIN:
-        _set(places, functional.gelu)
+    change = max(map(_relative_change, zip(*before, strict=True), zip(*after, strict=True)))
+    if not change <= MAX_CHANGE:
+        _set_activation(modules, functional.gelu)
         return {}
-    return {"gelu": f"by tanh, which moves the outputs by {moved:.1g} of their size"}
+    return {"gelu": f"by tanh, which moves the outputs by {change:.1g} of their size"}
 
 
-def _set(places: Iterable[FeedForward | WideFeedForward], activation: Activation) -> None:
-    for place in places:
-        place.activation = activation
+def _set_activation(
+    modules: Iterable[FeedForward | WideFeedForward], activation: Activation
+) -> None:
+    for module in modules:
+        module.activation = activation
 
 
-def _moved(before: Iterable[Tensor], after: Iterable[Tensor]) -> float:
-    """How far an output of several feeds moved, as a part of its size."""
+def _relative_change(before: Iterable[Tensor], after: Iterable[Tensor]) -> float:
+    """How far one output moved over several feeds, relative to its size."""
     pairs = list(zip(before, after, strict=True))
-    distance = sum(float((ours - theirs).square().sum()) for ours, theirs in pairs)
-    size = sum(float(ours.square().sum()) for ours, _ in pairs)
+    distance = sum(float((old - new).square().sum()) for old, new in pairs)
+    size = sum(float(old.square().sum()) for old, _ in pairs)
     return math.sqrt(distance / size) if size else math.inf

@@ -1,107 +1,99 @@
-"""Weights rounded to int8 or int4: errors cancel on real text, rather than each being small.
+"""GPTQ: weights are rounded so that their errors cancel on real text (arXiv 2210.17323).
 
-A product's channels move together. What rounding one weight up adds to the output, rounding a
-weight of a channel that moves with it down takes away again. Going through the channels, the
-largest first, each one's rounding error is spread over those still to come, in the way that the
-inputs' second moments say (GPTQ, arXiv 2210.17323). Nothing is paid for it at run time.
+The channels of a product's input are correlated. The error that rounding one weight up adds to the
+output can be cancelled by rounding a weight of a correlated channel down. The channels are rounded
+one by one, the largest first, and each one's rounding error is distributed over the channels still
+to come, as the second moments of the inputs say. It costs nothing at run time.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
 
-from squeezebert_mobile.export.quantize import int4 as four_bits
-from squeezebert_mobile.export.quantize.calibration import Inputs
+from squeezebert_mobile.export.quantize.calibration import Statistics
+from squeezebert_mobile.export.quantize.int4 import block_steps
+from squeezebert_mobile.export.quantize.recipe import RECIPES, Recipe
+from squeezebert_mobile.export.quantize.rounding import channel_steps, to_integers
 from squeezebert_mobile.export.quantize.saturation import largest_pairs, partners
 from squeezebert_mobile.models.threads import one_thread
 
 __all__ = ["round_weights"]
 
-_LARGEST = 127
-_DAMPING = 0.1  # of the mean moment, added to each: 0.01 fits a few thousand tokens too well
-_TOGETHER = 16  # products
-_WORKERS = 2  # groups at a time; a step is too small for two threads to share
-_TOLERANCE = 1e-6  # of a step: whole numbers that floats have brought just below
-_BLOCK = 32  # channels after which the rest is updated at once, for speed
+_DAMPING = 0.1  # of the mean moment, added to the diagonal: 0.01 overfits a few thousand tokens
+_STACKED = 16  # products of one shape that are rounded together
+_WORKERS = 2  # stacks at a time; one step is too small for two threads to share
+_TOLERANCE = 1e-6  # of a step: integers that floating point has brought just below
+_CHANNELS = 32  # after which the weights still to come are updated at once, for speed
 
 
-def round_weights(
-    read: dict[nn.Linear, Inputs], *, precision: str = "int8"
-) -> dict[nn.Linear, Tensor]:
-    """The products' weights, rounded to 255 steps an output channel or 15 steps a block.
+def round_weights(statistics: Statistics, *, precision: str = "int8") -> dict[nn.Linear, Tensor]:
+    """The products' weights, rounded to 255 steps per output channel or 15 steps per block.
 
-    The largest pair of an output channel (`pairs.py`) keeps its sum, and no other has a larger one:
-    so rounding to the nearest of its 127 (int4: 126) parts, as `quantize` does, finds the same
-    integers again.
+    The largest pair of an output channel (`saturation.py`) keeps its sum, and no other pair has a
+    larger one. So dividing it by 127 (int4: 126), as `quantize_symmetric` does, finds the same
+    scale and the same integers again.
 
     Args:
-        read: What each product reads.
+        statistics: What each product reads.
         precision: "int8" or "int4".
     """
-    steps_of, most = _GRIDS[precision]
-    found: dict[nn.Linear, Tensor] = {}
+    recipe = RECIPES[precision]
+    result: dict[nn.Linear, Tensor] = {}
 
-    def round_group(group: list[nn.Linear]) -> None:
-        weights = torch.stack([product.weight for product in group]).double()
-        moments = torch.stack([read[product].moment for product in group])
-        with torch.no_grad():  # a thread's own setting
-            rounded = _rounded(weights, moments, steps_of, most).float()
-        found.update(zip(group, rounded, strict=True))
+    def round_stack(stack: list[nn.Linear]) -> None:
+        weights = torch.stack([product.weight for product in stack]).double()
+        moments = torch.stack([statistics[product].moment for product in stack])
+        with torch.no_grad():  # a setting of each thread
+            rounded = _rounded(weights, moments, recipe).float()
+        result.update(zip(stack, rounded, strict=True))
 
     with one_thread(), ThreadPoolExecutor(_WORKERS) as pool:
-        list(pool.map(round_group, _alike(read)))
-    return found
+        list(pool.map(round_stack, _stacks(statistics)))
+    return result
 
 
-def _alike(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
-    """Products of one shape, a few at a time: together they take fewer, larger steps."""
+def _stacks(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
+    """A few products of one shape at a time: fewer and larger steps than one by one."""
     shapes: dict[torch.Size, list[nn.Linear]] = {}
     for product in products:
         shapes.setdefault(product.weight.shape, []).append(product)
     for alike in shapes.values():
-        for start in range(0, len(alike), _TOGETHER):
-            yield alike[start : start + _TOGETHER]
+        for start in range(0, len(alike), _STACKED):
+            yield alike[start : start + _STACKED]
 
 
-def _by_channel(weight: Tensor) -> Tensor:
-    """Steps (C, out) of weights (C, out): the 127th part of an output channel's largest pair."""
-    largest = largest_pairs(weight).amax(dim=0)
-    return torch.where(largest > 0, largest / _LARGEST, 1).expand_as(weight)
+def _steps(weight: Tensor, recipe: Recipe) -> Tensor:
+    """The step of every weight (C, out)."""
+    if recipe.block:
+        return block_steps(weight)
+    return channel_steps(weight, recipe.max_value, pairs=True).expand_as(weight)
 
 
-#: Precision -> the steps of weights (C, out), and how many there are to each side.
-_GRIDS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
-    "int8": (_by_channel, _LARGEST),
-    "int4": (four_bits.grid, four_bits.LARGEST),
-}
-
-
-def _rounded(
-    weights: Tensor, moments: Tensor, steps_of: Callable[[Tensor], Tensor], most: int
-) -> Tensor:
+def _rounded(weights: Tensor, moments: Tensor, recipe: Recipe) -> Tensor:
     """Weights (N, out, C), rounded for inputs with second moments (N, C, C)."""
+    levels = recipe.levels
     order = moments.diagonal(dim1=1, dim2=2).argsort(dim=1, descending=True)  # (N, C)
     products = torch.arange(len(order))[:, None]
     ordered = moments[products[..., None], order[:, :, None], order[:, None]]
     spread = _spread(ordered.double())
     columns = weights.mT  # (N, C, out): a channel's weights side by side
-    steps = torch.stack([steps_of(weight) for weight in columns])
-    pinned = torch.stack([_pinned(*each, most) for each in zip(columns, steps, strict=True)])
-    left, steps, pinned = (each[products, order] for each in (columns, steps, pinned))
-    turns = order.argsort(dim=1)  # (N, C): when a channel's is
+    steps = torch.stack([_steps(weight, recipe) for weight in columns])
+    pinned = torch.stack([_pinned(*pair, levels) for pair in zip(columns, steps, strict=True)])
+    left, steps, pinned = (tensor[products, order] for tensor in (columns, steps, pinned))
+    turns = order.argsort(dim=1)  # (N, C): the turn of each channel
     partner = turns.gather(1, partners(order, order.shape[1]))
     room = torch.stack([largest_pairs(weight).amax(dim=0) for weight in columns])  # (N, out)
     rounded = torch.zeros_like(left)
-    for start in range(0, left.shape[1], _BLOCK):
-        end = min(start + _BLOCK, left.shape[1])
+    for start in range(0, left.shape[1], _CHANNELS):
+        end = min(start + _CHANNELS, left.shape[1])
         errors = torch.empty_like(left[:, start:end])
         for i in range(start, end):
-            beside = rounded[products[:, 0], partner[:, i]]  # 0 where its turn comes later
-            up = _whole(room - beside.clamp(min=0), steps[:, i], most)
-            down = _whole(room + beside.clamp(max=0), steps[:, i], most)
+            beside = rounded[products[:, 0], partner[:, i]]  # 0 where its turn is later
+            up = _whole_steps(room - beside.clamp(min=0), steps[:, i], levels)
+            down = _whole_steps(room + beside.clamp(max=0), steps[:, i], levels)
             nearest = (left[:, i] / steps[:, i]).round().minimum(up).maximum(-down) * steps[:, i]
             rounded[:, i] = torch.where(pinned[:, i].isnan(), nearest, pinned[:, i])
             error = (left[:, i] - rounded[:, i]) / spread[:, i, i, None]  # (N, out)
@@ -111,34 +103,35 @@ def _rounded(
     return rounded[products, turns].mT.contiguous()
 
 
-def _pinned(weight: Tensor, steps: Tensor, most: int) -> Tensor:
-    """What the largest pair of each output channel becomes, NaN elsewhere; all are (C, out).
+def _pinned(weight: Tensor, steps: Tensor, levels: int) -> Tensor:
+    """The rounded largest pair of each output channel, NaN elsewhere; all are (C, out).
 
-    Its sum is what the scale is found by again, so it must be exact; `most` steps.
+    The scale is derived from this pair's sum again, so the sum must be exactly `levels` steps.
     """
     pinned = torch.full_like(weight, math.nan)
     first = 2 * largest_pairs(weight).argmax(dim=0, keepdim=True)  # (1, out)
     second = partners(first, len(weight))
-    ones, others = (
-        (weight.gather(0, place) / steps.gather(0, place)).round().clamp(-most, most)
+    first_steps, second_steps = (
+        to_integers(weight.gather(0, place), steps.gather(0, place), levels)
         for place in (first, second)
     )
-    together = weight.gather(0, first) * weight.gather(0, second) > 0  # of one sign: they add up
-    others = torch.where(together, others.sign() * (most - ones.abs()), others)
-    pinned.scatter_(0, second, others * steps.gather(0, second))
-    return pinned.scatter_(0, first, ones * steps.gather(0, first))
+    add_up = weight.gather(0, first) * weight.gather(0, second) > 0  # of one sign
+    remainder = second_steps.sign() * (levels - first_steps.abs())
+    second_steps = torch.where(add_up, remainder, second_steps)
+    pinned.scatter_(0, second, second_steps * steps.gather(0, second))
+    return pinned.scatter_(0, first, first_steps * steps.gather(0, first))
 
 
-def _whole(room: Tensor, steps: Tensor, most: int) -> Tensor:
-    """How many steps there is room for."""
-    return (room / steps + _TOLERANCE).floor().clamp(max=most)
+def _whole_steps(room: Tensor, steps: Tensor, levels: int) -> Tensor:
+    """How many steps fit into `room`, at most `levels`."""
+    return (room / steps + _TOLERANCE).floor().clamp(max=levels)
 
 
 def _spread(moments: Tensor) -> Tensor:
-    """Row i: how the error of channel i is best made up for by those after it. (N, C, C)."""
+    """Row i says how the error of channel i is best compensated by later channels. (N, C, C)."""
     mean = moments.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-12)
     damped = moments + _DAMPING * mean[:, None, None] * torch.eye(moments.shape[1]).to(moments)
-    # The upper triangle U with U^T U = damped^-1: from the other end, damped = R R^T, and U = R^-1.
+    # The upper triangle U with U^T U = damped^-1: flipped, damped = R R^T, and U = R^-1.
     factor = torch.linalg.cholesky(damped.flip(1, 2)).flip(1, 2)  # R
     rows: Tensor = torch.linalg.solve_triangular(
         factor, torch.eye(moments.shape[1]).to(moments), upper=True

@@ -1,10 +1,10 @@
-"""Two weights that are added in 16 bits, and may not overflow there.
+"""Pairs of weights whose products x86 adds in 16 bits, where the sum must not saturate.
 
-x86 without VNNI multiplies bytes in pairs: what two neighbouring channels, 0 to 255 each, give with
-their weights is added in 16 bits before it is added to the rest, and stays at 32,767 where it would
-be more. ARM64 and VNNI add in 32 bits. So that one file answers alike on all of them, the scale of
-an output channel is that of its largest pair, not of its largest weight: no pair of weights sums to
-more than 127 to either side, and 255 x 127 is 32,385.
+x86 without VNNI multiplies bytes in pairs. Each pair of neighbouring channels, with inputs of 0 to
+255, is multiplied by its two weights, and the two products are added in 16 bits, where the sum
+saturates at 32,767. ARM64 and VNNI add in 32 bits. For the same results on all of them, the scale
+of an output channel comes from its largest pair and not from its largest weight: no pair of weights
+sums to more than 127 in either direction, and 255 x 127 is 32,385.
 """
 
 import torch
@@ -15,17 +15,17 @@ __all__ = ["largest_pairs", "partners"]
 
 
 def largest_pairs(weight: Tensor) -> Tensor:
-    """What neighbouring weights (C, ...) sum to at most, whatever they multiply: (C/2, ...).
+    """The largest sum (C/2, ...) of each pair of neighbouring weights (C, ...), for any inputs.
 
-    The positive ones together, or the negative ones: an input is never negative, and may be 0.
+    Either the positive or the negative weights count: an input is never negative, and may be 0.
     """
     if len(weight) % 2:
         weight = functional.pad(weight, [0, 0] * (weight.dim() - 1) + [0, 1])
-    ones, others = weight[::2], weight[1::2]  # (C/2, ...) each
-    up = ones.clamp(min=0) + others.clamp(min=0)
-    return torch.maximum(up, -(ones.clamp(max=0) + others.clamp(max=0)))
+    even, odd = weight[::2], weight[1::2]  # (C/2, ...) each
+    positive = even.clamp(min=0) + odd.clamp(min=0)
+    return torch.maximum(positive, -(even.clamp(max=0) + odd.clamp(max=0)))
 
 
 def partners(channels: Tensor, count: int) -> Tensor:
-    """The neighbour of each channel of `count`; the last of an odd number has itself."""
+    """The other channel of each one's pair, among `count`; the last of an odd number is alone."""
     return (channels ^ 1).clamp(max=count - 1)

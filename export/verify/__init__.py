@@ -1,1 +1,1 @@
-"""Does the artifact answer as the checkpoint does?"""
+"""Verification: is an artifact equivalent to its checkpoint, within the limits?"""

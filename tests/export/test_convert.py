@@ -11,8 +11,8 @@ from every_format import FORMATS, MADE
 from squeezebert_mobile.artifact import read_artifact, read_golden
 from squeezebert_mobile.errors import CheckpointError, ExportError, ParityError
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.backends import base as formats
-from squeezebert_mobile.export.verify import verification
+from squeezebert_mobile.export.backends.onnx import backend
+from squeezebert_mobile.export.verify.limits import LIMITS, Limit
 from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import INPUT_NAMES, TASKS
@@ -159,15 +159,15 @@ def test_a_wrong_option_writes_nothing(
 def test_a_model_that_answers_otherwise_is_not_written(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(graph: object, precision: str, apart: dict[str, str]) -> object:
-        quantized, recipe = pipeline_quantize(graph, precision, apart)  # type: ignore[arg-type]
+    def wrong(graph: object, precision: str, overrides: dict[str, str]) -> object:
+        quantized, record = correct(graph, precision, overrides)  # type: ignore[arg-type]
         for tensor in quantized.graph.initializer:
             if "layers.1" in tensor.name and tensor.name.endswith(".scale"):
                 tensor.raw_data = bytes(len(tensor.raw_data))  # the products of a layer are 0
-        return quantized, recipe
+        return quantized, record
 
-    pipeline_quantize = formats.quantize
-    monkeypatch.setattr(formats, "quantize", wrong)
+    correct = backend.quantize
+    monkeypatch.setattr(backend, "quantize", wrong)
     with pytest.raises(ParityError, match="(?s)does not answer as the checkpoint does.*logits"):
         export_checkpoint(checkpoint, tmp_path / "out", texts=TEXTS)
     assert list(tmp_path.iterdir()) == []
@@ -176,8 +176,7 @@ def test_a_model_that_answers_otherwise_is_not_written(
 def test_fp32_is_held_to_its_limit(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = verification.Limit(max_abs_diff=1e-12)
-    monkeypatch.setitem(verification.LIMITS, "fp32", limit)
+    monkeypatch.setitem(LIMITS, "fp32", Limit(max_abs_diff=1e-12))
     with pytest.raises(ParityError, match="fp32 model does not answer") as raised:
         export_checkpoint(checkpoint, tmp_path / "out", precision="fp32", texts=TEXTS)
     (table,) = raised.value.__notes__

@@ -1,4 +1,4 @@
-"""What inspect says of a checkpoint is what its export turns out to be."""
+"""The facts that `inspect` shows for a checkpoint agree with its export."""
 
 import dataclasses
 from pathlib import Path
@@ -15,7 +15,7 @@ from squeezebert_mobile.export import export_checkpoint, initialize, inspect_che
 from squeezebert_mobile.models.families import architecture_of
 from squeezebert_mobile.tasks import TASKS
 
-# Wide enough that the names of the tensors are nothing beside their contents.
+# Wide enough that tensor names add almost nothing to the file size.
 WIDE = {"num_hidden_layers": 1, "vocab_size": 2000, "hidden_size": 192, "intermediate_size": 384}
 
 

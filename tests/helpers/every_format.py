@@ -1,15 +1,14 @@
-"""The formats, and what can be made in them, as parameters of a test."""
+"""Test parameters: every format, and every format with each of its precisions."""
 
 import pytest
 
-from squeezebert_mobile.artifact import FORMATS
-from squeezebert_mobile.export.backends.base import WRITERS
+from squeezebert_mobile.export.backends import BACKENDS
 
-#: Lowering to XNNPACK takes long: make test-executorch.
+#: Lowering to XNNPACK is slow: make test-executorch.
 SLOW = {"executorch": pytest.mark.executorch}
 MADE = [
     pytest.param(name, precision, marks=SLOW.get(name, ()))
-    for name in WRITERS
-    for precision in FORMATS[name].precisions
+    for name, backend in BACKENDS.items()
+    for precision in backend.facts.precisions
 ]
-FORMATS = [pytest.param(name, marks=SLOW.get(name, ())) for name in WRITERS]
+FORMATS = [pytest.param(name, marks=SLOW.get(name, ())) for name in BACKENDS]

@@ -1,11 +1,11 @@
-"""A rewritten model in the words of XNNPACK, for a batch of 1.
+"""Modules and operators in the form that XNNPACK's partitioner recognizes, for a batch of 1.
 
-int8 products are written as XNNPACK's partitioner knows them (quantize, dequantize, linear) rather
-than found by a quantizer, so their weights keep the steps that calibration chose for them. At run
-time XNNPACK quantizes what a product reads by token: a row's answer does not depend on others.
+int8 products are written out as the partitioner expects them (quantize, dequantize, linear) rather
+than found by a quantizer, so their weights keep the steps that calibration chose. At run time
+XNNPACK quantizes a product's input per token: the result of a row does not depend on other rows.
 
-Such a product is seven nodes of a graph, and a group's attention fifteen. Until the partitioner
-looks at them each is one, an operator of our own: that halves the time that lowering takes.
+Such a product is seven nodes of a graph, and the attention of a group is fifteen. Until the
+partitioner runs, each is one custom operator: that halves the time of lowering.
 """
 
 from typing import Any
@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from squeezebert_mobile.export.quantize.recipe import INT8_MAX
 from squeezebert_mobile.models.linear_layers import Attention, AttentionGroup
 from squeezebert_mobile.models.rewriting import map_children
 
-__all__ = ["Product", "Table", "for_one", "spelled_out"]
+__all__ = ["Product", "Table", "for_batch_of_one", "spelled_out"]
 
-_LOWEST, _HIGHEST = -128, 127
+_INT8_MIN = -INT8_MAX - 1
 _SMALLEST_STEP = torch.finfo(torch.float32).eps
 
 
@@ -27,7 +28,7 @@ _SMALLEST_STEP = torch.finfo(torch.float32).eps
 
 
 class Table(nn.Module):
-    """An embedding table of bytes, of which only the rows looked up become floats."""
+    """An int8 embedding table; only the rows that are looked up are dequantized."""
 
     def __init__(self, rows: Tensor, scales: Tensor) -> None:  # noqa: D107
         super().__init__()
@@ -36,15 +37,15 @@ class Table(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """(B, S) to (B, S, C)."""
-        # XNNPACK turns bytes to floats ten times as fast as the kernel for a cast outside of it.
-        found = torch.ops.quantized_decomposed.dequantize_per_tensor.default(
-            functional.embedding(ids, self.rows), 1.0, 0, _LOWEST, _HIGHEST, torch.int8
+        # XNNPACK converts int8 to float ten times as fast as the portable kernel for a cast.
+        rows = torch.ops.quantized_decomposed.dequantize_per_tensor.default(
+            functional.embedding(ids, self.rows), 1.0, 0, _INT8_MIN, INT8_MAX, torch.int8
         )
-        return found * functional.embedding(ids, self.scales)  # type: ignore[no-any-return]
+        return rows * functional.embedding(ids, self.scales)  # type: ignore[no-any-return]
 
 
 class Product(nn.Module):
-    """A product of int8 weights, in the words that XNNPACK's partitioner looks for."""
+    """A product with int8 weights, as one custom operator until the partitioner runs."""
 
     def __init__(self, values: Tensor, scales: Tensor, bias: Tensor) -> None:  # noqa: D107
         super().__init__()
@@ -52,8 +53,8 @@ class Product(nn.Module):
         self.values = nn.Buffer(values)  # (out, in) int8
         self.scales = nn.Buffer(scales)  # (out)
         self.zeros = nn.Buffer(torch.zeros(len(scales), dtype=torch.long))
-        # A copy: of a view, such as a group's part of a bias, XNNPACK's writer stores the beginning
-        # of what it is a view of.
+        # A copy: for a view, such as a group's part of a bias, XNNPACK's serializer would store the
+        # beginning of the underlying tensor.
         self.bias = nn.Buffer(bias.clone())  # (out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ class Product(nn.Module):
         )
 
 
-class _GroupOfOne(nn.Module):
+class _SingleRowGroup(nn.Module):
     """`AttentionGroup` for a batch of 1."""
 
     def __init__(self, group: AttentionGroup) -> None:
@@ -75,7 +76,7 @@ class _GroupOfOne(nn.Module):
         return _attend(self.product(x), mask, self.heads)
 
 
-class _AttentionOfOne(nn.Module):
+class _SingleRowAttention(nn.Module):
     """`Attention` for a batch of 1."""
 
     def __init__(self, attention: Attention) -> None:
@@ -94,12 +95,12 @@ def _attend(projected: Tensor, mask: Tensor, heads: int) -> Tensor:
     return torch.ops.squeezebert_mobile.attend.default(projected, mask, heads)  # type: ignore[no-any-return]
 
 
-def for_one(module: nn.Module) -> nn.Module:
-    """The model with attention for a batch of 1."""
-    made = map_children(module, lambda name, child: for_one(child))
-    if isinstance(made, AttentionGroup):
-        return _GroupOfOne(made)
-    return _AttentionOfOne(made) if isinstance(made, Attention) else made
+def for_batch_of_one(module: nn.Module) -> nn.Module:
+    """A copy of the model with attention for a batch of 1."""
+    copy = map_children(module, lambda name, child: for_batch_of_one(child))
+    if isinstance(copy, AttentionGroup):
+        return _SingleRowGroup(copy)
+    return _SingleRowAttention(copy) if isinstance(copy, Attention) else copy
 
 
 # Operators ----------------------------------------------------------------------------------
@@ -123,18 +124,18 @@ def _attend_shape(projected: Tensor, mask: Tensor, heads: int) -> Tensor:
 
 
 def spelled_out() -> Any:
-    """A pass that writes products and attention in operators of the edge dialect."""
+    """A pass that expands the custom operators into operators of the edge dialect."""
     from executorch.exir.dialects._ops import ops
     from executorch.exir.pass_base import ExportPass
 
     aten, quantized = ops.edge.aten, ops.edge.quantized_decomposed
     ours = ops.edge.squeezebert_mobile
-    limits = _LOWEST, _HIGHEST, torch.int8
+    limits = _INT8_MIN, INT8_MAX, torch.int8
 
     class _SpelledOut(ExportPass):  # type: ignore[misc]
         def call_operator(self, op: Any, args: Any, kwargs: Any, meta: Any) -> Any:
-            def call(target: Any, *its_args: Any) -> Any:
-                return super(_SpelledOut, self).call_operator(target, its_args, {}, meta)
+            def call(target: Any, *arguments: Any) -> Any:
+                return super(_SpelledOut, self).call_operator(target, arguments, {}, meta)
 
             if op == ours.product.default:
                 return self.product(call, meta, *args)
@@ -145,21 +146,21 @@ def spelled_out() -> Any:
         def product(
             self, call: Any, meta: Any, x: Any, values: Any, scales: Any, zeros: Any, bias: Any
         ) -> Any:
-            found = call(
-                quantized.choose_qparams.tensor, x, _LOWEST, _HIGHEST, _SMALLEST_STEP, torch.int8
+            parameters = call(
+                quantized.choose_qparams.tensor, x, _INT8_MIN, INT8_MAX, _SMALLEST_STEP, torch.int8
             )
-            scale, zero = (self.call_getitem(found, place, meta) for place in (0, 1))
-            bytes_ = call(quantized.quantize_per_tensor.tensor, x, scale, zero, *limits)
+            scale, zero = (self.call_getitem(parameters, place, meta) for place in (0, 1))
+            integers = call(quantized.quantize_per_tensor.tensor, x, scale, zero, *limits)
             weight = call(
                 quantized.dequantize_per_channel.default,
-                *(values, scales, zeros, 0, -_HIGHEST, _HIGHEST, torch.int8),
+                *(values, scales, zeros, 0, -INT8_MAX, INT8_MAX, torch.int8),
             )
-            back = call(quantized.dequantize_per_tensor.tensor, bytes_, scale, zero, *limits)
-            return call(aten.linear.default, back, weight, bias)
+            x = call(quantized.dequantize_per_tensor.tensor, integers, scale, zero, *limits)
+            return call(aten.linear.default, x, weight, bias)
 
         def attend(self, call: Any, projected: Any, mask: Any, heads: int) -> Any:
             width = projected.data.shape[-1] // 3
-            # Heads take the batch's place, so that the length alone is free.
+            # Heads take the place of the batch, so that only the length is dynamic.
             all_heads = call(aten.view_copy.default, projected, [-1, 3 * heads, width // heads])
             all_heads = call(aten.permute_copy.default, all_heads, [1, 0, 2])  # (3H, S, D)
             query, key, value = (
@@ -169,8 +170,8 @@ def spelled_out() -> Any:
             key = call(aten.permute_copy.default, key, [0, 2, 1])
             scores = call(aten.bmm.default, query, key)  # (H, S, S)
             scores = call(aten.add.Tensor, scores, call(aten.view_copy.default, mask, [1, 1, -1]))
-            chances = call(aten._softmax.default, scores, -1, False)
-            context = call(aten.bmm.default, chances, value)
+            weights = call(aten._softmax.default, scores, -1, False)
+            context = call(aten.bmm.default, weights, value)
             context = call(aten.permute_copy.default, context, [1, 0, 2])  # (S, H, D)
             return call(aten.view_copy.default, context, [1, -1, width])
 

@@ -1,9 +1,9 @@
-"""An ONNX model whose weights lie in a file of their own, beside it.
+"""The weights of a large ONNX model go to a file of their own, beside the model.
 
-ONNX Runtime maps that file into memory. Weights that it packs for its kernels it reads once, and a
-table stays in the file but for the rows that are looked up. Of one large file it makes copies as it
-parses it, and gives half of their memory back to nobody: SqueezeBERT-base int8 takes 82 MB and
-184 ms that way, and 37 MB and 84 ms with its weights mapped (docs/develop.md).
+ONNX Runtime maps that file into memory. It reads the weights that it packs for its kernels once,
+and only the looked-up rows of an embedding table. A single large file is copied while it is parsed,
+and half of that memory is never freed: SqueezeBERT-base int8 then takes 82 MB and 184 ms to load,
+and 37 MB and 84 ms with mapped weights (docs/develop.md).
 """
 
 import hashlib
@@ -14,31 +14,30 @@ from onnx.external_data_helper import set_external_data
 
 __all__ = ["save"]
 
-#: A smaller model (bytes of weights) has nothing to gain, and is one file.
-_LEAST_MODEL = 4_000_000
-_LEAST_TENSOR = 1024
-_ALIGNMENT = 64  # bytes: of the widest vectors that kernels load
+_MIN_MODEL = 4_000_000  # bytes of weights; a smaller model gains nothing and stays one file
+_MIN_TENSOR = 1024  # bytes; smaller tensors stay in the model file
+_ALIGNMENT = 64  # bytes: the widest vectors that kernels load
 
 
 def save(graph: ModelProto, path: Path) -> None:
-    """Write a model to `path`, and large ones' weights to the file `path`.data.
+    """Write a model to `path`, and the weights of a large model to the file `path`.data.
 
-    The model's metadata has the SHA-256 of that file, so that the one of the model tells it from
-    another of the same architecture.
+    The model's metadata contains the SHA-256 of that file, so that the model files of two
+    checkpoints of one architecture have different checksums.
 
     Args:
-        graph: The model; its large tensors are taken out.
+        graph: The model; its large tensors are moved out of it.
         path: The .onnx file.
     """
-    tensors = [each for each in graph.graph.initializer if len(each.raw_data) >= _LEAST_TENSOR]
-    if sum(len(each.raw_data) for each in tensors) >= _LEAST_MODEL:
-        found = graph.metadata_props.add()
-        found.key, found.value = "data_sha256", _write(tensors, path.with_name(f"{path.name}.data"))
+    tensors = [t for t in graph.graph.initializer if len(t.raw_data) >= _MIN_TENSOR]
+    if sum(len(tensor.raw_data) for tensor in tensors) >= _MIN_MODEL:
+        entry = graph.metadata_props.add()
+        entry.key, entry.value = "data_sha256", _write(tensors, path.with_name(f"{path.name}.data"))
     path.write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def _write(tensors: list[TensorProto], path: Path) -> str:
-    """Move the tensors' bytes to `path`; its SHA-256."""
+    """Move the tensors' bytes to `path`, and return its SHA-256."""
     sha256, offset = hashlib.sha256(), 0
     with path.open("wb") as file:
         for tensor in tensors:

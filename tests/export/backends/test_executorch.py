@@ -14,7 +14,8 @@ from commands import Cli
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import InputError, MissingExtraError
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.backends.executorch.lowering import to_executorch
+from squeezebert_mobile.export.backends.base.backend import ExportOptions
+from squeezebert_mobile.export.backends.executorch.backend import write_executorch
 from squeezebert_mobile.export.quantize.sensitivity import units
 from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
 from squeezebert_mobile.models.rewriting import Traceable, rewrite
@@ -75,15 +76,9 @@ def test_what_stays_in_fp32_does(checkpoint: Path, tmp_path: Path) -> None:
         units(model)["layers.0.attention.product"].modules,
         units(model)["embeddings.word"].modules,
     )
-    written = to_executorch(
-        model,
-        tmp_path / "model.pte",
-        precision="int8",
-        sequence_length=None,
-        max_sequence_length=40,
-        apart=[path for modules in kept for path in modules],
-        progress=silent,
-    )
+    overrides = {path: "fp32" for modules in kept for path in modules}
+    options = ExportOptions("executorch", "int8", None, 40, overrides=overrides)
+    written = write_executorch(model, tmp_path / "model.pte", options, silent)
     # The attention's output, and 2 G of feed-forward.
     assert written.delegated["quantized_decomposed.choose_qparams.tensor"] == 1 + 2 * GROUPS
     assert written.delegated["aten.linear.default"] == GROUPS + 1 + 2 * GROUPS + 1

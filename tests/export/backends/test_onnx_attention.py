@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from squeezebert_mobile.export.backends.onnx import quantization
-from squeezebert_mobile.export.backends.onnx.graph import to_onnx
 from squeezebert_mobile.export.backends.onnx.quantization import quantize
+from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
 from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.rewriting import rewrite
 from squeezebert_mobile.tasks import INPUT_NAMES

@@ -26,8 +26,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _exported(checkpoint: Path, folder: Path, precision: str, least: int) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(external_data, "_LEAST_MODEL", least)
-        patch.setattr(external_data, "_LEAST_TENSOR", 64)
+        patch.setattr(external_data, "_MIN_MODEL", least)
+        patch.setattr(external_data, "_MIN_TENSOR", 64)
         export_checkpoint(checkpoint, folder, precision=precision)
     return folder
 

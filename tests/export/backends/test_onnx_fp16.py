@@ -9,8 +9,8 @@ import torch
 
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export import initialize
-from squeezebert_mobile.export.backends.onnx.fp16 import halve
-from squeezebert_mobile.export.backends.onnx.graph import to_onnx
+from squeezebert_mobile.export.backends.onnx.fp16 import store_fp16
+from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
 from squeezebert_mobile.models.rewriting import rewrite
 from squeezebert_mobile.tasks import INPUT_NAMES
 
@@ -34,7 +34,7 @@ def _run(graph: onnx.ModelProto) -> np.ndarray:
 def test_half_the_bytes_and_the_same_answers() -> None:
     graph = _graph()
     before, size = _run(graph), _bytes_of_weights(graph)
-    halve(graph)
+    store_fp16(graph)
     onnx.checker.check_model(graph, full_check=True)
     assert np.abs(_run(graph) - before).max() < 2e-3
     assert _bytes_of_weights(graph) == size / 2 > 0
@@ -46,10 +46,10 @@ def _bytes_of_weights(graph: onnx.ModelProto) -> int:
 
 def test_the_tied_table_is_stored_once() -> None:
     graph = _graph()
-    halve(graph)
+    store_fp16(graph)
     assert sum(set(t.dims) == {500, 48} for t in graph.graph.initializer) == 1
 
 
 def test_a_weight_beyond_float16_is_named() -> None:
     with pytest.raises(ExportError, match=r"word.weight' holds 1e\+05, and float16 ends at 65504"):
-        halve(_graph(largest=1e5))
+        store_fp16(_graph(largest=1e5))

@@ -10,7 +10,8 @@ import tiny
 import torch
 
 from squeezebert_mobile.export import initialize
-from squeezebert_mobile.export.backends.onnx.graph import initializers, to_onnx
+from squeezebert_mobile.export.backends.onnx.graph import initializers
+from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
 from squeezebert_mobile.models.rewriting import rewrite
 from squeezebert_mobile.tasks import INPUT_NAMES, TASKS
 

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from squeezebert_mobile.export import initialize
-from squeezebert_mobile.export.backends.onnx.graph import initializers, to_onnx
-from squeezebert_mobile.export.backends.onnx.quantization import quantize, symmetric
+from squeezebert_mobile.export.backends.onnx.graph import initializers
+from squeezebert_mobile.export.backends.onnx.quantization import quantize
+from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
+from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.models.rewriting import rewrite
 
 
@@ -22,7 +24,7 @@ def _int8(task: str = "text-classification", **changes: int) -> onnx.ModelProto:
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_number_is_off_by_half_a_step_at_most(axis: int) -> None:
     array = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
-    values, scales = symmetric(array, axis=axis)
+    values, scales = quantize_symmetric(array, axis=axis)
     steps = np.expand_dims(scales, axis)
     assert values.dtype == np.int8
     assert scales.shape == (array.shape[1 - axis],)
@@ -31,7 +33,7 @@ def test_a_number_is_off_by_half_a_step_at_most(axis: int) -> None:
 
 
 def test_zeros_stay_zeros() -> None:
-    values, scales = symmetric(np.zeros((4, 3), np.float32), axis=0)
+    values, scales = quantize_symmetric(np.zeros((4, 3), np.float32), axis=0)
     assert not values.any()
     assert (scales == 1).all()
 

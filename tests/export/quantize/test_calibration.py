@@ -5,10 +5,11 @@ import torch
 from tiny import tiny_config
 from torch import Tensor, nn
 
-from squeezebert_mobile.export.quantize.calibration import Inputs, calibrate
+from squeezebert_mobile.export.quantize.calibration import InputStatistics, calibrate
 from squeezebert_mobile.export.quantize.gptq import round_weights
-from squeezebert_mobile.export.quantize.outliers import set_apart, smooth
+from squeezebert_mobile.export.quantize.outlier_channels import split_outlier_channels
 from squeezebert_mobile.export.quantize.saturation import largest_pairs
+from squeezebert_mobile.export.quantize.smoothing import smooth
 from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.linear_layers import Factors, FeedForward
 from squeezebert_mobile.models.modeling import SqueezeBertModel
@@ -57,7 +58,7 @@ def _with_a_loud_channel(model: SqueezeBertModel) -> SqueezeBertModel:
     return model
 
 
-def _error(product: nn.Linear, read: Inputs, exact: Tensor) -> float:
+def _error(product: nn.Linear, read: InputStatistics, exact: Tensor) -> float:
     difference = (product.weight - exact).double()
     return float(((difference @ read.moment.double()) * difference).sum())
 
@@ -89,7 +90,7 @@ def test_smoothing_evens_channels_out_and_changes_nothing_else(
     after = calibrate(rewritten, feeds)
     first = products(rewritten)[0]
 
-    def unevenness(read: Inputs) -> float:
+    def unevenness(read: InputStatistics) -> float:
         return float(read.largest.max() / read.largest.median())
 
     # What is normalized is at most the root of its 64 channels.
@@ -112,7 +113,7 @@ def test_loud_channels_are_set_apart_and_nothing_else_changes(
 ) -> None:
     model = _with_a_loud_channel(model)
     rewritten = rewrite(model)
-    said = set_apart(rewritten, calibrate(rewritten, feeds))
+    said = split_outlier_channels(rewritten, calibrate(rewritten, feeds))
     groups = [module for module in rewritten.modules() if isinstance(module, FeedForward)]
     parts = [[second.in_features for second in group.products[1]] for group in groups]
     each = len(groups) // len(model.layers)
@@ -130,7 +131,7 @@ def test_nothing_is_set_apart_where_channels_are_alike(
 ) -> None:
     rewritten = rewrite(model)
     before = products(rewritten)
-    set_apart(rewritten, calibrate(rewritten, feeds))
+    split_outlier_channels(rewritten, calibrate(rewritten, feeds))
     assert products(rewritten) == before
 
 
@@ -160,10 +161,10 @@ def test_rounding_in_blocks_is_rounding_channel_by_channel(
     generator = torch.Generator().manual_seed(0)
     product, seen = nn.Linear(300, 8), torch.randn(900, 300, generator=generator)
     seen[:, 1:] += seen[:, :-1]  # neighbours move together
-    read = Inputs(seen.abs().amax(0), seen.T @ seen, len(seen))
+    read = InputStatistics(seen.abs().amax(0), seen.T @ seen, len(seen))
     rounded = []
     for block in (300, 128, 7):
-        monkeypatch.setattr("squeezebert_mobile.export.quantize.gptq._BLOCK", block)
+        monkeypatch.setattr("squeezebert_mobile.export.quantize.gptq._CHANNELS", block)
         rounded.append(round_weights({product: read})[product])
     torch.testing.assert_close(rounded[1], rounded[0], rtol=0, atol=1e-6)
     torch.testing.assert_close(rounded[2], rounded[0], rtol=0, atol=1e-6)
@@ -173,5 +174,5 @@ def test_a_channel_that_is_never_read_is_no_trouble() -> None:
     product = nn.Linear(4, 3)
     with torch.no_grad():
         product.weight[1] = 0
-    nothing = Inputs(torch.zeros(4), torch.zeros(4, 4), 0)
+    nothing = InputStatistics(torch.zeros(4), torch.zeros(4, 4), 0)
     assert round_weights({product: nothing})[product].isfinite().all()

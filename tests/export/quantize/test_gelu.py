@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from squeezebert_mobile.export import export_checkpoint, initialize
 from squeezebert_mobile.export.quantize import gelu
-from squeezebert_mobile.export.quantize.gelu import gelu_by_tanh
+from squeezebert_mobile.export.quantize.gelu import approximate_gelu
 from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.models.rewriting import Traceable, feed_forwards, rewrite
 
@@ -36,7 +36,7 @@ def _outputs(model: Traceable) -> Tensor:
 def test_it_says_how_far_the_outputs_moved() -> None:
     model = _loud()
     before = _outputs(model)
-    said = gelu_by_tanh(model, FEEDS)
+    said = approximate_gelu(model, FEEDS)
     assert all(each.activation is not functional.gelu for each in feed_forwards(model))
     moved = float(said["gelu"].split(" by ")[-1].split()[0])
     hidden = IDS.numel() * 24  # the other output is the pooled first token
@@ -51,17 +51,17 @@ def test_it_says_how_far_the_outputs_moved() -> None:
 
 
 def test_a_model_that_notices_keeps_its_erf(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gelu, "WITHIN", 1e-6)
+    monkeypatch.setattr(gelu, "MAX_CHANGE", 1e-6)
     model = _loud()
     before = _outputs(model)
-    assert gelu_by_tanh(model, FEEDS) == {}
+    assert approximate_gelu(model, FEEDS) == {}
     assert torch.equal(_outputs(model), before)
 
 
 def test_another_activation_is_left_alone() -> None:
     model = _loud("relu")
     before = _outputs(model)
-    assert gelu_by_tanh(model, FEEDS) == {}
+    assert approximate_gelu(model, FEEDS) == {}
     assert torch.equal(_outputs(model), before)
 
 

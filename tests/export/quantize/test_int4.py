@@ -1,4 +1,4 @@
-"""int4 is int8 of fifteen values a block, packed without loss."""
+"""int4 weights are int8 weights with fifteen values per block, and packing them loses nothing."""
 
 import numpy as np
 import onnx
@@ -9,11 +9,15 @@ import torch
 from torch import nn
 
 from squeezebert_mobile.export import initialize
-from squeezebert_mobile.export.backends.onnx.graph import initializers, to_onnx
-from squeezebert_mobile.export.backends.onnx.quantization import quantize, symmetric
-from squeezebert_mobile.export.quantize import int4 as four_bits
-from squeezebert_mobile.export.quantize.calibration import Inputs
+from squeezebert_mobile.export.backends.onnx import int4
+from squeezebert_mobile.export.backends.onnx.graph import initializers
+from squeezebert_mobile.export.backends.onnx.quantization import quantize
+from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
+from squeezebert_mobile.export.quantize import int4 as int4_numbers
+from squeezebert_mobile.export.quantize.calibration import InputStatistics
 from squeezebert_mobile.export.quantize.gptq import round_weights
+from squeezebert_mobile.export.quantize.recipe import RECIPES
+from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.export.quantize.saturation import largest_pairs
 from squeezebert_mobile.models.rewriting import Traceable, products, rewrite
 from squeezebert_mobile.tasks import INPUT_NAMES
@@ -29,16 +33,16 @@ CONFIG = {
 
 @pytest.fixture
 def model() -> Traceable:
-    """On the grid, as if it had been calibrated on noise."""
-    made = rewrite(initialize("fill-mask", tiny.tiny_config(**CONFIG), seed=4))
+    """A model whose weights are rounded to int4, calibrated on noise."""
+    model = rewrite(initialize("fill-mask", tiny.tiny_config(**CONFIG), seed=4))
     generator = torch.Generator().manual_seed(5)
-    read = {}
-    for product in products(made):
+    statistics = {}
+    for product in products(model):
         seen = torch.randn(300, product.in_features, generator=generator)
-        read[product] = Inputs(seen.abs().amax(0), seen.T @ seen, len(seen))
-    for product, rounded in round_weights(read, precision="int4").items():
+        statistics[product] = InputStatistics(seen.abs().amax(0), seen.T @ seen, len(seen))
+    for product, rounded in round_weights(statistics, precision="int4").items():
         product.weight.data = rounded
-    return made
+    return model
 
 
 def _run(graph: onnx.ModelProto) -> np.ndarray:
@@ -53,10 +57,10 @@ def _run(graph: onnx.ModelProto) -> np.ndarray:
 def test_packing_loses_nothing(model: Traceable, monkeypatch: pytest.MonkeyPatch) -> None:
     fp32 = to_onnx(model, sequence_length=None)
     packed, _ = quantize(fp32, "int4")
-    monkeypatch.setattr(four_bits, "pack", lambda proto: None)
+    monkeypatch.setattr(int4, "pack", lambda proto: None)
     plain, _ = quantize(fp32, "int4")
-    int4 = [t for t in packed.graph.initializer if t.data_type == onnx.TensorProto.INT4]
-    assert len(int4) == len(products(model))
+    packed_weights = [t for t in packed.graph.initializer if t.data_type == onnx.TensorProto.INT4]
+    assert len(packed_weights) == len(products(model))
     assert not any(t.data_type == onnx.TensorProto.INT4 for t in plain.graph.initializer)
     assert (_run(packed) == _run(plain)).all()
 
@@ -79,13 +83,14 @@ def test_a_session_runs_the_operators_of_int8(model: Traceable, tmp_path: object
 def test_the_grid_has_fifteen_values_a_block_and_keeps_the_largest_pair(model: Traceable) -> None:
     for product in products(model):
         weight = product.weight.detach().T  # (C, out)
-        values, _ = symmetric(weight.numpy(), axis=0, units=four_bits.UNITS, multiplied=True)
+        largest = RECIPES["int4"].max_value
+        values, _ = quantize_symmetric(weight.numpy(), axis=0, max_value=largest, pairs=True)
         blocks = values.reshape(-1, np.gcd(32, len(values)), values.shape[1])
         assert (
             max(len(np.unique(blocks[i, :, j])) for i in range(len(blocks)) for j in (0, 9)) <= 15
         )
         pairs = largest_pairs(torch.from_numpy(values).int()).amax(dim=0)
-        assert (pairs == four_bits.UNITS).all()
+        assert (pairs == largest).all()
 
 
 def test_rounding_beats_the_nearest_value() -> None:
@@ -93,9 +98,9 @@ def test_rounding_beats_the_nearest_value() -> None:
     product, seen = nn.Linear(128, 16), torch.randn(500, 128, generator=generator)
     seen[:, 1:] += seen[:, :-1]
     exact = product.weight.detach().clone()
-    steps = four_bits.grid(exact.T).T
+    steps = int4_numbers.block_steps(exact.T).T
     nearest = (exact / steps).round().clamp(-7, 7) * steps
-    read = {product: Inputs(seen.abs().amax(0), seen.T @ seen, 500)}
+    read = {product: InputStatistics(seen.abs().amax(0), seen.T @ seen, 500)}
     rounded = round_weights(read, precision="int4")[product]
     ours, plain = (((w - exact) @ seen.T).square().sum() for w in (rounded, nearest))
     assert ours < 0.7 * plain
@@ -104,11 +109,13 @@ def test_rounding_beats_the_nearest_value() -> None:
 def test_the_table_is_within_half_a_step_of_its_blocks_or_clipped_for_the_better() -> None:
     table = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32)
     table[3] = 0
-    packed, scales = four_bits.packed_rows(table)
+    rows, scales = int4_numbers.quantize_table(table)
+    packed = int4.pack_table(rows)
     assert (packed.shape, packed.dtype, scales.shape) == ((50, 32), np.uint8, (50, 2))
     numbers = np.stack([packed & 15, packed >> 4], axis=2).reshape(50, 64).astype(int) - 8
     found = numbers * np.repeat(scales, 32, axis=1)
-    assert np.allclose(four_bits.unpacked_rows(packed, scales), found, rtol=1e-6)
+    assert (numbers == rows).all()
+    assert np.allclose(int4_numbers.dequantize_table(rows, scales), found, rtol=1e-6)
     inside = np.abs(table) <= 7 * np.repeat(scales, 32, axis=1)
     assert (np.abs(found - table) <= np.repeat(scales, 32, axis=1) / 2 + 1e-6)[inside].all()
     largest = np.abs(table.reshape(50, 2, 32)).max(axis=2).repeat(32, axis=1) / 7
@@ -122,7 +129,7 @@ def test_a_large_table_is_looked_up_and_multiplied_in_four_bits(
     model: Traceable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fp32 = to_onnx(model, sequence_length=None)
-    monkeypatch.setattr(four_bits, "_SMALLEST_TABLE", 500 * 64)
+    monkeypatch.setattr(int4_numbers, "MIN_INT4_TABLE", 500 * 64)
     packed, recipe = quantize(fp32, "int4")
     kinds = [node.op_type for node in packed.graph.node]
     assert (kinds.count("GatherBlockQuantized"), kinds.count("MatMulNBits")) == (1, 1)

@@ -11,10 +11,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from squeezebert_mobile.export import initialize
-from squeezebert_mobile.export.backends.onnx.graph import initializers, to_onnx
-from squeezebert_mobile.export.backends.onnx.quantization import quantize, symmetric
-from squeezebert_mobile.export.quantize.calibration import Inputs
+from squeezebert_mobile.export.backends.onnx.graph import initializers
+from squeezebert_mobile.export.backends.onnx.quantization import quantize
+from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
+from squeezebert_mobile.export.quantize.calibration import InputStatistics
 from squeezebert_mobile.export.quantize.gptq import round_weights
+from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.export.quantize.saturation import largest_pairs, partners
 from squeezebert_mobile.models.rewriting import rewrite
 
@@ -35,7 +37,7 @@ def _rounded(exact: Tensor, precision: str) -> Tensor:
     product.weight.data = exact
     seen = torch.randn(500, channels, generator=torch.Generator().manual_seed(1))
     seen[:, 1:] += seen[:, :-1]
-    read = Inputs(seen.abs().amax(0), seen.T @ seen, len(seen))
+    read = InputStatistics(seen.abs().amax(0), seen.T @ seen, len(seen))
     return round_weights({product: read}, precision=precision)[product]
 
 
@@ -47,7 +49,7 @@ def test_quantize_finds_the_integers_of_rounding_again(
     exact = torch.randn(16, channels, generator=torch.Generator().manual_seed(0))
     exact[3] = 0
     rounded = _rounded(exact, precision)
-    values, scales = symmetric(rounded.T.numpy(), axis=0, units=units, multiplied=True)
+    values, scales = quantize_symmetric(rounded.T.numpy(), axis=0, max_value=units, pairs=True)
     assert np.allclose(values * scales, rounded.T, atol=1e-6)
     largest = largest_pairs(torch.from_numpy(values).int()).amax(dim=0).tolist()
     assert largest == [units] * 3 + [0] + [units] * 12  # all there is room for, and no more
@@ -73,7 +75,8 @@ def test_no_product_of_a_file_overflows(task: str) -> None:
 
 
 def test_a_scale_of_the_largest_weight_overflows() -> None:
-    values, _ = symmetric(np.random.default_rng(0).normal(size=(192, 8)).astype(np.float32), axis=0)
+    weight = np.random.default_rng(0).normal(size=(192, 8)).astype(np.float32)
+    values, _ = quantize_symmetric(weight, axis=0)
     assert _overflows(values)
 
 
@@ -81,7 +84,7 @@ def test_a_scale_of_the_largest_weight_overflows() -> None:
 def test_the_largest_inputs_are_multiplied_without_loss(sign: int) -> None:
     """On whatever processor this runs: the loudest input there is, against the loudest weights."""
     weight = sign * np.random.default_rng(0).uniform(0.9, 1, size=(64, 8)).astype(np.float32)
-    values, scales = symmetric(weight, axis=0, multiplied=True)
+    values, scales = quantize_symmetric(weight, axis=0, pairs=True)
     node = onnx.helper.make_node(
         "DynamicQuantizeMatMul", ["x", "w", "s"], ["y"], domain="com.microsoft"
     )

@@ -12,7 +12,7 @@ import torch
 from squeezebert_mobile.artifact import file_facts
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.backends.torchscript import ENGINES
+from squeezebert_mobile.export.backends.torchscript import TORCHSCRIPT
 from squeezebert_mobile.runtime import load_artifact
 
 TEXTS = ["wake me at six", "play music", "what time is it", "is it cold"] * 2
@@ -33,7 +33,7 @@ def artifact(checkpoint: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", TORCHSCRIPT.engines)
 def test_both_engines_run_where_another_one_is_set(
     checkpoint: Path, tmp_path: Path, engine: str
 ) -> None:

@@ -1,0 +1,60 @@
+"""What the exporter must know about a format, and what it hands to it and gets back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from squeezebert_mobile.artifact import FORMATS, FormatFacts, Quantization
+from squeezebert_mobile.export.quantize.recipe import PER_TENSOR, Activations
+from squeezebert_mobile.models.rewriting import Traceable
+from squeezebert_mobile.progress import Progress
+
+__all__ = ["Backend", "ExportOptions", "ModelFile"]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """The checked options of an export."""
+
+    format: str
+    precision: str
+    sequence_length: int | None  # tokens; None accepts any length up to the longest
+    max_sequence_length: int  # tokens
+    engine: str | None = None  # kernel backend for int8, where the format has several
+    #: Modules with another precision than `precision`: path in the rewritten model -> precision.
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a backend reports about the model file it wrote."""
+
+    stored: dict[str, int]  # weight -> bytes
+    #: Operator -> count. Calls of a delegate are among them.
+    operators: dict[str, int]
+    quantization: Quantization | None
+    #: Operator -> count, of those that a delegate runs.
+    delegated: dict[str, int] = field(default_factory=dict)
+    planned_bytes: int | None = None  # working memory; None where it is allocated at run time
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How the exporter writes one format. What consumers must know is in `artifact.FORMATS`."""
+
+    format: str
+    #: Packages that write and verify the file; the manifest records their versions.
+    tools: tuple[str, ...]
+    #: Writes a rewritten model to a path.
+    write: Callable[[Traceable, Path, ExportOptions, Progress], ModelFile]
+    activations: Activations = PER_TENSOR  # of int8 products
+    #: Precisions in which a tied fill-mask decoder is stored as a copy of the word table, because
+    #: its kernel needs the weights in an order of its own.
+    tied_copies: frozenset[str] = frozenset()
+    tanh_gelu: bool = False  # whether tanh may replace erf in Gelu (`quantize/gelu.py`)
+    engines: tuple[str, ...] = ()  # kernel backends for int8; the first is the default
+
+    @property
+    def facts(self) -> FormatFacts:
+        """File name, precisions, and the extra that the format needs."""
+        return FORMATS[self.format]

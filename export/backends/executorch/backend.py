@@ -1,0 +1,69 @@
+"""ExecuTorch: a rewritten model as a program for XNNPACK.
+
+The batch is 1: a phone answers one text at a time, memory is planned for the largest input, and
+XNNPACK resizes only where a single length is dynamic. A session runs the rows of a batch one by
+one.
+"""
+
+from pathlib import Path
+
+from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptions, ModelFile
+from squeezebert_mobile.export.backends.base.int8_modules import with_int8
+from squeezebert_mobile.export.backends.executorch.lowering import (
+    delegated_operators,
+    lower,
+    operators,
+)
+from squeezebert_mobile.export.backends.executorch.xnnpack import Product, Table
+from squeezebert_mobile.export.quantize.recipe import PER_TOKEN, quantization_record
+from squeezebert_mobile.models.heads import TiedDecoder
+from squeezebert_mobile.models.rewriting import Traceable
+from squeezebert_mobile.progress import Progress
+
+__all__ = ["EXECUTORCH", "write_executorch"]
+
+
+def write_executorch(
+    model: Traceable, path: Path, options: ExportOptions, progress: Progress
+) -> ModelFile:
+    """Export, lower to XNNPACK, and save.
+
+    Raises:
+        ExportError: torch or executorch cannot lower this model.
+    """
+    record = None
+    if options.precision == "fp32":
+        stored = _fp32_bytes(model)
+    else:
+        int8 = with_int8(model, Table, Product, options.overrides)
+        model, stored = int8.model, int8.stored
+        record = quantization_record("int8", PER_TOKEN, int8.kept)
+    longest = options.max_sequence_length
+    lowered, program = lower(model, options.sequence_length, longest, progress)
+    with path.open("wb") as file:
+        program.write_to_file(file)
+    (plan,) = program.executorch_program.execution_plan
+    return ModelFile(
+        stored,
+        operators(plan),
+        record,
+        delegated=delegated_operators(lowered),
+        planned_bytes=sum(plan.non_const_buffer_sizes),
+    )
+
+
+def _fp32_bytes(model: Traceable) -> dict[str, int]:
+    stored = {name: parameter.nbytes for name, parameter in model.named_parameters()}
+    for name, module in model.named_modules():
+        if isinstance(module, TiedDecoder):  # XNNPACK packs a copy of the table
+            stored[f"{name}.weight"] = module.weight.nbytes
+    return stored
+
+
+EXECUTORCH = Backend(
+    format="executorch",
+    tools=("torch", "executorch", "torchao"),
+    write=write_executorch,
+    activations=PER_TOKEN,
+    tied_copies=frozenset({"fp32", "int8"}),
+)

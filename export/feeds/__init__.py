@@ -1,0 +1,1 @@
+"""Model inputs made of texts: for calibration, sensitivity, verification and golden outputs."""

@@ -1,0 +1,98 @@
+"""Checks of an export's options, before any work is done."""
+
+from typing import get_args
+
+from squeezebert_mobile.artifact import FORMATS, Precision
+from squeezebert_mobile.errors import ExportError, choose, require_extra
+from squeezebert_mobile.export.backends import BACKENDS
+from squeezebert_mobile.export.backends.base.backend import ExportOptions
+from squeezebert_mobile.export.quantize.recipe import RECIPES
+from squeezebert_mobile.models.checkpoint import Checkpoint
+
+__all__ = ["check_choices", "checked_options"]
+
+#: Tokens; shorter inputs have no room for a pair of texts between the special tokens.
+MIN_LENGTH = 8
+
+
+def check_choices(format: str, precision: str, engine: str | None) -> None:
+    """Check the options that do not depend on the checkpoint.
+
+    Raises:
+        ExportError: one is unknown, or does not go with the others.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    for what, value, valid in (
+        ("format", format, tuple(BACKENDS)),
+        ("precision", precision, get_args(Precision)),
+    ):
+        if value not in valid:
+            raise ExportError(choose(what, value, valid))
+    facts = BACKENDS[format].facts
+    if precision not in facts.precisions:
+        formats = [name for name, other in FORMATS.items() if precision in other.precisions]
+        raise ExportError(
+            f"--precision {precision} is for --format {' or '.join(formats)}; {format} comes in "
+            f"{' and '.join(facts.precisions)}"
+        )
+    if facts.extra:
+        require_extra(facts.extra)
+    if engine is not None:
+        _check_engine(format, precision, engine)
+
+
+def _check_engine(format: str, precision: str, engine: str) -> None:
+    engines = {name for backend in BACKENDS.values() for name in backend.engines}
+    if engine not in engines:
+        raise ExportError(choose("engine", engine, engines))
+    if engine not in BACKENDS[format].engines or precision not in RECIPES:
+        formats = [name for name, backend in BACKENDS.items() if engine in backend.engines]
+        raise ExportError(
+            f"--engine {engine} is for --format {' or '.join(formats)} --precision int8, and not "
+            f"for {precision} {format}; leave it out"
+        )
+
+
+def checked_options(
+    source: Checkpoint,
+    format: str,
+    precision: str,
+    sequence_length: int | None,
+    max_sequence_length: int | None,
+    engine: str | None,
+) -> ExportOptions:
+    """The options of an export of `source`, with defaults filled in.
+
+    Raises:
+        ExportError: a length is out of range.
+    """
+    engines = BACKENDS[format].engines if precision in RECIPES else ()
+    return ExportOptions(
+        format,
+        precision,
+        *_lengths(source.max_sequence_length, sequence_length, max_sequence_length),
+        engine or next(iter(engines), None),
+    )
+
+
+def _lengths(
+    longest: int, sequence_length: int | None, max_sequence_length: int | None
+) -> tuple[int | None, int]:
+    """The fixed length or None, and the longest length, in tokens."""
+    for option, length in (
+        ("--sequence-length", sequence_length),
+        ("--max-sequence-length", max_sequence_length),
+    ):
+        if length is not None and not MIN_LENGTH <= length <= longest:
+            raise ExportError(
+                f"{option} {length} is out of range; the model reads up to {longest} tokens, and "
+                f"fewer than {MIN_LENGTH} hold no pair of texts"
+            )
+    if sequence_length is None:
+        return None, max_sequence_length or longest
+    if max_sequence_length not in {None, sequence_length}:
+        raise ExportError(
+            f"--max-sequence-length {max_sequence_length} contradicts --sequence-length "
+            f"{sequence_length}; give one of them"
+        )
+    return sequence_length, sequence_length

@@ -1,0 +1,123 @@
+"""What int8 and int4 are, for every format: the integers, the exceptions, the manifest's wording.
+
+    weights       symmetric. int8: one scale per output channel. int4: each block of 32 weights of
+                  an output channel is a multiplier times -7 to 7, and the channel has one scale
+    embeddings    symmetric. int8: one scale per row. int4: one scale per block of 32, for a table
+                  of at least a million numbers; smaller tables are int8
+    activations   asymmetric, quantized at run time with one scale per tensor or per token
+
+An encoder's scales are chosen so that no pair of neighbouring weights sums to more than
+`Recipe.max_value`: see `saturation.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from squeezebert_mobile.artifact import Quantization
+
+__all__ = [
+    "ACTIVATION_STEPS",
+    "BLOCK",
+    "INT4_MAX",
+    "INT8_MAX",
+    "MAX_MULTIPLIER",
+    "MIN_INT4_TABLE",
+    "PER_TENSOR",
+    "PER_TOKEN",
+    "RECIPES",
+    "Activations",
+    "Recipe",
+    "fp32_reason",
+    "quantization_record",
+    "stays_fp32",
+]
+
+INT8_MAX = 127
+INT4_MAX = 7
+MAX_MULTIPLIER = 18  # of a block of int4: 18 * 7 = 126 is the largest multiple that int8 holds
+BLOCK = 32  # int4 weights that share a multiplier, or a scale
+MIN_INT4_TABLE = 1_000_000  # numbers; a smaller embedding table stays int8
+ACTIVATION_STEPS = 255  # between the smallest and the largest activation
+
+#: A classifier of a few labels and the table of token types stay fp32 where they are small: as int8
+#: they save little and lose precision. (The two rows of token types caused 5 % of the int8 error of
+#: all-MiniLM-L6-v2.)
+_SMALL_MODULES = ("classifier", "token_type")
+_SMALL_BYTES = 64 * 1024
+_NO_WEIGHTS = {"attention scores, softmax, layer norms": "fp32: no weights to make smaller"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one precision quantizes weights."""
+
+    max_value: int  # largest integer of a product's weight, and of the sum of a pair of weights
+    levels: int  # steps on each side of zero that rounding chooses from
+    block: int | None  # weights that share a step; None: all of an output channel
+    weights: str  # as the manifest says it
+    embeddings: str  # as the manifest says it
+
+
+RECIPES = {
+    "int8": Recipe(
+        max_value=INT8_MAX,
+        levels=INT8_MAX,
+        block=None,
+        weights="int8, symmetric, one scale an output channel",
+        embeddings="int8, symmetric, one scale a row",
+    ),
+    "int4": Recipe(
+        max_value=MAX_MULTIPLIER * INT4_MAX,
+        levels=INT4_MAX,
+        block=BLOCK,
+        weights="int4, symmetric, a multiplier a block of 32, one scale an output channel",
+        embeddings="words int4, symmetric, one scale a block of 32; others int8, one scale a row",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Activations:
+    """How a format's int8 products quantize their inputs at run time."""
+
+    per_token: bool  # one scale per token; otherwise one per tensor
+    description: str  # as the manifest says it
+
+
+PER_TENSOR = Activations(False, "uint8, asymmetric, one scale a tensor, dynamic")
+PER_TOKEN = Activations(True, "int8, asymmetric, one scale a token, dynamic")
+
+
+def stays_fp32(name: str, nbytes: int) -> bool:
+    """Whether the module `name`, of `nbytes` bytes in fp32, is too small to be quantized."""
+    return name.rpartition(".")[2] in _SMALL_MODULES and nbytes < _SMALL_BYTES
+
+
+def fp32_reason(name: str, nbytes: int) -> dict[str, str]:
+    """The manifest's entry for a small module that stays fp32."""
+    return {name.rpartition(".")[2]: f"fp32: {nbytes:,} bytes, nothing to gain"}
+
+
+def quantization_record(
+    precision: str,
+    activations: Activations,
+    kept: Mapping[str, str],
+    *,
+    engine: str | None = None,
+) -> Quantization:
+    """The manifest's record of how a model was quantized.
+
+    Args:
+        precision: "int8" or "int4".
+        activations: How products quantize their inputs.
+        kept: Small modules that stay fp32, with the reason.
+        engine: The kernel backend that the weights are packed for, where the format has several.
+    """
+    recipe = RECIPES[precision]
+    return Quantization(
+        weights=recipe.weights,
+        embeddings=recipe.embeddings,
+        activations=activations.description,
+        engine=engine,
+        kept=_NO_WEIGHTS | dict(kept),
+    )
