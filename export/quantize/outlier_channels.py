@@ -47,7 +47,7 @@ def split_outlier_channels(model: Traceable, statistics: Statistics) -> Statisti
         )
         if inner.expected_error(second.weight) <= _MIN_GAIN * after:
             continue
-        group.part(parts)
+        group.split(parts)
         hidden, _ = updated.pop(first), updated.pop(second)
         for part, new_first, new_second in zip(inner_parts, *group.products, strict=True):
             updated[new_first], updated[new_second] = hidden, part

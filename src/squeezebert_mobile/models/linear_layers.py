@@ -1,6 +1,7 @@
-"""Encoder layers made of matrix products (nn.Linear): the modules of a rewritten model.
+"""Attention and feed-forward made of matrix products (nn.Linear), for the rewritten encoder.
 
-`rewriting.py` builds them from the published layers and explains why they are faster.
+`rewriting.py` explains how they differ from the published ones. The names of local variables in
+`forward` are part of TorchScript artifacts.
 Shapes: B batch, S sequence, C channels, G groups, H heads, D channels of a head.
 """
 # ruff: noqa: D107  (the class docstring says what a layer becomes)
@@ -12,7 +13,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from squeezebert_mobile.models.activations import Activation
 from squeezebert_mobile.models.modeling import EncoderLayer
@@ -22,65 +22,14 @@ __all__ = [
     "AttentionGroup",
     "Factors",
     "FeedForward",
-    "FirstTokenLayer",
-    "RewrittenLayer",
+    "FirstTokenAttention",
+    "Grouped",
     "WideFeedForward",
+    "by_group",
     "has_whole_heads",
+    "make_attention",
+    "make_feed_forward",
 ]
-
-
-# Layers -------------------------------------------------------------------------------------
-
-
-class _Norm(nn.Module):
-    """A layer norm without scale and shift; the scale is for the sum that skips the products."""
-
-    def __init__(self, norm: nn.LayerNorm) -> None:
-        super().__init__()
-        self.shape, self.eps = norm.normalized_shape, norm.eps
-        self.scale = norm.weight  # (C)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.layer_norm(x, self.shape, eps=self.eps)
-
-
-class RewrittenLayer(nn.Module):
-    """`EncoderLayer` after the rewrite, from the sum before one norm to the sum before another."""
-
-    def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
-        super().__init__()
-        self.norm = _Norm(norm)
-        self.attention = _attention(layer, norm)
-        self.attention_output = _Grouped(_by_group(layer.attention_output, adds=norm))
-        self.feed_forward_norm = _Norm(layer.attention_norm)
-        self.feed_forward = _feed_forward(layer)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, S, C) to (B, S, C)."""
-        normal = self.norm(x)
-        x = self.attention_output(self.attention(normal, mask)) + normal * self.norm.scale
-        normal = self.feed_forward_norm(x)
-        return self.feed_forward(normal) + normal * self.feed_forward_norm.scale  # type: ignore[no-any-return]
-
-
-class FirstTokenLayer(nn.Module):
-    """The last layer where only its first token is read."""
-
-    def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
-        super().__init__()
-        self.norm = _Norm(norm)
-        self.attention = _FirstTokenAttention(layer, norm)
-        self.attention_output = _Grouped(_by_group(layer.attention_output, adds=norm))
-        self.first_token_norm = _Norm(layer.attention_norm)
-        self.feed_forward = _feed_forward(layer)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, S, C) to (B, 1, C)."""
-        normal = self.norm(x)
-        first = normal[:, :1] * self.norm.scale
-        first = self.attention_output(self.attention(normal, mask)) + first
-        normal = self.first_token_norm(first)
-        return self.feed_forward(normal) + normal * self.first_token_norm.scale  # type: ignore[no-any-return]
 
 
 # Products -----------------------------------------------------------------------------------
@@ -94,15 +43,15 @@ def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return linear
 
 
-def _by_group(
+def by_group(
     conv: nn.Conv1d, *, reads: nn.LayerNorm | None = None, adds: nn.LayerNorm | None = None
 ) -> list[tuple[Tensor, Tensor]]:
-    """The weight (out/G, in/G) and bias (out/G) of each group.
+    """The weight (out/G, in/G) and bias (out/G) of each group of a convolution.
 
     Args:
         conv: The grouped convolution.
-        reads: The norm whose output it reads; what it reads from now on is only normalized.
-        adds: The norm whose output is added; what is added from now on has no shift.
+        reads: The norm whose output it reads; its scale and shift are folded in.
+        adds: The norm whose output is added to the result; its shift is folded in.
     """
     assert conv.bias is not None
     weights = conv.weight.squeeze(-1).chunk(conv.groups)  # G of (out/G, in/G)
@@ -118,20 +67,20 @@ def _by_group(
 
 
 class Factors(nn.Module):
-    """A factor for each channel on the way to products that share them; none until it is set."""
+    """Scales the input channels of several products; the identity until factors are set."""
 
     def __init__(self, readers: Iterable[nn.Module]) -> None:
         super().__init__()
-        self._readers = tuple(readers)  # a tuple: they are modules of another, not of this one
+        self._readers = tuple(readers)  # in a tuple, so that they are not registered as submodules
         self.factors: Tensor | None = None
 
     @property
     def readers(self) -> list[nn.Linear]:
-        """The products, each of which reads its share of the channels, in order."""
+        """The products that read the scaled channels, each its share of them, in order."""
         return [cast(nn.Linear, reader) for reader in self._readers]
 
     def set(self, factors: Tensor) -> None:
-        """Multiply by `factors` (C) from now on."""
+        """Multiply the channels by `factors` (C) from now on."""
         self.factors = nn.Parameter(factors, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,20 +88,21 @@ class Factors(nn.Module):
         return x if self.factors is None else x * self.factors
 
 
-class _Grouped(nn.Module):
-    """A pointwise grouped convolution, given by group, as one product a group."""
+class Grouped(nn.Module):
+    """A pointwise grouped convolution as one product for each group."""
 
     def __init__(self, groups: list[tuple[Tensor, Tensor]]) -> None:
         super().__init__()
         self.products = nn.ModuleList(_linear(*group) for group in groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _join([product(part) for product, part in _each(self.products, x)])
+        """(..., in) to (..., out)."""
+        return _join([product(part) for product, part in _split(self.products, x)])
 
 
-def _each(modules: nn.ModuleList, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    """Every module with its part of the last axis."""
-    # A size read off x would be computed at run time in the traced graph; this one is a number.
+def _split(modules: nn.ModuleList, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
+    """Every module with its part of the last axis of `x`."""
+    # A size taken from x would be computed at run time in the traced graph; this is a constant.
     width = cast(int, modules[0].in_features)
     parts = torch.split(x, width, dim=-1) if len(modules) > 1 else (x,)
     return list(zip(modules, parts, strict=True))
@@ -165,21 +115,22 @@ def _join(parts: list[Tensor]) -> Tensor:
 # Attention ----------------------------------------------------------------------------------
 
 
-def _attention(layer: EncoderLayer, norm: nn.LayerNorm) -> nn.Module:
-    form = _AttentionByGroup if has_whole_heads(layer) else Attention
-    return form(layer, norm)
+def make_attention(layer: EncoderLayer, norm: nn.LayerNorm) -> nn.Module:
+    """The attention of `layer`, whose input is the output of `norm`: (B, S, C) to (B, S, C)."""
+    attention_class = _AttentionByGroup if has_whole_heads(layer) else Attention
+    return attention_class(layer, norm)
 
 
 def has_whole_heads(layer: EncoderLayer) -> bool:
-    """Whether query, key and value have the same groups, and these hold whole heads."""
+    """Whether query, key and value have the same group count, and groups hold whole heads."""
     groups = {conv.groups for conv in (layer.query, layer.key, layer.value)}
     return len(groups) == 1 and layer.heads % groups.pop() == 0
 
 
 def _groups(layer: EncoderLayer, norm: nn.LayerNorm) -> Iterable[Any]:
-    """The weight and bias of each group's query, key and value."""
+    """For each group, the weight and bias of query, key and value; the query is scaled."""
     query, key, value = (
-        _by_group(conv, reads=norm) for conv in (layer.query, layer.key, layer.value)
+        by_group(conv, reads=norm) for conv in (layer.query, layer.key, layer.value)
     )
     head_size = layer.query.out_channels // layer.heads
     query = [(_scaled(weight, head_size), _scaled(bias, head_size)) for weight, bias in query]
@@ -187,7 +138,7 @@ def _groups(layer: EncoderLayer, norm: nn.LayerNorm) -> Iterable[Any]:
 
 
 class _AttentionByGroup(nn.Module):
-    """Group g of query, key and value makes the heads of group g."""
+    """Attention in which group g of query, key and value forms the heads of group g."""
 
     def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
         super().__init__()
@@ -205,14 +156,14 @@ class _AttentionByGroup(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         return _join(
-            [group(part, mask) for group, part in _each(self.groups, self.factors(hidden))]
+            [group(part, mask) for group, part in _split(self.groups, self.factors(hidden))]
         )
 
 
 class AttentionGroup(nn.Module):
-    """One product gives query, key and value of a group's heads, which attend by themselves.
+    """The attention of one group's heads; one product computes their query, key and value.
 
-    A module of its own, so that its nodes in the graph share a name: `attention.py` fuses them.
+    It is a module so that its nodes in the ONNX graph share a prefix, by which they are fused.
     """
 
     def __init__(self, product: nn.Linear, *, heads: int) -> None:
@@ -223,21 +174,21 @@ class AttentionGroup(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, S, C/G) to (B, S, C/G)."""
-        # Split after the transpose: the parts are then contiguous, and there is one transpose.
+        # Splitting after the transpose needs one transpose only, and gives contiguous parts.
         heads = _split_heads(self.product(x), 3 * self.heads)  # (B, 3H/G, S, D)
         query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each
         return _attend(query, key, value, mask)
 
 
 class Attention(nn.Module):
-    """Query, key and value with group counts of their own."""
+    """Attention in which query, key and value may have different group counts."""
 
     def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
         super().__init__()
         head_size = layer.query.out_channels // layer.heads
         self.heads = layer.heads
         self.query, self.key, self.value = (
-            _Grouped(_by_group(conv, reads=norm)) for conv in (layer.query, layer.key, layer.value)
+            Grouped(by_group(conv, reads=norm)) for conv in (layer.query, layer.key, layer.value)
         )
         for product in self.query.products:
             product.weight.data = _scaled(product.weight.data, head_size)  # type: ignore[arg-type]
@@ -252,8 +203,8 @@ class Attention(nn.Module):
         return _attend(query, key, value, mask)
 
 
-class _FirstTokenAttention(nn.Module):
-    """`_AttentionByGroup` for the query of the first token."""
+class FirstTokenAttention(nn.Module):
+    """`_AttentionByGroup` for the query of the first token only."""
 
     def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
         super().__init__()
@@ -264,14 +215,14 @@ class _FirstTokenAttention(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """(B, S, C) to (B, 1, C)."""
-        return _join([group(part, mask) for group, part in _each(self.first_token, hidden)])
+        return _join([group(part, mask) for group, part in _split(self.first_token, hidden)])
 
 
 class _FirstTokenGroup(nn.Module):
-    """A single query needs no keys and values: what it asks and what it gets are worked out.
+    """The attention of one group's heads for a single query, without computing keys and values.
 
-    q (W x)^T is (q W) x^T, and p (x W) is (p x) W: products of one row instead of S. A key's bias
-    is the same for every token, so the softmax does not see it.
+    q (W x)^T is (q W) x^T, and p (x W) is (p x) W: products of one row instead of S. The key's bias
+    shifts all scores equally, so the softmax cancels it.
     """
 
     def __init__(
@@ -285,15 +236,16 @@ class _FirstTokenGroup(nn.Module):
         super().__init__()
         self.query = _linear(*query)
         self.in_features = self.query.in_features
-        nothing = torch.zeros(self.in_features)
-        self.keys = nn.ModuleList(_linear(part.T, nothing) for part in key[0].chunk(heads))
+        zeros = torch.zeros(self.in_features)
+        self.keys = nn.ModuleList(_linear(part.T, zeros) for part in key[0].chunk(heads))
         values = zip(value[0].chunk(heads), value[1].chunk(heads), strict=True)
         self.values = nn.ModuleList(_linear(*part) for part in values)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, S, C/G) to (B, 1, C/G)."""
         query = self.query(x[:, :1])  # (B, 1, C/G)
-        asked = torch.cat([key(part) for key, part in _each(self.keys, query)], dim=1)
+        per_head = [key(part) for key, part in _split(self.keys, query)]  # H/G of (B, 1, C/G)
+        asked = torch.cat(per_head, dim=1)  # (B, H/G, C/G)
         scores = asked @ x.transpose(1, 2) + mask[:, 0]  # (B, H/G, S)
         found = torch.split(scores.softmax(dim=-1) @ x, 1, dim=1)  # H/G of (B, 1, C/G)
         parts = zip(self.values, found, strict=True)
@@ -310,7 +262,7 @@ def _split_heads(x: Tensor, heads: int) -> Tensor:
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """Attention of scaled queries (B, H, S, D), keys and values alike, as (B, S, H*D)."""
+    """Attention for scaled queries, keys and values (B, H, S, D); the result is (B, S, H*D)."""
     scores = query @ key.transpose(2, 3) + mask  # (B, H, S, S)
     context = scores.softmax(dim=-1) @ value  # (B, H, S, D)
     return context.transpose(1, 2).flatten(2)
@@ -319,21 +271,22 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
 # Feed-forward -------------------------------------------------------------------------------
 
 
-def _feed_forward(layer: EncoderLayer) -> nn.Module:
+def make_feed_forward(layer: EncoderLayer) -> nn.Module:
+    """The feed-forward of `layer`: (B, S, C) to (B, S, C)."""
     if layer.intermediate.groups == layer.output.groups:
         return _FeedForwardByGroup(layer)
     return WideFeedForward(layer)
 
 
 class WideFeedForward(nn.Module):
-    """Two products with group counts of their own."""
+    """Feed-forward in which the two products may have different group counts."""
 
     def __init__(self, layer: EncoderLayer) -> None:
         super().__init__()
         norm = layer.attention_norm
-        self.intermediate = _Grouped(_by_group(layer.intermediate, reads=norm))
+        self.intermediate = Grouped(by_group(layer.intermediate, reads=norm))
         self.activation = layer.activation
-        self.output = _Grouped(_by_group(layer.output, adds=norm))
+        self.output = Grouped(by_group(layer.output, adds=norm))
         self.factors = Factors(self.intermediate.products)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -343,13 +296,13 @@ class WideFeedForward(nn.Module):
 
 
 class _FeedForwardByGroup(nn.Module):
-    """With equal group counts, group g of the second product reads group g of the first."""
+    """Feed-forward with equal group counts: group g reads only group g of the first product."""
 
     def __init__(self, layer: EncoderLayer) -> None:
         super().__init__()
         norm = layer.attention_norm
-        first = _by_group(layer.intermediate, reads=norm)
-        groups = zip(first, _by_group(layer.output, adds=norm), strict=True)
+        first = by_group(layer.intermediate, reads=norm)
+        groups = zip(first, by_group(layer.output, adds=norm), strict=True)
         self.groups = nn.ModuleList(
             FeedForward(_linear(*first), layer.activation, _linear(*second))
             for first, second in groups
@@ -357,14 +310,14 @@ class _FeedForwardByGroup(nn.Module):
         self.factors = Factors(cast(FeedForward, group).first[0] for group in self.groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _join([group(part) for group, part in _each(self.groups, self.factors(x))])
+        return _join([group(part) for group, part in _split(self.groups, self.factors(x))])
 
 
 class FeedForward(nn.Module):
-    """The two products of a group, and the activation between them.
+    """The two products of one group, with the activation between them.
 
-    The channels between the products can be parted: each part has products of its own, and what
-    these give adds up.
+    `split` divides the intermediate channels into parts: each part then has its own two products,
+    and their results are added.
     """
 
     def __init__(self, first: nn.Linear, activation: Activation, second: nn.Linear) -> None:
@@ -376,17 +329,17 @@ class FeedForward(nn.Module):
 
     @property
     def products(self) -> tuple[list[nn.Linear], list[nn.Linear]]:
-        """The products into the wide layer and those out of it, a pair for each part."""
+        """The products to the intermediate channels and those from them, one of each per part."""
         return [cast(nn.Linear, p) for p in self.first], [cast(nn.Linear, p) for p in self.second]
 
-    def part(self, channels: Sequence[Tensor]) -> None:
-        """Part the channels between the products: one tensor of numbers for each part."""
+    def split(self, channels: Sequence[Tensor]) -> None:
+        """Split the intermediate channels into parts: one tensor of channel indices per part."""
         (first,), (second,) = self.products
-        nothing = torch.zeros_like(second.bias)  # the bias is to be added once
+        zeros = torch.zeros_like(second.bias)  # the bias must be added only once
         self.first = nn.ModuleList(_linear(first.weight[c], first.bias[c]) for c in channels)
         self.second = nn.ModuleList(
-            _linear(second.weight[:, c], nothing if place else second.bias)
-            for place, c in enumerate(channels)
+            _linear(second.weight[:, c], zeros if part else second.bias)
+            for part, c in enumerate(channels)
         )
 
     def forward(self, x: Tensor) -> Tensor:

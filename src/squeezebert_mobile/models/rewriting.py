@@ -1,22 +1,23 @@
 """The rewrite that makes SqueezeBERT fast: grouped convolutions become matrix products.
 
-A pointwise convolution with G groups is G independent matrix products. Runtimes are slow at the
-convolution and fast at the products, above all in int8, where they have no kernel for the former.
-So before export
+A pointwise convolution with G groups is G independent matrix products. Runtimes execute the
+products much faster than the convolution, above all in int8, where they have no kernel for grouped
+convolutions. The rewritten model differs from the published one as follows:
 
-    - data stays (B, S, C), the layout of a matrix product, and no product needs a transpose;
-    - group g of query, key and value is one product, with the heads of group g attending before
-      anything is concatenated (where the three have as many groups, and groups hold whole heads);
+    - data stays (B, S, C), the layout of a matrix product, so no product needs a transpose;
+    - group g of query, key and value is one product, and the heads of group g attend before
+      anything is concatenated (if all three have the same group count and groups hold whole heads);
     - group g runs through both feed-forward products, with no concatenation between them;
     - 1/sqrt(head size) is folded into the query's weights;
-    - a layer norm only normalizes: its scale goes into the weights that read it, and into the sum
-      that skips them; its shift into biases. What products read is then even enough for int8
-      (gamma migration, arXiv 2209.13325), and normalizing alone is a faster operator;
-    - where the head reads the first token alone, the last layer computes no other.
+    - layer norms only normalize: their scale is folded into the weights that read the result and
+      into the residual connection, their shift into biases. The products' inputs are then even
+      enough for int8 (gamma migration, arXiv 2209.13325), and the operator is faster;
+    - if the head reads only the first token, the last layer computes only that one.
 
-`prove_equal` holds the result against the original.
-Shapes: B batch, S sequence, C channels, G groups, H heads, D channels of a head.
+`prove_equal` compares the result with the original.
+Shapes: B batch, S sequence, C channels, G groups.
 """
+# ruff: noqa: D107  (the class docstring says what a module becomes)
 
 import copy
 import math
@@ -25,14 +26,18 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.models.linear_layers import (
     FeedForward,
-    FirstTokenLayer,
-    RewrittenLayer,
+    FirstTokenAttention,
+    Grouped,
     WideFeedForward,
+    by_group,
     has_whole_heads,
+    make_attention,
+    make_feed_forward,
 )
 from squeezebert_mobile.models.modeling import (
     EncoderLayer,
@@ -55,14 +60,14 @@ __all__ = [
     "rewrite",
 ]
 
-#: Largest absolute difference of an fp32 output that still counts as the same function.
+#: Largest absolute difference of an fp32 output that counts as rounding.
 EQUAL_WITHIN = 1e-4
 
 
 class Traceable(nn.Module):
-    """A model as exporters want it: three int64 inputs, a tuple of the task's float32 outputs."""
+    """A model in the form for tracing: three int64 inputs, and a tuple of float32 outputs."""
 
-    def __init__(self, model: PretrainedModel) -> None:  # noqa: D107
+    def __init__(self, model: PretrainedModel) -> None:
         super().__init__()
         self.model = model
         self.task: Task = get_task(model.task)
@@ -70,64 +75,70 @@ class Traceable(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> tuple[Tensor, ...]:
-        """The outputs in the order of the task's table."""
+        """The outputs, in the order of `Task.outputs`."""
         out = self.model(input_ids, attention_mask, token_type_ids)
         return tuple(getattr(out, name) for name in self.task.outputs)
 
 
 def rewrite(model: PretrainedModel) -> Traceable:
-    """The same function without a grouped convolution; embeddings and heads are shared, not copied.
+    """Replace the grouped convolutions of a model; the result computes the same function.
 
     Args:
-        model: Any of the six models, of either family, in evaluation mode.
+        model: A model of any task and family, in evaluation mode. It is not changed.
+
+    Returns:
+        The rewritten model, which shares the embeddings and the head with `model`.
     """
     if isinstance(model, SqueezeBertModel):
-        return Traceable(RewrittenEncoder(model, first_token=False)).eval()
+        return Traceable(_Encoder(model, first_token_only=False)).eval()
 
-    def made(name: str, child: nn.Module) -> nn.Module:
+    def rewrite_encoder(_: str, child: nn.Module) -> nn.Module:
         if not isinstance(child, SqueezeBertModel):
             return child
-        # A head on an encoder with a pooler reads what that gives, of the first token.
-        return RewrittenEncoder(child, first_token=child.pooler is not None)
+        # If there is a pooler, the head reads only its output, which is of the first token.
+        return _Encoder(child, first_token_only=child.pooler is not None)
 
-    rewritten = map_children(model, made)
+    rewritten = map_children(model, rewrite_encoder)
     return Traceable(cast(PretrainedModel, rewritten)).eval()
 
 
-def encoder(model: Traceable) -> "RewrittenEncoder":
-    """The encoder alone, of a model that `rewrite` gave: ids, mask and types (B, S) go in."""
-    return next(each for each in model.modules() if isinstance(each, RewrittenEncoder))
+def encoder(model: Traceable) -> "_Encoder":
+    """The encoder of a rewritten model; its inputs are ids, mask and token types (B, S)."""
+    return next(m for m in model.modules() if isinstance(m, _Encoder))
 
 
 def layers(model: Traceable) -> list[nn.Module]:
-    """The encoder's layers, in order, of a model that `rewrite` gave."""
+    """The encoder layers of a rewritten model, in order."""
     return list(encoder(model).layers)
 
 
 def products(model: Traceable) -> list[nn.Linear]:
-    """The matrix products of the encoder's layers, of a model that `rewrite` gave."""
+    """The matrix products in the encoder layers of a rewritten model."""
     return [m for layer in layers(model) for m in layer.modules() if isinstance(m, nn.Linear)]
 
 
 def feed_forwards(model: Traceable) -> "list[FeedForward | WideFeedForward]":
-    """Where there is an activation between two products, in a model that `rewrite` gave."""
-    return [each for each in model.modules() if isinstance(each, FeedForward | WideFeedForward)]
+    """The feed-forward modules of a rewritten model: two products with an activation between."""
+    return [m for m in model.modules() if isinstance(m, FeedForward | WideFeedForward)]
 
 
 @torch.inference_mode()
 def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) -> float:
-    """The largest difference of any output, over seeded inputs with and without padding.
+    """Compare a model with its rewritten form on random inputs, with and without padding.
+
+    Returns:
+        The largest absolute difference of any output.
 
     Raises:
-        ExportError: it is larger than EQUAL_WITHIN, or not a number.
+        ExportError: the difference is larger than EQUAL_WITHIN, or not a number.
     """
     original = Traceable(model)
     config = model.config
     generator = torch.Generator().manual_seed(seed)
-    longest = min(config.max_position_embeddings, 64)
+    max_length = min(config.max_position_embeddings, 64)
     largest = 0.0
-    for length in sorted({1, (longest + 1) // 2, longest}):
-        shape = (2, 2, length) if len(original.task.input_axes) == 3 else (2, length)
+    for length in sorted({1, (max_length + 1) // 2, max_length}):
+        shape = (2, 2, length) if original.task.has_choices else (2, length)
         ids = torch.randint(config.vocab_size, shape, generator=generator)
         types = torch.randint(config.type_vocab_size, shape, generator=generator)
         mask = torch.ones_like(ids)
@@ -145,33 +156,40 @@ def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) 
     return largest
 
 
-def map_children(module: nn.Module, made: Callable[[str, nn.Module], nn.Module]) -> nn.Module:
-    """A copy of `module`, its children being what `made` gives for their names; weights shared."""
+def map_children(module: nn.Module, replace: Callable[[str, nn.Module], nn.Module]) -> nn.Module:
+    """A shallow copy of `module` in which `replace(name, child)` takes the place of each child.
+
+    The copy shares its parameters with `module`.
+    """
     clone = copy.copy(module)
     clone._modules = {
-        name: None if child is None else made(name, child)
+        name: None if child is None else replace(name, child)
         for name, child in module._modules.items()
     }
     return clone
 
 
-class RewrittenEncoder(PretrainedModel):
+# The rewritten encoder ----------------------------------------------------------------------
+
+
+class _Encoder(PretrainedModel):
     """`SqueezeBertModel` after the rewrite."""
 
     task = SqueezeBertModel.task
 
-    def __init__(self, model: SqueezeBertModel, *, first_token: bool) -> None:
+    def __init__(self, model: SqueezeBertModel, *, first_token_only: bool) -> None:
         super().__init__(model.config)
         layers = cast(Sequence[EncoderLayer], model.layers)
         norms = [model.embeddings.norm, *(layer.output_norm for layer in layers)]
         self.embeddings = map_children(
             model.embeddings, lambda name, child: nn.Identity() if name == "norm" else child
         )
-        forms: list[type[nn.Module]] = [RewrittenLayer] * len(layers)
-        if first_token and has_whole_heads(layers[-1]):
-            forms[-1] = FirstTokenLayer
+        classes: list[type[nn.Module]] = [_Layer] * len(layers)
+        if first_token_only and has_whole_heads(layers[-1]):
+            classes[-1] = _FirstTokenLayer
         self.layers = nn.ModuleList(
-            form(layer, norm) for form, layer, norm in zip(forms, layers, norms, strict=False)
+            layer_class(layer, norm)
+            for layer_class, layer, norm in zip(classes, layers, norms, strict=False)
         )
         self.last_norm = norms[-1]
         self.pooler = model.pooler
@@ -187,7 +205,62 @@ class RewrittenEncoder(PretrainedModel):
         x = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
         mask = additive_attention_mask(attention_mask, x.dtype)  # (B, 1, 1, S)
         for layer in self.layers:
-            x = layer(x, mask)  # (B, S, C); of the first token alone (B, 1, C)
+            x = layer(x, mask)  # (B, S, C); after _FirstTokenLayer (B, 1, C)
         hidden = self.last_norm(x)
         pooled = None if self.pooler is None else torch.tanh(self.pooler(hidden[:, 0]))
         return EncoderOutput(last_hidden_state=hidden, pooler_output=pooled)
+
+
+class _Norm(nn.Module):
+    """A layer norm without scale and shift; `scale` is for the residual connection."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.shape, self.eps = norm.normalized_shape, norm.eps
+        self.scale = norm.weight  # (C)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, self.shape, eps=self.eps)
+
+
+class _Layer(nn.Module):
+    """`EncoderLayer` after the rewrite, shifted by one norm.
+
+    It starts with the norm before the layer (of the previous layer, or of the embeddings) and
+    leaves its own last norm to the next layer, because a norm is folded into what reads it.
+    """
+
+    def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.norm = _Norm(norm)
+        self.attention = make_attention(layer, norm)
+        self.attention_output = Grouped(by_group(layer.attention_output, adds=norm))
+        self.feed_forward_norm = _Norm(layer.attention_norm)
+        self.feed_forward = make_feed_forward(layer)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, S, C) to (B, S, C)."""
+        normal = self.norm(x)
+        x = self.attention_output(self.attention(normal, mask)) + normal * self.norm.scale
+        normal = self.feed_forward_norm(x)
+        return self.feed_forward(normal) + normal * self.feed_forward_norm.scale  # type: ignore[no-any-return]
+
+
+class _FirstTokenLayer(nn.Module):
+    """`_Layer` for the last layer of a model that reads only its first token."""
+
+    def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.norm = _Norm(norm)
+        self.attention = FirstTokenAttention(layer, norm)
+        self.attention_output = Grouped(by_group(layer.attention_output, adds=norm))
+        self.first_token_norm = _Norm(layer.attention_norm)
+        self.feed_forward = make_feed_forward(layer)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, S, C) to (B, 1, C)."""
+        normal = self.norm(x)
+        first = normal[:, :1] * self.norm.scale
+        first = self.attention_output(self.attention(normal, mask)) + first
+        normal = self.first_token_norm(first)
+        return self.feed_forward(normal) + normal * self.first_token_norm.scale  # type: ignore[no-any-return]
