@@ -1,10 +1,10 @@
-"""Measure artifacts, on this machine or on a phone, beside a baseline."""
+"""Measure artifacts against a baseline, on this machine or on a phone."""
 
 import importlib
 from typing import TYPE_CHECKING
 
-# Resolved on first use (PEP 562): a fresh process that measures memory must not begin with all of
-# this in it.
+# Imported on first use (PEP 562): a fresh process that measures memory must not start with all of
+# this loaded.
 if TYPE_CHECKING:
     from squeezebert_mobile.benchmarks.measure.contenders import (
         Contender,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from squeezebert_mobile.benchmarks.phone import libraries
+from squeezebert_mobile.benchmarks.phone.libraries import parts
 
 ANDROID = Path(__file__).parents[1] / "android_demo"
 CATALOG = tomllib.loads((ANDROID / "gradle/libs.versions.toml").read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def test_a_version_is_mavens(name: str) -> None:
 
 def test_the_other_versions() -> None:
     assert CATALOG["versions"].keys() - VERSIONS.keys() == {"agp", "executorch", "compileSdk"}
-    assert CATALOG["versions"]["executorch"] == libraries.EXECUTORCH_VERSION
+    assert CATALOG["versions"]["executorch"] == parts.EXECUTORCH_VERSION
     android = _property("pom.xml", "android.version").partition("-")[0]
     assert int(CATALOG["versions"]["compileSdk"]) == SDK[android]
 
@@ -177,7 +177,7 @@ def test_r8_shrinks_by_the_same_rules() -> None:
 
 def test_the_app_is_for_the_abis_that_are_measured() -> None:
     script = _gradle("app/build.gradle.kts")
-    assert tuple(re.findall(r'"([^"]+)"', _said(r"abiFilters \+= (.*)", script))) == libraries.ABIS
+    assert tuple(re.findall(r'"([^"]+)"', _said(r"abiFilters \+= (.*)", script))) == parts.ABIS
 
 
 def test_the_tests_of_core_read_the_same_folder() -> None:

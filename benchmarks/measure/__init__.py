@@ -1,1 +1,1 @@
-"""Measuring on this machine."""
+"""Measuring on this machine, and what phones share with it: schedule, inputs, settings."""

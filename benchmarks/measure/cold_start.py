@@ -1,10 +1,10 @@
-"""A fresh process that loads one model: how long that takes and how much memory it costs.
+"""Cold start: load time and memory of one model in a fresh process.
 
     python -P -m squeezebert_mobile.benchmarks.measure.cold_start '{"contender": {...}, ...}'
 
-prints one line of JSON, a `Start`. The same file has both sides: `measure_start` asks, `main`
-answers. Only the standard library is imported at the top: everything else would count as memory
-that was there before the runtime library.
+prints one line of JSON, a `Start`. The file has both sides: `measure_start` starts the process,
+`main` runs in it. Only the standard library is imported at the top: anything else would count as
+memory that was in use before the runtime library.
 """
 
 import dataclasses
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "measure_start"]
 
-_RUNS = 5  # after these, what a runtime allocates on the first runs is there
-_TIMEOUT_SECONDS = 600  # emulated or swapping machines are slow; a hanging one is not waited for
+_RUNS = 5  # a runtime has then allocated what it allocates in its first runs
+_TIMEOUT_SECONDS = 600  # enough for emulated or swapping machines
 _STATUS = Path("/proc/self/status")
 
 
-# Asking -------------------------------------------------------------------------------------
+# The process that measures -------------------------------------------------------------------
 
 
 def measure_start(contender: "Contender", settings: "Settings") -> "Start":
-    """Load and run `contender` in a process of its own.
+    """Load and run `contender` in a fresh process.
 
     Raises:
-        BenchmarkError: the process failed; the message has the last line it wrote.
+        BenchmarkError: the process failed; the message has the last line of its stderr.
     """
     from squeezebert_mobile.benchmarks.measure.contenders import feed_arguments
     from squeezebert_mobile.benchmarks.records.results import Start
     from squeezebert_mobile.errors import BenchmarkError
 
-    question = {
+    task = {
         "contender": dataclasses.asdict(contender),
         "threads": settings.start_threads,
         "feed": feed_arguments(contender, settings, settings.start_sequence_length),
     }
-    # -P: a file in the current folder must not stand in for a library.
-    command = [sys.executable, "-P", "-m", __spec__.name, json.dumps(question)]
+    # -P: a file in the current folder must not shadow a library.
+    command = [sys.executable, "-P", "-m", __spec__.name, json.dumps(task)]
     try:
         done = subprocess.run(
             command,
@@ -60,7 +60,7 @@ def measure_start(contender: "Contender", settings: "Settings") -> "Start":
             f"{contender.label!r} did not load and run within {_TIMEOUT_SECONDS} s"
         ) from None
     if done.returncode != 0:
-        raise BenchmarkError(f"{contender.label!r} fails when loaded: {_reason(done)}")
+        raise BenchmarkError(f"{contender.label!r} cannot be loaded: {_reason(done)}")
     return Start.model_validate_json(done.stdout.splitlines()[-1])
 
 
@@ -71,15 +71,15 @@ def _reason(done: "subprocess.CompletedProcess[str]") -> str:
     return lines[-1].strip() if lines else f"exit status {done.returncode}"
 
 
-# Answering ----------------------------------------------------------------------------------
+# The fresh process --------------------------------------------------------------------------
 
 
-def main(question: str) -> None:
-    """Load and run the model that `question` describes, and print the figures."""
-    print(json.dumps(_answer(json.loads(question))), flush=True)
+def main(task: str) -> None:
+    """Load and run the model that `task` describes (JSON), and print the `Start`."""
+    print(json.dumps(_measure(json.loads(task))), flush=True)
 
 
-def _answer(question: dict[str, Any]) -> dict[str, int | float | None]:
+def _measure(task: dict[str, Any]) -> dict[str, int | float | None]:
     before_import = _resident_bytes()
     from squeezebert_mobile.benchmarks.measure.contenders import (
         Contender,
@@ -88,11 +88,11 @@ def _answer(question: dict[str, Any]) -> dict[str, int | float | None]:
         open_model,
     )
 
-    contender = Contender(**question["contender"])
-    feed = make_feed(**question["feed"])
+    contender = Contender(**task["contender"])
+    feed = make_feed(**task["feed"])
     import_ms, _ = _timed(lambda: import_library(contender))
     after_import = _resident_bytes()
-    load_ms, model = _timed(lambda: open_model(contender, threads=question["threads"]))
+    load_ms, model = _timed(lambda: open_model(contender, threads=task["threads"]))
     after_load = _resident_bytes()
     first_run_ms, _ = _timed(lambda: model(feed))
     for _ in range(_RUNS - 1):
@@ -117,7 +117,7 @@ def _timed(action: Any) -> tuple[float, Any]:
 
 
 def _resident_bytes() -> int:
-    """Resident memory of this process, without loading anything that would change it on Linux."""
+    """Resident memory of this process; on Linux, measured without importing anything."""
     if _STATUS.is_file():
         return _status_bytes("VmRSS")
     from squeezebert_mobile.errors import require

@@ -1,4 +1,4 @@
-"""What is measured: an artifact, or a plain model file of a peer; and how one inference is run."""
+"""Contenders: artifacts, or plain model files of peers, and how one inference of them is run."""
 
 import importlib
 import warnings
@@ -10,17 +10,22 @@ from typing import Any, Literal
 import numpy as np
 
 from squeezebert_mobile.artifact import read_artifact, read_manifest, sha256_of
-from squeezebert_mobile.benchmarks.measure.plain_files import OPENERS, Feed, Model
+from squeezebert_mobile.benchmarks.measure.plain_files import (
+    OPENERS,
+    InputFeed,
+    LoadedModel,
+    import_runtime,
+)
 from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Role, Settings, Weights
-from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.tasks import get_task
 
 __all__ = [
     "CHOICES",
     "INPUT_SEED",
     "Contender",
-    "Feed",
-    "Model",
+    "InputFeed",
+    "LoadedModel",
     "artifact_contender",
     "artifact_contenders",
     "feed_arguments",
@@ -31,24 +36,16 @@ __all__ = [
 ]
 
 INPUT_SEED = 0
-#: Rows of a multiple-choice input.
+#: Rows of a multiple-choice input; also in tests/golden/schedule.json.
 CHOICES = 2
-
-#: What runs each format, and the extra that installs it.
-_LIBRARIES = {
-    "onnx": ("onnxruntime", "all"),
-    "executorch": ("executorch.runtime", "executorch"),
-    "torchscript": ("torch", "export"),
-    "transformers": ("transformers.models.auto.modeling_auto", "peers"),
-}
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A model that takes part; build one with `artifact_contender` or `file_contender`."""
+    """A model to measure; created by `artifact_contender` or `file_contender`."""
 
     label: str
-    path: str  # a folder for an artifact, else the model file
+    path: str  # folder of the artifact, or the model file
     origin: Literal["artifact", "file"]
     format: str
     precision: str
@@ -57,14 +54,14 @@ class Contender:
     max_sequence_length: int
     role: Role = "contender"
     task: str | None = None
-    sequence_length: int | None = None  # None where it is dynamic
+    sequence_length: int | None = None  # None if it is dynamic
     has_choices: bool = False
     file_bytes: int = 0
     sha256: str = ""
 
     @property
     def facts(self) -> ContenderFacts:
-        """The part that goes into the results."""
+        """The fields that are recorded in the results."""
         names = set(ContenderFacts.model_fields)
         return ContenderFacts(**{name: getattr(self, name) for name in names})
 
@@ -72,7 +69,7 @@ class Contender:
 def artifact_contender(
     folder: Path, *, label: str | None = None, role: Role = "contender"
 ) -> Contender:
-    """The contender in an exported folder, called by the folder's name unless `label` is given.
+    """A contender from an artifact; its default label is the folder's name.
 
     Raises:
         ArtifactError: the folder is not an artifact, or is damaged.
@@ -100,26 +97,26 @@ def artifact_contender(
 def artifact_contenders(
     folders: Sequence[Path], *, baselines: Sequence[Path] = ()
 ) -> list[Contender]:
-    """A contender for each folder, with as much of its path as it takes to tell them apart.
+    """A contender for each folder, labelled with as much of its path as makes it unique.
 
     Raises:
         ArtifactError: a folder is not an artifact, or is damaged.
-        BenchmarkError: a folder is given twice.
+        BenchmarkError: a folder is passed twice.
     """
-    given = [*folders, *baselines]
-    parts = [folder.resolve().parts for folder in given]
+    everything = [*folders, *baselines]
+    parts = [folder.resolve().parts for folder in everything]
     for index, path in enumerate(parts):
         if path in parts[:index]:
             raise BenchmarkError(
-                f"{str(given[index])!r} is given twice; name each artifact once, the baseline too"
+                f"{str(everything[index])!r} is given twice; name each artifact and baseline once"
             )
     return [
         artifact_contender(
             folder,
-            label=_tail(path, [each for each in parts if each != path]),
+            label=_tail(path, [other for other in parts if other != path]),
             role="contender" if index < len(folders) else "baseline",
         )
-        for index, (folder, path) in enumerate(zip(given, parts, strict=True))
+        for index, (folder, path) in enumerate(zip(everything, parts, strict=True))
     ]
 
 
@@ -141,14 +138,14 @@ def file_contender(
     weights: Weights = "random",
     role: Role = "contender",
 ) -> Contender:
-    """The contender in a plain model file that takes [batch, sequence] inputs.
+    """A contender from a plain model file whose inputs are [batch, sequence].
 
     Raises:
         BenchmarkError: there is no such file.
     """
     if not path.is_file():
         raise BenchmarkError(f"no such model file: {str(path)!r}")
-    data = path.with_name(path.name + ".data")  # where exporters put what exceeds 2 GB
+    data = path.with_name(path.name + ".data")  # external data of models above 2 GB
     return Contender(
         label=label,
         path=str(path),
@@ -168,16 +165,16 @@ def file_contender(
 
 
 def import_library(contender: Contender) -> None:
-    """Import what opening `contender` needs, so that opening it measures that alone."""
+    """Import what opening `contender` needs, so that its load time excludes imports."""
     if contender.origin == "artifact":
         importlib.import_module("squeezebert_mobile.runtime.sessions.base")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # executorch uses what Python has deprecated
-        require(*_LIBRARIES[contender.format])
+        warnings.simplefilter("ignore")  # executorch uses deprecated Python features
+        import_runtime(contender.format)
 
 
-def open_model(contender: Contender, *, threads: int) -> Model:
-    """Open the model with its runtime's default options, threads aside."""
+def open_model(contender: Contender, *, threads: int) -> LoadedModel:
+    """Open the model with its runtime's default options, except for the number of threads."""
     if contender.origin == "file":
         return OPENERS[contender.format](Path(contender.path), threads)
     from squeezebert_mobile.runtime.sessions import open_session
@@ -188,7 +185,7 @@ def open_model(contender: Contender, *, threads: int) -> Model:
 
 
 def feed_arguments(contender: Contender, settings: Settings, length: int) -> dict[str, Any]:
-    """What `make_feed` is to make for a contender; as JSON it goes to another process."""
+    """The arguments of `make_feed` for a contender; JSON, so that another process can use them."""
     return {
         "vocab_size": settings.input_vocab_size,
         "sequence_length": length,
@@ -196,8 +193,11 @@ def feed_arguments(contender: Contender, settings: Settings, length: int) -> dic
     }
 
 
-def make_feed(*, vocab_size: int, sequence_length: int, choices: int | None = None) -> Feed:
-    """Inputs of batch 1 without padding: seeded ids below `vocab_size`, the same on every call."""
+def make_feed(*, vocab_size: int, sequence_length: int, choices: int | None = None) -> InputFeed:
+    """Inputs of batch 1 without padding: seeded ids below `vocab_size`, equal in every call.
+
+    The ids are [1, sequence_length], or [1, choices, sequence_length].
+    """
     random = np.random.default_rng(INPUT_SEED)
     rows = random.integers(vocab_size, size=(CHOICES, sequence_length), dtype=np.int64)
     ids = rows[None, :choices] if choices else rows[:1]  # (1, C, S) or (1, S)

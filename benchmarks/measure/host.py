@@ -1,4 +1,4 @@
-"""Measuring on this machine: fresh processes, then ABBA blocks in one process."""
+"""Measuring on this machine: cold starts in fresh processes, then ABBA blocks in one process."""
 
 import datetime
 import gc
@@ -11,14 +11,18 @@ from pathlib import Path
 from squeezebert_mobile.benchmarks.measure.cold_start import measure_start
 from squeezebert_mobile.benchmarks.measure.contenders import (
     Contender,
-    Feed,
-    Model,
+    InputFeed,
+    LoadedModel,
     feed_arguments,
     make_feed,
     open_model,
 )
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
-from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, progress_bar
+from squeezebert_mobile.benchmarks.measure.progress import (
+    ProgressCallback,
+    cell_text,
+    progress_bar,
+)
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, planned_seconds
 from squeezebert_mobile.benchmarks.measure.settings import settings_for
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
@@ -37,7 +41,7 @@ from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["bench_on_host", "measure_host"]
 
-_START_SECONDS = 2.0  # a fresh process, until the first one has told
+_START_SECONDS = 2.0  # estimate for a fresh process
 
 
 def bench_on_host(
@@ -86,22 +90,22 @@ def measure_host(
 ) -> Results:
     """Measure `contenders` against each other on this machine.
 
-    Ctrl-C ends the measurement early: the results then hold the blocks that were finished, and
-    their `complete` is False.
+    Ctrl-C ends the measurement early: the results then contain the finished blocks, and their
+    `complete` is False.
 
     Args:
-        contenders: what to measure; those with the role "baseline" are what ratios refer to.
-        preset: how long to measure.
-        threads: the numbers of threads to measure with.
-        sequence_lengths: the lengths to measure at; by default the length of a contender whose
-            length is fixed, else 128, or the longest that all can take if that is shorter.
-        not_built: what would have been a contender; it is kept with the results.
-        journal: a new file to which each block is appended as soon as it is measured.
-        progress: called with what is being done, the seconds done and the seconds expected.
-        clock: what tells the seconds.
+        contenders: The models to measure. Ratios refer to those with the role "baseline".
+        preset: How long to measure.
+        threads: The numbers of threads to measure with.
+        sequence_lengths: The lengths to measure at. By default the length of a contender with a
+            fixed length, or else 128, or less if a contender's maximum is shorter.
+        not_built: Contenders that could not be built; they are recorded in the results.
+        journal: A new file to which each block is appended as soon as it is measured.
+        progress: Called with the current step, the seconds elapsed and the seconds expected.
+        clock: Returns seconds.
 
     Raises:
-        BenchmarkError: the contenders cannot be measured as asked, or all of them fail.
+        BenchmarkError: the contenders cannot be measured with these options, or all of them fail.
     """
     settings = settings_for(contenders, preset, threads, sequence_lengths)
     with Journal(journal) as log:
@@ -126,16 +130,16 @@ def _begin(contenders: Sequence[Contender], settings: Settings) -> Begin:
         settings=settings,
         machine=machine_facts(),
         load_before=load_average(),
-        contenders=tuple(each.facts for each in contenders),
+        contenders=tuple(contender.facts for contender in contenders),
     )
 
 
-# Doing it -----------------------------------------------------------------------------------
+# The run ------------------------------------------------------------------------------------
 
 
 @dataclass
 class _HostRun:
-    """A run under way: who is still in it, and how long it is likely to take."""
+    """The state of a run: the remaining contenders, the opened models, the expected duration."""
 
     contenders: list[Contender]
     preset: Preset
@@ -143,13 +147,13 @@ class _HostRun:
     log: Journal
     clock: Clock
     progress: ProgressCallback | None
-    models: dict[str, Model] = field(default_factory=dict)
-    cell_seconds: float = 0.0  # of one number of threads at one length
+    models: dict[str, LoadedModel] = field(default_factory=dict)
+    cell_seconds: float = 0.0  # expected, for one number of threads at one length
     cells_left: int = 0
     begun: float = 0.0
 
     def __post_init__(self) -> None:
-        """Forecast, until something is measured, what the preset asks for."""
+        """Expect what the preset says, until something is measured."""
         self.begun = time.monotonic()
         self.cells_left = len(self.settings.threads) * len(self.settings.sequence_lengths)
         self.cell_seconds = len(self.contenders) * self.preset.seconds
@@ -159,7 +163,7 @@ class _HostRun:
         left = self.preset.starts * len(self.contenders)
         for _ in range(self.preset.starts):
             for contender in list(self.contenders):
-                self._tell(f"start {contender.label}", left * _START_SECONDS)
+                self._report(f"start {contender.label}", left * _START_SECONDS)
                 left -= 1
                 try:
                     start = measure_start(contender, self.settings)
@@ -171,43 +175,43 @@ class _HostRun:
     def measure_threads(self, threads: int) -> None:
         """Open every model with `threads` threads and measure all lengths."""
         for contender in list(self.contenders):
-            self._tell(f"load {contender.label}", 0)
+            self._report(f"load {contender.label}", 0)
             try:
                 self.models[contender.label] = open_model(contender, threads=threads)
-            except Exception as error:  # each runtime has its own; one that fails is a row
+            except Exception as error:  # each runtime raises its own; the failure is recorded
                 self._drop(contender, "load", error)
         for length in self.settings.sequence_lengths:
             self.cells_left -= 1
             self._measure_cell(threads, length)
         self.models.clear()
-        gc.collect()  # the models' memory goes before the next ones come
+        gc.collect()  # frees the models' memory before the next ones are loaded
 
     def _measure_cell(self, threads: int, length: int) -> None:
         runs, typical = self._warm_up(threads, length)
         block_seconds = planned_seconds(self.preset, typical)
         self.cell_seconds = block_seconds * self.preset.blocks
-        what = f"{threads} thread{'s' * (threads > 1)}, length {length}"
-        self._tell(what, self.cell_seconds)
+        cell = cell_text(threads, length)
+        self._report(cell, self.cell_seconds)
         try:
             for index, block in enumerate(
                 measure_blocks(runs, self.preset, typical, self.clock), start=1
             ):
                 samples = {
-                    label: tuple(round(ms, 4) for ms in each) for label, each in block.items()
+                    label: tuple(round(ms, 4) for ms in times) for label, times in block.items()
                 }
                 self.log.add(
                     BlockMeasured(threads=threads, sequence_length=length, samples=samples)
                 )
-                self._tell(what, max(0, self.preset.blocks - index) * block_seconds)
-        except Exception as error:  # after a good warm-up: the memory ran out, say
-            raise BenchmarkError(f"the measurement broke off at {what}: {_line(error)}") from error
+                self._report(cell, max(0, self.preset.blocks - index) * block_seconds)
+        except Exception as error:  # after a successful warm-up: out of memory, for instance
+            raise BenchmarkError(f"the measurement failed at {cell}: {_line(error)}") from error
 
     def _warm_up(self, threads: int, length: int) -> tuple[dict[str, Run], dict[str, float]]:
         runs: dict[str, Run] = {}
         typical_s: dict[str, float] = {}
         for contender in list(self.contenders):
             label = contender.label
-            self._tell(f"warm up {label}", self.cell_seconds)
+            self._report(f"warm up {label}", self.cell_seconds)
             run = partial(self.models[label], self._feed(contender, length))
             try:
                 done = warm_up(run, self.clock)
@@ -226,11 +230,11 @@ class _HostRun:
             )
         return runs, typical_s
 
-    def _feed(self, contender: Contender, length: int) -> Feed:
+    def _feed(self, contender: Contender, length: int) -> InputFeed:
         return make_feed(**feed_arguments(contender, self.settings, length))
 
     def _drop(self, contender: Contender, stage: Stage, error: Exception) -> None:
-        """Go on without `contender`, if anything is left to go on with."""
+        """Continue without `contender`, if any other is left."""
         failure = Failure(contender=contender.label, stage=stage, error=_line(error))
         self.log.add(Failed(failure=failure))
         self.contenders.remove(contender)
@@ -238,13 +242,14 @@ class _HostRun:
         if not self.contenders:
             raise BenchmarkError(f"nothing can be measured: {contender.label!r}: {_line(error)}")
 
-    def _tell(self, what: str, seconds_left: float) -> None:
+    def _report(self, step: str, seconds_left: float) -> None:
         if self.progress:
-            done = time.monotonic() - self.begun
-            self.progress(what, done, done + seconds_left + self.cells_left * self.cell_seconds)
+            elapsed = time.monotonic() - self.begun
+            expected = elapsed + seconds_left + self.cells_left * self.cell_seconds
+            self.progress(step, elapsed, expected)
 
 
 def _line(error: Exception) -> str:
-    """The first line of an error, since some libraries put a page of advice behind it."""
+    """The first line of an error; some libraries add a page of advice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

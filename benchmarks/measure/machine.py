@@ -1,4 +1,4 @@
-"""Facts about this machine that explain a latency."""
+"""Facts about this machine that affect latency."""
 
 import importlib.metadata
 import os
@@ -13,7 +13,7 @@ from squeezebert_mobile.benchmarks.records.results import LoadAverage, Machine
 
 __all__ = ["load_average", "machine_facts"]
 
-#: CPU features that change which kernels run, by their names in /proc/cpuinfo.
+#: CPU features that decide which kernels run, by their names in /proc/cpuinfo.
 _FEATURES = (
     *("sse4_2", "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16"),
     *("amx_int8", "amx_bf16"),
@@ -24,7 +24,7 @@ _ROOT = Path("/")
 
 
 def machine_facts(root: Path = _ROOT) -> Machine:
-    """What can be found out about this machine without privileges; `root` holds proc and sys."""
+    """Facts that can be read without privileges; `root` contains proc and sys."""
     cpus = _cpuinfo(_text(root / "proc/cpuinfo"))
     flags = _flags(cpus)
     logical = os.cpu_count() or 1
@@ -48,7 +48,7 @@ def machine_facts(root: Path = _ROOT) -> Machine:
 
 
 def load_average() -> LoadAverage | None:
-    """How many processes wanted a core, over 1, 5 and 15 minutes; None where nobody counts."""
+    """Load average over 1, 5 and 15 minutes; None on systems without one."""
     try:
         one, five, fifteen = os.getloadavg()
     except (AttributeError, OSError):  # Windows
@@ -64,7 +64,7 @@ def _text(path: Path) -> str:
 
 
 def _cpuinfo(text: str) -> list[dict[str, str]]:
-    """One mapping for each paragraph of /proc/cpuinfo."""
+    """One mapping for each paragraph of /proc/cpuinfo: a logical core."""
     paragraphs = []
     for paragraph in text.split("\n\n"):
         pairs = (line.partition(":") for line in paragraph.splitlines() if ":" in line)
@@ -74,9 +74,11 @@ def _cpuinfo(text: str) -> list[dict[str, str]]:
 
 
 def _flags(cpus: list[dict[str, str]]) -> set[str]:
-    """Features all cores have (x86 calls them flags, ARM Features)."""
-    each = [set(text.split()) for cpu in cpus if (text := cpu.get("flags") or cpu.get("Features"))]
-    return set.intersection(*each) if each else set()
+    """Features that all cores have; the field is called flags on x86, Features on ARM."""
+    per_core = [
+        set(text.split()) for cpu in cpus if (text := cpu.get("flags") or cpu.get("Features"))
+    ]
+    return set.intersection(*per_core) if per_core else set()
 
 
 def _cpu_name(cpus: list[dict[str, str]]) -> str:
@@ -92,7 +94,7 @@ def _cpu_name(cpus: list[dict[str, str]]) -> str:
 def _core_name(cpu: dict[str, str]) -> str:
     if name := cpu.get("model name"):
         return re.sub(r"\s+", " ", name)
-    if part := cpu.get("CPU part"):  # ARM kernels give numbers only
+    if part := cpu.get("CPU part"):  # ARM kernels report numbers only
         return f"implementer {cpu.get('CPU implementer', '?')} part {part}"
     return ""
 
@@ -103,7 +105,7 @@ def _physical_cores(cpus: list[dict[str, str]]) -> int | None:
 
 
 def _cpu_quota(text: str) -> float | None:
-    """A container's limit in cores, from cgroup v2's "QUOTA PERIOD" in microseconds."""
+    """A container's limit in cores, from the "QUOTA PERIOD" of cgroup v2, in microseconds."""
     match text.split():
         case [quota, period] if quota.isdigit() and period.isdigit() and int(period):
             return int(quota) / int(period)
@@ -111,15 +113,15 @@ def _cpu_quota(text: str) -> float | None:
 
 
 def _memory_bytes(text: str) -> int | None:
-    found = re.search(r"^MemTotal:\s+(\d+) kB$", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    total = re.search(r"^MemTotal:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(total[1]) * 1024 if total else None
 
 
 def _versions() -> dict[str, str]:
-    found = {"squeezebert-mobile": __version__}
+    versions = {"squeezebert-mobile": __version__}
     for name in _LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -1,68 +1,86 @@
-"""How a model file that is no artifact is opened, by its format: as its library's guide does it."""
+"""Plain model files, which are not artifacts: opened as the guide of each library does it."""
 
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.errors import require
 
-__all__ = ["OPENERS", "Feed", "Model"]
+__all__ = ["OPENERS", "InputFeed", "LoadedModel", "import_runtime"]
 
-Feed = dict[str, NDArray[np.int64]]  # in the order of a model's inputs
-Model = Callable[[Feed], object]
+InputFeed = dict[str, NDArray[np.int64]]  # in the order of the model's inputs
+LoadedModel = Callable[[InputFeed], object]  # runs one inference
+
+#: Format -> its runtime's module, and the extra that installs it. A transformers checkpoint is no
+#: format of artifacts, and is measured as a peer only.
+_RUNTIMES = {
+    **{name: (facts.library, facts.extra or "all") for name, facts in FORMATS.items()},
+    "transformers": ("transformers.models.auto.modeling_auto", "peers"),
+}
 
 
-def _onnx(path: Path, threads: int) -> Model:
-    onnxruntime = require("onnxruntime", "all")
+def import_runtime(format: str) -> ModuleType:
+    """Import the library that runs a format.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    return require(*_RUNTIMES[format])
+
+
+def _onnx(path: Path, threads: int) -> LoadedModel:
+    onnxruntime = import_runtime("onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    wanted = [each.name for each in session.get_inputs()]
-    return lambda feed: session.run(None, {name: feed[name] for name in wanted})
+    names = [node.name for node in session.get_inputs()]
+    return lambda feed: session.run(None, {name: feed[name] for name in names})
 
 
-def _torchscript(path: Path, threads: int) -> Model:
-    torch = require("torch", "export")
+def _torchscript(path: Path, threads: int) -> LoadedModel:
+    torch = import_runtime("torchscript")
     torch.set_num_threads(threads)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch advises torch.export
         model = torch.jit.load(str(path), map_location="cpu")
 
-    def run(feed: Feed) -> object:
+    def run(feed: InputFeed) -> object:
         with torch.inference_mode():
             return model(*map(torch.from_numpy, feed.values()))
 
     return run
 
 
-def _executorch(path: Path, threads: int) -> Model:
+def _executorch(path: Path, threads: int) -> LoadedModel:
     from squeezebert_mobile.runtime.sessions.executorch import Program
 
     torch = require("torch", "export")
     program = Program(str(path), threads=threads)
-    return lambda feed: program.execute([torch.from_numpy(each) for each in feed.values()])
+    return lambda feed: program.execute([torch.from_numpy(ids) for ids in feed.values()])
 
 
-def _transformers(path: Path, threads: int) -> Model:
-    """The checkpoint in the folder of `path`, run by transformers."""
+def _transformers(path: Path, threads: int) -> LoadedModel:
+    """The checkpoint in the folder of `path`, in transformers."""
     torch, transformers = require("torch", "export"), require("transformers", "peers")
     torch.set_num_threads(threads)
     transformers.logging.disable_progress_bar()
     model = transformers.AutoModelForSequenceClassification.from_pretrained(path.parent).eval()
 
-    def run(feed: Feed) -> object:
-        tensors = {name: torch.from_numpy(each) for name, each in feed.items()}
+    def run(feed: InputFeed) -> object:
+        tensors = {name: torch.from_numpy(ids) for name, ids in feed.items()}
         with torch.inference_mode():
             return model(**tensors)[0]
 
     return run
 
 
-#: Opens a file of each format to run with so many threads, otherwise with its library's defaults.
-OPENERS: dict[str, Callable[[Path, int], Model]] = {
+#: Format -> opens a model file with a number of threads, otherwise with the library's defaults.
+OPENERS: dict[str, Callable[[Path, int], LoadedModel]] = {
     "onnx": _onnx,
     "torchscript": _torchscript,
     "executorch": _executorch,

@@ -1,4 +1,4 @@
-"""What is asked of a measurement: whether it can be done, and what stands for what was left out."""
+"""The settings of a run: checked, and completed with defaults."""
 
 from collections.abc import Sequence
 
@@ -22,18 +22,18 @@ def settings_for(
     *,
     cores: str = "all",
 ) -> Settings:
-    """The settings of a run.
+    """Check the options of a run, and complete them with defaults.
 
     Args:
-        contenders: Who takes part.
-        preset: How long.
+        contenders: The models to measure.
+        preset: How long to measure.
         threads: The numbers of threads.
-        sequence_lengths: In tokens; None takes the length of a contender whose length is fixed,
-            else 128, or the longest that all can take if that is shorter.
-        cores: Of a phone: "all", "big" or a mask.
+        sequence_lengths: In tokens. By default the length of a contender with a fixed length, or
+            else 128, or less if a contender's maximum is shorter.
+        cores: On a phone: "all", "big" or a mask.
 
     Raises:
-        BenchmarkError: it cannot be measured as asked.
+        BenchmarkError: the contenders cannot be measured with these options.
     """
     _check_contenders(contenders)
     lengths = _default_lengths(contenders) if sequence_lengths is None else sequence_lengths
@@ -54,26 +54,26 @@ def settings_for(
         start_threads=threads[0],
         start_sequence_length=max(lengths),
         batch=1,
-        choices=CHOICES if any(each.has_choices for each in contenders) else None,
+        choices=CHOICES if any(contender.has_choices for contender in contenders) else None,
         lead_in_runs=LEAD_IN_RUNS,
         input_seed=INPUT_SEED,
-        input_vocab_size=min(each.vocab_size for each in contenders),
+        input_vocab_size=min(contender.vocab_size for contender in contenders),
         cores=cores,
     )
 
 
 def _check_contenders(contenders: Sequence[Contender]) -> None:
     if not contenders:
-        raise BenchmarkError("there is nothing to measure; give at least one artifact")
-    labels = [each.label for each in contenders]
+        raise BenchmarkError("there is nothing to measure; pass at least one artifact")
+    labels = [contender.label for contender in contenders]
     for label in labels:
         if labels.count(label) > 1:
             raise BenchmarkError(f"two contenders are called {label!r}; give them different labels")
 
 
 def _default_lengths(contenders: Sequence[Contender]) -> list[int]:
-    fixed = [each.sequence_length for each in contenders if each.sequence_length]
-    longest = min(each.max_sequence_length for each in contenders)
+    fixed = [contender.sequence_length for contender in contenders if contender.sequence_length]
+    longest = min(contender.max_sequence_length for contender in contenders)
     return [fixed[0] if fixed else min(DEFAULT_SEQUENCE_LENGTH, longest)]
 
 
@@ -82,10 +82,10 @@ def _check_length(contender: Contender, length: int) -> None:
     if fixed is not None and fixed != length:
         raise BenchmarkError(
             f"{contender.label!r} was exported for sequence length {fixed} and cannot run at "
-            f"{length}; give --sequence-length {fixed}, or export it with --sequence-length dynamic"
+            f"{length}; use --sequence-length {fixed}, or export it with --sequence-length dynamic"
         )
     if length > contender.max_sequence_length:
         raise BenchmarkError(
-            f"sequence length {length} is too long for {contender.label!r}, which takes at most "
-            f"{contender.max_sequence_length}"
+            f"sequence length {length} is too long for {contender.label!r}, which accepts at "
+            f"most {contender.max_sequence_length}"
         )

@@ -1,1 +1,1 @@
-"""Measuring on a phone through adb: nothing is installed on it."""
+"""Measuring on a phone over adb: nothing is installed on it."""

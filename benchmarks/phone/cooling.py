@@ -1,4 +1,4 @@
-"""Waiting until a phone is cool: what it does while it throttles says nothing of a model."""
+"""Waiting until a phone has cooled down: latency while it throttles says little about a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,43 +7,43 @@ from squeezebert_mobile.benchmarks.records.phone import Conditions
 
 __all__ = ["Cooling", "why_hot"]
 
-_EVERY = 5.0  # seconds between two looks
+_POLL_SECONDS = 5.0  # between two readings of the conditions
 
 
 @dataclass(frozen=True)
 class Cooling:
-    """When to wait, and how long at most."""
+    """Above which temperature to wait, and for how long at most."""
 
-    max_celsius: float = 37.0  # of the skin sensor, or the battery where there is none
-    limit_s: float = 300.0  # for one wait; MLPerf Mobile's app waits five minutes before each test
+    max_celsius: float = 37.0  # of the skin sensor, or of the battery if there is none
+    limit_s: float = 300.0  # per wait; MLPerf Mobile's app waits five minutes before each test
 
     def wait(
         self,
-        look: Callable[[], Conditions],
-        tell: Callable[[str, float], None],
+        read: Callable[[], Conditions],
+        report: Callable[[str, float], None],
         sleep: Callable[[float], None],
     ) -> Conditions:
-        """Wait while the phone is hot; what follows after the limit is flagged, not refused.
+        """Wait while the phone is hot. After the limit the run goes on, with flagged figures.
 
         Args:
-            look: How the phone is now.
-            tell: Called with the reason and the seconds that may still pass.
-            sleep: Lets seconds pass.
+            read: Reads the phone's conditions.
+            report: Called with the reason and the maximum of seconds left to wait.
+            sleep: Waits for some seconds.
 
         Returns:
-            How the phone was at the end.
+            The conditions at the end.
         """
         left = self.limit_s
-        while (why := why_hot(now := look(), self.max_celsius)) and left > 0:
-            tell(f"cooling down: {why}", left)
-            pause = min(_EVERY, left)
+        while (reason := why_hot(now := read(), self.max_celsius)) and left > 0:
+            report(f"cooling down: {reason}", left)
+            pause = min(_POLL_SECONDS, left)
             sleep(pause)
             left -= pause
         return now
 
 
 def why_hot(conditions: Conditions, max_celsius: float) -> str | None:
-    """Why a phone should not be measured now; None if it may be."""
+    """Why the phone is too hot to be measured; None if it is not."""
     if conditions.thermal_status:
         return f"thermal status {conditions.thermal_status}"
     skin = [value for name, value in conditions.celsius.items() if "skin" in name.lower()]

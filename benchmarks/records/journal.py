@@ -30,7 +30,7 @@ class Journal(Closeable):
         if path and resume:
             if not path.exists():
                 raise BenchmarkError(
-                    f"there is no {str(path)!r} to resume; leave --resume out, or name the "
+                    f"there is no {str(path)!r} to resume; remove --resume, or name the "
                     "results file of the interrupted run with -o"
                 )
             self.events = read_events(path)

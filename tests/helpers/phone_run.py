@@ -11,10 +11,10 @@ from small_artifact import write_small_artifact
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks import artifact_contenders
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.phone.adb import Adb, Device
+from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
-from squeezebert_mobile.benchmarks.phone.libraries import Libraries
-from squeezebert_mobile.benchmarks.phone.measuring import measure_phone
+from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
+from squeezebert_mobile.benchmarks.phone.measurement import measure_phone
 from squeezebert_mobile.benchmarks.records.events import Event
 from squeezebert_mobile.benchmarks.records.reading import read_events
 from squeezebert_mobile.benchmarks.records.results import Results

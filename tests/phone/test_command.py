@@ -18,7 +18,7 @@ from phone_run import Run
 from phone_stand_in import AdbServer, StandIn
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.benchmarks.phone.pushing import HOME, Parcel, push
+from squeezebert_mobile.benchmarks.phone.adb.files import HOME, FileSet, push
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(600)]
 
@@ -171,12 +171,12 @@ def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
     with path.open("wb") as file:
         file.truncate(size)
     done: list[tuple[int, int]] = []
-    parcel = Parcel(f"{HOME}/large", {"model.onnx": (path, sha256_of(path))})
-    push(run.device, [parcel], lambda sent, total: done.append((sent, total)))
+    files = FileSet(f"{HOME}/large", {"model.onnx": (path, sha256_of(path))})
+    push(run.device, [files], lambda sent, total: done.append((sent, total)))
     assert done[-1] == (size, size) and len(done) > 1000
     assert [sent for sent, _ in done] == sorted(sent for sent, _ in done)
     (pushed,) = run.phone.home.rglob("model.onnx")
-    assert pushed.stat().st_size == size and sha256_of(pushed) == parcel.files["model.onnx"][1]
+    assert pushed.stat().st_size == size and sha256_of(pushed) == files.files["model.onnx"][1]
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,18 @@ def test_options_for_phones_alone(
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("farm", "--adb-server 'farm' is no address; give HOST:PORT, as farm:5037"),
-        ("farm:port", "--adb-server 'farm:port' is no address; give HOST:PORT, as farm:5037"),
-        ("farm:99999", "--adb-server 'farm:99999' is no address; give HOST:PORT, as farm:5037"),
+        ("farm", "--adb-server 'farm' is not a valid address; use HOST:PORT, e.g. farm:5037"),
+        (
+            "farm:port",
+            "--adb-server 'farm:port' is not a valid address; use HOST:PORT, e.g. farm:5037",
+        ),
+        (
+            "farm:99999",
+            "--adb-server 'farm:99999' is not a valid address; use HOST:PORT, e.g. farm:5037",
+        ),
     ],
 )
-def test_a_server_that_is_none(cli: Cli, address: str, message: str) -> None:
+def test_an_invalid_server_address(cli: Cli, address: str, message: str) -> None:
     code, _, err = cli("devices", "--adb-server", address)
     assert (code, err) == (1, f"error: {message}\n")
 
@@ -215,7 +221,7 @@ def test_no_server_there(cli: Cli) -> None:
     assert code == 1
     assert re.fullmatch(
         r"error: no adb server answers at 127\.0\.0\.1:9 \(.*\); start one there with: adb -a "
-        r"nodaemon server start, or leave --adb-server out\n",
+        r"nodaemon server start, or remove --adb-server\n",
         err,
     )
 
@@ -226,7 +232,7 @@ def test_doctor_and_devices_without_a_phone(cli: Cli, adb_server: AdbServer) -> 
     assert "ok  Python packages: squeezebert-mobile[bench]\n" in out
     assert re.search(r"^ok  adb program: \S", out, re.MULTILINE)
     assert f"ok  adb server: {adb_server.address}, version 41\n" in out
-    assert "no  a phone: connect one by cable, USB debugging switched on" in out
+    assert "no  a phone: connect one by cable with USB debugging enabled" in out
     code, out, _ = cli("devices", "--adb-server", adb_server.address)
     assert (code, out) == (
         0,
@@ -239,14 +245,14 @@ def test_doctor_and_devices_without_a_phone(cli: Cli, adb_server: AdbServer) -> 
     [
         (
             {"ro.build.version.sdk": "25", "ro.build.version.release": "7.1"},
-            "Pixel 8 has Android 7.1 (API 25); measuring needs Android 8 (API 26) or later: take "
+            "Pixel 8 has Android 7.1 (API 25); measuring requires Android 8 (API 26) or later; use "
             "another phone",
         ),
         (
             {"ro.product.cpu.abi": "armeabi-v7a"},
             "the phone's ABI is armeabi-v7a, 32-bit ARM, where int8 is up to four times slower "
-            "(ONNX Runtime's issue 16426: 1925 ms instead of 491); take a phone whose Android is "
-            "64-bit: arm64-v8a and x86_64 are measured",
+            "(ONNX Runtime's issue 16426: 1925 ms instead of 491); use a phone with 64-bit "
+            "Android: arm64-v8a or x86_64",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """Everything that can go wrong with a phone, at several moments: the message, and what is kept.
 
-Each case breaks a run off, then goes on with it. Nothing that was measured may be lost, and nothing
-may be measured twice.
+Each case interrupts a run and resumes it. Nothing that was measured may be lost, and nothing may be
+measured twice.
 """
 
 import re
@@ -14,19 +14,22 @@ import pytest
 from phone_run import Run
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.benchmarks.phone import runner
-from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone, RunnerDied
-from squeezebert_mobile.benchmarks.phone.libraries import Libraries
-from squeezebert_mobile.benchmarks.phone.pushing import HOME
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable, RunnerDied
+from squeezebert_mobile.benchmarks.phone.adb.files import HOME
+from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
+from squeezebert_mobile.benchmarks.phone.runner import client
 from squeezebert_mobile.benchmarks.records.events import Event, PhoneStarted, Resumed, VisitMeasured
 from squeezebert_mobile.errors import BenchmarkError
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(180)]
 
 BLOCK = "1 thread, length 8"
-GONE = r"the phone '127\.0\.0\.1:\d+' (is gone|is offline|broke off) \(.*\)[:;] .*"
+GONE = (
+    r"(the phone '127\.0\.0\.1:\d+' is (disconnected|offline)|"
+    r"the connection to the phone '127\.0\.0\.1:\d+' was lost) \(.*\)[:;] .*"
+)
 KILLED = (
-    "the runner was killed: Android does that where memory is short; close other apps, or measure "
+    "the runner was killed, as Android does when memory is low; close other apps, or measure "
     "fewer artifacts at a time"
 )
 
@@ -39,7 +42,7 @@ class Case:
     at: str  # what the progress bar shows
     do: Callable[[Run], object]
     says: str  # a pattern for the whole message
-    kind: type[PhoneError] = PhoneGone
+    kind: type[PhoneError] = PhoneUnreachable
     nth: int = 1
 
 
@@ -80,9 +83,9 @@ CASES = [
             f"adb server killed at {at}",
             at,
             _stop_server,
-            r"the adb server stopped answering \(.*\): it was killed, or an adb of another version "
-            r"took its place; run: adb start-server|no adb server answers at 127\.0\.0\.1:\d+ \(.*"
-            r"\); start one there with: adb -a nodaemon server start, or leave --adb-server out",
+            r"the adb server stopped answering \(.*\): it was killed, or replaced by another "
+            r"version of adb; run: adb start-server|no adb server answers at 127\.0\.0\.1:\d+ \(.*"
+            r"\); start one there with: adb -a nodaemon server start, or remove --adb-server",
             nth=nth,
         )
         for at, nth in [("check", 1), (BLOCK, 2)]
@@ -100,22 +103,23 @@ CASES = [
         "debugging is no longer allowed",
         BLOCK,
         _unauthorized,
-        r"the phone '.*' is (unauthorized|offline|authorizing|gone|connecting) \(.*\)[;:] .*",
+        r"the phone '.*' is (unauthorized|offline|authorizing|disconnected|connecting) \(.*\)"
+        r"[;:] .*",
     ),
     Case(
         "no space at the first byte",
         "check",
         _faults("no_space_after", 0),
-        rf"the phone refuses the file '{HOME}/job-0\.json': .*[Nn]o space left on device; make "
-        "room on it, or run: squeezebert-mobile clean",
+        rf"the phone rejected the file '{HOME}/job-0\.json': .*[Nn]o space left on device; free "
+        "some space on it, or run: squeezebert-mobile clean",
         PhoneError,
     ),
     Case(
         "no space in the middle",
         "push",
         _faults("no_space_after", 100_000),
-        rf"the phone refuses the file '{HOME}/.*': .*[Nn]o space left on device; make room on it, "
-        "or run: squeezebert-mobile clean",
+        rf"the phone rejected the file '{HOME}/.*': .*[Nn]o space left on device; free some space "
+        "on it, or run: squeezebert-mobile clean",
         PhoneError,
     ),
     *(
@@ -149,7 +153,7 @@ CASES = [
             f"garbage {where}",
             at,
             lambda run, after=after: run.phone.faults.garbage(after=after),
-            r"the runner wrote a line that is none of its events: 'W/linker: unused DT entry'; "
+            r"the runner wrote a line that is not an event: 'W/linker: unused DT entry'; "
             "restart the phone, and report it if that does not help",
             PhoneError,
         )
@@ -162,8 +166,8 @@ CASES = [
         "runner of another version",
         "check",
         lambda run: run.phone.pretend(hello={"protocol": 2}),
-        "the runner on the phone speaks protocol 2, this version of squeezebert-mobile 1; run "
-        "squeezebert-mobile clean, then measure again",
+        "the runner on the phone uses protocol 2, but this version of squeezebert-mobile uses 1; "
+        "run squeezebert-mobile clean, then measure again",
         PhoneError,
     ),
     Case(
@@ -194,13 +198,16 @@ def _recover(run: Run) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_broken_off_and_gone_on_with(run: Run, case: Case) -> None:
+def test_interrupted_and_resumed(run: Run, case: Case) -> None:
     with pytest.raises(case.kind) as caught:
         run.measure(at=case.at, nth=case.nth, do=lambda: case.do(run))
     assert re.fullmatch(case.says, str(caught.value)), str(caught.value)
     kept = run.journal.read_bytes() if run.journal.exists() else b""
     before = _made(run.events) if kept else []
-    hint = f"kept in {str(run.journal)!r}; go on with the same command and --resume"
+    hint = (
+        f"what was measured is kept in {str(run.journal)!r}; to continue, run the same command "
+        "with --resume"
+    )
     assert getattr(caught.value, "__notes__", []) == ([hint] if before else [])
 
     _recover(run)
@@ -221,7 +228,7 @@ def test_broken_off_and_gone_on_with(run: Run, case: Case) -> None:
     assert times == sorted(times)
 
 
-# What does not break a run off --------------------------------------------------------------
+# What does not interrupt a run --------------------------------------------------------------
 
 
 def test_a_runner_killed_once_is_started_again(run: Run) -> None:
@@ -252,8 +259,8 @@ def test_a_phone_that_answers_wrongly_is_not_measured(run: Run) -> None:
 
 
 def test_a_phone_that_says_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_SECONDS", 0.5)
-    with pytest.raises(PhoneGone) as caught:
+    monkeypatch.setattr(client, "_SECONDS", 0.5)
+    with pytest.raises(PhoneUnreachable) as caught:
         run.measure(at="start", do=lambda: setattr(run.phone.faults, "delay_ms", 700))
     assert re.fullmatch(GONE, str(caught.value)), str(caught.value)
 
@@ -281,7 +288,7 @@ def test_too_little_room(run: Run) -> None:
     with pytest.raises(PhoneError) as caught:
         run.measure()
     assert str(caught.value) == (
-        "the phone has 1 MB free, and 17 MB are needed; make room on it, or run: "
+        "the phone has 1 MB free, but 17 MB are needed; free some space on it, or run: "
         "squeezebert-mobile clean"
     )
 
@@ -291,17 +298,17 @@ def test_a_folder_that_the_shell_may_not_write_to(run: Run) -> None:
     with pytest.raises(PhoneError) as caught:
         run.measure()
     assert re.fullmatch(
-        rf"the phone does not let adb write to '{HOME}': .*Permission denied; allow it in the "
-        r"developer options \(some makers call it USB debugging with security settings\)",
+        rf"adb may not write to '{HOME}' on the phone: .*Permission denied; allow it in the "
+        r"developer options \(some manufacturers call it USB debugging with security settings\)",
         str(caught.value),
     ), str(caught.value)
 
 
-# Going on with something else ---------------------------------------------------------------
+# Resuming something else ---------------------------------------------------------------
 
 
 def _broken_off(run: Run) -> None:
-    with pytest.raises(PhoneGone):
+    with pytest.raises(PhoneUnreachable):
         run.measure(at=BLOCK, nth=2, do=run.phone.drop)
     _recover(run)
 
@@ -334,8 +341,8 @@ def test_another_run_does_not_go_on_in_it(
     with pytest.raises(PhoneError) as caught:
         run.measure(resume=True, **changes)
     assert str(caught.value) == (
-        f"cannot go on with {str(run.journal)!r}: {differs} differ from when it began; give the "
-        "same command, or measure anew to another file with -o"
+        f"cannot resume {str(run.journal)!r}: {differs} differ from when the run began; use the "
+        "same command, or start a new run with another file as -o"
     )
     assert run.journal.read_bytes() == kept
 
@@ -344,7 +351,7 @@ def test_a_complete_run_does_not_go_on(run: Run) -> None:
     run.measure()
     with pytest.raises(PhoneError) as caught:
         run.measure(resume=True)
-    assert str(caught.value) == (f"the run in {str(run.journal)!r} is complete; leave --resume out")
+    assert str(caught.value) == (f"the run in {str(run.journal)!r} is complete; remove --resume")
 
 
 def test_half_a_line_at_the_end_of_the_journal_is_dropped(run: Run) -> None:
@@ -357,5 +364,5 @@ def test_half_a_line_at_the_end_of_the_journal_is_dropped(run: Run) -> None:
 def test_nothing_to_go_on_with(run: Run) -> None:
     with pytest.raises(BenchmarkError) as caught:
         run.measure(resume=True)
-    assert str(caught.value).startswith(f"there is no {str(run.journal)!r} to go on with")
+    assert str(caught.value).startswith(f"there is no {str(run.journal)!r} to resume")
     assert not run.journal.exists()

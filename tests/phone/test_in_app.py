@@ -17,11 +17,11 @@ from phone_stand_in import PRETEND_RUNNER, AdbServer, StandIn
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.artifact import sha256_of
-from squeezebert_mobile.benchmarks.measure import schedule as protocol
+from squeezebert_mobile.benchmarks.measure import schedule
 from squeezebert_mobile.benchmarks.measure.schedule import block_order
-from squeezebert_mobile.benchmarks.phone import starting
-from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone, RunnerDied
-from squeezebert_mobile.benchmarks.phone.pushing import HOME
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable, RunnerDied
+from squeezebert_mobile.benchmarks.phone.adb.files import HOME
+from squeezebert_mobile.benchmarks.phone.runner import launchers
 from squeezebert_mobile.benchmarks.records.events import PhoneStarted, VisitMeasured
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError
@@ -38,14 +38,14 @@ APP = "squeezebertmobile.app"
 BLOCK = "1 thread, length 8"
 INSTALL = "install the debug build of android_demo/app with: adb install -r APK"
 ENDED = (
-    "the app ended: it crashed, was closed, or was killed where memory is short; leave it in "
-    "front, close other apps, and see: adb logcat -d -b crash"
+    "the app ended: it crashed, was closed, or was killed because memory was low; keep it in the "
+    "foreground, close other apps, and see: adb logcat -d -b crash"
 )
 
 
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting, "_LOOK_S", 0.05)
+    monkeypatch.setattr(launchers, "_POLL_S", 0.05)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def done(adb_server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         pytest.MonkeyPatch.context() as patched,
         StandIn(folder / "phone", "pixel 8", runner_command=PRETEND_RUNNER) as phone,
     ):
-        patched.setattr(starting, "_LOOK_S", 0.05)
+        patched.setattr(launchers, "_POLL_S", 0.05)
         adb_server.connect(phone)
         found = Run(folder, adb_server, phone)
         measure = _measure(found)
@@ -203,7 +203,10 @@ def test_one_that_crashes_in_a_block_takes_the_others_with_it(
     with pytest.raises(RunnerDied) as caught:
         measure(at=BLOCK, nth=2, do=crash)
     assert str(caught.value) == ENDED
-    hint = f"kept in {str(run.journal)!r}; go on with the same command and --resume"
+    hint = (
+        f"what was measured is kept in {str(run.journal)!r}; to continue, run the same command "
+        "with --resume"
+    )
     assert caught.value.__notes__ == [hint]
     kept = run.journal.read_bytes()
 
@@ -220,7 +223,7 @@ def test_one_that_crashes_in_a_block_takes_the_others_with_it(
 def test_a_cable_that_is_pulled_and_a_run_that_goes_on(
     run: Run, measure: Callable[..., Results]
 ) -> None:
-    with pytest.raises(PhoneGone):
+    with pytest.raises(PhoneUnreachable):
         measure(at=BLOCK, nth=2, do=run.phone.drop)
     run.server.disconnect(run.phone)
     run.server.connect(run.phone)
@@ -230,22 +233,22 @@ def test_a_cable_that_is_pulled_and_a_run_that_goes_on(
 def test_a_run_of_another_target_does_not_go_on_in_it(
     run: Run, measure: Callable[..., Results]
 ) -> None:
-    with pytest.raises(PhoneGone):
+    with pytest.raises(PhoneUnreachable):
         measure(at=BLOCK, nth=2, do=run.phone.drop)
     run.server.disconnect(run.phone)
     run.server.connect(run.phone)
     with pytest.raises(PhoneError) as caught:
         run.measure(resume=True)
     assert str(caught.value).startswith(
-        f"cannot go on with {str(run.journal)!r}: the target, the runtime's libraries, the runner "
-        "differ from when it began; "
+        f"cannot resume {str(run.journal)!r}: the target, the runtime's libraries, the runner "
+        "differ from when the run began; "
     )
 
 
 def test_an_app_that_never_begins(
     run: Run, measure: Callable[..., Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "_TRIES", 2)
+    monkeypatch.setattr(launchers, "_MAX_TRIES", 2)
     monkeypatch.setattr(run.phone.app, "_runner", None)
     with pytest.raises(RunnerDied) as caught:
         measure()
@@ -282,7 +285,7 @@ def test_an_activity_that_does_not_start(run: Run, measure: Callable[..., Result
 
 
 def test_a_top_activity_that_gets_the_intent_is_no_error() -> None:
-    from squeezebert_mobile.benchmarks.phone.parsing import start_refusal
+    from squeezebert_mobile.benchmarks.phone.adb.parsing import start_refusal
 
     told = "Warning: Activity not started, intent has been delivered to currently running top-most"
     assert start_refusal(f"Starting: Intent {{ cmp=a/.b }}\n{told} instance.\nStatus: ok\n") is None
@@ -306,8 +309,8 @@ def test_cores_are_androids_choice(run: Run, measure: Callable[..., Results], co
     with pytest.raises(PhoneError) as caught:
         measure(cores=cores)
     assert str(caught.value) == (
-        f"--cores {cores} is for --target adb: in an app Android chooses the cores; leave --cores "
-        "out"
+        f"--cores {cores} only applies to --target adb: in an app Android chooses the cores; "
+        "remove --cores"
     )
     assert run.phone.commands == []
 
@@ -318,7 +321,7 @@ def test_cores_are_androids_choice(run: Run, measure: Callable[..., Results], co
 def test_from_the_command_line_to_a_report(
     cli: Cli, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "get_preset", lambda name: SHORT)
+    monkeypatch.setattr(schedule, "get_preset", lambda name: SHORT)
     run.phone.install()
     run.phone.pretend(latency_ms={"*": 10.0})
     for name in ("ours", "theirs"):
@@ -343,8 +346,8 @@ def test_from_the_command_line_to_a_report(
     for more, message in (
         (
             ("--cores", "f0"),
-            "--cores f0 is for --target adb: in an app Android chooses the cores; leave --cores "
-            "out",
+            "--cores f0 only applies to --target adb: in an app Android chooses the cores; "
+            "remove --cores",
         ),
         (
             ("--android-runtime", "x.aar"),

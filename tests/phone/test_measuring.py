@@ -6,8 +6,8 @@ import pytest
 from phone_run import Run
 
 from squeezebert_mobile.benchmarks.measure.schedule import block_order
-from squeezebert_mobile.benchmarks.phone.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.pushing import HOME, clean
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.benchmarks.phone.adb.files import HOME, clean
 from squeezebert_mobile.benchmarks.records.events import Conditioned, VisitMeasured
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(120)]
@@ -83,9 +83,9 @@ def test_cores(run: Run, cores: str, masks: set[str]) -> None:
 @pytest.mark.parametrize(
     ("cores", "message"),
     [
-        ("some", "--cores 'some' is none of all, big and a hexadecimal mask such as f0"),
-        ("400", "--cores 400 names cores that are not there; Pixel 8 has the cores 0 to 8"),
-        ("0", "--cores 0 names cores that are not there; Pixel 8 has the cores 0 to 8"),
+        ("some", "--cores 'some' is not valid; use all, big, or a hexadecimal mask such as f0"),
+        ("400", "--cores 400 selects cores that do not exist; Pixel 8 has cores 0 to 8"),
+        ("0", "--cores 0 selects cores that do not exist; Pixel 8 has cores 0 to 8"),
     ],
 )
 def test_cores_that_are_none(run: Run, cores: str, message: str) -> None:

@@ -14,9 +14,9 @@ from phone_stand_in import StandIn
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.artifact import read_artifact
-from squeezebert_mobile.benchmarks.phone import inbox
-from squeezebert_mobile.benchmarks.phone.errors import PhoneError, PhoneGone
-from squeezebert_mobile.benchmarks.phone.pushing import HOME
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable
+from squeezebert_mobile.benchmarks.phone.adb.files import HOME
+from squeezebert_mobile.benchmarks.phone.app import inbox
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -106,21 +106,21 @@ def test_json(cli: Cli, ours: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--zip", "a.tar"), "--zip 'a.tar' does not end with .zip; give a name that does"),
+        (("--zip", "a.tar"), "--zip 'a.tar' does not end with .zip; use a name that does"),
         (
             ("--zip", "my model.zip"),
-            "--zip 'my model.zip': the app takes letters, digits, '.', '_' and '-', at most 64, a "
-            "letter or digit first; call it 'my_model.zip', say",
+            "--zip 'my model.zip': the app accepts names of at most 64 letters, digits, '.', '_' "
+            "and '-' that start with a letter or digit; use e.g. 'my_model.zip'",
         ),
         (
             ("--zip", "..zip.zip"),
-            "--zip '..zip.zip': the app takes letters, digits, '.', '_' and '-', at most 64, a "
-            "letter or digit first; call it 'zip.zip', say",
+            "--zip '..zip.zip': the app accepts names of at most 64 letters, digits, '.', '_' "
+            "and '-' that start with a letter or digit; use e.g. 'zip.zip'",
         ),
         (
             ("--zip", f"{'a' * 65}.zip"),
-            f"--zip '{'a' * 65}.zip': the app takes letters, digits, '.', '_' and '-', at most 64, "
-            f"a letter or digit first; call it '{'a' * 64}.zip', say",
+            f"--zip '{'a' * 65}.zip': the app accepts names of at most 64 letters, digits, '.', "
+            f"'_' and '-' that start with a letter or digit; use e.g. '{'a' * 64}.zip'",
         ),
         (
             ("--zip", "a.zip", "--serial", "x"),
@@ -197,8 +197,8 @@ def test_an_odd_folder(cli: Cli, run: Run, ours: Path, tmp_path: Path) -> None:
         (None, f"the sample app ({APP}) is not installed on the phone; {INSTALL}"),
         (
             "release",
-            f"the sample app ({APP}) on the phone is a release build, into which adb may not look; "
-            f"run: adb uninstall {APP}, then {INSTALL}",
+            f"the sample app ({APP}) on the phone is a release build, whose folder adb may not "
+            f"read; run: adb uninstall {APP}, then {INSTALL}",
         ),
     ],
 )
@@ -217,20 +217,20 @@ def test_no_app_to_push_to(cli: Cli, run: Run, ours: Path, kind: str | None, mes
         (
             "app_full",
             True,
-            "the app's folder on the phone refuses it: cp: xwrite: No space left on device; make "
-            "room on the phone, and run it again",
+            "no access to the app's folder on the phone: cp: xwrite: No space left on device; free "
+            "some space on the phone, and run again",
         ),
         (
             "free_kb",
             1000,
-            "the phone has 1 MB free, and 17 MB are needed; make room on it, or run: "
+            "the phone has 1 MB free, but 17 MB are needed; free some space on it, or run: "
             "squeezebert-mobile clean",
         ),
         (
             "no_space_after",
             100,
-            f"the phone refuses the file '{HOME}/inbox-ours/ours.zip': write failed: No space left "
-            "on device; make room on it, or run: squeezebert-mobile clean",
+            f"the phone rejected the file '{HOME}/inbox-ours/ours.zip': write failed: No space "
+            "left on device; free some space on it, or run: squeezebert-mobile clean",
         ),
     ],
 )
@@ -248,14 +248,14 @@ def test_no_room(cli: Cli, run: Run, ours: Path, fault: str, value: object, mess
         (
             "Exception occurred while executing 'start':\njava.lang.SecurityException: Permission "
             "Denial: starting Intent { cmp=x } from null\n\tat android.app.x(y.java:1)",
-            f"the phone does not start {APP}/.HomeActivity: java.lang.SecurityException: "
+            f"the phone did not start {APP}/.HomeActivity: java.lang.SecurityException: "
             "Permission Denial: starting Intent { cmp=x } from null; allow it in the developer "
-            "options (some makers call it USB debugging with security settings)",
+            "options (some manufacturers call it USB debugging with security settings)",
         ),
         (
             f"Error type 3\nError: Activity class {{{APP}/{APP}.HomeActivity}} does not exist.",
-            f"the phone does not start {APP}/.HomeActivity: Activity class "
-            f"{{{APP}/{APP}.HomeActivity}} does not exist; the app is of another version; "
+            f"the phone did not start {APP}/.HomeActivity: Activity class "
+            f"{{{APP}/{APP}.HomeActivity}} does not exist; the app has another version; "
             f"{INSTALL}",
         ),
     ],
@@ -266,7 +266,7 @@ def test_an_app_that_does_not_start_has_it_in_its_inbox(
     run.phone.install()
     run.phone.faults.am_says = says
     code, _, err = cli("push", ours, "--adb-server", run.server.address)
-    note = "ours is in the app's inbox: open the app, and it reads it"
+    note = "ours is in the app's inbox; open the app to import it"
     assert (code, err) == (1, f"error: {message}\n{note}\n")
     assert _zips(run.phone) == [f"data/data/{APP}/files/inbox/ours.zip"]
 
@@ -288,7 +288,7 @@ def test_a_cable_that_is_pulled(run: Run, ours: Path, tmp_path: Path) -> None:
     run.phone.install()
     archive = tmp_path / "ours.zip"
     inbox.write_zip(ours, read_artifact(ours), archive)
-    with pytest.raises(PhoneGone):
+    with pytest.raises(PhoneUnreachable):
         inbox.push_to_app(run.device, archive, "ours", lambda done, of: run.phone.drop())
     assert not (run.phone.app.folder / "files/inbox").exists()
     run.server.disconnect(run.phone)
@@ -314,7 +314,7 @@ def test_formats_that_phones_do_not_run(cli: Cli, ours: Path, tmp_path: Path) ->
     code, _, err = cli("push", ours, "--zip", tmp_path / "ours.zip")
     assert (code, err) == (
         1,
-        "error: TorchScript artifacts are not measured on phones: PyTorch Mobile, which ran them "
+        "error: TorchScript artifacts cannot be measured on phones: PyTorch Mobile, which ran them "
         "there, is no longer supported; export with --format onnx or executorch\n",
     )
     assert not (tmp_path / "ours.zip").exists()

@@ -149,8 +149,8 @@ def _bench_on_phones(
     artifacts: Sequence[Path], baseline: str, options: dict[str, Any], measurement: dict[str, Any]
 ) -> list["Results"]:
     from squeezebert_mobile.artifact import read_manifest
+    from squeezebert_mobile.benchmarks.phone.commands import PhoneRequest, bench_on_phones
     from squeezebert_mobile.benchmarks.phone.cooling import Cooling
-    from squeezebert_mobile.benchmarks.phone.fleet import PhoneRequest, bench_on_phones
 
     limits = {"max_celsius": options["max_celsius"], "limit_s": options["cool_down"]}
     request = PhoneRequest(

@@ -22,11 +22,11 @@ __all__ = ["clean", "devices", "doctor", "push"]
 
 def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = False) -> None:
     """List connected devices and what each needs to run bench."""
-    from squeezebert_mobile.benchmarks.phone.adb import Adb
-    from squeezebert_mobile.benchmarks.phone.checking import look_at_devices
+    from squeezebert_mobile.benchmarks.phone.adb.client import Adb
+    from squeezebert_mobile.benchmarks.phone.doctor import list_devices
     from squeezebert_mobile.cli.printing.phones import print_devices
 
-    seen = look_at_devices(Adb(adb_server))
+    seen = list_devices(Adb(adb_server))
     if as_json:
         print(json.dumps([asdict(device) for device in seen], indent=1))
     else:
@@ -38,7 +38,7 @@ def doctor(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = F
 
     It covers Python packages, adb, native libraries and connected phones.
     """
-    from squeezebert_mobile.benchmarks.phone.checking import check_all
+    from squeezebert_mobile.benchmarks.phone.doctor import check_all
     from squeezebert_mobile.cli.printing.phones import print_checks
 
     checks = check_all(adb_server)
@@ -60,8 +60,8 @@ def clean(
 
     No other files are touched.
     """
-    from squeezebert_mobile.benchmarks.phone.fleet import clean_phones
-    from squeezebert_mobile.benchmarks.phone.pushing import HOME
+    from squeezebert_mobile.benchmarks.phone.adb.files import HOME
+    from squeezebert_mobile.benchmarks.phone.commands import clean_phones
 
     for name, size in clean_phones(adb_server, serial or (), all_devices=all_devices):
         print(f"{name}: {HOME} removed, {size / 1e6:.1f} MB")
@@ -86,7 +86,7 @@ def push(
     A debug build of the app must be installed. In the app the artifact has the name of its folder,
     or of the zip file.
     """
-    from squeezebert_mobile.benchmarks.phone.fleet import push_to_phones, zip_up
+    from squeezebert_mobile.benchmarks.phone.commands import push_to_phones, zip_up
 
     if zip:
         reject_phone_options(

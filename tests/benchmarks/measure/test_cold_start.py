@@ -49,7 +49,7 @@ def test_a_larger_model_takes_more_memory(tmp_path, tiny_contender):
 
 def test_a_model_that_does_not_load_is_an_error_with_the_reason(tiny_contender, tiny_file):
     tiny_file.write_bytes(b"not a model")
-    with pytest.raises(BenchmarkError, match="'tiny' fails when loaded: .*Protobuf parsing failed"):
+    with pytest.raises(BenchmarkError, match="'tiny' cannot be loaded: .*Protobuf parsing failed"):
         measure_start(tiny_contender, alone(tiny_contender))
 
 

@@ -70,7 +70,7 @@ def test_a_baseline_has_its_role_and_a_label_of_its_own(make_artifact):
         ("a/int8", "contender"),
         ("b/int8", "baseline"),
     ]
-    with pytest.raises(BenchmarkError, match="given twice; name each artifact once, the baseline"):
+    with pytest.raises(BenchmarkError, match="given twice; name each artifact and baseline once"):
         artifact_contenders([ours], baselines=[ours])
 
 

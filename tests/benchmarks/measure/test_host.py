@@ -242,7 +242,7 @@ def test_a_contender_that_crashes_its_own_process_is_not_loaded_into_this_one(
 
     def measure_start(contender, settings):
         if contender.label == "bad":
-            raise BenchmarkError("'bad' fails when loaded: signal 11")
+            raise BenchmarkError("'bad' cannot be loaded: signal 11")
         return starter(contender, settings)
 
     monkeypatch.setattr(host, "measure_start", measure_start)
@@ -275,7 +275,7 @@ def test_a_failure_between_blocks_ends_the_measurement_and_keeps_the_journal(
         fake_clock.work(0.01)()
 
     journal = tmp_path / "journal.jsonl"
-    match = "broke off at 1 thread, length 128: MemoryError"
+    match = "failed at 1 thread, length 128: MemoryError"
     with pytest.raises(BenchmarkError, match=match):
         measure_host([pretend("A", model)], preset=short, clock=fake_clock, journal=journal)
     assert len(read_results(journal).measurements[0].blocks) == 2
@@ -285,7 +285,7 @@ def test_a_failure_between_blocks_ends_the_measurement_and_keeps_the_journal(
 
 
 def test_no_contenders(short):
-    with pytest.raises(BenchmarkError, match="nothing to measure; give at least one artifact"):
+    with pytest.raises(BenchmarkError, match="nothing to measure; pass at least one artifact"):
         measure_host([], preset=short)
 
 
@@ -304,7 +304,7 @@ def test_threads_and_lengths_below_one(pretend, short, values):
 
 def test_a_fixed_length_runs_at_that_length_only(pretend, short, fake_clock):
     fixed = pretend("fixed", 0.01, sequence_length=64)
-    match = "'fixed' was exported for sequence length 64 and cannot run at 128; give --sequence-l"
+    match = "'fixed' was exported for sequence length 64 and cannot run at 128; use --sequence-l"
     with pytest.raises(BenchmarkError, match=match):
         measure_host([fixed], preset=short, sequence_lengths=[128])
     results = measure_host([pretend("free", 0.01), fixed], preset=short, clock=fake_clock)

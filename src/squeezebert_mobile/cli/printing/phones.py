@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from squeezebert_mobile.benchmarks.phone.checking import Check, SeenDevice
+from squeezebert_mobile.benchmarks.phone.doctor import Check, DeviceStatus
 
 __all__ = ["print_checks", "print_devices"]
 
@@ -22,7 +22,7 @@ def print_checks(checks: Sequence[Check], console: Console) -> None:
         console.print(Text.assemble(mark, f"{check.what}: {check.remedy}"))
 
 
-def print_devices(devices: Sequence[SeenDevice], console: Console) -> None:
+def print_devices(devices: Sequence[DeviceStatus], console: Console) -> None:
     """Print a line for each device, and below it the remedy if it cannot be measured."""
     if not devices:
         console.print("No devices found; to see what is missing, run: squeezebert-mobile doctor")

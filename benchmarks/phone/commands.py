@@ -1,6 +1,6 @@
-"""The commands that need a phone, from what was typed to what is printed.
+"""Commands on one or several phones: bench, push, clean.
 
-A baseline is only exported once there is a phone to measure it on: that takes minutes.
+A baseline is exported only once there is a phone to measure it on, because exporting takes minutes.
 """
 
 import tempfile
@@ -13,29 +13,29 @@ from pathlib import Path
 
 from squeezebert_mobile.artifact import read_artifact
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
-from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, progress_bars
+from squeezebert_mobile.benchmarks.measure.progress import (
+    ProgressCallback,
+    progress_bars,
+    report_push,
+)
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.phone.adb import Adb, Device
-from squeezebert_mobile.benchmarks.phone.app import check_app
-from squeezebert_mobile.benchmarks.phone.choosing import choose
-from squeezebert_mobile.benchmarks.phone.cooling import Cooling
-from squeezebert_mobile.benchmarks.phone.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.facts import check_android, read_phone
-from squeezebert_mobile.benchmarks.phone.inbox import (
+from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.benchmarks.phone.adb.facts import check_android, read_phone
+from squeezebert_mobile.benchmarks.phone.adb.files import PushProgress, clean
+from squeezebert_mobile.benchmarks.phone.adb.selection import select_devices
+from squeezebert_mobile.benchmarks.phone.app.inbox import (
     name_in_app,
     name_of_zip,
     push_to_app,
     write_zip,
 )
-from squeezebert_mobile.benchmarks.phone.libraries import (
-    Libraries,
-    check_abi,
-    check_formats,
-    find_libraries,
-)
-from squeezebert_mobile.benchmarks.phone.measuring import measure_phone
-from squeezebert_mobile.benchmarks.phone.pushing import clean
-from squeezebert_mobile.benchmarks.phone.starting import PhoneTarget, check_cores
+from squeezebert_mobile.benchmarks.phone.app.sample_app import check_app
+from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries, find_libraries
+from squeezebert_mobile.benchmarks.phone.libraries.parts import check_abi, check_formats
+from squeezebert_mobile.benchmarks.phone.measurement import measure_phone
+from squeezebert_mobile.benchmarks.phone.runner.launchers import PhoneTarget, check_cores
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
 
@@ -44,7 +44,7 @@ __all__ = ["PhoneRequest", "Pushed", "bench_on_phones", "clean_phones", "push_to
 
 @dataclass(frozen=True)
 class PhoneRequest:
-    """What was asked of `bench --target adb` or `app`."""
+    """The options of `bench --target adb` or `app`."""
 
     target: PhoneTarget
     serials: tuple[str, ...]
@@ -61,31 +61,32 @@ class PhoneRequest:
 
     @property
     def devices(self) -> list[Device]:
-        """The phones that were meant.
+        """The selected phones.
 
         Raises:
-            PhoneError: there is none, or it is not clear which.
+            PhoneError: there is none, or the choice is ambiguous.
         """
-        return _chosen(self.adb_server, self.serials, all_devices=self.all_devices)
+        return _selected(self.adb_server, self.serials, all_devices=self.all_devices)
 
 
 def bench_on_phones(
     request: PhoneRequest, formats: Sequence[str], contenders: Callable[[], Sequence[Contender]]
 ) -> list[tuple[Path, Results]]:
-    """Measure on one phone, or on several at once; each result is a file.
+    """Measure on one phone, or on several at the same time; each has its own results file.
 
     Args:
-        request: What was asked.
-        formats: Those of the artifacts.
-        contenders: Makes the contenders, which may take minutes.
+        request: The options.
+        formats: The formats of the artifacts.
+        contenders: Creates the contenders, which may take minutes.
 
     Returns:
-        For each phone the results file and what is in it.
+        For each phone the path of the results file, and the results.
 
     Raises:
-        PhoneError: a phone refuses, or is gone. What the others have measured is written.
-        BenchmarkError: it cannot be measured as asked.
-        InputError: the app was given runtime libraries.
+        PhoneError: a phone refuses something or is unreachable. The other phones' results are
+            written.
+        BenchmarkError: the contenders cannot be measured with these options.
+        InputError: runtime libraries were passed for the app.
     """
     if request.target == "app" and request.android_runtime:
         raise InputError(
@@ -94,15 +95,15 @@ def bench_on_phones(
         )
     check_cores(request.target, request.cores)
     devices = request.devices
-    libraries = {each.serial: _libraries(each, formats, request) for each in devices}
-    taking_part = contenders()
+    libraries = {device.serial: _libraries(device, formats, request) for device in devices}
+    models = contenders()
     stop = threading.Event()
 
     def measure(device: Device) -> tuple[Path, Results]:
-        path = request.output if len(devices) == 1 else _named(request.output, device.serial)
+        path = request.output if len(devices) == 1 else _path_for(request.output, device.serial)
         journal = path.with_name(f"{path.name}.journal")
         results = measure_phone(
-            taking_part,
+            models,
             device=device,
             libraries=libraries[device.serial],
             preset=request.preset,
@@ -136,25 +137,25 @@ def bench_on_phones(
 
 
 def _all_or_raise(
-    found: list[tuple[Path, Results]], errors: Sequence[BaseException | None]
+    written: list[tuple[Path, Results]], errors: Sequence[BaseException | None]
 ) -> list[tuple[Path, Results]]:
-    wrong = [error for error in errors if error]
-    for error in wrong:
-        if not isinstance(error, SqueezeBertMobileError):
-            raise error
-    if wrong:
-        written = ", ".join(repr(str(path)) for path, _ in found) or "nothing"
-        error = PhoneError("; ".join(str(each) for each in wrong))
-        for each in wrong:
-            for note in getattr(each, "__notes__", ()):
+    failures = [error for error in errors if error]
+    for failure in failures:
+        if not isinstance(failure, SqueezeBertMobileError):
+            raise failure
+    if failures:
+        paths = ", ".join(repr(str(path)) for path, _ in written) or "none"
+        error = PhoneError("; ".join(str(failure) for failure in failures))
+        for failure in failures:
+            for note in getattr(failure, "__notes__", ()):
                 error.add_note(note)
-        error.add_note(f"written of the other phones: {written}")
+        error.add_note(f"results of the other phones: {paths}")
         raise error
-    return found
+    return written
 
 
 def _libraries(device: Device, formats: Sequence[str], request: PhoneRequest) -> Libraries | None:
-    """What is to be pushed for the runtimes; nothing for the app, which has its own."""
+    """The native libraries to push; None for the app, which has its own."""
     phone = read_phone(device, libraries={}, runner_sha256="")
     check_android(phone)
     check_abi(phone.abi)
@@ -165,8 +166,8 @@ def _libraries(device: Device, formats: Sequence[str], request: PhoneRequest) ->
     return find_libraries(formats, phone.abi, request.android_runtime)
 
 
-def _named(output: Path, serial: str) -> Path:
-    """The file of one phone of several; a serial may hold anything."""
+def _path_for(output: Path, serial: str) -> Path:
+    """The results file of one phone of several; a serial may contain any character."""
     plain = "".join(char if char.isalnum() or char in "-." else "_" for char in serial)
     return output.with_name(f"{output.stem}-{plain}{output.suffix}")
 
@@ -174,19 +175,19 @@ def _named(output: Path, serial: str) -> Path:
 def clean_phones(
     server: str | None, serials: Sequence[str], *, all_devices: bool
 ) -> list[tuple[str, int]]:
-    """Remove what is ours from phones; tells for each how many bytes that was.
+    """Remove our files from phones; returns each serial with the bytes that were freed.
 
     Raises:
-        PhoneError: there is no phone, or it refuses.
+        PhoneError: there is no phone, or the files cannot be removed.
     """
-    found = _chosen(server, serials, all_devices=all_devices)
-    return [(each.serial, clean(each)) for each in found]
+    devices = _selected(server, serials, all_devices=all_devices)
+    return [(device.serial, clean(device)) for device in devices]
 
 
-def _chosen(server: str | None, serials: Sequence[str], *, all_devices: bool) -> list[Device]:
+def _selected(server: str | None, serials: Sequence[str], *, all_devices: bool) -> list[Device]:
     adb = Adb(server)
-    found = choose(adb.listed(), serials, everyone=all_devices)
-    return [Device(adb, each.serial) for each in found]
+    listed = select_devices(adb.listed(), serials, all_devices=all_devices)
+    return [Device(adb, device.serial) for device in listed]
 
 
 # The sample app -----------------------------------------------------------------------------
@@ -194,20 +195,20 @@ def _chosen(server: str | None, serials: Sequence[str], *, all_devices: bool) ->
 
 @dataclass(frozen=True)
 class Pushed:
-    """An artifact as the app gets it."""
+    """An artifact that was sent to the app, or written as a zip file for it."""
 
     name: str  # in the app
-    bytes: int  # of the zip file
-    to: str  # the zip file here, or the phone's serial
+    bytes: int  # size of the zip file
+    to: str  # path of the zip file, or serial of the phone
 
 
 def zip_up(folder: Path, path: Path) -> Pushed:
-    """Write an artifact as a zip file that the app reads.
+    """Write an artifact as a zip file that the app can import.
 
     Raises:
         ArtifactError: the folder is not an artifact, or is damaged.
-        InputError: the app takes no file of that name.
-        PhoneError: phones do not run its format.
+        InputError: the app does not accept files of that name.
+        PhoneError: phones cannot run its format.
         BenchmarkError: the file cannot be written.
     """
     name = name_of_zip(path)
@@ -220,15 +221,16 @@ def zip_up(folder: Path, path: Path) -> Pushed:
 def push_to_phones(
     folder: Path, server: str | None, serials: Sequence[str], *, all_devices: bool
 ) -> list[Pushed]:
-    """Put an artifact into the sample app on phones, and bring the app to the front.
+    """Send an artifact to the sample app on phones, and bring the app to the foreground.
 
     Raises:
         ArtifactError: the folder is not an artifact, or is damaged.
-        PhoneError: phones do not run its format; there is no phone; or it, or the app, refuses.
+        PhoneError: phones cannot run its format, there is no phone, or the phone or the app
+            rejects it.
     """
     manifest = read_artifact(folder)
     check_formats([manifest.format])
-    devices = _chosen(server, serials, all_devices=all_devices)
+    devices = _selected(server, serials, all_devices=all_devices)
     for device in devices:
         check_app(device)
     name = name_in_app(folder)
@@ -238,15 +240,10 @@ def push_to_phones(
         size = archive.stat().st_size
         for device in devices:
             bar = bars(device.serial if len(devices) > 1 else "")
-            push_to_app(device, archive, name, _bytes_told(bar))
+            push_to_app(device, archive, name, _timed_push(bar))
         return [Pushed(name, size, device.serial) for device in devices]
 
 
-def _bytes_told(bar: ProgressCallback) -> Callable[[int, int], None]:
+def _timed_push(bar: ProgressCallback) -> PushProgress:
     begun = time.monotonic()
-
-    def tell(done: int, of: int) -> None:
-        elapsed = time.monotonic() - begun
-        bar(f"push {done / 1e6:.0f} of {of / 1e6:.0f} MB", elapsed, elapsed * of / done)
-
-    return tell
+    return lambda sent, total: report_push(bar, sent, total, time.monotonic() - begun)

@@ -1,19 +1,19 @@
-"""What a phone is, and how it is at the moment."""
+"""Facts about a phone: its hardware and system, its current conditions, its cores."""
 
 from collections.abc import Callable, Mapping
 
-from squeezebert_mobile.benchmarks.phone import parsing
-from squeezebert_mobile.benchmarks.phone.adb import Device
-from squeezebert_mobile.benchmarks.phone.choosing import is_emulator
-from squeezebert_mobile.benchmarks.phone.errors import PhoneError
+from squeezebert_mobile.benchmarks.phone.adb import parsing
+from squeezebert_mobile.benchmarks.phone.adb.client import Device
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.benchmarks.phone.adb.selection import is_emulator
 from squeezebert_mobile.benchmarks.records.phone import Conditions, Connection, Phone
 
 __all__ = ["check_android", "core_mask", "read_conditions", "read_phone"]
 
-#: Set by the tests' program that speaks adb; no phone has it.
+#: A property that only the tests' stand-in for a phone sets.
 STAND_IN = "ro.squeezebertmobile.stand_in"
 
-_OLDEST_SDK = 26  # Android 8, the runner's
+_MIN_SDK = 26  # Android 8, the minimum of the runner
 
 _CPUS = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq"
 _CLUSTERS = f"grep -s . {_CPUS}/cpuinfo_max_freq {_CPUS}/scaling_governor"
@@ -21,25 +21,25 @@ _CLOCKS = f"grep -s . {_CPUS}/scaling_cur_freq"
 
 
 def read_phone(device: Device, *, libraries: Mapping[str, str], runner_sha256: str) -> Phone:
-    """Ask for what does not change.
+    """Read what does not change during a run.
 
     Args:
         device: The phone.
-        libraries: What is pushed for the runtime: file -> SHA-256.
-        runner_sha256: Of the runner.
+        libraries: The runtime's files that are pushed to it: name -> SHA-256.
+        runner_sha256: Checksum of the runner.
 
     Raises:
-        PhoneGone: the phone does not answer.
+        PhoneUnreachable: the phone does not answer.
     """
-    told = parsing.properties(device.run("getprop").out)
+    properties = parsing.properties(device.run("getprop").out)
 
     def first(*names: str) -> str | None:
-        return next((told[name] for name in names if told.get(name)), None)
+        return next((properties[name] for name in names if properties.get(name)), None)
 
     sdk = first("ro.build.version.sdk") or ""
     return Phone(
         serial=device.serial,
-        connection=_connection(device.serial, told),
+        connection=_connection(device.serial, properties),
         manufacturer=first("ro.product.manufacturer"),
         model=first("ro.product.model") or device.serial,
         soc=first("ro.soc.model", "ro.board.platform", "ro.hardware"),
@@ -52,40 +52,43 @@ def read_phone(device: Device, *, libraries: Mapping[str, str], runner_sha256: s
         memory_bytes=parsing.memory_bytes(device.run("cat", "/proc/meminfo").out),
         libraries=dict(libraries),
         runner_sha256=runner_sha256,
-        stand_in=told.get(STAND_IN) == "1",
+        stand_in=properties.get(STAND_IN) == "1",
     )
 
 
 def check_android(phone: Phone) -> None:
-    """See that the runner can run there.
+    """Check that the runner can run on the phone.
 
     Raises:
-        PhoneError: Android is too old.
+        PhoneError: its version of Android is too old.
     """
-    if phone.sdk is not None and phone.sdk < _OLDEST_SDK:
+    if phone.sdk is not None and phone.sdk < _MIN_SDK:
         raise PhoneError(
-            f"{phone.model} has Android {phone.android} (API {phone.sdk}); measuring needs Android "
-            f"8 (API {_OLDEST_SDK}) or later: take another phone"
+            f"{phone.model} has Android {phone.android} (API {phone.sdk}); measuring requires "
+            f"Android 8 (API {_MIN_SDK}) or later; use another phone"
         )
 
 
-def _connection(serial: str, told: Mapping[str, str]) -> Connection:
-    if is_emulator(serial) or "1" in {told.get("ro.kernel.qemu"), told.get("ro.boot.qemu")}:
+def _connection(serial: str, properties: Mapping[str, str]) -> Connection:
+    if is_emulator(serial) or "1" in {
+        properties.get("ro.kernel.qemu"),
+        properties.get("ro.boot.qemu"),
+    }:
         return "emulator"
-    # adb calls a device over the network HOST:PORT, or by the name of its mDNS service.
+    # The serial of a device on the network is HOST:PORT, or the name of its mDNS service.
     wireless = serial.rpartition(":")[2].isdigit() and ":" in serial or "._adb" in serial
     return "wireless" if wireless else "usb"
 
 
 def read_conditions(device: Device, clock: Callable[[], float]) -> Conditions:
-    """Ask for what changes: heat, power, clocks, load.
+    """Read what changes during a run: temperatures, power, clocks, load.
 
     Args:
         device: The phone.
-        clock: The seconds since the run began.
+        clock: Returns the seconds since the run began.
 
     Raises:
-        PhoneGone: the phone does not answer.
+        PhoneUnreachable: the phone does not answer.
     """
     heat = parsing.thermal(device.run("dumpsys", "thermalservice").out)
     power = parsing.battery(device.run("dumpsys", "battery").out)
@@ -103,14 +106,15 @@ def read_conditions(device: Device, clock: Callable[[], float]) -> Conditions:
 
 
 def core_mask(phone: Phone, cores: str) -> str | None:
-    """The hexadecimal mask for taskset; None leaves all cores to the scheduler.
+    """The hexadecimal mask for taskset; None lets the scheduler use all cores.
 
     Args:
-        phone: Whose cores.
-        cores: "all", "big" (all but those of the lowest highest clock), or a mask such as f0.
+        phone: The phone.
+        cores: "all", "big" (all but the cluster with the lowest maximum clock), or a mask such
+            as f0.
 
     Raises:
-        PhoneError: it is none of these, or the phone does not have those cores.
+        PhoneError: `cores` is not valid, or the phone does not have these cores.
     """
     if cores == "all":
         return None
@@ -118,7 +122,7 @@ def core_mask(phone: Phone, cores: str) -> str | None:
     if cores == "big":
         if len(phone.clusters) < 2:
             raise PhoneError(
-                f"{phone.model} does not tell which cores are big; give --cores MASK, as f0"
+                f"{phone.model} does not report which cores are big; use --cores MASK, e.g. f0"
             )
         big = [core for cluster in phone.clusters[:-1] for core in cluster.cores]
         return f"{sum(1 << core for core in big):x}"
@@ -126,9 +130,9 @@ def core_mask(phone: Phone, cores: str) -> str | None:
         mask = int(cores, 16)
     except ValueError:
         raise PhoneError(
-            f"--cores {cores!r} is none of all, big and a hexadecimal mask such as f0"
+            f"--cores {cores!r} is not valid; use all, big, or a hexadecimal mask such as f0"
         ) from None
     if mask <= 0 or (numbers and mask >> (max(numbers) + 1)):
-        there = f"{phone.model} has the cores 0 to {max(numbers)}" if numbers else "give f0, say"
-        raise PhoneError(f"--cores {cores} names cores that are not there; {there}")
+        valid = f"{phone.model} has cores 0 to {max(numbers)}" if numbers else "use e.g. f0"
+        raise PhoneError(f"--cores {cores} selects cores that do not exist; {valid}")
     return f"{mask:x}"

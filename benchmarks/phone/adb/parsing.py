@@ -1,7 +1,7 @@
-"""What adb and Android's tools say, as data. No function here asks anything.
+"""Parsers for the output of adb and of Android's command-line tools. They run no commands.
 
-Versions differ: Android 9 has no thermal service, old adbd ends lines with CRLF, some phones leave
-out what others tell. What is not there is None, or not in the result.
+Versions differ: Android 9 has no thermal service, old adbd ends lines with CRLF, and some phones
+omit what others report. What is missing is None, or absent from the result.
 """
 
 import re
@@ -14,7 +14,7 @@ from squeezebert_mobile.benchmarks.records.phone import Cluster
 
 __all__ = [
     "Battery",
-    "Listed",
+    "ListedDevice",
     "Thermal",
     "battery",
     "clusters",
@@ -36,7 +36,7 @@ Plug = Literal["unplugged", "ac", "usb", "wireless", "dock"]
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedDevice:
     """A line of `adb devices -l`."""
 
     serial: str
@@ -44,12 +44,12 @@ class Listed:
     model: str | None
 
 
-def devices(text: str) -> list[Listed]:
+def devices(text: str) -> list[ListedDevice]:
     """The devices of `adb devices -l`: serial, state, then name:value pairs.
 
-    A serial may hold spaces, so the line is read from its state on.
+    A serial may contain spaces, so the line is matched from its state on.
     """
-    return [found for line in text.splitlines() if (found := _listed(line))]
+    return [device for line in text.splitlines() if (device := _listed(line))]
 
 
 _STATES = (
@@ -59,18 +59,19 @@ _STATES = (
 _LINE = re.compile(rf"(?P<serial>\S.*?)\s+(?P<state>{_STATES})(?P<rest>\b.*)")
 
 
-def _listed(line: str) -> Listed | None:
-    found = _LINE.fullmatch(line.strip())
-    if not found or line.startswith(("List of devices", "*")):
+def _listed(line: str) -> ListedDevice | None:
+    match = _LINE.fullmatch(line.strip())
+    if not match or line.startswith(("List of devices", "*")):
         return None
-    model = re.search(r"\bmodel:(\S+)", found["rest"])
-    return Listed(found["serial"], found["state"], model[1].replace("_", " ") if model else None)
+    model = re.search(r"\bmodel:(\S+)", match["rest"])
+    name = model[1].replace("_", " ") if model else None
+    return ListedDevice(match["serial"], match["state"], name)
 
 
 def properties(text: str) -> dict[str, str]:
-    """`getprop`: [name]: [value], where a value may go on over several lines."""
-    found = re.findall(r"^\[([^\]\r\n]+)\]: \[(.*?)\]\r?$", text, re.MULTILINE | re.DOTALL)
-    return dict(found)
+    """`getprop`: [name]: [value], where a value may span several lines."""
+    pairs = re.findall(r"^\[([^\]\r\n]+)\]: \[(.*?)\]\r?$", text, re.MULTILINE | re.DOTALL)
+    return dict(pairs)
 
 
 # Temperatures and power ---------------------------------------------------------------------
@@ -88,21 +89,21 @@ _TEMPERATURE = re.compile(r"Temperature\{mValue=(?P<value>[-\d.NaE]+),.*?mName=(
 
 
 def thermal(text: str) -> Thermal:
-    """The status, and the temperatures: those that the hardware tells now before cached ones."""
+    """The status, and the temperatures: current ones from the hardware, else cached ones."""
     status = re.search(r"Thermal Status:\s*(\d+)", text)
     sections = re.split(r"^(?=\S.*:\s*$)", text, flags=re.MULTILINE)
     for title in ("Current temperatures from HAL", "Cached temperatures"):
         for section in sections:
-            if section.startswith(title) and (found := dict(_temperatures(section))):
-                return Thermal(int(status[1]) if status else None, found)
+            if section.startswith(title) and (celsius := dict(_temperatures(section))):
+                return Thermal(int(status[1]) if status else None, celsius)
     return Thermal(int(status[1]) if status else None, {})
 
 
 def _temperatures(text: str) -> Iterator[tuple[str, float]]:
-    for found in _TEMPERATURE.finditer(text):
-        value = float(found["value"])
-        if -40 < value < 200:  # a sensor that is asleep says NaN, 0 or -273
-            yield found["name"], value
+    for match in _TEMPERATURE.finditer(text):
+        value = float(match["value"])
+        if -40 < value < 200:  # an inactive sensor reports NaN, 0 or -273
+            yield match["name"], value
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Battery:
 
 
 def battery(text: str) -> Battery:
-    """Level, temperature (told in tenths of a degree), and what powers the phone."""
+    """Level, temperature (reported in tenths of a degree), and power source."""
     fields = dict(re.findall(r"^\s*([\w ]+): (\S+)\s*$", text, re.MULTILINE))
     powered = [kind for kind in ("AC", "USB", "Wireless", "Dock")
                if fields.get(f"{kind} powered") == "true"]  # fmt: skip
@@ -132,15 +133,15 @@ def battery(text: str) -> Battery:
 
 
 def cpu_khz(text: str, file: str) -> dict[int, int]:
-    """Core -> clock, of `grep . /sys/devices/system/cpu/cpu*/cpufreq/FILE`."""
+    """Core -> clock in kHz, from `grep . /sys/devices/system/cpu/cpu*/cpufreq/FILE`."""
     return {core: int(value) for core, value in _by_core(text, file).items() if value.isdigit()}
 
 
 def clusters(text: str) -> tuple[Cluster, ...]:
-    """Cores of the same highest clock together, the fastest first.
+    """Cores grouped by maximum clock, fastest first.
 
     Args:
-        text: `grep .` over cpuinfo_max_freq and scaling_governor of all cores.
+        text: Output of `grep .` on cpuinfo_max_freq and scaling_governor of all cores.
     """
     highest = cpu_khz(text, "cpuinfo_max_freq")
     governors = _by_core(text, "scaling_governor")
@@ -154,23 +155,23 @@ def clusters(text: str) -> tuple[Cluster, ...]:
 
 
 def _by_core(text: str, file: str) -> dict[int, str]:
-    found = {}
+    values = {}
     for line in text.splitlines():
         path, _, value = line.strip().partition(":")
         core = re.search(r"/cpu(\d+)/", path)
         if core and PurePosixPath(path).name == file:
-            found[int(core[1])] = value.strip()
-    return found
+            values[int(core[1])] = value.strip()
+    return values
 
 
 def memory_bytes(text: str) -> int | None:
-    """The memory of /proc/meminfo."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    """Total memory, from /proc/meminfo."""
+    total = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(total[1]) * 1024 if total else None
 
 
 def load_average(text: str) -> float | None:
-    """The first figure of /proc/loadavg."""
+    """The load over one minute, from /proc/loadavg."""
     first = text.split(maxsplit=1)[:1]
     try:
         return float(first[0]) if first else None
@@ -179,7 +180,7 @@ def load_average(text: str) -> float | None:
 
 
 def free_bytes(text: str) -> int | None:
-    """What `df -k FOLDER` says is available."""
+    """Available space, from `df -k FOLDER`."""
     rows = [line.split() for line in text.splitlines() if line.strip()]
     if len(rows) < 2:
         return None
@@ -191,20 +192,20 @@ def free_bytes(text: str) -> int | None:
 
 
 def package_path(text: str) -> str | None:
-    """The first APK of `pm path PACKAGE`, which is the base; None where it names none."""
-    found = re.search(r"^package:(/.+?)\r?$", text, re.MULTILINE)
-    return found[1] if found else None
+    """The first APK in `pm path PACKAGE`, which is the base APK; None if there is none."""
+    path = re.search(r"^package:(/.+?)\r?$", text, re.MULTILINE)
+    return path[1] if path else None
 
 
 def start_refusal(text: str) -> str | None:
-    """Why `am start` did not start an activity; None where it did.
+    """Why `am start` did not start an activity; None if it did.
 
-    Its exit status is 0 on many phones whatever happens, and an error has one to twenty lines.
+    On many phones its exit status is always 0, and an error has one to twenty lines.
     """
     lines = [line.strip() for line in text.splitlines()]
     for pattern in (r"Error: (.+)", r"((?:\w+\.)*\w*(?:Exception|Error): .+)", r"(Error type \d+)",
                     r"(Exception occurred .+)"):  # fmt: skip
         for line in lines:
-            if found := re.match(pattern, line):
-                return found[1].rstrip(":")
+            if match := re.match(pattern, line):
+                return match[1].rstrip(":")
     return None

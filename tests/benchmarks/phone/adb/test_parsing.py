@@ -2,8 +2,8 @@
 
 import pytest
 
-from squeezebert_mobile.benchmarks.phone.parsing import (
-    Listed,
+from squeezebert_mobile.benchmarks.phone.adb.parsing import (
+    ListedDevice,
     battery,
     clusters,
     cpu_khz,
@@ -33,12 +33,12 @@ odd serial $(x) 'q'    recovery usb:1-3
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_devices(end: str) -> None:
     assert devices(DEVICES.replace("\n", end)) == [
-        Listed("8A1X0ABCD", "device", "Pixel 3"),
-        Listed("192.168.1.5:5555", "offline", None),
-        Listed("adb-123._adb-tls-connect._tcp", "device", "Pixel 8"),
-        Listed("emulator-5554", "unauthorized", None),
-        Listed("????????????", "no permissions", None),
-        Listed("odd serial $(x) 'q'", "recovery", None),
+        ListedDevice("8A1X0ABCD", "device", "Pixel 3"),
+        ListedDevice("192.168.1.5:5555", "offline", None),
+        ListedDevice("adb-123._adb-tls-connect._tcp", "device", "Pixel 8"),
+        ListedDevice("emulator-5554", "unauthorized", None),
+        ListedDevice("????????????", "no permissions", None),
+        ListedDevice("odd serial $(x) 'q'", "recovery", None),
     ]
 
 

@@ -1,0 +1,1 @@
+"""The sample app on a phone: its activities and its inbox."""

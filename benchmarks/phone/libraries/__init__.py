@@ -1,0 +1,1 @@
+"""Native libraries for phones: published files, Maven, archives, the cache."""

@@ -1,0 +1,136 @@
+"""Measuring on a phone: checks, the journal, and what is kept when a run is interrupted."""
+
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from squeezebert_mobile.artifact import sha256_of
+from squeezebert_mobile.benchmarks.measure.contenders import Contender
+from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
+from squeezebert_mobile.benchmarks.measure.schedule import Preset
+from squeezebert_mobile.benchmarks.measure.settings import settings_for
+from squeezebert_mobile.benchmarks.phone.adb.client import Device
+from squeezebert_mobile.benchmarks.phone.adb.facts import core_mask, read_phone
+from squeezebert_mobile.benchmarks.phone.app.sample_app import apk_sha256
+from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
+from squeezebert_mobile.benchmarks.phone.resume import check_resumable
+from squeezebert_mobile.benchmarks.phone.run import PhoneRun
+from squeezebert_mobile.benchmarks.phone.runner.launchers import PhoneTarget, check_cores
+from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
+from squeezebert_mobile.benchmarks.records.assembly import assemble
+from squeezebert_mobile.benchmarks.records.events import (
+    Begin,
+    End,
+    PhoneStarted,
+    Resumed,
+    VisitMeasured,
+)
+from squeezebert_mobile.benchmarks.records.journal import Journal
+from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.errors import BenchmarkError
+
+__all__ = ["measure_phone"]
+
+
+def measure_phone(
+    contenders: Sequence[Contender],
+    *,
+    device: Device,
+    libraries: Libraries | None,
+    preset: Preset,
+    target: PhoneTarget = "adb",
+    threads: Sequence[int] = (1,),
+    sequence_lengths: Sequence[int] | None = None,
+    cores: str = "all",
+    cooling: Cooling | None = None,
+    journal: Path | None = None,
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Results:
+    """Measure `contenders` against each other on a phone.
+
+    Ctrl-C ends the measurement early: the results then contain the finished blocks, and their
+    `complete` is False.
+
+    Args:
+        contenders: The artifacts to measure.
+        device: The phone.
+        libraries: The result of `find_libraries` for the contenders' formats and the phone's ABI;
+            None in the app, which has its own libraries.
+        preset: How long to measure.
+        target: Where the runner runs: as a process of adb's shell ("adb") or in the sample app
+            ("app").
+        threads: The numbers of threads to measure with.
+        sequence_lengths: The lengths to measure at, as in `measure_host`.
+        cores: "all", "big" or a mask for taskset, such as "f0".
+        cooling: When to wait for the phone to cool down.
+        journal: The file to which every event is appended as soon as it happens.
+        resume: Continue the run in the existing journal.
+        progress: Called with the current step, the seconds elapsed and the seconds expected.
+        sleep: Waits for some seconds.
+        stopped: Called between visits; if it returns True the run ends as with Ctrl-C.
+
+    Raises:
+        BenchmarkError: the contenders cannot be measured with these options, or all of them fail.
+        PhoneError: the phone refuses something, or is unreachable; the journal has what was
+            measured.
+    """
+    assert (libraries is None) == (target == "app"), target
+    check_cores(target, cores)
+    settings = settings_for(contenders, preset, threads, sequence_lengths, cores=cores)
+    checksums = libraries.sha256 if libraries else {}
+    runner_sha256 = sha256_of(RUNNER_JAR) if libraries else apk_sha256(device)
+    phone = read_phone(device, libraries=checksums, runner_sha256=runner_sha256)
+    mask = core_mask(phone, cores)
+    begin = Begin(
+        created=_now(),
+        settings=settings,
+        machine=None,
+        load_before=None,
+        contenders=tuple(contender.facts for contender in contenders),
+        phone=phone,
+        target=target,
+    )
+    with Journal(journal, resume=resume) as log:
+        if resume:
+            check_resumable(begin, log.events, journal)
+            log.add(Resumed(created=_now()))
+        else:
+            log.add(begin)
+        run = PhoneRun(
+            list(contenders), device, preset, settings, log, cooling or Cooling(), progress, sleep,
+            stopped,
+        )  # fmt: skip
+        try:
+            run.prepare(libraries, mask)
+            run.measure_starts()
+            for count in settings.threads:
+                run.measure_threads(count)
+            log.add(End(load_after=None))
+        except KeyboardInterrupt:
+            pass
+        except BenchmarkError as error:
+            if journal:
+                _keep_journal(log, journal, error)
+            raise
+        return assemble(log.events)
+
+
+def _keep_journal(log: Journal, journal: Path, error: BenchmarkError) -> None:
+    """Note the journal's path with the error; a journal without measurements is removed."""
+    if any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events):
+        error.add_note(
+            f"what was measured is kept in {str(journal)!r}; to continue, run the same command "
+            "with --resume"
+        )
+    else:
+        log.close()
+        journal.unlink()
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,115 @@
+"""What of a run on a phone is complete, by its journal, and whether a run may be resumed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from squeezebert_mobile.benchmarks.measure.schedule import Preset, Schedule
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.benchmarks.records.events import (
+    Answered,
+    Begin,
+    Conditioned,
+    End,
+    Event,
+    Failed,
+    PhoneStarted,
+    VisitMeasured,
+    WarmedUp,
+)
+from squeezebert_mobile.benchmarks.records.phone import PhoneStart
+
+__all__ = ["Cell", "JournalView", "check_resumable"]
+
+Cell = tuple[int, int]  # threads, sequence length
+
+
+@dataclass(frozen=True)
+class JournalView:
+    """A view of the journal, which grows during a run."""
+
+    events: Sequence[Event]
+
+    @property
+    def failed(self) -> set[str]:
+        """The contenders that failed; they are not measured any further."""
+        return {event.failure.contender for event in self.events if isinstance(event, Failed)}
+
+    @property
+    def seconds(self) -> float:
+        """When the phone's conditions were last read: a resumed run continues this clock."""
+        times = [event.conditions.at_s for event in self.events if isinstance(event, Conditioned)]
+        return max(times, default=0.0)
+
+    @property
+    def answered(self) -> set[str]:
+        """The contenders whose golden texts were answered correctly."""
+        return {event.contender for event in self.events if isinstance(event, Answered)}
+
+    def starts(self, label: str) -> list[PhoneStart]:
+        """The measured fresh processes of a contender."""
+        return [
+            event.start
+            for event in self.events
+            if isinstance(event, PhoneStarted) and event.contender == label
+        ]
+
+    def typical_s(self, label: str, cell: Cell) -> float:
+        """Seconds per run in the first warm-up; decides the runs per visit, also after a resume."""
+        return next(
+            event.typical_ms / 1000
+            for event in self.events
+            if isinstance(event, WarmedUp)
+            and (event.contender, event.threads, event.sequence_length) == (label, *cell)
+            and event.typical_ms is not None
+        )
+
+    def schedule(self, cell: Cell, labels: Sequence[str], preset: Preset) -> Schedule:
+        """The schedule of a cell, in which the visits made so far are recorded."""
+        schedule = Schedule(labels, preset)
+        for visit in self._visits(cell):
+            schedule.record(visit.block, visit.place, visit.contender, visit.samples)
+        return schedule
+
+    def _visits(self, cell: Cell) -> Iterator[VisitMeasured]:
+        for event in self.events:
+            if isinstance(event, VisitMeasured):
+                if (event.threads, event.sequence_length) == cell:
+                    yield event
+
+
+def check_resumable(begin: Begin, events: Sequence[Event], journal: Path | None) -> None:
+    """Check that a run may be resumed: same models, same settings, same phone.
+
+    Args:
+        begin: How the run would begin now.
+        events: The events in the journal.
+        journal: The file, for the message.
+
+    Raises:
+        PhoneError: the run is complete, was measured on a host, or differs.
+    """
+    earlier = events[0]
+    assert isinstance(earlier, Begin)
+    if isinstance(events[-1], End):
+        raise PhoneError(f"the run in {str(journal)!r} is complete; remove --resume")
+    if earlier.phone is None or begin.phone is None:
+        raise PhoneError(f"{str(journal)!r} was measured on a host; remove --resume")
+    differences = [
+        name
+        for name, then, now in (
+            ("the target", earlier.measured_on, begin.measured_on),
+            ("the phone", earlier.phone.serial, begin.phone.serial),
+            ("the phone's system", earlier.phone.build, begin.phone.build),
+            ("the runtime's libraries", earlier.phone.libraries, begin.phone.libraries),
+            ("the runner", earlier.phone.runner_sha256, begin.phone.runner_sha256),
+            ("the settings", earlier.settings, begin.settings),
+            ("the artifacts", earlier.contenders, begin.contenders),
+        )
+        if then != now
+    ]
+    if differences:
+        raise PhoneError(
+            f"cannot resume {str(journal)!r}: {', '.join(differences)} differ from when the run "
+            "began; use the same command, or start a new run with another file as -o"
+        )

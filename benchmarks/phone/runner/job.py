@@ -1,0 +1,43 @@
+"""The job file that tells a runner what to load (docs/runner.md)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["PROTOCOL", "Job"]
+
+#: Version of the protocol between this package and the runner; both must agree.
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a runner is started for."""
+
+    artifact: str  # its folder on the phone
+    format: str
+    threads: int
+    inputs: Mapping[str, list[list[int]]]  # name of the input -> rows of token ids
+    check: bool  # compare the files' SHA-256 and the golden outputs
+    name: str = "job"
+
+    def to_json(self, libraries: str | None) -> str:
+        """The text of the job file.
+
+        Args:
+            libraries: The folder of the native libraries on the phone; None if the runner brings
+                them.
+        """
+        return json.dumps(
+            {
+                "protocol": PROTOCOL,
+                "artifact": self.artifact,
+                "format": self.format,
+                "threads": self.threads,
+                "libraries": libraries,
+                "checksums": self.check,
+                "golden": self.check,
+                "inputs": self.inputs,
+                "commands": [],
+            }
+        )

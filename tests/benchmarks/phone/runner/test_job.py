@@ -1,0 +1,33 @@
+"""The constants of the runner that this package and the Kotlin code share."""
+
+import json
+from pathlib import Path
+
+from squeezebert_mobile.benchmarks.phone.libraries.parts import (
+    ONNX_RUNTIME_VERSION,
+    REQUIRED_PARTS,
+)
+from squeezebert_mobile.benchmarks.phone.runner.job import PROTOCOL, Job
+
+GOLDEN = json.loads((Path(__file__).parents[3] / "golden/schedule.json").read_text())
+
+
+def test_protocol_formats_and_version_are_those_of_the_golden_file() -> None:
+    assert PROTOCOL == GOLDEN["protocol"]
+    assert list(REQUIRED_PARTS) == GOLDEN["formats"]
+    assert ONNX_RUNTIME_VERSION == GOLDEN["onnx_runtime_version"]
+
+
+def test_a_job_names_its_protocol() -> None:
+    job = Job("/data/a", "onnx", 1, {"8": [[1, 2]]}, check=True)
+    assert json.loads(job.to_json("/data/l")) == {
+        "protocol": PROTOCOL,
+        "artifact": "/data/a",
+        "format": "onnx",
+        "threads": 1,
+        "libraries": "/data/l",
+        "checksums": True,
+        "golden": True,
+        "inputs": {"8": [[1, 2]]},
+        "commands": [],
+    }
