@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from squeezebert_mobile.cli.options import (
+    ArtifactOrCheckpoint,
     DataFormat,
     Debug,
     Json,
@@ -25,14 +26,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="ARTIFACT|CHECKPOINT",
-            help="Artifact folder, or a checkpoint as in export: folder, Hub id, demo, "
-            "preset:NAME.",
-        ),
-    ],
+    name: ArtifactOrCheckpoint,
     data: Annotated[
         Path,
         typer.Argument(

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from squeezebert_mobile.cli.options import Debug, Json, TaskName, read_texts
+from squeezebert_mobile.cli.options import (
+    Artifact,
+    ArtifactOrCheckpoint,
+    Debug,
+    Json,
+    TaskName,
+    read_texts,
+)
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.formats import Engine, Format, Precision
 from squeezebert_mobile.tasks import TASKS
@@ -114,14 +121,7 @@ def export(
 
 
 def inspect(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="CHECKPOINT|ARTIFACT",
-            help="Artifact folder, or a checkpoint as in export: folder, Hub id, demo, "
-            "preset:NAME.",
-        ),
-    ],
+    name: ArtifactOrCheckpoint,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -153,7 +153,7 @@ def inspect(
 
 
 def verify(
-    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    artifact: Artifact,
     against: Annotated[
         str | None,
         typer.Option(metavar="CHECKPOINT", help="Also compare with this checkpoint."),

@@ -16,6 +16,8 @@ from squeezebert_mobile.tasks import TASKS
 __all__ = [
     "AdbServer",
     "AllDevices",
+    "Artifact",
+    "ArtifactOrCheckpoint",
     "DataFormat",
     "Debug",
     "Json",
@@ -36,6 +38,14 @@ else:
     TaskName = Literal[tuple(TASKS)]
     PresetName = Literal[tuple(PRESETS)]
 
+Artifact = Annotated[Path, typer.Argument(help="Artifact folder.")]
+ArtifactOrCheckpoint = Annotated[
+    str,
+    typer.Argument(
+        metavar="ARTIFACT|CHECKPOINT",
+        help="Artifact folder, or a checkpoint as in export: folder, Hub id, demo, preset:NAME.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 #: `main` looks for it in sys.argv, because it handles errors after a command has ended.
 Debug = Annotated[

@@ -11,6 +11,7 @@ from rich.console import Console
 from squeezebert_mobile.cli.options import (
     AdbServer,
     AllDevices,
+    Artifact,
     Debug,
     Json,
     Serials,
@@ -68,7 +69,7 @@ def clean(
 
 
 def push(
-    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    artifact: Artifact,
     zip: Annotated[
         Path | None,
         typer.Option(

@@ -4,12 +4,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from inspect import signature
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from squeezebert_mobile.cli.options import Debug, Json
+from squeezebert_mobile.cli.options import Artifact, Debug, Json
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.tasks import Aggregation
 
@@ -17,18 +16,18 @@ __all__ = ["run"]
 
 
 def run(
-    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    artifact: Artifact,
     texts: Annotated[
         list[str] | None, typer.Argument(help="Input texts (default: the lines of stdin).")
     ] = None,
     text_pair: Annotated[str | None, typer.Option(help="Second text of a pair.")] = None,
     choice: Annotated[
         list[str] | None,
-        typer.Option(help="One choice for multiple-choice; repeat for each."),
+        typer.Option(help="A choice, for multiple-choice; repeat for each."),
     ] = None,
-    question: Annotated[str | None, typer.Option(help="Question for question-answering.")] = None,
+    question: Annotated[str | None, typer.Option(help="Question, for question-answering.")] = None,
     context: Annotated[
-        str | None, typer.Option(help="Text that question-answering finds the answer in.")
+        str | None, typer.Option(help="Text to find the answer in, for question-answering.")
     ] = None,
     top_k: Annotated[
         int | None, typer.Option(min=1, help="Number of predictions to return.")
