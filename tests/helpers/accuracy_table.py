@@ -1,6 +1,6 @@
-"""The demos' held-out figures in every format and precision, as the table of docs/evaluate.md.
+"""The demos' held-out metrics in every format and precision: the table of docs/evaluate.md.
 
-python tests/helpers/accuracy_table.py            writes it into the page
+python tests/helpers/accuracy_table.py            updates the page
 """
 
 import re
@@ -36,7 +36,7 @@ def _lines(per_intent: int) -> str:
     return as_lines(sentences("held_out", per_intent=per_intent, seed=SEED))
 
 
-#: Checkpoint -> its task, how its data is written and called, the metric that is shown.
+#: By checkpoint: its task, a function that writes its data, the data's file name, and the metric.
 DEMOS: dict[str, tuple[str, Callable[[int], str], str, str]] = {
     "demo": ("text-classification", _texts, "data.jsonl", "accuracy"),
     "demo-slots": ("token-classification", _words, "data.conll", "f1"),
@@ -45,44 +45,44 @@ DEMOS: dict[str, tuple[str, Callable[[int], str], str, str]] = {
 
 
 def held_out(checkpoint: str) -> DataSet:
-    """The sentences that the demo has not read."""
-    task, written, name, _ = DEMOS[checkpoint]
-    return as_data(written(HELD_OUT_PER_INTENT), name, task)
+    """The held-out sentences as labelled data for the demo."""
+    task, write, name, _ = DEMOS[checkpoint]
+    return as_data(write(HELD_OUT_PER_INTENT), name, task)
 
 
 def agreement(ours: Scores, theirs: Scores) -> float:
-    """How many of the answers are the checkpoint's."""
+    """The share of answers that equal the checkpoint's."""
     pairs = [
         (a, b)
-        for one, other in zip(ours.predictions, theirs.predictions, strict=True)
-        for a, b in zip(one.answers, other.answers, strict=True)
+        for p, q in zip(ours.predictions, theirs.predictions, strict=True)
+        for a, b in zip(p.answers, q.answers, strict=True)
     ]
     return sum(a == b for a, b in pairs) / len(pairs)
 
 
 def rows() -> dict[str, list[str]]:
-    """The cells of each row: a metric, and the share of the answers that are the checkpoint's."""
-    found: dict[str, list[str]] = {}
-    with tempfile.TemporaryDirectory() as place:
+    """The cells of each row: a metric, and the agreement with the checkpoint."""
+    table_rows: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
         for checkpoint, (*_, metric) in DEMOS.items():
             data = held_out(checkpoint)
             theirs = score(reference_pipeline(open_checkpoint(checkpoint)), data)
-            cells = found.setdefault("the checkpoint", [])
+            cells = table_rows.setdefault("the checkpoint", [])
             cells += [f"{theirs.metrics[metric]:.1%}", ""]
             for format, facts in FORMATS.items():
                 for precision in facts.precisions:
-                    out = Path(place) / f"{checkpoint}-{format}-{precision}"
+                    out = Path(temporary) / f"{checkpoint}-{format}-{precision}"
                     export_checkpoint(checkpoint, out, format=format, precision=precision)
                     with load_artifact(out, threads=1) as model:
                         ours = score(model, data)
-                    cells = found.setdefault(f"{NAMES[format]} {precision}", [])
+                    cells = table_rows.setdefault(f"{NAMES[format]} {precision}", [])
                     cells += [f"{ours.metrics[metric]:.1%}", f"{agreement(ours, theirs):.1%}"]
                     print(checkpoint, format, precision, *cells[-2:], flush=True)
-    return found
+    return table_rows
 
 
 def table(cells: dict[str, list[str]]) -> str:
-    """Markdown."""
+    """The rows as a Markdown table."""
     head = [f"{name}: {metric} | same" for name, (*_, metric) in DEMOS.items()]
     lines = [f"|  | {' | '.join(head)} |", "|---" * (1 + 2 * len(DEMOS)) + "|"]
     lines += [f"| {name} | {' | '.join(row)} |" for name, row in cells.items()]
@@ -91,5 +91,5 @@ def table(cells: dict[str, list[str]]) -> str:
 
 if __name__ == "__main__":
     page = PAGE.read_text(encoding="utf-8")
-    made = table(rows())
-    PAGE.write_text(TABLE.sub(lambda _: made, page), encoding="utf-8")
+    markdown = table(rows())
+    PAGE.write_text(TABLE.sub(lambda _: markdown, page), encoding="utf-8")

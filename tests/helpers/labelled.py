@@ -1,4 +1,4 @@
-"""Small files in the formats in which labelled data are published, with sentences of our own."""
+"""Small files in the published formats of labelled data, with invented sentences."""
 
 import json
 from pathlib import Path
@@ -14,16 +14,16 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def tsv(*rows: str) -> str:
-    """Rows whose cells are set apart by |."""
+    """Rows of tab-separated values, from rows with | between the cells."""
     return "".join(row.replace("|", "\t") + "\n" for row in rows)
 
 
 _MNLI = "index|promptID|pairID|genre|sentence1_binary_parse|sentence2_binary_parse|sentence1_parse"
 _MNLI += "|sentence2_parse|sentence1|sentence2|label1|label2|label3|label4|label5|gold_label"
-_SAID = "n|n|n|n|n"  # what five people said
+_ANNOTATIONS = "n|n|n|n|n"  # the labels of five annotators
 _STSB = "index|genre|filename|year|old_index|source1|source2|sentence1|sentence2|score"
 
-#: One file of each task, and its first example: texts and gold.
+#: By task: a file, and the texts and gold label of its first example.
 GLUE_FILES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "cola": (
         tsv("gj04|1||The cat \"sat on the mat.", "gj04|0|*|Sat mat cat the."),
@@ -67,9 +67,9 @@ GLUE_FILES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "mnli": (
         tsv(
             _MNLI,
-            f"0|6|6c|travel|b|b|p|p|The sun is big.|The sun is small.|{_SAID}|contradiction",
-            f"1|6|6n|travel|b|b|p|p|The sun is big.|The dog sat.|{_SAID}|neutral",
-            f"2|6|6x|travel|b|b|p|p|The sun is big.|Stop.|{_SAID}|-",
+            f"0|6|6c|travel|b|b|p|p|The sun is big.|The sun is small.|{_ANNOTATIONS}|contradiction",
+            f"1|6|6n|travel|b|b|p|p|The sun is big.|The dog sat.|{_ANNOTATIONS}|neutral",
+            f"2|6|6x|travel|b|b|p|p|The sun is big.|Stop.|{_ANNOTATIONS}|-",
         ),
         ("The sun is big.", "The sun is small."),
         "contradiction",
@@ -105,15 +105,15 @@ GLUE_FILES: dict[str, tuple[str, tuple[str, ...], str]] = {
 
 
 def squad(questions: list[dict[str, Any]], context: str, version: str = "1.1") -> str:
-    """A file of one paragraph; a question is {"question", "answers": [text, ...]}."""
-    asked = []
-    for number, each in enumerate(questions):
-        answers = each.get("answers")
+    """A SQuAD file with one paragraph; a question is {"question", "answers": [text, ...]}."""
+    rows = []
+    for number, question in enumerate(questions):
+        answers = question.get("answers")
         if isinstance(answers, list):
             answers = [
                 {"text": text, "answer_start": max(context.find(text), 0)} for text in answers
             ]
-        asked.append({"id": f"q{number}", **each, "answers": answers})
-    paragraph = {"context": context, "qas": asked}
+        rows.append({"id": f"q{number}", **question, "answers": answers})
+    paragraph = {"context": context, "qas": rows}
     article = {"title": "A_Room", "paragraphs": [paragraph]}
     return json.dumps({"version": version, "data": [article]})

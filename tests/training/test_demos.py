@@ -1,4 +1,4 @@
-"""The demo: its sentences, its vocabulary, and the checkpoint that ships."""
+"""The demo for text-classification: its sentences, vocabulary, checkpoint and recipe."""
 
 import itertools
 import json
@@ -28,8 +28,8 @@ from squeezebert_mobile.training.demos.sentences import INTENTS, SPLITS, read_gr
 
 LEAST_ACCURACY = 0.95
 MOST_BYTES = 3_000_000
-# Names, places and things. The other slots hold phrases of everyday words (a time, a message, what
-# to be reminded of): there the whole phrase is new, here every word is.
+# Names, places and things: in held-out sentences each of their words is new. The other slots hold
+# phrases of everyday words (a time, a message, a task), of which the whole phrase is new.
 NOUNS = (
     *("name", "place", "song", "artist", "genre", "item", "device", "cover", "room", "colour"),
     *("language", "unit", "adjective", "wear"),
@@ -56,7 +56,7 @@ def test_the_seed_decides_the_sentences(noisy: bool) -> None:
     assert ours != sentences("training", per_intent=50, seed=2, noisy=noisy)
 
 
-def test_noise_is_only_where_it_is_asked_for() -> None:
+def test_only_noisy_sentences_have_noise() -> None:
     assert sentences("training", per_intent=50) != sentences("training", per_intent=50, noisy=True)
     known = {word for text in phrases("held_out") for word in words(text)}
     found = {word for s in sentences("held_out", per_intent=100) for word in words(s.text)}
@@ -108,7 +108,7 @@ def templates(split: str) -> set[str]:
 
 
 def fillers(split: str, slots: tuple[str, ...] | None = None) -> set[str]:
-    """The fillers that are words; those made of other slots differ where these do."""
+    """The fillers without slots in them; the others differ if these do."""
     table = read_grammar(split).slots
     chosen = [table[slot] for slot in (table if slots is None else slots)]
     return {" ".join(words(text)) for group in chosen for text in group if "{" not in text}
@@ -148,7 +148,7 @@ def tokenizer() -> SqueezeBertTokenizer:
 def test_the_vocabulary_spells_anything_in_ascii(
     tokenizer: SqueezeBertTokenizer, text: str
 ) -> None:
-    if "[UNK]" not in text.upper():  # the token itself, when somebody writes it
+    if "[UNK]" not in text.upper():  # unless the text spells the token
         assert "[UNK]" not in tokenizer.tokenize(text)
 
 
@@ -160,7 +160,7 @@ def test_the_vocabulary_spells_latin_letters(tokenizer: SqueezeBertTokenizer, te
     assert "[UNK]" not in tokenizer.tokenize(text)
 
 
-def test_the_shipped_vocabulary_is_what_the_recipe_makes(tokenizer: SqueezeBertTokenizer) -> None:
+def test_the_recipe_makes_the_shipped_vocabulary(tokenizer: SqueezeBertTokenizer) -> None:
     texts = [s.text for s in sentences("training", per_intent=demo.VOCABULARY_PER_INTENT)]
     assert demo.vocabulary(texts) == tokenizer.get_vocab()
 
@@ -183,7 +183,7 @@ def shipped() -> Checkpoint:
         ("tell mum I'll be late", "send_message"),
     ],
 )
-def test_it_understands_a_phone_user(shipped: Checkpoint, text: str, intent: str) -> None:
+def test_the_intents_of_common_requests(shipped: Checkpoint, text: str, intent: str) -> None:
     assert reference_pipeline(shipped)(text).label == intent
 
 
@@ -202,9 +202,9 @@ def test_transformers_reads_it_and_gives_the_same_logits(shipped: Checkpoint) ->
     assert theirs.config.id2label == dict(enumerate(INTENTS))
 
 
-def test_the_held_out_accuracy_is_high_and_the_stated_one(shipped: Checkpoint) -> None:
-    asked = sentences("held_out", per_intent=demo.HELD_OUT_PER_INTENT)
-    found = demo.measure(reference_pipeline(shipped), asked)
+def test_the_held_out_accuracy_is_high_and_as_published(shipped: Checkpoint) -> None:
+    held_out = sentences("held_out", per_intent=demo.HELD_OUT_PER_INTENT)
+    found = demo.measure(reference_pipeline(shipped), held_out)
     print(f"held out: {found['right']} of {found['sentences']}, {found['accuracy']:.1%}")
     assert found["sentences"] >= 500
     assert found["accuracy"] >= LEAST_ACCURACY
@@ -213,7 +213,13 @@ def test_the_held_out_accuracy_is_high_and_the_stated_one(shipped: Checkpoint) -
     assert f"{found['accuracy']:.1%}" in (demo_folder() / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_folder_is_small_and_states_its_licence() -> None:
+def test_the_model_card_is_that_of_the_shipped_results() -> None:
+    results = json.loads((demo_folder() / "results.json").read_text(encoding="utf-8"))
+    card = (demo_folder() / "README.md").read_text(encoding="utf-8")
+    assert card == demo.model_card(results)
+
+
+def test_the_folder_is_small_and_names_its_licence() -> None:
     files = {path.name: path.stat().st_size for path in demo_folder().iterdir()}
     assert set(files) == {
         *("config.json", "model.safetensors", "vocab.txt", "tokenizer.json"),
@@ -262,7 +268,7 @@ def test_the_command_prints_the_accuracy_and_stores_it(
 
 
 @pytest.mark.parametrize("words", [[], ["demo"], ["dem", "folder"]])
-def test_the_command_wants_a_demo_and_a_folder(words: list[str]) -> None:
+def test_the_command_needs_a_demo_and_a_folder(words: list[str]) -> None:
     with pytest.raises(
         SystemExit, match=r"usage: .*training.demos demo\|demo-slots\|demo-fill-mask F"
     ):

@@ -1,4 +1,4 @@
-"""Learning from a teacher: the loss by hand, and who may teach."""
+"""Distillation: the loss computed by hand, and which teachers are refused."""
 
 from pathlib import Path
 
@@ -43,14 +43,14 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("task", ARGUMENTS)
-def test_every_task_learns_from_a_bert(task: str, tmp_path: Path) -> None:
+def test_every_task_can_be_distilled_from_bert(task: str, tmp_path: Path) -> None:
     student = a_checkpoint(tmp_path / "student", "squeezebert", task, seed=1)
     teacher = open_teacher(tmp_path / "student", student)
     shape = (1, 2, 4) if task == "multiple-choice" else (2, 4)
     inputs = {"input_ids": torch.arange(8).reshape(shape)}
     arguments = inputs | ARGUMENTS[task]
     out = student.model(**arguments)
-    # Of its own answers nothing is to be learned: half of the labels' loss is left.
+    # A model's own outputs teach it nothing: half of the labels' loss remains.
     torch.testing.assert_close(teacher.loss(arguments, out), out.loss / 2)
     a_checkpoint(tmp_path / "teacher", "bert", task, seed=2)
     teacher = open_teacher(tmp_path / "teacher", student)
@@ -67,11 +67,11 @@ def test_every_task_learns_from_a_bert(task: str, tmp_path: Path) -> None:
     assert expected > out.loss / 2
 
 
-def test_labels_in_another_order_are_put_in_ours(tmp_path: Path) -> None:
+def test_the_teachers_labels_are_reordered(tmp_path: Path) -> None:
     student = a_checkpoint(tmp_path / "student", "squeezebert", **LABELS)
     a_checkpoint(tmp_path / "same", "bert", **LABELS)
     a_checkpoint(tmp_path / "swapped", "bert", **SWAPPED)
-    assert open_teacher(tmp_path / "same", student).order == (0, 1)
+    assert open_teacher(tmp_path / "same", student).label_order == (0, 1)
     teacher = open_teacher(tmp_path / "swapped", student)
     arguments = {"input_ids": torch.arange(8).reshape(2, 4), "labels": torch.tensor([0, 1])}
     out = student.model(**arguments)
@@ -80,7 +80,7 @@ def test_labels_in_another_order_are_put_in_ours(tmp_path: Path) -> None:
     torch.testing.assert_close(teacher.loss(arguments, out), expected)
 
 
-def test_regression_comes_close_to_the_teachers_number(tmp_path: Path) -> None:
+def test_regression_uses_the_squared_error(tmp_path: Path) -> None:
     options = {"num_labels": 1, "problem_type": "regression"}
     student = a_checkpoint(tmp_path / "student", "squeezebert", **options)
     a_checkpoint(tmp_path / "teacher", "bert", **options)
@@ -91,13 +91,13 @@ def test_regression_comes_close_to_the_teachers_number(tmp_path: Path) -> None:
     torch.testing.assert_close(teacher.loss(arguments, out), (out.loss + soft) / 2)
 
 
-# Who may not teach --------------------------------------------------------------------------
+# Refused teachers ---------------------------------------------------------------------------
 
 
 def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
     student = a_checkpoint(tmp_path / "student", "squeezebert")
     with pytest.raises(
-        CheckpointError, match="teacher 'demo' has another vocabulary than 'student'"
+        CheckpointError, match="teacher 'demo' has a different vocabulary from 'student'"
     ):
         open_teacher("demo", student)
 
@@ -105,15 +105,15 @@ def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
 def test_other_labels_are_refused(tmp_path: Path) -> None:
     student = a_checkpoint(tmp_path / "student", "squeezebert", **LABELS)
     a_checkpoint(tmp_path / "teacher", "bert", num_labels=3)
-    message = "answers with LABEL_0, LABEL_1, LABEL_2, and the data with alarm, weather; give a tea"
+    message = "has the labels LABEL_0, LABEL_1, LABEL_2, but the data has alarm, weather; use a tea"
     with pytest.raises(CheckpointError, match=message):
         open_teacher(tmp_path / "teacher", student)
 
 
-def test_a_teacher_that_reads_less_is_refused(tmp_path: Path) -> None:
+def test_a_teacher_with_a_shorter_maximum_length_is_refused(tmp_path: Path) -> None:
     student = a_checkpoint(tmp_path / "student", "squeezebert")
     a_checkpoint(tmp_path / "teacher", "bert", max_position_embeddings=20)
-    with pytest.raises(CheckpointError, match="reads 20 tokens, and 'student' 40; give a teacher"):
+    with pytest.raises(CheckpointError, match="reads 20 tokens, but 'student' 40; use a teacher"):
         open_teacher(tmp_path / "teacher", student)
 
 

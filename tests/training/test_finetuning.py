@@ -1,4 +1,4 @@
-"""The finetune command: from every kind of data to a checkpoint that transformers reads."""
+"""Fine-tuning from files to files: every task, resuming, several processes, and errors."""
 
 import json
 import os
@@ -31,10 +31,11 @@ from squeezebert_mobile.models.families import architecture_of
 from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
+from squeezebert_mobile.training.config import default_config
 from squeezebert_mobile.training.demos.recipe import as_jsonl
 from squeezebert_mobile.training.demos.sentences import INTENTS, sentences
-from squeezebert_mobile.training.finetuning import finetune_checkpoint, usual_training
-from squeezebert_mobile.training.loop import Progress
+from squeezebert_mobile.training.finetuning import finetune_checkpoint
+from squeezebert_mobile.training.history import TrainingProgress
 
 CONTEXT = "the clock is past six yes the dog is big at night"
 TABLE = "".join(
@@ -61,8 +62,8 @@ PARTS = {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json"}
 PARTS |= {"tokenizer_config.json", "README.md", "training.json", "learning_curve.svg"}
 
 
-class Stopped(Exception):
-    """The plug was pulled."""
+class Interrupted(Exception):
+    """Stands for a power failure."""
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +79,8 @@ def table(tmp_path: Path) -> Path:
 
 
 def tune(checkpoint: Path | str, data: Path, folder: Path, **options: Any) -> dict[str, Any]:
-    usual = {"task": "text-classification", "epochs": 2, "batch_size": 2, "learning_rate": 1e-2}
-    return finetune_checkpoint(checkpoint, data, folder, **(usual | options))
+    defaults = {"task": "text-classification", "epochs": 2, "batch_size": 2, "learning_rate": 1e-2}
+    return finetune_checkpoint(checkpoint, data, folder, **(defaults | options))
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -95,14 +96,14 @@ def same(a: Path, b: Path) -> bool:
 
 
 @pytest.mark.parametrize("task", FILES)
-def test_transformers_reads_what_is_written(task: str, headless: Path, tmp_path: Path) -> None:
+def test_transformers_reads_the_checkpoint(task: str, headless: Path, tmp_path: Path) -> None:
     name, text = FILES[task]
     data, notes = write(tmp_path, name, text), list[str]()
     form = "lines" if task == "fill-mask" else None
     results = tune(
         headless, data, tmp_path / "out", task=task, dev=data, data_format=form, note=notes.append
     )
-    assert notes == ["headless has no head that fits the data; a new one is drawn (seed 0)"]
+    assert notes == ["headless has no head that fits the data; a new one is initialized (seed 0)"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == PARTS
     assert {path.name for path in tmp_path.iterdir()} == {name, "out"}
     ours = open_checkpoint(tmp_path / "out")
@@ -118,7 +119,7 @@ def test_transformers_reads_what_is_written(task: str, headless: Path, tmp_path:
         torch.testing.assert_close(
             getattr(found, output), getattr(expected, output), rtol=0, atol=1e-5
         )
-    # The stated score is what evaluate computes from the written folder.
+    # The reported score is the one that evaluation gives for the written folder.
     measured = read_data(read_file(data), task, format=form)
     metric = measured.metrics[0]
     again = score(reference_pipeline(ours), measured, batch_size=32).metrics[metric]
@@ -126,7 +127,7 @@ def test_transformers_reads_what_is_written(task: str, headless: Path, tmp_path:
     assert json.loads((tmp_path / "out" / "training.json").read_text()) == results
 
 
-def test_numbers_are_learned_as_numbers(headless: Path, tmp_path: Path) -> None:
+def test_numbers_train_a_regression_model(headless: Path, tmp_path: Path) -> None:
     rows = [
         {"text": f"wake me at {word}", "label": value}
         for word, value in (("six", 0.5), ("seven", 2.5), ("noon", 1.0))
@@ -139,7 +140,7 @@ def test_numbers_are_learned_as_numbers(headless: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_1200_short_texts_are_learned_by_default(tmp_path: Path) -> None:
+def test_1200_short_texts_train_a_useful_model_by_default(tmp_path: Path) -> None:
     config = SqueezeBertConfig(
         vocab_size=2400,
         hidden_size=32,
@@ -164,7 +165,7 @@ def test_1200_short_texts_are_learned_by_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lessons", "hidden", "epochs", "rate"),
+    ("examples", "hidden", "epochs", "rate"),
     [
         (1200, 32, 14, 1e-3),
         (1200, 768, 14, 5e-5),
@@ -173,16 +174,16 @@ def test_1200_short_texts_are_learned_by_default(tmp_path: Path) -> None:
         (1200, 384, 14, 1e-4),
     ],
 )
-def test_what_is_usual(lessons: int, hidden: int, epochs: int, rate: float) -> None:
-    usual = usual_training(lessons, hidden)
-    assert (usual.epochs, usual.batch_size) == (epochs, 16)
-    assert usual.learning_rate == pytest.approx(rate)
+def test_default_hyperparameters(examples: int, hidden: int, epochs: int, rate: float) -> None:
+    config = default_config(examples, hidden)
+    assert (config.epochs, config.batch_size) == (epochs, 16)
+    assert config.learning_rate == pytest.approx(rate)
 
 
-# Where it starts ----------------------------------------------------------------------------
+# The initial head ---------------------------------------------------------------------------
 
 
-def test_a_head_that_knows_the_labels_is_kept(tmp_path: Path, table: Path) -> None:
+def test_a_head_with_the_labels_is_kept(tmp_path: Path, table: Path) -> None:
     labels = {0: "weather", 1: "music", 2: "alarm"}
     ids = {name: place for place, name in labels.items()}
     theirs = tiny.write_checkpoint(
@@ -225,7 +226,7 @@ def test_a_head_for_something_else_is_not_kept(
     assert len(notes) == 1
 
 
-def test_a_head_of_one_number_is_kept(tmp_path: Path) -> None:
+def test_a_regression_head_is_kept(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path / "start", task="text-classification", num_labels=1)
     data = write(tmp_path, "data.jsonl", '{"text": "wake me", "label": 0.5}\n')
     whole = write(tmp_path, "dev.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n')
@@ -234,7 +235,7 @@ def test_a_head_of_one_number_is_kept(tmp_path: Path) -> None:
     assert not notes
 
 
-def test_a_head_with_other_labels_is_drawn_anew(tmp_path: Path, table: Path) -> None:
+def test_a_head_with_other_labels_is_replaced(tmp_path: Path, table: Path) -> None:
     theirs = tiny.write_checkpoint(tmp_path / "start", task="text-classification", num_labels=2)
     notes = list[str]()
     options = {"learning_rate": 1e-12, "note": notes.append}
@@ -254,7 +255,9 @@ def test_a_head_with_other_labels_is_drawn_anew(tmp_path: Path, table: Path) -> 
     )
 
 
-def test_a_damaged_encoder_is_no_missing_head(headless: Path, tmp_path: Path, table: Path) -> None:
+def test_a_damaged_encoder_is_not_taken_for_a_missing_head(
+    headless: Path, tmp_path: Path, table: Path
+) -> None:
     tiny.write_checkpoint(tmp_path / "start")
     left = weights(tmp_path / "start")
     del left["encoder.layers.0.attention.key.weight"]
@@ -277,30 +280,32 @@ def test_a_teacher_changes_what_is_learned(tmp_path: Path, headless: Path, table
     results = tune(headless, table, tmp_path / "taught", teacher=tmp_path / "teacher")
     tune(headless, table, tmp_path / "alone")
     assert results["teacher"] == "teacher" and not same(tmp_path / "taught", tmp_path / "alone")
-    assert "with the answers of teacher" in (tmp_path / "taught" / "README.md").read_text()
+    assert "distilled from teacher" in (tmp_path / "taught" / "README.md").read_text()
 
 
-# Broken off ---------------------------------------------------------------------------------
+# Resuming -----------------------------------------------------------------------------------
 
 
 def stop_at(step: int) -> Any:
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         if progress.step > step:
-            raise Stopped
+            raise Interrupted
 
     return report
 
 
-def test_one_that_broke_off_is_gone_on_with(headless: Path, table: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_is_resumed(headless: Path, table: Path, tmp_path: Path) -> None:
     out, options = tmp_path / "out", {"epochs": 3, "dev": table}
-    with pytest.raises(Stopped):
+    with pytest.raises(Interrupted):
         tune(headless, table, out, report=stop_at(4), **options)  # in the second epoch of 3 steps
     assert not out.exists()
     assert [path.name for path in (tmp_path / "out.training").iterdir()] == ["state.pt"]
-    with pytest.raises(TrainingError, match="holds a training that broke off; .* --resume, or sta"):
+    with pytest.raises(
+        TrainingError, match="has the state of an interrupted training; .* --resume, or sta"
+    ):
         tune(headless, table, out, **options)
     with pytest.raises(
-        TrainingError, match="had learning_rate 0.01, and this one has 0.02; give wh"
+        TrainingError, match="had learning_rate 0.01, but this one has 0.02; use the s"
     ):
         tune(headless, table, out, **options, learning_rate=0.02, resume=True)
     found = tune(headless, table, out, **options, resume=True)
@@ -309,20 +314,18 @@ def test_one_that_broke_off_is_gone_on_with(headless: Path, table: Path, tmp_pat
     assert not (tmp_path / "out.training").exists()
 
 
-def test_other_columns_are_another_training(headless: Path, tmp_path: Path) -> None:
+def test_a_training_with_other_columns_is_not_resumed(headless: Path, tmp_path: Path) -> None:
     rows = "text,label,other\nwake me,alarm,a\nis it cold,weather,b\n"
     data, out = write(tmp_path, "data.csv", rows), tmp_path / "out"
-    with pytest.raises(Stopped):
+    with pytest.raises(Interrupted):
         tune(headless, data, out, report=stop_at(1))
     with pytest.raises(
-        TrainingError, match="had columns 'of the usual names', and this one has 'other'"
+        TrainingError, match="had columns 'of the usual names', but this one has 'other'"
     ):
         tune(headless, data, out, columns=Columns(label="other"), resume=True)
 
 
-def test_what_stands_beside_the_state_is_left_alone(
-    headless: Path, table: Path, tmp_path: Path
-) -> None:
+def test_other_files_beside_the_state_are_kept(headless: Path, table: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out.training"
     folder.mkdir()
     data = folder / "data.jsonl"
@@ -331,8 +334,8 @@ def test_what_stands_beside_the_state_is_left_alone(
     assert [path.name for path in folder.iterdir()] == ["data.jsonl"]
 
 
-def test_force_starts_anew(headless: Path, table: Path, tmp_path: Path) -> None:
-    with pytest.raises(Stopped):
+def test_force_starts_over(headless: Path, table: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
         tune(headless, table, tmp_path / "out", report=stop_at(4))
     tune(headless, table, tmp_path / "out", force=True)
     with pytest.raises(ExportError, match="exists; replace it with --force, or choose"):
@@ -341,19 +344,19 @@ def test_force_starts_anew(headless: Path, table: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "training.json").read_text())["training"]["epochs"] == 1
 
 
-def test_a_folder_of_something_else_is_left_alone(headless: Path, table: Path) -> None:
+def test_a_folder_with_something_else_is_not_replaced(headless: Path, table: Path) -> None:
     with pytest.raises(ExportError, match="is not a fine-tuned checkpoint and was not"):
         tune(headless, table, headless, force=True)
 
 
 def test_a_damaged_state_is_refused(headless: Path, table: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no training to go on with: .*leave --resume out"):
+    with pytest.raises(TrainingError, match="no training to resume: .*omit --resume"):
         tune(headless, table, tmp_path / "out", resume=True)
-    with pytest.raises(Stopped):
+    with pytest.raises(Interrupted):
         tune(headless, table, tmp_path / "out", report=stop_at(4))
     state = tmp_path / "out.training" / "state.pt"
     state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(TrainingError, match="state.pt' is damaged .*; start anew with --force"):
+    with pytest.raises(TrainingError, match="state.pt' is damaged .*; start over with --force"):
         tune(headless, table, tmp_path / "out", resume=True)
 
 
@@ -363,7 +366,7 @@ OPTIONS = ("--task", "text-classification", "--batch-size", "2", "--learning-rat
 
 
 @pytest.mark.slow
-def test_one_that_was_killed_ends_with_the_same_weights(
+def test_a_killed_training_ends_with_the_same_weights_when_resumed(
     headless: Path, table: Path, tmp_path: Path, cli: Cli
 ) -> None:
     options = (headless, table, "-o", tmp_path / "out", *OPTIONS, "--epochs", "24")
@@ -377,7 +380,7 @@ def test_one_that_was_killed_ends_with_the_same_weights(
     assert not (tmp_path / "out").exists()
     code, out, err = cli("finetune", *options, "--resume")
     assert code == 0, err
-    assert err.count("\n") == 1 and err.startswith("note: ")  # no progress where it is piped
+    assert err.count("\n") == 1 and err.startswith("note: ")  # no progress bar in a pipe
     assert "written to" in out
     tune(headless, table, tmp_path / "whole", epochs=24)
     assert same(tmp_path / "out", tmp_path / "whole")
@@ -387,7 +390,7 @@ def test_one_that_was_killed_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
-def test_two_processes_do_what_one_does(table: Path, tmp_path: Path) -> None:
+def test_two_processes_train_like_one(table: Path, tmp_path: Path) -> None:
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     tiny.write_checkpoint(tmp_path / "start", **still)
     launch = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
@@ -405,11 +408,11 @@ def test_two_processes_do_what_one_does(table: Path, tmp_path: Path) -> None:
         assert ours == pytest.approx(theirs, abs=1e-5)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name, weight in one.items():
-        # AdamW makes a whole step of the smallest gradient, so that rounding shows.
+        # AdamW takes a full step for the smallest gradient, so rounding differences show.
         torch.testing.assert_close(two[name], weight, rtol=0, atol=1e-3, msg=name)
 
 
-# Refused ------------------------------------------------------------------------------------
+# Errors and notes ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -417,7 +420,10 @@ def test_two_processes_do_what_one_does(table: Path, tmp_path: Path) -> None:
     [
         ({"epochs": 0}, "--epochs 0 is too few; give 1 or more"),
         ({"batch_size": 0}, "--batch-size 0 is too few; give 1 or more"),
-        ({"learning_rate": 0.0}, "--learning-rate 0 is out of range; give a small one as 5e-5"),
+        (
+            {"learning_rate": 0.0},
+            "--learning-rate 0 is out of range; use a small value such as 5e",
+        ),
         ({"learning_rate": float("nan")}, "--learning-rate nan is out of range"),
         ({"task": "fill-mask"}, "is jsonl data, which is for text-classification, but the mod"),
         ({"task": "feature-extraction"}, "feature-extraction outputs vectors"),
@@ -426,7 +432,7 @@ def test_two_processes_do_what_one_does(table: Path, tmp_path: Path) -> None:
         ({"data_format": "xml"}, "unknown data format 'xml'"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_errors_are_one_line(
     headless: Path, table: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     if options.get("dev") == "OTHER":
@@ -439,25 +445,22 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_texts_that_are_cut_are_counted(headless: Path, tmp_path: Path) -> None:
+def test_truncated_texts_are_counted(headless: Path, tmp_path: Path) -> None:
     rows = [("wake me at six " * 20, "a"), ("is it", "b")]
     text = "".join(json.dumps({"text": t, "label": label}) + "\n" for t, label in rows)
     notes = list[str]()
     data = write(tmp_path, "data.jsonl", text)
     tune(headless, data, tmp_path / "out", note=notes.append)
-    assert (
-        notes[1]
-        == "1 of 2 examples are longer than the 40 tokens that the model reads, and are cut"
-    )
+    assert notes[1] == "1 of 2 examples are longer than the model's 40 tokens and are truncated"
 
 
-def test_data_without_a_word_is_refused(headless: Path, tmp_path: Path) -> None:
+def test_data_without_words_are_refused(headless: Path, tmp_path: Path) -> None:
     data = write(tmp_path, "data.txt", "\u0001\n")
     with pytest.raises(InputError, match="no example has a word in it; give other data"):
         tune(headless, data, tmp_path / "out", task="fill-mask", data_format="lines")
 
 
-def test_the_picture_is_the_same_again(headless: Path, table: Path, tmp_path: Path) -> None:
+def test_the_learning_curve_is_reproducible(headless: Path, table: Path, tmp_path: Path) -> None:
     for name in ("once", "again"):
         tune(headless, table, tmp_path / name, dev=table)
     once, again = ((tmp_path / n / "learning_curve.svg").read_bytes() for n in ("once", "again"))

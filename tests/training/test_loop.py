@@ -1,4 +1,4 @@
-"""The training loop: it learns, it is the same each time, and it goes on where it broke off."""
+"""The training loop: it learns, is reproducible, and resumes with the same result."""
 
 import io
 import math
@@ -16,8 +16,12 @@ from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training import loop as module
-from squeezebert_mobile.training.examples import Lesson, Reader, make_lessons
-from squeezebert_mobile.training.loop import History, Progress, Score, Training, finetune
+from squeezebert_mobile.training.config import TrainingConfig
+from squeezebert_mobile.training.examples import Encoder, TrainingExample, encode_examples
+from squeezebert_mobile.training.history import DevScore, History, TrainingProgress
+from squeezebert_mobile.training.loop import train
+from squeezebert_mobile.training.optimization import learning_rate_factor
+from squeezebert_mobile.training.sampling import draw_batches
 
 EXAMPLES = [
     Example(f"line {number}", (text,), label)
@@ -34,12 +38,12 @@ EXAMPLES = [
         )
     )
 ]
-QUICK = Training(epochs=25, batch_size=4, learning_rate=1e-2)
-SHORT = Training(epochs=2, batch_size=4, learning_rate=1e-3)
+QUICK = TrainingConfig(epochs=25, batch_size=4, learning_rate=1e-2)
+SHORT = TrainingConfig(epochs=2, batch_size=4, learning_rate=1e-3)
 
 
-class Stopped(Exception):
-    """The plug was pulled."""
+class Interrupted(Exception):
+    """Stands for a power failure."""
 
 
 def a_tokenizer() -> SqueezeBertTokenizer:
@@ -51,14 +55,14 @@ def a_model() -> PretrainedModel:
     return initialize("text-classification", tiny.tiny_config(num_labels=2))
 
 
-def lessons() -> list[Lesson]:
-    reader = Reader(a_tokenizer(), 32, {"alarm": 0, "weather": 1})
-    return make_lessons("text-classification", reader, EXAMPLES)
+def training_examples() -> list[TrainingExample]:
+    encoder = Encoder(a_tokenizer(), 32, {"alarm": 0, "weather": 1})
+    return encode_examples("text-classification", encoder, EXAMPLES)
 
 
-def trained(training: Training, **options: Any) -> tuple[dict[str, Tensor], History]:
+def trained(config: TrainingConfig, **options: Any) -> tuple[dict[str, Tensor], History]:
     model = options.pop("model", None) or a_model()
-    history = finetune(model, a_tokenizer(), lessons(), training, **options)
+    history = train(model, a_tokenizer(), training_examples(), config, **options)
     assert not model.training
     return model.state_dict(), history
 
@@ -68,7 +72,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 def saved_and_read(state: dict[str, Any]) -> dict[str, Any]:
-    """The state as it is after it was on disk, where nothing but tensors and values is read."""
+    """The state after a round trip through a file that is read with weights_only."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
@@ -76,7 +80,7 @@ def saved_and_read(state: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_a_few_steps_lower_the_loss_and_the_answers_come_right() -> None:
+def test_training_lowers_the_loss_and_corrects_the_answers() -> None:
     model = a_model()
     losses = trained(QUICK, model=model)[1].losses
     first, last = sum(losses[:4]) / 4, sum(losses[-4:]) / 4
@@ -88,45 +92,45 @@ def test_a_few_steps_lower_the_loss_and_the_answers_come_right() -> None:
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     once, again = trained(SHORT)[0], trained(SHORT)[0]
-    other = trained(Training(epochs=2, batch_size=4, learning_rate=1e-3, seed=1))[0]
+    other = trained(TrainingConfig(epochs=2, batch_size=4, learning_rate=1e-3, seed=1))[0]
     assert same(once, again)
     assert not same(once, other)
 
 
-def test_the_callers_random_state_is_left_alone() -> None:
+def test_the_callers_random_state_is_unchanged() -> None:
     before = torch.get_rng_state()
-    trained(Training(epochs=1, batch_size=4))
+    trained(TrainingConfig(epochs=1, batch_size=4))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_progress_counts_every_step_of_every_epoch() -> None:
-    progress = list[Progress]()
-    trained(Training(epochs=2, batch_size=3), report=progress.append)
+    progress = list[TrainingProgress]()
+    trained(TrainingConfig(epochs=2, batch_size=3), report=progress.append)
     assert [p.step for p in progress] == [1, 2, 3, 4, 5, 6]
     assert [p.epoch for p in progress] == [1, 1, 1, 2, 2, 2]
     assert {p.steps for p in progress} == {6}
 
 
-# Going on -----------------------------------------------------------------------------------
+# Resuming -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 6, 7])  # within an epoch of three steps, and at its end
-def test_one_that_broke_off_ends_with_the_same_weights(
+def test_a_resumed_training_ends_with_the_same_weights(
     stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SAVE_EVERY", 1)
-    training = Training(epochs=3, batch_size=3, learning_rate=1e-3)
+    training = TrainingConfig(epochs=3, batch_size=3, learning_rate=1e-3)
     values = iter((0.5, 0.4, 0.3))
-    whole, expected = trained(training, measure=lambda: Score("x", *(next(values),) * 2))
+    whole, expected = trained(training, measure=lambda: DevScore("x", *(next(values),) * 2))
     states: list[dict[str, Any]] = []
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         if progress.step > stop:
-            raise Stopped
+            raise Interrupted
 
     values = iter((0.5, 0.4, 0.3))
-    measure = lambda: Score("x", *(next(values),) * 2)  # noqa: E731
-    with pytest.raises(Stopped):
+    measure = lambda: DevScore("x", *(next(values),) * 2)  # noqa: E731
+    with pytest.raises(Interrupted):
         trained(
             training,
             measure=measure,
@@ -140,7 +144,7 @@ def test_one_that_broke_off_ends_with_the_same_weights(
     assert history.best.epoch == 1
 
 
-def test_a_state_says_where_every_generator_was() -> None:
+def test_a_state_has_the_states_of_the_generators() -> None:
     states: list[dict[str, Any]] = []
     trained(SHORT, save=states.append)
     assert [state["epoch"] for state in states] == [2, 3]
@@ -150,14 +154,14 @@ def test_a_state_says_where_every_generator_was() -> None:
 # The development set ------------------------------------------------------------------------
 
 
-def test_the_best_weights_are_kept_and_waiting_ends_it() -> None:
-    training = Training(epochs=20, batch_size=8, learning_rate=1e-2, patience=2)
+def test_the_best_weights_are_kept_and_training_stops_early() -> None:
+    training = TrainingConfig(epochs=20, batch_size=8, learning_rate=1e-2, patience=2)
     model, seen = a_model(), list[dict[str, Tensor]]()
 
-    def measure() -> Score:
+    def measure() -> DevScore:
         assert not model.training
         seen.append({name: x.clone() for name, x in model.state_dict().items()})
-        return Score("loss", (3, 1, 2, 1, 9)[len(seen) - 1], -(3, 1, 2, 1, 9)[len(seen) - 1])
+        return DevScore("loss", (3, 1, 2, 1, 9)[len(seen) - 1], -(3, 1, 2, 1, 9)[len(seen) - 1])
 
     weights, history = trained(training, model=model, measure=measure)
     assert [epoch.epoch for epoch in history.epochs] == [1, 2, 3, 4]
@@ -174,17 +178,17 @@ def test_without_a_development_set_the_last_weights_are_kept() -> None:
 
 
 def batches(sizes: list[int], size: int) -> list[list[int]]:
-    return module._batches(sizes, size, lambda drawn: drawn)
+    return draw_batches(sizes, size, lambda drawn: drawn)
 
 
-def test_every_epoch_shows_every_lesson_once_in_another_order() -> None:
-    sizes = [*range(60)]  # chance repeats no such order
+def test_every_epoch_has_every_example_once_in_another_order() -> None:
+    sizes = [*range(60)]  # too many to be drawn twice in the same order
     epochs = [[place for batch in batches(sizes, 3) for place in batch] for _ in range(2)]
     assert [sorted(epoch) for epoch in epochs] == [sizes, sizes]
     assert epochs[0] != epochs[1]
 
 
-def test_lessons_of_like_size_share_a_batch() -> None:
+def test_examples_of_similar_size_share_a_batch() -> None:
     sizes = [1 + i % 40 for i in range(400)]
     spread = [
         max(found) - min(found) for b in batches(sizes, 8) for found in [[sizes[i] for i in b]]
@@ -194,28 +198,28 @@ def test_lessons_of_like_size_share_a_batch() -> None:
 
 @pytest.mark.parametrize("warm_up", [0.1, 0.25])
 def test_the_learning_rate_is_that_of_transformers(warm_up: float) -> None:
-    steps, rising = 40, round(warm_up * 40)
+    steps, warm_up_steps = 40, round(warm_up * 40)
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.AdamW([weight], lr=1.0)
-    theirs = transformers.get_linear_schedule_with_warmup(optimizer, rising, steps)
+    theirs = transformers.get_linear_schedule_with_warmup(optimizer, warm_up_steps, steps)
     expected = []
     for _ in range(steps):
         optimizer.step()
         theirs.step()
         expected.append(theirs.get_last_lr()[0])
-    # Theirs begins with a step at 0, which learns nothing; ours is one step ahead while it rises.
-    ours = [module._rate(step, steps, warm_up) for step in range(steps + 1)]
-    assert ours[:rising] == pytest.approx(expected[:rising])
-    assert ours[rising + 1 :] == pytest.approx(expected[rising:])
+    # Theirs begins with a step at rate 0; ours is one step ahead during the warm-up.
+    ours = [learning_rate_factor(step, steps, warm_up) for step in range(steps + 1)]
+    assert ours[:warm_up_steps] == pytest.approx(expected[:warm_up_steps])
+    assert ours[warm_up_steps + 1 :] == pytest.approx(expected[warm_up_steps:])
 
 
 def test_without_warm_up_the_first_step_has_the_highest_rate() -> None:
-    assert module._rate(0, 10, 0.0) == pytest.approx(1.0)
+    assert learning_rate_factor(0, 10, 0.0) == pytest.approx(1.0)
 
 
-def test_only_matrices_decay() -> None:
-    # Gradients shortened to nothing leave decay as the only change.
-    training = Training(
+def test_weight_decay_is_for_matrices_only() -> None:
+    # With gradients clipped to 0, weight decay is the only change.
+    training = TrainingConfig(
         epochs=1, batch_size=8, learning_rate=0.1, weight_decay=0.5, largest_gradient=0.0
     )
     before, after = a_model().state_dict(), trained(training)[0]
@@ -224,7 +228,7 @@ def test_only_matrices_decay() -> None:
         torch.testing.assert_close(after[name], shrunk, msg=name)
 
 
-def test_a_training_that_diverges_says_so() -> None:
+def test_divergence_is_reported() -> None:
     model = a_model()
     with torch.no_grad():
         model.classifier.bias[0] = math.inf  # type: ignore[union-attr, index, operator]

@@ -1,4 +1,4 @@
-"""demo-slots and demo-fill-mask: what ships is what is stated, and what the recipe makes."""
+"""demo-slots and demo-fill-mask: the shipped checkpoints, their published metrics and recipes."""
 
 import json
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_transformers_reads_it_and_gives_the_same_logits(name: str) -> None:
     assert (ours.name, ours.model.task, ours.license) == (name, TASKS[name], "apache-2.0")
     theirs_class = getattr(transformers, architecture_of(ours.model.config, TASKS[name]))
     theirs = theirs_class.from_pretrained(demo_folder(name)).eval()
-    texts = [each.text for each in sentences("held_out", per_intent=2)]
+    texts = [sentence.text for sentence in sentences("held_out", per_intent=2)]
     inputs = ours.tokenizer(texts, padding=True, return_tensors="pt")
     with torch.no_grad():
         torch.testing.assert_close(
@@ -46,7 +46,7 @@ def test_transformers_reads_it_and_gives_the_same_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_folder_is_small_and_beside_the_demo(name: str) -> None:
+def test_the_folder_is_small_and_has_the_files_of_demo(name: str) -> None:
     files = {path.name: path.stat().st_size for path in demo_folder(name).iterdir()}
     assert set(files) == {path.name for path in demo_folder().iterdir()}
     assert sum(files.values()) <= MOST_BYTES
@@ -58,9 +58,15 @@ def test_the_folder_is_small_and_beside_the_demo(name: str) -> None:
     assert TASKS[name] in inspect_checkpoint(name).heads
 
 
-def test_the_slots_that_are_found_are_the_stated_ones() -> None:
-    asked = tagged_sentences("held_out", per_intent=demo_slots.HELD_OUT_PER_INTENT)
-    found = demo_slots.measure_slots(reference_pipeline(open_checkpoint("demo-slots")), asked)
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_model_card_is_that_of_the_shipped_results(name: str) -> None:
+    card = (demo_folder(name) / "README.md").read_text(encoding="utf-8")
+    assert card == MODULES[name].model_card(results(name))
+
+
+def test_the_published_f1_of_demo_slots() -> None:
+    held_out = tagged_sentences("held_out", per_intent=demo_slots.HELD_OUT_PER_INTENT)
+    found = demo_slots.measure_slots(reference_pipeline(open_checkpoint("demo-slots")), held_out)
     stated = results("demo-slots")["held_out"]
     print(f"held out: F1 {found['f1']:.3f} of {found['slots']} slots")
     assert found["slots"] == stated["slots"] > 1000
@@ -77,17 +83,17 @@ def test_the_slots_that_are_found_are_the_stated_ones() -> None:
         ("set a timer for ten minutes", "duration", "ten minutes"),
     ],
 )
-def test_it_finds_what_a_phone_user_says(text: str, slot: str, words: str) -> None:
+def test_the_slots_of_common_requests(text: str, slot: str, words: str) -> None:
     model = reference_pipeline(open_checkpoint("demo-slots"))
     found = model(text, aggregation_strategy="simple").entities
     assert (slot, words) in [(entity.label, entity.word) for entity in found]
 
 
-def test_the_masks_that_are_filled_are_the_stated_ones() -> None:
-    asked = sentences("held_out", per_intent=demo_fill_mask.HELD_OUT_PER_INTENT)
+def test_the_published_loss_of_demo_fill_mask() -> None:
+    held_out = sentences("held_out", per_intent=demo_fill_mask.HELD_OUT_PER_INTENT)
     model = reference_pipeline(open_checkpoint("demo-fill-mask"))
     found, stated = (
-        demo_fill_mask.measure_masks(model, asked),
+        demo_fill_mask.measure_masks(model, held_out),
         results("demo-fill-mask")["held_out"],
     )
     print(f"held out: {found}")
@@ -106,7 +112,7 @@ def test_the_recipe_writes_the_same_bytes_again(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module: ModuleType = MODULES[name]
-    monkeypatch.setattr(module, "TRAINING_PER_INTENT", 60)  # so that every label is among them
+    monkeypatch.setattr(module, "TRAINING_PER_INTENT", 60)  # enough to have every label
     monkeypatch.setattr(module, "HELD_OUT_PER_INTENT", 5)
     monkeypatch.setattr(module, "TRAINING", replace(module.TRAINING, epochs=1))
     for folder in ("once", "again"):

@@ -1,1 +1,1 @@
-"""Fine-tuning, and the demo checkpoints."""
+"""Fine-tuning on labelled data; `demos/` trains the demo checkpoints."""

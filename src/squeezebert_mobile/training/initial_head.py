@@ -1,4 +1,4 @@
-"""Where a training starts: a checkpoint's encoder, and its head where that fits the data."""
+"""The model to fine-tune: a checkpoint's encoder, with its own head or a newly initialized one."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,68 +20,68 @@ from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
 from squeezebert_mobile.models.weights import check_weights, load_encoder, read_weights
 from squeezebert_mobile.tasks import get_task, is_regression
 
-__all__ = ["Start", "open_start"]
+__all__ = ["InitialCheckpoint", "open_initial_checkpoint"]
 
-#: What a head that gives a number calls it.
-VALUE = "value"
+#: The label of a regression head's single output.
+REGRESSION_LABEL = "value"
 
 
 @dataclass(frozen=True)
-class Start:
-    """A checkpoint to train."""
+class InitialCheckpoint:
+    """A checkpoint to fine-tune."""
 
     checkpoint: Checkpoint
-    is_new: bool  # whether the head was drawn, as the checkpoint has none that fits
-    label_ids: dict[str, int]  # of the data's classes; empty where there are none
+    has_new_head: bool  # whether the head is newly initialized instead of the checkpoint's own
+    label_ids: dict[str, int]  # the output index of each of the data's classes
 
 
-def open_start(name: str | Path, data: DataSet, *, seed: int) -> Start:
-    """The checkpoint called `name` with a head for the data.
+def open_initial_checkpoint(name: str | Path, data: DataSet, *, seed: int) -> InitialCheckpoint:
+    """Open the checkpoint called `name`, with a head for the data.
 
-    Its own head is kept where it is for the task and knows every class; the labels are then the
-    checkpoint's, in its order. Otherwise the head is drawn at random.
+    The checkpoint's head is kept if it is for the task and has every class of the data; then the
+    checkpoint's label order applies. Otherwise the head is randomly initialized.
 
     Args:
         name: A folder, a Hub id, a demo, or a preset.
-        data: What is to be learned.
-        seed: Of a head that is drawn.
+        data: The training data.
+        seed: Random seed for a new head.
 
     Raises:
-        CheckpointError: there is no such checkpoint, or it is damaged.
+        CheckpointError: the checkpoint does not exist, or is damaged.
     """
     task = get_task(data.task).name
-    fresh = {label: place for place, label in enumerate(data.classes)}
+    new_ids = {label: index for index, label in enumerate(data.classes)}
     if str(name).startswith("preset:"):
         preset = open_checkpoint(name, task=task)
         model = initialize(task, _config_for(data, preset.model.config), seed=seed)
-        return Start(replace(preset, model=model), True, fresh)
+        return InitialCheckpoint(replace(preset, model=model), True, new_ids)
     folder = resolve_folder(name)
     config = load_config(folder)
-    own = _own_labels(config, data)
-    if own is not None and _has_head(folder, config, task):
-        return Start(open_checkpoint(name, task=task), False, own)
+    own_ids = _own_label_ids(config, data)
+    if own_ids is not None and _has_head(folder, config, task):
+        return InitialCheckpoint(open_checkpoint(name, task=task), False, own_ids)
     model = initialize(task, _config_for(data, config), seed=seed)
     load_encoder(model, folder, config, task)
-    return Start(assemble_checkpoint(name, folder, model), True, fresh)
+    return InitialCheckpoint(assemble_checkpoint(name, folder, model), True, new_ids)
 
 
-def _own_labels(config: EncoderConfig, data: DataSet) -> dict[str, int] | None:
-    """The id that each of the data's classes has in the checkpoint; None: its labels are others."""
+def _own_label_ids(config: EncoderConfig, data: DataSet) -> dict[str, int] | None:
+    """The checkpoint's output index for each class; None if its labels do not fit the data."""
     labels = tuple(config.id2label.values())
     if get_task(data.task).has_problem_type:
-        numbers = is_regression(config.problem_type, len(labels))
+        outputs_numbers = is_regression(config.problem_type, len(labels))
         several = config.problem_type == "multi_label_classification" or (
-            numbers and len(labels) != 1
+            outputs_numbers and len(labels) != 1
         )
-        if several or data.is_regression != numbers:
+        if several or data.is_regression != outputs_numbers:
             return None
     if data.class_ids and len(labels) != len(data.classes):
-        return None  # by id alone they would be called what others were called
+        return None  # ids alone do not show that the labels mean the same
     try:
-        places = match_labels(labels, data) if data.classes else {}
+        class_indices = match_labels(labels, data) if data.classes else {}
     except InputError:
         return None
-    return {data.classes[place]: labels.index(label) for label, place in places.items()}
+    return {data.classes[index]: labels.index(label) for label, index in class_indices.items()}
 
 
 def _has_head(folder: Path, config: EncoderConfig, task: str) -> bool:
@@ -89,14 +89,14 @@ def _has_head(folder: Path, config: EncoderConfig, task: str) -> bool:
         with torch.device("meta"):
             model = MODEL_CLASSES[task](config)
         check_weights(model, read_weights(folder), folder, config, task)
-    except CheckpointError:  # no head; or damage, which loading the encoder tells
+    except CheckpointError:  # no head, or a damaged encoder, which load_encoder reports
         return False
     return True
 
 
 def _config_for(data: DataSet, config: EncoderConfig) -> EncoderConfig:
-    """The same encoder for the data's labels."""
-    labels = (VALUE,) if data.is_regression else data.classes
+    """The configuration with the labels of the data."""
+    labels = (REGRESSION_LABEL,) if data.is_regression else data.classes
     config = replace(config, problem_type=None)
     if labels:
         config = config.with_labels(labels)

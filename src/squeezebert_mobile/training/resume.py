@@ -1,7 +1,7 @@
-"""The state of a training on disk, so that one that broke off can be gone on with.
+"""Save and load the state of a training, so that an interrupted one can be resumed.
 
-It stands beside the output folder until that is written. A file of tensors and plain values, read
-with torch.load(weights_only=True): nothing in it is run.
+The state is kept in a folder beside the output folder, until that is written. It is a file of
+tensors and plain values, read with torch.load(weights_only=True), so no code in it is run.
 """
 
 import contextlib
@@ -17,69 +17,93 @@ from squeezebert_mobile.errors import TrainingError
 __all__ = ["StateFile"]
 
 _NAME = "state.pt"
-_REMEDY = "or start anew with --force"
+_REMEDY = "start over with --force"
 
 
 @dataclass(frozen=True)
 class StateFile:
-    """Where the training of `output` keeps its state, and what makes it that training."""
+    """The state file of the training that writes `output`."""
 
     output: Path
-    recipe: dict[str, Any]  # what must be the same to go on: option or fact -> value
+    recipe: dict[str, Any]  # options and facts that must be the same to resume, by name
 
     @property
     def folder(self) -> Path:
-        """The folder, which is removed when the training has ended."""
+        """The folder of the state file, which is removed when the training has finished."""
         return self.output.absolute().with_name(f"{self.output.absolute().name}.training")
 
     def exists(self) -> bool:
-        """Whether a training broke off here."""
+        """Whether there is the state of an interrupted training."""
         return (self.folder / _NAME).is_file()
 
     def save(self, state: dict[str, Any]) -> None:
-        """Put `state` in the place of the older one.
+        """Replace the saved state by `state`.
 
         Raises:
-            TrainingError: it cannot be written.
+            TrainingError: the file cannot be written.
         """
         partial = self.folder / f"{_NAME}.partial"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"recipe": self.recipe, "state": state}, partial)
             os.replace(partial, self.folder / _NAME)
-        except (OSError, RuntimeError) as error:  # RuntimeError: torch's, of a full disk
+        except (OSError, RuntimeError) as error:  # torch raises RuntimeError on a full disk
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
             raise TrainingError(
-                f"cannot write {str(partial)!r}: {reason}; free some space, and go on with --resume"
+                f"cannot write {str(partial)!r}: {reason}; free some space, then continue with "
+                "--resume"
             ) from None
 
     def load(self) -> dict[str, Any]:
-        """The last state.
+        """The saved state.
 
         Raises:
-            TrainingError: it is damaged, or of another training.
+            TrainingError: the file is damaged, or is from a training with another recipe.
         """
         path = self.folder / _NAME
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             recipe, state = saved["recipe"], saved["state"]
             differing = [key for key in self.recipe if recipe[key] != self.recipe[key]]
-        except Exception as error:  # a cut-off file may raise anything
+        except Exception as error:  # a truncated file can raise anything
             raise TrainingError(
-                f"{str(path)!r} is damaged ({type(error).__name__}); {_REMEDY.removeprefix('or ')}"
+                f"{str(path)!r} is damaged ({type(error).__name__}); {_REMEDY}"
             ) from None
         if differing:
             key = differing[0]
             raise TrainingError(
-                f"the training that broke off had {key} {recipe[key]!r}, and this one has "
-                f"{self.recipe[key]!r}; give what it had, {_REMEDY}"
+                f"the interrupted training had {key} {recipe[key]!r}, but this one has "
+                f"{self.recipe[key]!r}; use the same value, or {_REMEDY}"
             )
-        found: dict[str, Any] = state
-        return found
+        loaded: dict[str, Any] = state
+        return loaded
+
+    def to_resume(self, *, resume: bool, force: bool) -> dict[str, Any] | None:
+        """The state to resume from; None to start from the beginning.
+
+        Raises:
+            TrainingError: there is a state and neither option was given; or there is none, and
+                `resume` was; or it cannot be used.
+        """
+        if not self.exists():
+            if resume:
+                raise TrainingError(
+                    f"there is no training to resume: {str(self.folder)!r} has no saved state; "
+                    "omit --resume"
+                )
+            return None
+        if resume:
+            return self.load()
+        if force:
+            return None
+        raise TrainingError(
+            f"{str(self.folder)!r} has the state of an interrupted training; continue it with "
+            f"--resume, or {_REMEDY}"
+        )
 
     def remove(self) -> None:
-        """Forget the training; what somebody else has put beside it stays."""
+        """Delete the state; other files in the folder stay."""
         for name in (_NAME, f"{_NAME}.partial"):
             (self.folder / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # it is not there, or not empty
+        with contextlib.suppress(OSError):  # the folder does not exist, or is not empty
             self.folder.rmdir()

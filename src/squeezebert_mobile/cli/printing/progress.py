@@ -3,15 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from squeezebert_mobile import progress
-
-if TYPE_CHECKING:
-    from squeezebert_mobile.training import loop  # needs torch
+from squeezebert_mobile.training.history import TrainingProgress
 
 __all__ = ["step_progress", "training_progress"]
 
@@ -38,7 +35,7 @@ def step_progress(console: Console) -> progress.Progress:
 
 
 @contextmanager
-def training_progress(console: Console) -> "Iterator[Callable[[loop.Progress], None]]":
+def training_progress(console: Console) -> Iterator[Callable[[TrainingProgress], None]]:
     """A progress bar with loss and last score; silent if `console` is not a terminal."""
     columns = (
         SpinnerColumn(),
@@ -50,7 +47,7 @@ def training_progress(console: Console) -> "Iterator[Callable[[loop.Progress], N
     with bar:
         task = bar.add_task("read", total=None)
 
-        def report(now: "loop.Progress") -> None:
+        def report(now: TrainingProgress) -> None:
             score = f"  {now.score.name} {now.score.value:.3f}" if now.score else ""
             text = f"epoch {now.epoch}  loss {now.loss:.3f}{score}"
             bar.update(task, description=text, completed=now.step, total=now.steps)

@@ -1,7 +1,7 @@
-"""Make the demo checkpoints: python -m squeezebert_mobile.training.demos NAME FOLDER
+"""Train a demo checkpoint: python -m squeezebert_mobile.training.demos NAME FOLDER
 
-Small trained SqueezeBERTs, from generated sentences to folders in Hugging Face layout. The same
-versions on the same machine write the same bytes.
+A demo is a small SqueezeBERT, trained on generated sentences, in a folder in Hugging Face layout.
+The same library versions on the same machine write the same bytes.
 """
 
 import sys
@@ -13,7 +13,7 @@ from squeezebert_mobile.training.demos.fill_mask import make_demo_fill_mask
 from squeezebert_mobile.training.demos.intents import make_demo
 from squeezebert_mobile.training.demos.slots import make_demo_slots
 
-#: What the command makes, by name.
+#: The function that makes each demo, by its name.
 MAKERS = {
     DEMO: make_demo,
     "demo-slots": make_demo_slots,
@@ -22,14 +22,14 @@ MAKERS = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the demo that the command line names into the folder that it names."""
+    """Make the demo called `arguments[0]` in the folder `arguments[1]`."""
     if len(arguments) != 2 or arguments[0] not in MAKERS:
         names = "|".join(MAKERS)
         raise SystemExit(f"usage: python -m squeezebert_mobile.training.demos {names} FOLDER")
     held_out = MAKERS[arguments[0]](Path(arguments[1]))["held_out"]
-    figures = {name: x for name, x in held_out.items() if isinstance(x, float)}
-    shown = ", ".join(f"{name} {x:.3f}" for name, x in figures.items())
-    print(f"{held_out['sentences']} held-out sentences: {shown}")
+    metrics = {name: value for name, value in held_out.items() if isinstance(value, float)}
+    listed = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+    print(f"{held_out['sentences']} held-out sentences: {listed}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the demos have in common: they are made by the finetune command, to the same bytes."""
+"""The shared recipe of the demos: fine-tune, measure and describe them, with the same bytes."""
 
 import contextlib
 import json
@@ -17,27 +17,28 @@ from squeezebert_mobile.evaluation.readers.formats import read_data
 from squeezebert_mobile.models.checkpoint import DEMO, open_checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime import Pipeline
+from squeezebert_mobile.training.config import TrainingConfig
 from squeezebert_mobile.training.demos.sentences import Sentence
 from squeezebert_mobile.training.finetuning import finetune_checkpoint
-from squeezebert_mobile.training.loop import Progress, Training
+from squeezebert_mobile.training.history import TrainingProgress
 
 __all__ = [
     "LICENSE",
     "SEED",
     "as_data",
     "as_jsonl",
-    "finish",
-    "recipe_of",
+    "measure_and_describe",
     "reproducible",
-    "train",
+    "train_demo",
+    "training_facts",
     "versions",
     "write_results",
 ]
 
 LICENSE = "apache-2.0"
 SEED = 0
-#: What a checkpoint is, of what finetune writes.
-_FILES = (
+#: The files of a checkpoint, among those that fine-tuning writes.
+_CHECKPOINT_FILES = (
     *("config.json", "model.safetensors"),
     *("vocab.txt", "tokenizer.json", "tokenizer_config.json"),
 )
@@ -45,10 +46,10 @@ _FILES = (
 
 @contextlib.contextmanager
 def reproducible() -> Iterator[None]:
-    """Have torch compute the same bits each time; its settings are put back afterwards."""
+    """Make torch compute the same bits every time; its settings are restored afterwards."""
     threads = torch.get_num_threads()
     was_deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)  # sums in one order; products this small gain nothing from threads
+    torch.set_num_threads(1)  # a fixed order of sums; models this small gain little from threads
     torch.use_deterministic_algorithms(True)
     try:
         yield
@@ -58,105 +59,111 @@ def reproducible() -> Iterator[None]:
 
 
 def as_jsonl(sentences: Sequence[Sentence]) -> str:
-    """The sentences as labelled data."""
+    """The sentences as a JSONL table of labelled data."""
     rows = ({"text": sentence.text, "label": sentence.intent} for sentence in sentences)
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def train(
-    checkpoint: str | Path, data: str, name: str, folder: Path, *, task: str, training: Training
+def train_demo(
+    checkpoint: str | Path,
+    data: str,
+    name: str,
+    folder: Path,
+    *,
+    task: str,
+    config: TrainingConfig,
 ) -> None:
-    """Fine-tune `checkpoint` by the finetune command, and write the new one into `folder`.
+    """Fine-tune `checkpoint` as the finetune command does, and write the result into `folder`.
 
     Args:
-        checkpoint: Where to start.
-        data: What the file to learn holds.
-        name: How that file is called.
-        folder: Where the checkpoint goes; files of the same names are replaced.
-        task: Of the head.
-        training: How.
+        checkpoint: The checkpoint to start from.
+        data: The contents of the training data file.
+        name: The name of that file.
+        folder: The folder of the new checkpoint; files of the same names are replaced.
+        task: The task to train for.
+        config: The hyperparameters.
     """
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / name
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / name
         file.write_text(data, encoding="utf-8")
         finetune_checkpoint(
             checkpoint,
             file,
-            Path(place) / "out",
+            Path(temporary) / "out",
             task=task,
-            epochs=training.epochs,
-            learning_rate=training.learning_rate,
-            batch_size=training.batch_size,
-            seed=training.seed,
-            report=_report,
+            epochs=config.epochs,
+            learning_rate=config.learning_rate,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            report=_print_progress,
         )
         folder.mkdir(parents=True, exist_ok=True)
-        for each in _FILES:
-            shutil.copyfile(Path(place) / "out" / each, folder / each)
+        for file_name in _CHECKPOINT_FILES:
+            shutil.copyfile(Path(temporary) / "out" / file_name, folder / file_name)
 
 
 def as_data(text: str, name: str, task: str) -> DataSet:
-    """The data set of a file called `name` that holds `text`."""
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / name
+    """The data set of a file called `name` that contains `text`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / name
         file.write_text(text, encoding="utf-8")
         return read_data(read_file(file), task, format="lines" if task == "fill-mask" else None)
 
 
-def finish(
+def measure_and_describe(
     folder: Path,
     measure: Callable[[Pipeline[Any], str, int], dict[str, Any]],
-    training: Training,
+    config: TrainingConfig,
     sentences: int,
-    readme: Callable[[dict[str, Any]], str],
+    model_card: Callable[[dict[str, Any]], str],
 ) -> dict[str, Any]:
-    """Measure a checkpoint that was trained from the demo, and write down what came of it.
+    """Measure a checkpoint that was trained from `demo`; write its results and model card.
 
     Args:
-        folder: Where it is.
-        measure: Asks a pipeline for sentences of a split, drawn with a seed.
-        training: How it was trained.
-        sentences: On how many.
-        readme: Its card, of the results.
+        folder: The checkpoint's folder.
+        measure: Measures a pipeline on sentences of a split, which are generated with a seed.
+        config: The hyperparameters that it was trained with.
+        sentences: The number of sentences that it was trained on.
+        model_card: Makes the model card from the results.
 
     Returns:
-        What results.json holds.
+        The contents of results.json.
     """
-    made = open_checkpoint(folder)
-    pipeline = reference_pipeline(made)
+    checkpoint = open_checkpoint(folder)
+    pipeline = reference_pipeline(checkpoint)
     results = {
         "held_out": measure(pipeline, "held_out", SEED),
-        # Sentences drawn anew, of words and templates that were read.
+        # New sentences from the words and templates of the training split.
         "known_words": measure(pipeline, "training", SEED + 1),
-        "training": {"from": DEMO, **recipe_of(training, sentences)},
-        "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
-        "vocabulary": len(made.tokenizer),
+        "training": {"from": DEMO, **training_facts(config, sentences)},
+        "parameters": sum(parameter.numel() for parameter in checkpoint.model.parameters()),
+        "vocabulary": len(checkpoint.tokenizer),
         "versions": versions(),
     }
-    write_results(folder, results, readme(results))
+    write_results(folder, results, model_card(results))
     return results
 
 
-def recipe_of(training: Training, sentences: int) -> dict[str, Any]:
-    """What results.json says of the training."""
-    used = asdict(training)
-    del used["patience"]  # of a development set, and there is none
-    return {"sentences": sentences, **used}
+def training_facts(config: TrainingConfig, sentences: int) -> dict[str, Any]:
+    """What results.json says about the training."""
+    facts = asdict(config)
+    del facts["patience"]  # applies to a development set only, and there is none
+    return {"sentences": sentences, **facts}
 
 
 def versions() -> dict[str, str]:
-    """Of what decides the bytes."""
+    """The versions of the libraries that the bytes depend on."""
     return {name: version(name) for name in ("torch", "tokenizers")}
 
 
-def write_results(folder: Path, results: Mapping[str, Any], readme: str) -> None:
-    """Write what was measured, and what is to be said of it."""
+def write_results(folder: Path, results: Mapping[str, Any], model_card: str) -> None:
+    """Write results.json and the model card."""
     text = json.dumps(results, indent=2) + "\n"
     (folder / "results.json").write_bytes(text.encode("utf-8"))
-    (folder / "README.md").write_bytes(readme.encode("utf-8"))
+    (folder / "README.md").write_bytes(model_card.encode("utf-8"))
 
 
-def _report(progress: Progress) -> None:
+def _print_progress(progress: TrainingProgress) -> None:
     if progress.step % 100 == 0 or progress.step == progress.steps:
         print(
             f"step {progress.step:>5} of {progress.steps}  epoch {progress.epoch}  "

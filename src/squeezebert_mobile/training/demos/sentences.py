@@ -1,9 +1,8 @@
-"""The sentences of the demo: twelve things that people ask a voice assistant for.
+"""Generated sentences for the demos: requests to a voice assistant with twelve intents.
 
-Three grammars, in grammar/, one a split: `training`, `development` (for choices while
-the recipe was made) and `held_out` (for the reported accuracy). No two share a template, a polite
-phrase or a filler, so that a held-out sentence has in common with training what every way of
-saying the thing has in common: its verbs, and the grammar of English.
+grammar/ has one grammar per split: `training`, `development` (for choosing the recipe) and
+`held_out` (for the reported accuracy). No two splits share a template, a polite phrase or a filler.
+A held-out sentence shares with the training split only its verbs and the grammar of English.
 """
 
 import random
@@ -50,8 +49,8 @@ TAGGED = (
 _GRAMMARS = Path(__file__).parent / "grammar"
 _CHOICE = re.compile(r"\(([^()]*)\)")
 _SLOT = re.compile(r"\{(\w+)\}")
-# Slots that may hold anything. In training a part of them does, so that an unknown word, or a
-# known one in another's place, says nothing about the intent, and the words around it must.
+# Slots that can hold anything. In training some of them do, so that the model relies on the words
+# around a slot: an unknown word, or a known one from another slot, does not indicate an intent.
 _OPEN = (
     "name",
     "place",
@@ -74,23 +73,23 @@ _OPEN = (
     "day",
 )
 _NUMBERS = ("number", "count")
-_MADE_UP_NUMBERS = 0.5  # share of these that is any number
-_SWAPPED = 0.15  # share of open slots that hold the filler of another slot
-_MADE_UP = 0.25  # share of open slots that hold made-up words
-_PREFIXED, _SUFFIXED = 0.45, 0.25  # shares of the commands
-_SLIPS = 0.15  # share of the words that are lost or misheard
-_SHUFFLED = 0.2  # share of the sentences
-_BLENDED, _COMPOUND = 0.35, 0.35  # shares of the made-up words that look like English
+_INVENTED_NUMBERS = 0.5  # share of these slots that hold a random number
+_SWAPPED = 0.15  # share of open slots that hold another slot's filler
+_INVENTED = 0.25  # share of open slots that hold invented words
+_PREFIXED, _SUFFIXED = 0.45, 0.25  # shares of the commands with a prefix, a suffix
+_SLIPS = 0.15  # share of the words that are dropped or misheard
+_SHUFFLED = 0.2  # share of the sentences whose words are shuffled
+_BLENDED, _COMPOUND = 0.35, 0.35  # shares of the invented words that look like English
 _OPEN_TAGGED = tuple(slot for slot in TAGGED if slot in _OPEN and slot not in {"day", "task"})
-_MADE_UP_TAGGED = 0.4  # share of these that hold made-up words
-_BEGIN, _NAMED, _END = "\ue000", "\ue001", "\ue002"  # around a slot: begin, name, named, words, end
+_INVENTED_TAGGED = 0.4  # share of these slots that hold invented words
+_BEGIN, _NAMED, _END = "\ue000", "\ue001", "\ue002"  # mark a slot: begin, name, named, words, end
 _TOKEN = re.compile(rf"{_BEGIN}\w+{_NAMED}|{_END}|\w+(?:['’.:,-]\w+)*|[^\w\s]")
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """What somebody says, and which of INTENTS it means."""
+    """A request, and its intent (one of INTENTS)."""
 
     text: str
     intent: str
@@ -98,7 +97,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class TaggedSentence:
-    """What somebody says, word by word, and which slot each stands in: B-time, I-time, O."""
+    """The words of a request, and the tag of each: B-time, I-time, O."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -108,11 +107,11 @@ class TaggedSentence:
 class Grammar:
     """The templates and fillers of a split."""
 
-    prefixes: tuple[str, ...]  # go before a command
-    suffixes: tuple[str, ...]  # and behind it
+    prefixes: tuple[str, ...]  # may precede a command
+    suffixes: tuple[str, ...]  # may follow a command
     slots: Mapping[str, Sequence[str]]
     commands: Mapping[str, Sequence[str]]  # by intent
-    sentences: Mapping[str, Sequence[str]]  # questions and statements, which stand alone
+    sentences: Mapping[str, Sequence[str]]  # questions and statements, by intent
 
 
 @cache
@@ -130,94 +129,95 @@ def read_grammar(split: str) -> Grammar:
 
 
 def sentences(split: str, *, per_intent: int, seed: int = 0, noisy: bool = False) -> list[Sentence]:
-    """Different sentences of a split, the same number for every intent.
+    """Distinct sentences of a split, the same number for every intent.
 
     Args:
         split: One of SPLITS.
-        per_intent: How many of each intent.
-        seed: The same seed gives the same sentences.
-        noisy: Whether fillers are swapped and made up, and words lost, so that a model which
-            learns from them looks at the whole sentence.
+        per_intent: The number of sentences per intent.
+        seed: Random seed.
+        noisy: Whether fillers are swapped and invented, and words dropped, so that a model trained
+            on the sentences learns to use the whole sentence.
     """
     grammar = read_grammar(split)
 
     def make(template: str, is_command: bool, rng: random.Random) -> str:
-        text = _said(
+        text = _filled_politely(
             template, grammar, rng, lambda slot: _filler(slot, grammar, rng, noisy), is_command
         )
         return _with_slips(text, rng) if noisy else text
 
-    return [Sentence(*pair) for pair in _different(split, per_intent, seed, make).items()]
+    return [Sentence(*pair) for pair in _distinct(split, per_intent, seed, make).items()]
 
 
 def tagged_sentences(
     split: str, *, per_intent: int, seed: int = 0, noisy: bool = False
 ) -> list[TaggedSentence]:
-    """Different sentences of a split with their tags, as many for every intent.
+    """Distinct tagged sentences of a split, the same number for every intent.
 
     Args:
         split: One of SPLITS.
-        per_intent: How many of each intent.
-        seed: The same seed gives the same sentences.
-        noisy: Whether slots that may hold anything do so now and then, and words are lost.
+        per_intent: The number of sentences per intent.
+        seed: Random seed.
+        noisy: Whether some open slots hold invented words, and words are dropped.
     """
     grammar = read_grammar(split)
 
     def make(template: str, is_command: bool, rng: random.Random) -> str:
         def fill(slot: str) -> str:
-            if noisy and slot in _OPEN_TAGGED and rng.random() < _MADE_UP_TAGGED:
-                filler = _made_up_words(rng)
+            if noisy and slot in _OPEN_TAGGED and rng.random() < _INVENTED_TAGGED:
+                filler = _invented_words(rng)
             else:
                 filler = rng.choice(grammar.slots[slot])
             return f"{_BEGIN}{slot}{_NAMED}{filler}{_END}" if slot in TAGGED else filler
 
-        return _said(template, grammar, rng, fill, is_command)
+        return _filled_politely(template, grammar, rng, fill, is_command)
 
     slips = random.Random(f"slips of {split} {seed}")
-    return [_tagged(text, slips, noisy) for text in _different(split, per_intent, seed, make)]
+    return [_tagged(text, slips, noisy) for text in _distinct(split, per_intent, seed, make)]
 
 
 def _tagged(text: str, rng: random.Random, noisy: bool) -> TaggedSentence:
-    """The words of a text with marks; of slots within slots the outermost counts."""
-    found = list[tuple[str, str, int]]()  # word, slot, which one
-    inside, number = list[str](), 0
+    """The words and tags of a text with slot marks; of nested slots the outermost counts."""
+    words = list[tuple[str, str, int]]()  # word, slot, the slot's number
+    open_slots, number = list[str](), 0
     for token in _TOKEN.findall(text):
         if token.startswith(_BEGIN):
-            number += not inside
-            inside.append(token[1:-1])
+            number += not open_slots
+            open_slots.append(token[1:-1])
         elif token == _END:
-            inside.pop()
+            open_slots.pop()
         else:
-            found.append((token, inside[0] if inside else "", number))
+            words.append((token, open_slots[0] if open_slots else "", number))
     if noisy:
-        found = _with_slips_beside_tags(found, rng)
+        words = _with_tagged_slips(words, rng)
+    slots = [(slot, number) for _, slot, number in words]
     tags = [
-        (f"{'I' if before == (slot, place) else 'B'}-{slot}" if slot else "O")
-        for before, (_, slot, place) in zip(
-            [None, *((slot, place) for _, slot, place in found)], found, strict=False
-        )
+        (f"{'I' if previous == (slot, number) else 'B'}-{slot}" if slot else "O")
+        for previous, (slot, number) in zip([None, *slots], slots, strict=False)
     ]
-    return TaggedSentence(tuple(word for word, *_ in found), tuple(tags))
+    return TaggedSentence(tuple(word for word, *_ in words), tuple(tags))
 
 
-def _with_slips_beside_tags(
-    found: list[tuple[str, str, int]], rng: random.Random
+def _with_tagged_slips(
+    words: list[tuple[str, str, int]], rng: random.Random
 ) -> list[tuple[str, str, int]]:
-    """The words with a few left out or made up; an unknown word may then be of a slot or none."""
-    words = []
-    for word, slot, place in found:
-        kind = rng.random()
-        if kind < _SLIPS:
-            words += [(_anew(_made_up_word, rng), slot, place)] if kind < _SLIPS * 0.7 else []
+    """Drop or replace a few words, in slots and outside, so that an unknown word can be either."""
+    kept = []
+    for word, slot, number in words:
+        draw = rng.random()
+        if draw < _SLIPS:
+            kept += (
+                [(_unreserved(_invented_word, rng), slot, number)] if draw < _SLIPS * 0.7 else []
+            )
         else:
-            words.append((word, slot, place))
-    return words or found
+            kept.append((word, slot, number))
+    return kept or words
 
 
-def _different(
+def _distinct(
     split: str, per_intent: int, seed: int, make: Callable[[str, bool, random.Random], str]
 ) -> dict[str, str]:
-    """Text -> intent: what `make` makes of the templates, as typed, until there are enough."""
+    """Distinct texts and their intents: `make` applied to the templates until there are enough."""
     grammar = read_grammar(split)
     rng = random.Random(f"{split} {seed}")
     texts: dict[str, str] = {}
@@ -225,7 +225,7 @@ def _different(
         templates = _templates(grammar, intent)
         wanted = len(texts) + per_intent
         while len(texts) < wanted:
-            rng.shuffle(templates)  # a round through all, so that each has the same share
+            rng.shuffle(templates)  # every round uses each template once, for equal shares
             for template, is_command in templates:
                 text = make(template, is_command, rng)
                 if len(texts) < wanted:
@@ -238,14 +238,14 @@ def _templates(grammar: Grammar, intent: str) -> list[tuple[str, bool]]:
     return commands + [(template, False) for template in grammar.sentences[intent]]
 
 
-def _said(
+def _filled_politely(
     template: str,
     grammar: Grammar,
     rng: random.Random,
     fill: Callable[[str], str],
     is_command: bool,
 ) -> str:
-    """The template, filled; a command politely."""
+    """The filled template; a command may get a polite prefix and suffix."""
     text = _fill(template, rng, fill)
     if not is_command:
         return text
@@ -257,7 +257,7 @@ def _said(
 
 
 def _fill(template: str, rng: random.Random, fill: Callable[[str], str]) -> str:
-    """The template with a random option of each choice, and in each slot what `fill` gives."""
+    """The template with a random option for each choice, and `fill(slot)` for each slot."""
     while choice := _CHOICE.search(template):
         option = rng.choice(choice[1].split("|"))
         template = template[: choice.start()] + option + template[choice.end() :]
@@ -267,13 +267,13 @@ def _fill(template: str, rng: random.Random, fill: Callable[[str], str]) -> str:
 
 
 def _filler(slot: str, grammar: Grammar, rng: random.Random, noisy: bool) -> str:
-    if noisy and slot in _NUMBERS and rng.random() < _MADE_UP_NUMBERS:
-        return _anew(_made_up_number, rng)
+    if noisy and slot in _NUMBERS and rng.random() < _INVENTED_NUMBERS:
+        return _unreserved(_invented_number, rng)
     if noisy and slot in _OPEN:
-        kind = rng.random()
-        if kind < _MADE_UP:
-            return _made_up_words(rng)
-        if kind < _MADE_UP + _SWAPPED:
+        draw = rng.random()
+        if draw < _INVENTED:
+            return _invented_words(rng)
+        if draw < _INVENTED + _SWAPPED:
             slot = rng.choice([*grammar.slots])
     return rng.choice(grammar.slots[slot])
 
@@ -292,47 +292,47 @@ def _known_words() -> tuple[str, ...]:
 
 @cache
 def _reserved_words() -> set[str]:
-    """Words of the other splits' fillers, which training must not make up by accident."""
+    """Words of the other splits' fillers, which training must not invent by chance."""
     others = [read_grammar(split).slots for split in SPLITS if split != "training"]
     return _words(*(text for slots in others for group in slots.values() for text in group))
 
 
-def _anew(make: Callable[[random.Random], str], rng: random.Random) -> str:
-    """What `make` makes, and no reserved word."""
-    while (made := make(rng)) in _reserved_words():
+def _unreserved(make: Callable[[random.Random], str], rng: random.Random) -> str:
+    """Call `make` until its word is not reserved."""
+    while (word := make(rng)) in _reserved_words():
         pass
-    return made
+    return word
 
 
-def _made_up_number(rng: random.Random) -> str:
+def _invented_number(rng: random.Random) -> str:
     return str(rng.randint(1, 10 ** rng.randint(1, 4)))
 
 
-def _made_up_words(rng: random.Random) -> str:
-    """One, or up to four."""
+def _invented_words(rng: random.Random) -> str:
+    """One to four invented words."""
     count = rng.choice((1, 1, 1, 2, 2, 3, 4))
-    return " ".join(_anew(_made_up_word, rng) for _ in range(count))
+    return " ".join(_unreserved(_invented_word, rng) for _ in range(count))
 
 
-def _made_up_word(rng: random.Random) -> str:
-    kind = rng.random()
-    if kind < _BLENDED + _COMPOUND:
-        return _blend(rng, whole=kind < _COMPOUND)
-    return _babble(rng)
+def _invented_word(rng: random.Random) -> str:
+    draw = rng.random()
+    if draw < _BLENDED + _COMPOUND:
+        return _blend(rng, whole=draw < _COMPOUND)
+    return _syllables(rng)
 
 
 def _blend(rng: random.Random, *, whole: bool) -> str:
-    """The beginning of one known word, or the whole of it, and the end of another.
+    """The beginning of a known word, or the whole word, joined to the end of another.
 
-    Whole, because a word may well begin with one that means something else: "spin" is for music,
-    spinach is not.
+    Whole words, because a word can begin with an unrelated one: "spin" is about music, "spinach"
+    is not.
     """
     first, second = rng.choice(_known_words()), rng.choice(_known_words())
     beginning = first if whole else first[: rng.randint(1, len(first))]
     return beginning + second[rng.randint(1, len(second) - 1) :]
 
 
-def _babble(rng: random.Random) -> str:
+def _syllables(rng: random.Random) -> str:
     syllables = (
         rng.choice(_CONSONANTS) + rng.choice(_VOWELS) + rng.choice(("", "", *_CONSONANTS))
         for _ in range(rng.randint(1, 4))
@@ -341,12 +341,12 @@ def _babble(rng: random.Random) -> str:
 
 
 def _with_slips(text: str, rng: random.Random) -> str:
-    """The text with a few words left out or made up as if misheard, or in another order."""
+    """Drop or replace a few words, as if misheard, and sometimes shuffle them."""
     words = []
     for word in text.split():
-        kind = rng.random()
-        if kind < _SLIPS:
-            words += [_anew(_made_up_word, rng)] if kind < _SLIPS / 2 else []
+        draw = rng.random()
+        if draw < _SLIPS:
+            words += [_unreserved(_invented_word, rng)] if draw < _SLIPS / 2 else []
         else:
             words.append(word)
     if rng.random() < _SHUFFLED:
@@ -355,7 +355,7 @@ def _with_slips(text: str, rng: random.Random) -> str:
 
 
 def _as_typed(text: str, rng: random.Random) -> str:
-    """Capitals and a final mark, or the bare words as speech recognition gives them."""
+    """Add a capital and final punctuation, or leave the bare words of speech recognition."""
     if rng.random() < 0.5:
         return text.rstrip("?")
     return text[0].upper() + text[1:] + ("" if text.endswith("?") else rng.choice(("", ".")))

@@ -1,4 +1,4 @@
-"""The demo of token-classification: the times, places, names and things in what people ask for."""
+"""The demo for token-classification: the times, places, names and things in a request."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,76 +9,79 @@ from seqeval.metrics import classification_report
 from squeezebert_mobile.evaluation.scoring import score
 from squeezebert_mobile.models.checkpoint import DEMO
 from squeezebert_mobile.runtime import Pipeline
+from squeezebert_mobile.training.config import TrainingConfig
 from squeezebert_mobile.training.demos.recipe import (
     LICENSE,
     SEED,
     as_data,
-    finish,
+    measure_and_describe,
     reproducible,
-    train,
+    train_demo,
 )
 from squeezebert_mobile.training.demos.sentences import TaggedSentence, tagged_sentences
-from squeezebert_mobile.training.loop import Training
 
-__all__ = ["as_conll", "make_demo_slots", "measure_slots"]
+__all__ = ["as_conll", "make_demo_slots", "measure_slots", "model_card"]
 
 HELD_OUT_PER_INTENT = 100
 TRAINING_PER_INTENT = 6000
-TRAINING = Training(epochs=2, batch_size=32, learning_rate=1e-3, seed=SEED)
-_MEASURED_TOGETHER = 32
+TRAINING = TrainingConfig(epochs=2, batch_size=32, learning_rate=1e-3, seed=SEED)
+_EVALUATION_BATCH_SIZE = 32
 
 
 def as_conll(sentences: Sequence[TaggedSentence]) -> str:
-    """The sentences as labelled data: a word and its tag a line."""
+    """The sentences as labelled data: one word and its tag per line."""
     return "\n".join(
-        "".join(f"{word} {tag}\n" for word, tag in zip(each.words, each.tags, strict=True))
-        for each in sentences
+        "".join(f"{word} {tag}\n" for word, tag in zip(sentence.words, sentence.tags, strict=True))
+        for sentence in sentences
     )
 
 
-def measure_slots(pipeline: Pipeline[Any], asked: Sequence[TaggedSentence]) -> dict[str, Any]:
-    """How many of the slots in the sentences are found, whole and with the right name."""
-    data = as_data(as_conll(asked), "held_out.conll", "token-classification")
-    found = score(pipeline, data, batch_size=_MEASURED_TOGETHER)
+def measure_slots(pipeline: Pipeline[Any], sentences: Sequence[TaggedSentence]) -> dict[str, Any]:
+    """The metrics of the pipeline on whole slots, overall and by slot name."""
+    data = as_data(as_conll(sentences), "held_out.conll", "token-classification")
+    scores = score(pipeline, data, batch_size=_EVALUATION_BATCH_SIZE)
     report = classification_report(
-        [list(each.tags) for each in asked],
-        [list(each.answers) for each in found.predictions],
+        [list(sentence.tags) for sentence in sentences],
+        [list(prediction.answers) for prediction in scores.predictions],
         output_dict=True,
         zero_division=0,
     )
     averages = {"micro avg", "macro avg", "weighted avg"}
     return {
-        "sentences": len(asked),
+        "sentences": len(sentences),
         "slots": int(report["micro avg"]["support"]),
-        **found.metrics,
+        **scores.metrics,
         "f1_by_slot": {
-            name: float(each["f1-score"]) for name, each in report.items() if name not in averages
+            name: float(values["f1-score"])
+            for name, values in report.items()
+            if name not in averages
         },
     }
 
 
 @reproducible()
 def make_demo_slots(folder: Path) -> dict[str, Any]:
-    """Train the demo and write it.
+    """Train the demo, and write it with its results and model card.
 
     Args:
-        folder: Where the checkpoint goes; files of the same names are replaced.
+        folder: The checkpoint's folder; files of the same names are replaced.
 
     Returns:
-        What results.json holds: the held-out F1, the recipe, the versions.
+        The contents of results.json: held-out F1, recipe, versions.
     """
-    learned = tagged_sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED, noisy=True)
-    data = as_conll(learned), "slots.conll"
-    train(DEMO, *data, folder, task="token-classification", training=TRAINING)
-    return finish(folder, _measure, TRAINING, len(learned), _readme)
+    training = tagged_sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED, noisy=True)
+    data = as_conll(training), "slots.conll"
+    train_demo(DEMO, *data, folder, task="token-classification", config=TRAINING)
+    return measure_and_describe(folder, _measure, TRAINING, len(training), model_card)
 
 
 def _measure(pipeline: Pipeline[Any], split: str, seed: int) -> dict[str, Any]:
-    asked = tagged_sentences(split, per_intent=HELD_OUT_PER_INTENT, seed=seed)
-    return measure_slots(pipeline, asked)
+    drawn = tagged_sentences(split, per_intent=HELD_OUT_PER_INTENT, seed=seed)
+    return measure_slots(pipeline, drawn)
 
 
-def _readme(results: dict[str, Any]) -> str:
+def model_card(results: dict[str, Any]) -> str:
+    """README.md, from results.json."""
     held_out, known = results["held_out"], results["known_words"]
     rows = "\n".join(
         f"| {name} | {f1:.0%} | {held_out['f1_by_slot'][name]:.0%} |"
@@ -90,17 +93,17 @@ license: {LICENSE}
 language: en
 pipeline_tag: token-classification
 ---
-# demo-slots: the times, places and names in what they asked
+# demo-slots: the times, places and names in a request
 
-A SqueezeBERT of {results["parameters"]:,} weights: a text in, its times, days, names, places and
-things out ("wake me at half past six" has a time, half past six). The encoder of demo, fine-tuned
-on {results["training"]["sentences"]:,} generated sentences. It is here to be exported, measured and
-tried, not to run an assistant.
+A SqueezeBERT with {results["parameters"]:,} weights that labels times, days, names, places and
+things in a text: in "wake me at half past six" it finds the time "half past six". Its encoder is
+that of demo, fine-tuned on {results["training"]["sentences"]:,} generated sentences. It is a demo
+to export, measure and try, not a voice assistant.
 
-Its F1 (whole slots, by seqeval) is {known["f1"]:.1%} on {known["sentences"]:,} sentences drawn anew
-of words and templates that it knows, and {held_out["f1"]:.1%} on {held_out["sentences"]:,} held-out
-ones, of which training saw no template, polite phrase, name, time, place or thing: half a million
-weights cannot know that Thursday is a day. results.json has the counts.
+Its F1 (whole slots, by seqeval) is {known["f1"]:.1%} on {known["sentences"]:,} new sentences from
+known words and templates, and {held_out["f1"]:.1%} on {held_out["sentences"]:,} held-out ones.
+Training saw none of their templates, polite phrases, names, times, places and things: half a
+million weights cannot know that Thursday is a day. results.json has the counts.
 
 | slot | known words | held out |
 |---|---|---|
