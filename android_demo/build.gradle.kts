@@ -1,4 +1,4 @@
-// Each plugin is loaded once, here; the modules apply what they need.
+// Loads each plugin once; the modules apply those they need.
 plugins {
     alias(libs.plugins.android.application) apply false
     alias(libs.plugins.kotlin.android) apply false

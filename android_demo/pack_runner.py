@@ -1,10 +1,10 @@
-"""Puts the runner's jar together, and says which sources it was made of.
+"""Packs the runner's jar, with a checksum of its sources.
 
     python android_demo/pack_runner.py           write benchmarks/phone/runner.jar
-    python android_demo/pack_runner.py --check   see that it is what would be written
+    python android_demo/pack_runner.py --check   check that the jar is up to date
 
-The jar holds the dex that Maven has built, the Unicode tables, and the SHA-256 of the sources. It
-is the same, byte for byte, wherever it is built: its entries are not compressed and have no date.
+The jar contains the dex built by Maven, the Unicode tables, and the SHA-256 of the sources. It is
+reproducible byte for byte: its entries are not compressed and have a fixed date.
 """
 
 import hashlib
@@ -18,31 +18,35 @@ JAR = HERE.parent / "benchmarks" / "phone" / "runner.jar"
 DEX = HERE / "runner" / "target" / "r8" / "dex" / "classes.dex"
 TABLES = HERE / "core" / "src" / "main" / "resources" / "squeezebertmobile" / "unicode.txt"
 
-#: What the jar's bytes depend on.
+#: The files that determine the jar's contents.
 MODULES = ("executorch-stub", "core", "runner")
 SOURCES = (
     *("pom.xml", "pack_runner.py"),
-    *(f"{module}/{each}" for module in MODULES for each in ("pom.xml", "*.pro", "src/main/**/*")),
+    *(
+        f"{module}/{pattern}"
+        for module in MODULES
+        for pattern in ("pom.xml", "*.pro", "src/main/**/*")
+    ),
 )
 SUM_ENTRY = "sources.sha256"
-MOST_BYTES = 400_000
+MAX_BYTES = 400_000
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def sources_sha256() -> str:
-    """Over the names and contents of all sources, whatever the line ends of the checkout."""
+    """Checksum over the names and contents of all sources, independent of line endings."""
     digest = hashlib.sha256()
     paths = {path for pattern in SOURCES for path in HERE.glob(pattern) if path.is_file()}
-    for path in sorted(paths, key=lambda each: each.relative_to(HERE).as_posix()):
+    for path in sorted(paths, key=lambda path: path.relative_to(HERE).as_posix()):
         content = path.read_bytes().replace(b"\r\n", b"\n")
         digest.update(f"{path.relative_to(HERE).as_posix()}\n{len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def packed() -> bytes:
-    """The jar of what Maven has built."""
+def pack() -> bytes:
+    """The contents of the jar, from the files built by Maven."""
     entries = {
         "classes.dex": DEX.read_bytes(),
         "squeezebertmobile/unicode.txt": TABLES.read_bytes(),
@@ -56,13 +60,13 @@ def packed() -> bytes:
 
 
 def main(arguments: list[str]) -> str | None:
-    """Write or check the jar; what is wrong with it, in one line."""
-    jar = packed()
-    if len(jar) > MOST_BYTES:
-        return f"error: the runner has {len(jar)} bytes, at most {MOST_BYTES} are wanted"
+    """Write or check the jar. Returns an error message, or None."""
+    jar = pack()
+    if len(jar) > MAX_BYTES:
+        return f"error: the runner has {len(jar)} bytes; the limit is {MAX_BYTES}"
     if "--check" in arguments:
         if JAR.read_bytes() != jar:
-            return f"error: {JAR.name} is not what its sources build; run: make runner"
+            return f"error: {JAR.name} does not match its sources; run: make runner"
         return None
     JAR.parent.mkdir(exist_ok=True)
     JAR.write_bytes(jar)

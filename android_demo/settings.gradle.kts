@@ -1,4 +1,4 @@
-// The modules of pom.xml again, for Android Studio; tests/test_gradle.py compares the two builds.
+// The same modules as in pom.xml, for Android Studio; tests/test_gradle.py compares the two builds.
 pluginManagement {
     buildscript {
         repositories {
@@ -6,7 +6,7 @@ pluginManagement {
             mavenCentral()
         }
         dependencies {
-            // Kotlin 2.4 needs R8 9.1.29 or later, and this Android Gradle plugin brings an older one.
+            // Kotlin 2.4 requires R8 9.1.29 or later; this Android Gradle plugin includes an older version.
             classpath("com.android.tools:r8:9.1.43")
         }
     }

@@ -1,18 +1,19 @@
-"""What the tokenizers library does to every single character, written down for Kotlin.
+"""Writes tables of how the tokenizers library treats each character, for the Kotlin tokenizer.
 
     python android_demo/unicode_tables.py > \
         android_demo/core/src/main/resources/squeezebertmobile/unicode.txt
 
-Android's own Unicode tables differ from version to version, and from those inside the library. So
-the Kotlin tokenizer asks no system: it reads this file, which holds what the library was seen to
-do, character by character. A line is a table: its name, then ranges in hexadecimal, last included.
+Android's Unicode tables differ between versions, and from those of the library. So the Kotlin
+tokenizer does not use them: it reads this file, which records the library's behaviour for every
+character. Each line is a table: its name, then ranges in hexadecimal, both ends included.
 
     space, removed, ideograph, punctuation, mark, word    sets: 9-d 20 85
     lower                                 +distance, /step: 41-5a+20 100-12e/2+1 130=69.307
     decomposed                            full decompositions: c0=41.300
-    order                                 how marks are sorted: 300-314=e6 (only the order counts)
+    order                                 sort keys of marks: 300-314=e6 (only their order counts)
 
-Hangul syllables are left out of `decomposed`: Unicode gives a formula for them, checked here.
+Hangul syllables are omitted from `decomposed`: Unicode defines a formula for them, which is checked
+here.
 """
 
 import itertools
@@ -28,7 +29,7 @@ _CHUNK = 4096
 
 
 def tables() -> str:
-    """The whole file."""
+    """The contents of the file."""
     decomposed = _decompositions()
     lines = {
         "space": _ranges(_spaces()),
@@ -44,7 +45,7 @@ def tables() -> str:
     return "".join(f"{name} {' '.join(parts)}\n" for name, parts in lines.items())
 
 
-# What the library does ----------------------------------------------------------------------
+# The library's behaviour --------------------------------------------------------------------
 
 
 def _bert(**options: bool) -> Callable[[str], str]:
@@ -59,13 +60,13 @@ def _removed() -> list[int]:
 
 
 def _spaces() -> list[int]:
-    """Where words end; the same characters become a space, and are stripped beside added tokens."""
+    """Word separators; cleaning replaces them by a space, and added tokens strip them."""
     split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
-    found = [code for code in CODES if not split(chr(code))]
+    spaces = [code for code in CODES if not split(chr(code))]
     clean = _bert(clean_text=True)  # removes some of them first
-    assert all(clean(chr(code)) == ("" if chr(code) in "\v\f\x85" else " ") for code in found)
-    assert found == [code for code, end in _added_token_ends(rstrip=True) if end == 2]
-    return found
+    assert all(clean(chr(code)) == ("" if chr(code) in "\v\f\x85" else " ") for code in spaces)
+    assert spaces == [code for code, end in _added_token_ends(rstrip=True) if end == 2]
+    return spaces
 
 
 def _ideographs() -> list[int]:
@@ -84,7 +85,7 @@ def _marks(decomposed: dict[int, str]) -> list[int]:
 
 
 def _words() -> list[int]:
-    """What a token with single_word may not touch."""
+    """Word characters: an added token with single_word is not matched beside them."""
     return [code for code, end in _added_token_ends(single_word=True) if end is None]
 
 
@@ -95,42 +96,42 @@ def _lower() -> dict[int, str]:
 
 def _decompositions() -> dict[int, str]:
     nfd = normalizers.NFD().normalize_str
-    found = {code: to for code in CODES if (to := nfd(chr(code))) != chr(code)}
+    decomposed = {code: to for code in CODES if (to := nfd(chr(code))) != chr(code)}
     for code in HANGUL:
         lead, vowel, tail = (code - 0xAC00) // 588, (code - 0xAC00) // 28 % 21, (code - 0xAC00) % 28
         formula = [0x1100 + lead, 0x1161 + vowel] + [0x11A7 + tail] * (tail > 0)
-        assert found[code] == "".join(map(chr, formula)), hex(code)
-    assert all(nfd(part) == part for to in found.values() for part in to)
-    return found
+        assert decomposed[code] == "".join(map(chr, formula)), hex(code)
+    assert all(nfd(part) == part for to in decomposed.values() for part in to)
+    return decomposed
 
 
 def _added_token_ends(**options: bool) -> Iterator[tuple[int, int | None]]:
-    """Each character with where an added token before it ends; None where it is not found."""
+    """Each character, with the end of an added token before it, or None if it is not matched."""
     tokenizer = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
     tokenizer.add_tokens([AddedToken("@", normalized=False, **options)])
     for codes in (CODES[first : first + _CHUNK] for first in range(0, len(CODES), _CHUNK)):
         text = "".join(f"@{chr(code)}!" for code in codes)
-        found = tokenizer.encode(text)
+        encoding = tokenizer.encode(text)
         ends = dict(
-            offsets for offsets, token in zip(found.offsets, found.ids, strict=True) if token
+            offsets for offsets, token in zip(encoding.offsets, encoding.ids, strict=True) if token
         )
-        for place, code in enumerate(codes):
-            end = ends.get(3 * place)
-            yield code, None if end is None else end - 3 * place
+        for index, code in enumerate(codes):
+            end = ends.get(3 * index)
+            yield code, None if end is None else end - 3 * index
 
 
 def _order(decomposed: dict[int, str]) -> list[str]:
-    """Marks that change places with others, numbered by how far they go to the front.
+    """Combining marks that are reordered, numbered by their canonical order.
 
-    One mark of each class is found by trying marks in pairs: of two that change places, the one
-    that goes to the front has the lower class.
+    One mark of each combining class is found by trying marks in pairs: if two marks are swapped,
+    the one that moves to the front has the lower class.
     """
     nfd = normalizers.NFD().normalize_str
 
     def goes_before(code: int, other: int) -> bool:
         return nfd(chr(other) + chr(code)) == chr(code) + chr(other)
 
-    last, first = 0x345, 0x334  # the classes 240 and 1: nothing comes after, or before, these
+    last, first = 0x345, 0x334  # classes 240 and 1, the highest and the lowest
     movable = [
         code
         for code in CODES
@@ -151,7 +152,7 @@ def _order(decomposed: dict[int, str]) -> list[str]:
     ]
 
 
-# How it is written --------------------------------------------------------------------------
+# The file format ----------------------------------------------------------------------------
 
 
 def _runs(codes: Iterable[int]) -> list[list[int]]:
@@ -173,7 +174,7 @@ def _ranges(codes: Iterable[int]) -> list[str]:
 
 
 def _mapping(to: dict[int, str]) -> list[str]:
-    """Single characters at the same distance as ranges, the others one by one."""
+    """Runs of characters with the same distance as ranges, all others individually."""
     parts: list[str] = []
     written: set[int] = set()
     for first in sorted(to):

@@ -24,7 +24,7 @@ android {
         release {
             isMinifyEnabled = true
             proguardFiles("app.pro")
-            // So that it can be installed and tried; a release that is published has its own key.
+            // Allows to install it for tests; use your own key for a published release.
             signingConfig = signingConfigs.getByName("debug")
         }
     }
@@ -34,19 +34,19 @@ android {
         targetCompatibility = JavaVersion.VERSION_17
     }
 
-    // Read where they lie in the package: models as they are, libraries aligned to pages.
+    // Models are stored uncompressed, and libraries page-aligned, so that both are used in place.
     androidResources {
         noCompress += setOf("onnx", "pte")
     }
     packaging {
         jniLibs {
             useLegacyPackaging = false
-            // ExecuTorch's AAR and fbjni's both bring these.
+            // Contained in both ExecuTorch's AAR and fbjni's.
             pickFirsts += setOf("**/libc++_shared.so", "**/libfbjni.so")
         }
     }
 
-    // They look for what Maven has linked and packaged.
+    // The tests need what Maven has linked and packaged.
     testOptions {
         unitTests {
             all { it.enabled = false }

@@ -16,7 +16,7 @@ kotlin {
 }
 
 dependencies {
-    // To compile with: an app brings the AARs, which have the same classes and a phone's libraries.
+    // Compile only: the app adds the AARs, which have the same classes and the native libraries.
     compileOnly(libs.onnxruntime.desktop)
     compileOnly(project(":executorch-stub"))
     testImplementation(libs.onnxruntime.desktop)

@@ -21,7 +21,7 @@ dependencies {
     testImplementation(libs.junit)
 }
 
-// They run what R8 leaves of the runner, which Maven makes.
+// The tests run the runner as shrunk by R8, which only Maven builds.
 tasks.test {
     enabled = false
 }

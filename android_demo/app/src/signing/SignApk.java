@@ -10,18 +10,19 @@ import java.security.cert.X509Certificate;
 import java.util.List;
 
 /**
- * UNSIGNED.apk SIGNED.apk KEYS.p12 MIN_API: aligns, signs with a debug key, and verifies.
+ * Aligns an APK, signs it with a debug key, and verifies it.
  *
- * The key is the one that Android's tools use on this machine, if there is one, so that the APK
- * can take the place of one that they built; else one that is made in KEYS.p12.
+ * Arguments: UNSIGNED.apk SIGNED.apk KEYS.p12 MIN_API. If this machine has the debug key of Android's
+ * tools, that key is used, so that the APK can replace one that they built; otherwise a key is created
+ * in KEYS.p12.
  */
 public class SignApk {
-    private static final char[] PASSWORD = "android".toCharArray(); // of every debug key there is
+    private static final char[] PASSWORD = "android".toCharArray(); // of every Android debug key
     private static final String ALIAS = "androiddebugkey";
 
     public static void main(String[] args) throws Exception {
-        File usual = Path.of(System.getProperty("user.home"), ".android", "debug.keystore").toFile();
-        File keys = usual.isFile() ? usual : made(new File(args[2]));
+        File androidKeys = Path.of(System.getProperty("user.home"), ".android", "debug.keystore").toFile();
+        File keys = androidKeys.isFile() ? androidKeys : createKeys(new File(args[2]));
         KeyStore store = KeyStore.getInstance(keys, PASSWORD);
         PrivateKey key = (PrivateKey) store.getKey(ALIAS, PASSWORD);
         X509Certificate certificate = (X509Certificate) store.getCertificate(ALIAS);
@@ -39,13 +40,13 @@ public class SignApk {
         }
     }
 
-    private static File made(File keys) throws Exception {
+    private static File createKeys(File keys) throws Exception {
         if (keys.isFile()) return keys;
         Path keytool = Path.of(System.getProperty("java.home"), "bin", "keytool");
         int code = new ProcessBuilder(keytool.toString(), "-genkeypair", "-keystore", keys.getPath(), "-storetype", "PKCS12",
             "-storepass", "android", "-alias", ALIAS, "-keyalg", "RSA", "-keysize", "2048", "-validity", "10000",
             "-dname", "CN=Android Debug").inheritIO().start().waitFor();
-        if (code != 0) throw new IllegalStateException("keytool ended with " + code);
+        if (code != 0) throw new IllegalStateException("keytool failed with exit code " + code);
         return keys;
     }
 }

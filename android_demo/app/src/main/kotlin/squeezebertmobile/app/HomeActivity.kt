@@ -12,12 +12,12 @@ import android.widget.TextView
 import squeezebertmobile.app.data.Entry
 import squeezebertmobile.app.data.Listing
 import squeezebertmobile.app.data.Refusal
-import squeezebertmobile.app.data.zipParts
+import squeezebertmobile.app.data.zipFiles
 import squeezebertmobile.app.screens.SCREENS
 import squeezebertmobile.core.SqueezeBertMobileError
 import java.io.FileNotFoundException
 
-/** What this phone can do: a card for each artifact. */
+/** The start screen: a card for each artifact on the phone. */
 class HomeActivity : Activity() {
     private val list: ViewGroup by lazy { findViewById(R.id.list) }
     private val progress: View by lazy { findViewById(R.id.progress) }
@@ -28,7 +28,7 @@ class HomeActivity : Activity() {
         findViewById<View>(R.id.add).setOnClickListener { pick() }
     }
 
-    /** Every time: artifacts may have been pushed while another app was in front. */
+    /** Refreshes on every start, as artifacts may have been pushed while the app was in the background. */
     override fun onStart() {
         super.onStart()
         refresh(emptyList())
@@ -39,8 +39,8 @@ class HomeActivity : Activity() {
         val shared = container
         shared.engine.alone {
             val more = before()
-            val found = shared.library.refresh()
-            shared.main.execute { show(Listing(found.entries, refused + more + found.refusals)) }
+            val listing = shared.library.refresh()
+            shared.main.execute { show(Listing(listing.entries, refused + more + listing.refusals)) }
         }
     }
 
@@ -67,7 +67,7 @@ class HomeActivity : Activity() {
             it.findViewById<TextView>(R.id.reason).text = getString(R.string.refused, refusal.name, refusal.reason)
         }
 
-    // Another artifact -------------------------------------------------------------------------
+    // Adding an artifact -----------------------------------------------------------------------
 
     private fun pick() {
         val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("*/*")
@@ -77,14 +77,14 @@ class HomeActivity : Activity() {
 
     override fun onActivityResult(request: Int, result: Int, data: Intent?) {
         val uri = data?.data ?: return
-        if (request == PICKED && result == RESULT_OK) refresh(emptyList()) { take(uri) }
+        if (request == PICKED && result == RESULT_OK) refresh(emptyList()) { install(uri) }
     }
 
-    /** On the engine's thread; what is wrong with it. */
-    private fun take(uri: Uri): List<Refusal> {
+    /** Installs the picked file and returns why it was refused, if it was. Runs on the engine's thread. */
+    private fun install(uri: Uri): List<Refusal> {
         val name = nameOf(uri)
         return try {
-            container.library.install(name, zipParts { contentResolver.openInputStream(uri) ?: throw FileNotFoundException() })
+            container.library.install(name, zipFiles { contentResolver.openInputStream(uri) ?: throw FileNotFoundException() })
             emptyList()
         } catch (error: SqueezeBertMobileError) {
             listOf(Refusal(name, error.message.orEmpty()))

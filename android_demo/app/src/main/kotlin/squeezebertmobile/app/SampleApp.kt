@@ -6,44 +6,44 @@ import android.os.Handler
 import android.os.Looper
 import squeezebertmobile.app.data.Engine
 import squeezebertmobile.app.data.Library
-import squeezebertmobile.app.data.assetParts
-import squeezebertmobile.app.measure.Running
+import squeezebertmobile.app.data.assetFiles
+import squeezebertmobile.app.measure.MeasurementController
 import java.util.concurrent.Executor
 
-/** What the screens share; tests put another one in its place. */
+/** The objects that the screens share; tests replace them. */
 interface AppContainer {
-    /** Runs work on the main thread. */
+    /** Executes on the main thread. */
     val main: Executor
 
-    /** The artifacts; used by the engine's thread. */
+    /** The installed artifacts; use it on the engine's thread. */
     val library: Library
 
-    /** The model that is open. */
+    /** Runs inference with the loaded model. */
     val engine: Engine
 
-    /** The measurement that is under way, which outlives a rotation of its screen. */
-    val running: Running
+    /** The current measurement, which survives a rotation of its screen. */
+    val measurements: MeasurementController
 }
 
-/** The app: it outlives its activities, and so do the library and the open model. */
+/** The application, which keeps the library and the loaded model across activities. */
 class SampleApp : Application(), AppContainer {
     override val main: Executor by lazy {
         val handler = Handler(Looper.getMainLooper())
         Executor { handler.post(it) }
     }
     override val library: Library by lazy {
-        // Robolectric lists the files in the folders, Android the folders.
+        // Robolectric lists the files of subfolders, Android lists the subfolders.
         val names = assets.list(ASSETS).orEmpty().map { it.substringBefore('/') }.distinct()
-        Library(filesDir, names.associateWith { assetParts(assets, "$ASSETS/$it") })
+        Library(filesDir, names.associateWith { assetFiles(assets, "$ASSETS/$it") })
     }
     override val engine: Engine by lazy { Engine(main) }
-    override val running = Running()
+    override val measurements = MeasurementController()
 
-    /** What the activities use. */
+    /** The container that the activities use. */
     var container: AppContainer = this
 }
 
-/** The shared parts, from any of the app's contexts. */
+/** The app's container, from any of its contexts. */
 val Context.container: AppContainer get() = (applicationContext as SampleApp).container
 
 private const val ASSETS = "artifacts"

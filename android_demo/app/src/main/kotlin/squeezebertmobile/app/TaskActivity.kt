@@ -19,10 +19,10 @@ import squeezebertmobile.app.screens.SCREENS
 import squeezebertmobile.app.screens.TaskScreen
 
 /**
- * One artifact at work: it is asked again whenever an input changes.
+ * The screen of one artifact, which answers again whenever an input changes.
  *
- * Nothing of it has to be kept over a rotation but what was typed, which Android's views keep; the
- * model stays open in the engine.
+ * After a rotation Android's views restore the typed text, and the model stays loaded in the engine, so
+ * nothing else has to be saved.
  */
 class TaskActivity : Activity() {
     private lateinit var entry: Entry
@@ -36,12 +36,12 @@ class TaskActivity : Activity() {
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
-        val found = intent.getStringExtra(NAME)?.let { container.library.entry(it) }
-        if (found == null) { // removed since, or somebody else's intent
+        val installed = intent.getStringExtra(NAME)?.let { container.library.entry(it) }
+        if (installed == null) { // removed in the meantime, or an unknown intent
             finish()
             return
         }
-        entry = found
+        entry = installed
         setContentView(R.layout.task)
         val kind = SCREENS.getValue(entry.manifest.task)
         setActionBar(findViewById<Toolbar>(R.id.toolbar))
@@ -56,7 +56,7 @@ class TaskActivity : Activity() {
         showsTokens = state?.getBoolean(SHOWS_TOKENS) ?: false
     }
 
-    /** By then what was typed is there again, after a rotation or the process's death too. */
+    /** The typed text is restored by now, also after a rotation or the death of the process. */
     override fun onPostCreate(state: Bundle?) {
         super.onPostCreate(state)
         if (::screen.isInitialized) ask()
@@ -76,18 +76,18 @@ class TaskActivity : Activity() {
         val question = screen.question()
         if (question == null) {
             container.engine.cancel()
-            settled(getString(R.string.waiting))
+            showStatus(getString(R.string.waiting))
             screen.show(null)
             return
         }
-        busy(null)
+        showProgress(null)
         container.engine.ask(entry, question) { reply -> if (!isDestroyed) show(reply) }
     }
 
     private fun show(reply: Reply) = when (reply) {
-        is Reply.Loading -> busy(getString(R.string.loading))
-        is Reply.Refused -> {
-            settled(reply.reason)
+        is Reply.Loading -> showProgress(getString(R.string.loading))
+        is Reply.Failed -> {
+            showStatus(reply.reason)
             screen.show(null)
         }
         is Reply.Answered -> {
@@ -97,30 +97,30 @@ class TaskActivity : Activity() {
             val cut = reply.answer.tokensCut
             val more = if (cut > 0) "\n" + resources.getQuantityString(R.plurals.cut, cut, cut) else ""
             rows = reply.answer.rows
-            settled(took + more)
-            screen.show(reply.answer.finding)
+            showStatus(took + more)
+            screen.show(reply.answer.prediction)
             showTokens()
         }
     }
 
-    private fun busy(what: String?) {
-        what?.let { status.text = it }
+    private fun showProgress(message: String?) {
+        message?.let { status.text = it }
         progress.visibility = View.VISIBLE
         cancel.visibility = View.VISIBLE
     }
 
-    private fun settled(what: String) {
-        status.text = what
+    private fun showStatus(message: String) {
+        status.text = message
         progress.visibility = View.INVISIBLE
         cancel.visibility = View.INVISIBLE
     }
 
     private fun stop() {
         container.engine.cancel()
-        settled(getString(R.string.cancelled))
+        showStatus(getString(R.string.cancelled))
     }
 
-    // The menu ---------------------------------------------------------------------------------
+    // Menu -------------------------------------------------------------------------------------
 
     override fun onCreateOptionsMenu(menu: Menu): Boolean {
         menuInflater.inflate(R.menu.task, menu)
@@ -158,7 +158,7 @@ class TaskActivity : Activity() {
         private const val NAME = "name"
         private const val SHOWS_TOKENS = "shows_tokens"
 
-        /** The intent that shows the artifact of this name. */
+        /** An intent that opens the artifact with this name. */
         fun of(context: Context, name: String): Intent = Intent(context, TaskActivity::class.java).putExtra(NAME, name)
     }
 }

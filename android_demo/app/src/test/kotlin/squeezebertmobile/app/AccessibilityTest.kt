@@ -14,7 +14,7 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import squeezebertmobile.app.measure.MeasureActivity
 
-/** What a screen reader reads, and what a finger finds. */
+/** Descriptions for screen readers, and the size of touch targets. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34], qualifiers = "w411dp-h891dp-xhdpi")
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
@@ -42,7 +42,7 @@ class AccessibilityTest {
         !view.contentDescription.isNullOrEmpty() || views(view).any { it is TextView && it.text.isNotEmpty() }
 
     @Test
-    fun `every screen says what it shows`() {
+    fun `every screen has labels and large enough touch targets`() {
         home().use { check(it.get()) }
         for (name in NAMES) {
             if (name != "demo-intents") install(name)

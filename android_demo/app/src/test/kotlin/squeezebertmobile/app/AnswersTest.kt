@@ -4,7 +4,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import squeezebertmobile.app.data.Answer
-import squeezebertmobile.app.data.Finding
+import squeezebertmobile.app.data.Prediction
 import squeezebertmobile.app.data.Question
 import squeezebertmobile.app.data.answer
 import squeezebertmobile.core.Artifact
@@ -13,7 +13,7 @@ import squeezebertmobile.core.asRecord
 import squeezebertmobile.core.openSession
 import squeezebertmobile.core.tokenizerOf
 
-/** What the app answers is what the Python pipelines answer. */
+/** The app's answers equal those of the Python pipelines. */
 class AnswersTest {
     private fun <T> withModel(name: String, work: (Model) -> T): T {
         val artifact = Artifact.open(goldenFolder(name))
@@ -27,7 +27,7 @@ class AnswersTest {
             for (case in cases) {
                 val answer = answer(model, checkNotNull(case.question))
                 val ours = answer.rows.map { row -> row.map { it.id.toLong() } }
-                // A passage is read in windows, and shown from its beginning.
+                // A long passage is read in windows, but its tokens are shown from the start.
                 if (task != "question-answering" || case.ids.size == 1) assertEquals(case.ids, ours)
                 check(case, answer)
             }
@@ -35,7 +35,7 @@ class AnswersTest {
     }
 
     private fun assertRanking(case: Case, field: String, name: String, theirs: List<Map<String, Any?>>, answer: Answer) {
-        val ours = (answer.finding as Finding.Ranking).items
+        val ours = (answer.prediction as Prediction.Ranking).items
         assertEquals("$field of ${case.name}", theirs.take(ours.size).map { it[name] }, ours.map { it.name })
         ours.zip(theirs) { our, their -> assertEquals(case.number(their["score"]), our.score, case.tolerance) }
     }
@@ -58,7 +58,7 @@ class AnswersTest {
 
     @Test
     fun `labelled words and their places`() = forEach("token-classification") { case, answer ->
-        val ours = (answer.finding as Finding.Tags).entities
+        val ours = (answer.prediction as Prediction.Tags).entities
         val theirs = case.records("entities")
         assertEquals(
             theirs.map { listOf(it["label"], it["word"], it["start"], it["end"]) },
@@ -69,21 +69,21 @@ class AnswersTest {
 
     @Test
     fun `an answer and its place`() = forEach("question-answering") { case, answer ->
-        val ours = answer.finding as Finding.Passage
+        val ours = answer.prediction as Prediction.Passage
         val best = case.records("answers")[0]
         assertEquals(listOf(best["answer"], best["start"], best["end"]), listOf(ours.answer, ours.start.toLong(), ours.end.toLong()))
         assertEquals(case.number(best["score"]), ours.score, case.tolerance)
     }
 
     @Test
-    fun `how alike two sentences are`() {
+    fun `similarity of two sentences`() {
         val cases = CASES.filter { it["task"] == "feature-extraction" }.map { Case(it) }
         withModel("feature-extraction") { model ->
             for ((one, other) in cases.zipWithNext()) {
                 val answer = answer(model, Question.Compare(one.text("texts"), other.text("texts")))
                 assertEquals(one.ids + other.ids, answer.rows.map { row -> row.map { it.id.toLong() } })
                 val theirs = one.vector.zip(other.vector) { a, b -> a * b }.sum()
-                assertEquals(theirs, (answer.finding as Finding.Likeness).cosine, 2 * one.tolerance)
+                assertEquals(theirs, (answer.prediction as Prediction.Similarity).cosine, 2 * one.tolerance)
             }
         }
     }
@@ -97,7 +97,7 @@ internal class Case(private val data: Map<String, Any?>) {
     val ids = data["ids"] as List<*>
     private val call = data["call"].asRecord()
 
-    /** What the app asks; null where the case's options are none of the app's. */
+    /** The app's question, or null if the case uses options that the app does not have. */
     val question: Question? = when (data["task"]) {
         "text-classification" -> Question.Classify(text("texts"))
         "fill-mask" -> Question.Fill(text("texts"))

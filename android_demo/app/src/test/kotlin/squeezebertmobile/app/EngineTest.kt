@@ -6,7 +6,7 @@ import org.junit.Test
 import squeezebertmobile.app.data.Answer
 import squeezebertmobile.app.data.Engine
 import squeezebertmobile.app.data.Entry
-import squeezebertmobile.app.data.Finding
+import squeezebertmobile.app.data.Prediction
 import squeezebertmobile.app.data.Question
 import squeezebertmobile.app.data.Reply
 import squeezebertmobile.core.Artifact
@@ -18,7 +18,7 @@ import java.util.concurrent.atomic.AtomicInteger
 
 class EngineTest {
     private val demo = Entry("demo", Artifact.open(DEMO))
-    private val told = ArrayList<Reply>()
+    private val replies = ArrayList<Reply>()
     private val opened = AtomicInteger()
     private val runs = AtomicInteger()
     private var gate = CountDownLatch(0)
@@ -39,25 +39,25 @@ class EngineTest {
         Gated(openSession(artifact, threads = 1))
     }
 
-    private fun ask(entry: Entry, question: Question) = engine.ask(entry, question) { told.add(it) }
+    private fun ask(entry: Entry, question: Question) = engine.ask(entry, question) { replies.add(it) }
 
-    private fun answers(): List<Answer> = told.filterIsInstance<Reply.Answered>().map { it.answer }
+    private fun answers(): List<Answer> = replies.filterIsInstance<Reply.Answered>().map { it.answer }
 
     @Test
-    fun `a model is loaded once, and told so`() {
+    fun `a model is loaded once, with one loading reply`() {
         repeat(3) {
             ask(demo, Question.Classify("wake me at six"))
             engine.await()
         }
         assertEquals(1, opened.get())
-        assertEquals(1, told.count { it is Reply.Loading })
-        val best = answers().map { (it.finding as Finding.Ranking).items[0].name }
+        assertEquals(1, replies.count { it is Reply.Loading })
+        val best = answers().map { (it.prediction as Prediction.Ranking).items[0].name }
         assertEquals(3, best.size)
         assertEquals(1, best.distinct().size)
     }
 
     @Test
-    fun `while it is busy only the newest question waits`() {
+    fun `while the engine is busy only the newest question is kept`() {
         gate = CountDownLatch(1)
         ask(demo, Question.Classify("one"))
         begun.await()
@@ -79,7 +79,7 @@ class EngineTest {
         gate.countDown()
         engine.await()
         assertEquals(1, runs.get())
-        assertTrue(told.all { it is Reply.Loading })
+        assertTrue(replies.all { it is Reply.Loading })
     }
 
     @Test
@@ -91,30 +91,30 @@ class EngineTest {
         model.writeBytes(model.readBytes().also { it[it.size / 2]++ })
         ask(entry, Question.Classify("wake me"))
         engine.await()
-        val refused = told.last() as Reply.Refused
+        val refused = replies.last() as Reply.Failed
         assertTrue(refused.reason, "has changed since the export" in refused.reason)
         assertEquals(0, opened.get())
         folder.deleteRecursively()
     }
 
     @Test
-    fun `without memory it says so, and goes on with another model`() {
+    fun `running out of memory is reported, and the engine recovers`() {
         var isFull = true
         val tight = Engine({ it.run() }) { if (isFull) throw OutOfMemoryError() else openSession(it, threads = 1) }
-        tight.ask(demo, Question.Classify("wake me")) { told.add(it) }
+        tight.ask(demo, Question.Classify("wake me")) { replies.add(it) }
         tight.await()
-        val reason = "this phone has not enough memory for demo; close other apps, or use int8"
-        assertEquals(reason, (told.last() as Reply.Refused).reason)
+        val reason = "not enough memory on this phone for demo; close other apps, or use int8"
+        assertEquals(reason, (replies.last() as Reply.Failed).reason)
         isFull = false
-        tight.ask(demo, Question.Classify("wake me")) { told.add(it) }
+        tight.ask(demo, Question.Classify("wake me")) { replies.add(it) }
         tight.await()
-        assertTrue(told.last() is Reply.Answered)
+        assertTrue(replies.last() is Reply.Answered)
     }
 
     @Test
-    fun `a question that cannot be asked is refused in a sentence`() {
+    fun `an invalid question is refused with a message`() {
         ask(demo, Question.Classify("\ud800"))
         engine.await()
-        assertTrue(told.last() is Reply.Refused)
+        assertTrue(replies.last() is Reply.Failed)
     }
 }

@@ -15,20 +15,20 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import squeezebertmobile.app.data.Engine
 import squeezebertmobile.app.data.Library
-import squeezebertmobile.app.data.Parts
-import squeezebertmobile.app.measure.Running
+import squeezebertmobile.app.data.ArtifactFiles
+import squeezebertmobile.app.measure.MeasurementController
 import squeezebertmobile.core.Json
 import squeezebertmobile.core.asRecord
 import squeezebertmobile.core.readUtf8
 import java.io.File
 import java.util.concurrent.Executor
 
-private val REPOSITORY = File(checkNotNull(System.getProperty("repository")))
+internal val REPOSITORY = File(checkNotNull(System.getProperty("repository")))
 
-/** The artifact that the APK holds. */
+/** The artifact bundled in the APK. */
 internal val DEMO = File(REPOSITORY, "android_demo/app/src/main/assets/artifacts/demo-intents")
 
-/** What the Python pipelines answer, and the artifacts that they ask: tests/helpers/app_expectations.py. */
+/** The artifacts and the answers of the Python pipelines: see tests/helpers/app_expectations.py. */
 internal val GOLDEN = File(REPOSITORY, "tests/golden/app")
 
 /** The folder of an artifact by its name in answers.json. */
@@ -42,31 +42,31 @@ internal val CASES: List<Map<String, Any?>> by lazy {
 /** The names of all artifacts in answers.json. */
 internal val NAMES: List<String> by lazy { CASES.map { it["artifact"] as String }.distinct() }
 
-internal fun folderParts(folder: File) = Parts { take ->
-    for (file in checkNotNull(folder.listFiles()).sorted()) file.inputStream().use { take(file.name, it) }
+internal fun folderFiles(folder: File) = ArtifactFiles { read ->
+    for (file in checkNotNull(folder.listFiles()).sorted()) file.inputStream().use { read(file.name, it) }
 }
 
 internal val app: SampleApp get() = RuntimeEnvironment.getApplication() as SampleApp
 
 /** Puts an artifact into the app's library. */
 internal fun install(name: String, folder: File = goldenFolder(name)) {
-    app.container.library.install(name, folderParts(folder))
+    app.container.library.install(name, folderFiles(folder))
 }
 
-/** The app's shared parts with another engine. */
+/** Replaces the engine in the app's container. */
 internal fun useEngine(engine: (Executor) -> Engine) {
-    val usual = app.container
+    val original = app.container
     app.container = object : AppContainer {
-        override val main: Executor = usual.main
-        override val library: Library = usual.library
-        override val engine: Engine = engine(usual.main)
-        override val running: Running = usual.running
+        override val main: Executor = original.main
+        override val library: Library = original.library
+        override val engine: Engine = engine(original.main)
+        override val measurements: MeasurementController = original.measurements
     }
 }
 
-/** Waits until the engine has done everything, and the main thread has shown it. */
+/** Waits until the engine is idle and the main thread has shown its replies. */
 internal fun settle() {
-    repeat(3) { // what is shown may ask again
+    repeat(3) { // showing a reply may ask a new question
         shadowOf(Looper.getMainLooper()).idle()
         app.container.engine.await()
     }
@@ -109,7 +109,7 @@ internal fun Activity.bars(): List<Pair<String, String>> {
     }
 }
 
-/** Writes what the activity looks like to app/target/screenshots. */
+/** Saves a screenshot of the activity to app/target/screenshots. */
 internal fun Activity.shoot(name: String) {
     val view = window.decorView
     val bitmap = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)

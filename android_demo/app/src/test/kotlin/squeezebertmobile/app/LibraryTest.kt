@@ -8,8 +8,8 @@ import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import squeezebertmobile.app.data.Library
-import squeezebertmobile.app.data.Parts
-import squeezebertmobile.app.data.zipParts
+import squeezebertmobile.app.data.ArtifactFiles
+import squeezebertmobile.app.data.zipFiles
 import squeezebertmobile.core.ArtifactError
 import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
@@ -25,8 +25,8 @@ class LibraryTest {
     private val demo = checkNotNull(DEMO.listFiles()).associate { it.name to it.readBytes() }
     private val library by lazy { Library(temporary.root, emptyMap()) }
 
-    private fun parts(files: Map<String, ByteArray>) = Parts { take ->
-        files.forEach { (name, bytes) -> take(name, ByteArrayInputStream(bytes)) }
+    private fun parts(files: Map<String, ByteArray>) = ArtifactFiles { read ->
+        files.forEach { (name, bytes) -> read(name, ByteArrayInputStream(bytes)) }
     }
 
     private fun zip(files: Map<String, ByteArray>): ByteArray {
@@ -43,14 +43,14 @@ class LibraryTest {
     private fun push(name: String, bytes: ByteArray) =
         File(temporary.root, "inbox").also { it.mkdirs() }.resolve("$name.zip").writeBytes(bytes)
 
-    private fun assertRefused(message: String, parts: Parts) {
+    private fun assertRefused(message: String, parts: ArtifactFiles) {
         val error = assertThrows(ArtifactError::class.java) { library.install("demo", parts) }
         assertTrue("${error.message}", message in error.message.orEmpty())
         assertFalse(File(temporary.root, "incoming").exists())
     }
 
     @Test
-    fun `what was pushed is taken in, by itself or in one folder, and stays`() {
+    fun `a pushed zip is installed, flat or in one folder, and stays installed`() {
         push("flat", zip(demo))
         push("nested", zip(demo.mapKeys { "some folder/${it.key}" }))
         assertEquals(listOf("flat", "nested"), library.refresh().entries.map { it.name })
@@ -61,7 +61,7 @@ class LibraryTest {
     }
 
     @Test
-    fun `what the APK holds is taken in, and again when it is another`() {
+    fun `the bundled artifact is installed, and again when it changes`() {
         val ours = { files: Map<String, ByteArray> -> Library(temporary.root, mapOf("demo" to parts(files))) }
         assertEquals(listOf("demo"), ours(demo).refresh().entries.map { it.name })
         val model = File(temporary.root, "artifacts/demo/model.onnx")
@@ -74,32 +74,32 @@ class LibraryTest {
     }
 
     @Test
-    fun `a bad artifact is refused in a sentence, and the one before it stays`() {
+    fun `a bad artifact is refused with a message, and the previous one is kept`() {
         library.install("demo", parts(demo))
         val before = library.refresh().entries.single()
         val model = demo.getValue("model.onnx").copyOf().also { it[it.size / 2]++ }
         assertRefused("has changed since the export", parts(demo + ("model.onnx" to model)))
         assertRefused("is missing", parts(demo - "vocab.txt"))
         assertRefused("it has no manifest.json", parts(demo - "manifest.json"))
-        assertRefused("there is no file in it", zipParts { ByteArrayInputStream(ByteArray(0)) })
-        assertRefused("there is no file in it", zipParts { ByteArrayInputStream("this is no zip".toByteArray()) })
-        assertRefused("cannot be used", parts(mapOf(".." to ByteArray(1))))
-        assertRefused("cannot be used", parts(mapOf("a\\b" to ByteArray(1))))
+        assertRefused("no files found", zipFiles { ByteArrayInputStream(ByteArray(0)) })
+        assertRefused("no files found", zipFiles { ByteArrayInputStream("this is no zip".toByteArray()) })
+        assertRefused("invalid file name", parts(mapOf(".." to ByteArray(1))))
+        assertRefused("invalid file name", parts(mapOf("a\\b" to ByteArray(1))))
         assertRefused("more than 32 files", parts((0..32).associate { "$it" to ByteArray(1) }))
-        assertRefused("cannot be read or stored: the phone was unplugged", Parts { throw IOException("the phone was unplugged") })
+        assertRefused("cannot be read or stored: the phone was unplugged", ArtifactFiles { throw IOException("the phone was unplugged") })
         assertTrue(before.isSame(library.refresh().entries.single()))
     }
 
     @Test
-    fun `a zip cannot write outside of the folder`() {
+    fun `a zip cannot write outside the folder`() {
         push("evil", zip(demo.mapKeys { if (it.key == "vocab.txt") "../../artifacts/x/vocab.txt" else it.key }))
-        library.refresh() // its last part is a good name, so the artifact is a good one
+        library.refresh() // only the last path component is used, so the artifact is valid
         assertEquals(setOf("artifacts", "inbox"), temporary.root.list().orEmpty().toSet())
         assertEquals(listOf("evil"), File(temporary.root, "artifacts").list().orEmpty().toList())
     }
 
     @Test
-    fun `half a zip is refused, and not tried again`() {
+    fun `a truncated zip is refused, and not tried again`() {
         push("half", zip(demo).let { it.copyOf(it.size / 2) })
         val refusal = library.refresh().refusals.single()
         assertEquals("half", refusal.name)
@@ -107,7 +107,7 @@ class LibraryTest {
     }
 
     @Test
-    fun `an artifact that computes something else is refused`() {
+    fun `an artifact with different outputs is refused`() {
         val golden = demo.getValue("golden.json").toString(Charsets.UTF_8)
         val manifest = demo.getValue("manifest.json").toString(Charsets.UTF_8)
         val other = golden.replace(Regex("\"values\": ?\\[\\s*-?[0-9.]+"), "\"values\": [77")
@@ -116,23 +116,23 @@ class LibraryTest {
         val changed = manifest.replace(sha(golden.toByteArray()), sha(other.toByteArray()))
             .replace(Regex("\"bytes\": ${golden.toByteArray().size}\\b"), "\"bytes\": ${other.toByteArray().size}")
         assertRefused(
-            "this phone does not compute what the artifact computed where it was made: logits is off by",
+            "this phone's outputs differ from the golden outputs: logits is off by",
             parts(demo + ("golden.json" to other.toByteArray()) + ("manifest.json" to changed.toByteArray())),
         )
     }
 
     @Test
-    fun `a damaged artifact is listed with its reason, beside the others`() {
+    fun `a damaged artifact is listed with the reason, and the others remain`() {
         library.install("a", parts(demo))
         library.install("b", parts(demo))
         File(temporary.root, "artifacts/a/model.onnx").appendText("x")
-        val found = library.refresh()
-        assertEquals(listOf("b"), found.entries.map { it.name })
-        assertTrue("has changed since the export" in found.refusals.single { it.name == "a" }.reason)
+        val listing = library.refresh()
+        assertEquals(listOf("b"), listing.entries.map { it.name })
+        assertTrue("has changed since the export" in listing.refusals.single { it.name == "a" }.reason)
     }
 
     @Test
-    fun `a name is made of harmless characters`() {
+    fun `names are reduced to safe characters`() {
         val names = mapOf("my model" to "my-model", "../../etc" to "-..-etc", "" to "artifact", "x".repeat(80) to "x".repeat(64))
         for ((name, safe) in names) assertEquals(safe, library.install(name, parts(demo)))
         library.remove("my-model")
@@ -140,9 +140,9 @@ class LibraryTest {
     }
 
     @Test
-    fun `without memory it is refused`() {
+    fun `an artifact that does not fit in memory is refused`() {
         val tight = Library(temporary.root, mapOf("demo" to parts(demo))) { throw OutOfMemoryError() }
-        val reason = "this phone has not enough memory to load it; export it to int8"
+        val reason = "not enough memory on this phone to load it; export it to int8"
         assertEquals(reason, tight.refresh().refusals.single().reason)
     }
 }

@@ -11,9 +11,12 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
+import squeezebertmobile.app.measure.CHOICES
+import squeezebertmobile.app.measure.LENGTH
 import squeezebertmobile.app.measure.MeasureActivity
 import squeezebertmobile.core.Json
 import squeezebertmobile.core.asRecord
+import squeezebertmobile.core.readUtf8
 import java.io.File
 
 @RunWith(RobolectricTestRunner::class)
@@ -22,7 +25,7 @@ class MeasureTest {
     private fun measure(name: String) = activity(MeasureActivity::class.java, MeasureActivity.of(app, name))
 
     @Test
-    fun `an artifact is measured in turns with a BERT of its task, and shared as JSON`() {
+    fun `an artifact is measured in alternation with a BERT of its task, and shared as JSON`() {
         home().close()
         asBert(DEMO)
         measure("demo-intents").use { controller ->
@@ -32,8 +35,8 @@ class MeasureTest {
             val texts = screen.texts()
             assertTrue("$texts", texts.any { Regex("[0-9.]+ times as fast as bert").matches(it) })
             assertEquals(2, texts.count { Regex(".*, [0-9]{2,} runs").matches(it) })
-            assertEquals(2, texts.count { it.startsWith("8 golden texts answered as where it was made") })
-            assertTrue("$texts", texts.any { it.startsWith("128 tokens, ") && it.endsWith("Measured in an app, in turns.") })
+            assertEquals(2, texts.count { it.startsWith("8 golden texts verified") })
+            assertTrue("$texts", texts.any { it.startsWith("128 tokens, ") && it.endsWith("Measured in this app, in alternating blocks.") })
             screen.findViewById<View>(R.id.share).performClick()
             val sent = shadowOf(screen).nextStartedActivity.getParcelableExtra(Intent.EXTRA_INTENT, Intent::class.java)
             checkShared(Json.parse(checkNotNull(sent?.getStringExtra(Intent.EXTRA_TEXT))).asRecord())
@@ -53,7 +56,7 @@ class MeasureTest {
             val kinds = events.map { it["event"] }.filter { it != "progress" }
             assertEquals(listOf("hello", "artifact", "load", "golden", "ready", "warm_up") + List(6) { "block" }, kinds)
         }
-        // A B, B A, A B ...: who was first in a pair of blocks is second in the next.
+        // ABBA order: the first in one pair of blocks is the second in the next.
         val begins = contenders.map { contender ->
             val events = (contender["events"] as List<*>).map { it.asRecord() }.filter { it["event"] == "block" }
             events.map { it["before"].asRecord()["at_ns"] as Long }
@@ -61,13 +64,21 @@ class MeasureTest {
         assertEquals(List(6) { it % 2 == 0 }, begins[0].zip(begins[1]) { one, other -> one < other })
     }
 
+    /** The same file is compared with the computer's constants in tests/benchmarks. */
     @Test
-    fun `it can be stopped, and measured again`() {
+    fun `the inputs have the size of the computer's inputs`() {
+        val golden = Json.parse(readUtf8(File(REPOSITORY, "tests/golden/schedule.json"))).asRecord()
+        assertEquals(golden["default_sequence_length"], LENGTH.toLong())
+        assertEquals(golden["choices"], CHOICES.toLong())
+    }
+
+    @Test
+    fun `a measurement can be stopped and started again`() {
         home().close()
         measure("demo-intents").use { controller ->
             controller.get().findViewById<View>(R.id.start).performClick()
             settle()
-            assertEquals("Nothing was measured yet.", controller.get().textOf(R.id.status))
+            assertEquals("Nothing has been measured yet.", controller.get().textOf(R.id.status))
             assertEquals("Measure again", controller.get().textOf(R.id.start))
             controller.get().findViewById<View>(R.id.start).performClick()
             settle()
@@ -76,7 +87,7 @@ class MeasureTest {
     }
 
     @Test
-    fun `what cannot be measured is said`() {
+    fun `an artifact that cannot be measured is reported`() {
         home().close()
         File(app.filesDir, "artifacts/demo-intents/golden.json").let { file ->
             file.writeText(file.readText().replaceFirst("texts", "texzs"))
@@ -90,7 +101,7 @@ class MeasureTest {
     }
 
     @Test
-    fun `a computer's job is done through files`() {
+    fun `a computer's job runs through files`() {
         home().close()
         val commands = File(app.filesDir, "commands.jsonl")
         val ids = List(16) { 5L }
@@ -103,12 +114,12 @@ class MeasureTest {
         val intent = Intent(app, MeasureActivity::class.java)
             .putExtra("job", jobFile.path).putExtra("commands", commands.path).putExtra("lines", "one")
         activity(MeasureActivity::class.java, intent).use { controller ->
-            assertTrue(controller.get().textOf(R.id.status).startsWith("A computer measures here, with 1 model."))
+            assertTrue(controller.get().textOf(R.id.status).startsWith("A computer is measuring 1 model."))
             val block = """{"do": "block", "id": "1", "input": "text", "lead_in": 0, "samples": 3, "seconds": 0}"""
             commands.writeText("$block\n{\"do\": \"end\", \"id\": \"2\"}\n")
-            val told = waitFor(File(app.filesDir, "measure/one.jsonl"))
-            assertEquals(3, (told.first { it["event"] == "block" }["samples_ns"] as List<*>).size)
-            assertEquals("asked", told.last()["why"])
+            val events = waitFor(File(app.filesDir, "measure/one.jsonl"))
+            assertEquals(3, (events.first { it["event"] == "block" }["samples_ns"] as List<*>).size)
+            assertEquals("asked", events.last()["why"])
         }
     }
 
@@ -116,24 +127,24 @@ class MeasureTest {
         val end = System.nanoTime() + 60_000_000_000
         while (System.nanoTime() < end) {
             val lines = if (file.exists()) file.readLines().filter { it.endsWith("}") } else emptyList()
-            val told = lines.map { Json.parse(it).asRecord() }
-            if (told.lastOrNull()?.get("event") in setOf("end", "error")) return told
+            val events = lines.map { Json.parse(it).asRecord() }
+            if (events.lastOrNull()?.get("event") in setOf("end", "error")) return events
             Thread.sleep(50)
         }
         error("no end in $file")
     }
 
     @Test
-    fun `an intent without a good name for the lines does nothing`() {
+    fun `an intent with an invalid name for the events is ignored`() {
         val intent = Intent(app, MeasureActivity::class.java)
             .putExtra("job", "/nowhere").putExtra("commands", "/nowhere").putExtra("lines", "../../x")
         activity(MeasureActivity::class.java, intent).use {
-            assertEquals("Nothing was measured yet.", it.get().textOf(R.id.status))
+            assertEquals("Nothing has been measured yet.", it.get().textOf(R.id.status))
             assertEquals(null, it.get().findViewById<TextView>(R.id.start).takeIf { view -> view.visibility == View.VISIBLE })
         }
     }
 
-    /** The artifact again, as if it were of a BERT. */
+    /** Installs a copy of the artifact whose manifest says it is a BERT. */
     private fun asBert(folder: File) {
         val copy = File(app.cacheDir, "bert").also { folder.copyRecursively(it) }
         val manifest = File(copy, "manifest.json")

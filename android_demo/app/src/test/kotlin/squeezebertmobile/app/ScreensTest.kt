@@ -30,12 +30,12 @@ import java.util.concurrent.CountDownLatch
 import java.util.zip.ZipEntry
 import java.util.zip.ZipOutputStream
 
-/** From what is typed to what is seen, by real inference. */
+/** From typed text to displayed answer, with real inference. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [34])
 class ScreensTest {
     @Test
-    fun `the APK's artifact is there at the first start, checked`() {
+    fun `the bundled artifact is installed and checked at the first start`() {
         home().use { controller ->
             val home = controller.get()
             assertTrue("${home.texts()}", "demo-intents" in home.texts())
@@ -49,7 +49,7 @@ class ScreensTest {
     }
 
     @Test
-    fun `what is typed has Python's labels as bars`() {
+    fun `typed text shows Python's labels as bars`() {
         home().close()
         task("demo-intents").use { controller ->
             for (case in CASES.filter { it["artifact"] == "demo-intents" }.map { Case(it) }) {
@@ -126,19 +126,19 @@ class ScreensTest {
             assertEquals(case.records("choices").map { it["choice"] }, screen.bars().map { it.first })
         }
         places.drop(1).forEach { screen.type(it, " ") }
-        assertEquals("Type something; the answer appears as you do.", screen.textOf(R.id.status))
+        assertEquals("Fill in the text fields; the answer updates as you type.", screen.textOf(R.id.status))
         assertEquals(emptyList<Any>(), screen.bars())
     }
 
     @Test
     fun `two sentences are compared`() = show("feature-extraction") { screen ->
-        screen.type(R.id.one, "play some music")
-        screen.type(R.id.other, "play some music")
+        screen.type(R.id.first_sentence, "play some music")
+        screen.type(R.id.second_sentence, "play some music")
         assertEquals(100.0, percent(screen.bars().single().second), 0.1)
     }
 
     @Test
-    fun `random weights are called so, trained ones are not`() {
+    fun `random weights are marked, trained ones are not`() {
         home().close()
         task("demo-intents").use { assertFalse(it.get().isShown(R.id.random)) }
         show("fill-mask") { assertTrue(it.isShown(R.id.random)) }
@@ -150,7 +150,7 @@ class ScreensTest {
         task("demo-intents").use { controller ->
             val screen = controller.get()
             screen.type(R.id.text, "wake me at six ".repeat(700)) // 10,500 characters
-            assertTrue(screen.textOf(R.id.status), "were not read" in screen.textOf(R.id.status))
+            assertTrue(screen.textOf(R.id.status), "were truncated" in screen.textOf(R.id.status))
             for (text in listOf("\ud83c\udf89\ud83d\udc4d\ud83c\udffd", "ما هو الطقس غدا؟", "\u202eabc", "日本語")) {
                 screen.type(R.id.text, text)
                 assertTrue("$text: ${screen.textOf(R.id.status)}", " ms for " in screen.textOf(R.id.status))
@@ -179,7 +179,7 @@ class ScreensTest {
     }
 
     @Test
-    fun `after the process's death everything is there again`() {
+    fun `everything is restored after the process was killed`() {
         home().close()
         val state = Bundle()
         task("demo-intents").use { controller ->
@@ -195,7 +195,7 @@ class ScreensTest {
     }
 
     @Test
-    fun `a slow model leaves the screen alive, and can be cancelled`() {
+    fun `a slow model does not block the screen, and can be cancelled`() {
         home().close()
         val gate = CountDownLatch(1)
         useEngine { main ->
@@ -224,11 +224,11 @@ class ScreensTest {
     }
 
     @Test
-    fun `too little memory for a model is said in a sentence`() {
+    fun `too little memory for a model is reported`() {
         home().close()
         useEngine { Engine(it) { throw OutOfMemoryError() } }
         task("demo-intents").use {
-            val reason = "this phone has not enough memory for demo-intents; close other apps, or use int8"
+            val reason = "not enough memory on this phone for demo-intents; close other apps, or use int8"
             assertEquals(reason, it.get().textOf(R.id.status))
         }
     }
@@ -252,14 +252,14 @@ class ScreensTest {
             shadowOf(app.contentResolver).registerInputStream(bad, ByteArrayInputStream("no zip".toByteArray()))
             for (uri in listOf(good, bad)) {
                 controller.get().findViewById<View>(R.id.add).performClick()
-                val asked = shadowOf(controller.get()).nextStartedActivityForResult
-                assertEquals(Intent.ACTION_OPEN_DOCUMENT, asked.intent.action)
-                shadowOf(controller.get()).receiveResult(asked.intent, -1, Intent().setData(uri))
+                val request = shadowOf(controller.get()).nextStartedActivityForResult
+                assertEquals(Intent.ACTION_OPEN_DOCUMENT, request.intent.action)
+                shadowOf(controller.get()).receiveResult(request.intent, -1, Intent().setData(uri))
                 settle()
             }
             val texts = controller.get().texts()
             assertTrue("$texts", "good" in texts)
-            assertTrue("$texts", texts.any { it.startsWith("bad was not added. there is no file in it") })
+            assertTrue("$texts", texts.any { it.startsWith("bad was not added: no files found") })
         }
     }
 
@@ -276,7 +276,7 @@ class ScreensTest {
     }
 
     @Test
-    fun `an intent for an artifact that is not there ends`() {
+    fun `an intent for an unknown artifact finishes the screen`() {
         activity(TaskActivity::class.java, TaskActivity.of(app, "nowhere")).use { assertTrue(it.get().isFinishing) }
     }
 

@@ -6,7 +6,7 @@ import org.junit.Test
 import squeezebertmobile.app.measure.histogram
 import squeezebertmobile.app.measure.median
 import squeezebertmobile.app.measure.quantile
-import squeezebertmobile.app.views.units
+import squeezebertmobile.app.views.utf16Span
 
 class StatisticsTest {
     /** numpy.quantile of the same numbers. */
@@ -26,9 +26,9 @@ class StatisticsTest {
     }
 
     @Test
-    fun `places are of characters, and an emoji is one`() {
-        assertEquals(3 to 5, units("a\ud83c\udf89bc", 2, 4))
-        assertEquals(null, units("ab", 1, 1))
-        assertEquals(null, units("ab", 1, 3))
+    fun `offsets count characters, and an emoji is one`() {
+        assertEquals(3 to 5, utf16Span("a\ud83c\udf89bc", 2, 4))
+        assertEquals(null, utf16Span("ab", 1, 1))
+        assertEquals(null, utf16Span("ab", 1, 3))
     }
 }

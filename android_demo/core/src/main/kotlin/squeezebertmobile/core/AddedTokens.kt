@@ -1,6 +1,6 @@
 package squeezebertmobile.core
 
-/** A token that is found in a text before it is split into words. */
+/** A token that is matched in a text before the text is split into words. */
 internal class AddedToken(
     val content: String,
     val id: Int,
@@ -11,12 +11,12 @@ internal class AddedToken(
     val special: Boolean,
 )
 
-/** A part of a text: an added token, or what stands between them ([token] is null). */
+/** A part of a text: an added token, or the text between added tokens ([token] is null). */
 internal class Piece(val text: AlignedText, val token: AddedToken?)
 
-/** Finds tokens in a text: of those that begin first the longest, then on behind it. */
+/** Finds added tokens in a text: leftmost first, and the longest of those that start at the same place. */
 internal class TokenFinder(tokens: List<Pair<AddedToken, IntArray>>) {
-    // Longest first; of equal ones the one that was added first.
+    // Longest first; ties keep the order in which they were added.
     private val byFirst: Map<Int, List<Pair<AddedToken, IntArray>>> =
         tokens.sortedByDescending { it.second.size }.groupBy { it.second[0] }
 
@@ -25,16 +25,16 @@ internal class TokenFinder(tokens: List<Pair<AddedToken, IntArray>>) {
         var done = 0
         var at = 0
         while (at < text.size) {
-            val found = longestAt(text.codes, at)
-            if (found == null) {
+            val match = longestAt(text.codes, at)
+            if (match == null) {
                 at++
                 continue
             }
-            val (token, content) = found
+            val (token, content) = match
             val stop = at + content.size
             if (!token.singleWord || standsAlone(text.codes, at, stop)) {
-                val from = if (token.stripLeft) maxOf(spaceBefore(text.codes, at), done) else at
-                val to = if (token.stripRight) spaceBehind(text.codes, stop) else stop
+                val from = if (token.stripLeft) maxOf(skipSpaceBefore(text.codes, at), done) else at
+                val to = if (token.stripRight) skipSpaceAfter(text.codes, stop) else stop
                 if (done < from) pieces.add(Piece(text.slice(done, from), null))
                 pieces.add(Piece(text.slice(from, to), token))
                 done = to
@@ -54,13 +54,13 @@ internal class TokenFinder(tokens: List<Pair<AddedToken, IntArray>>) {
 private fun standsAlone(codes: IntArray, from: Int, to: Int): Boolean =
     (from == 0 || codes[from - 1] !in Unicode.word) && (to == codes.size || codes[to] !in Unicode.word)
 
-private fun spaceBefore(codes: IntArray, at: Int): Int {
+private fun skipSpaceBefore(codes: IntArray, at: Int): Int {
     var from = at
     while (from > 0 && codes[from - 1] in Unicode.space) from--
     return from
 }
 
-private fun spaceBehind(codes: IntArray, at: Int): Int {
+private fun skipSpaceAfter(codes: IntArray, at: Int): Int {
     var to = at
     while (to < codes.size && codes[to] in Unicode.space) to++
     return to

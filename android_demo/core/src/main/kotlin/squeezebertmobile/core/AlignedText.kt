@@ -1,13 +1,13 @@
 package squeezebertmobile.core
 
 /**
- * Characters, each with the place it came from in the original text.
+ * Characters with their offsets in the original text.
  *
- * All places are counted in characters (code points), as Python does.
+ * All offsets count characters (code points), as in Python.
  *
  * @param codes the characters.
- * @param starts where each came from.
- * @param ends where that ends.
+ * @param starts start offset of each in the original text.
+ * @param ends end offset of each in the original text.
  */
 internal class AlignedText(val codes: IntArray, val starts: IntArray, val ends: IntArray) {
     val size: Int get() = codes.size
@@ -18,11 +18,11 @@ internal class AlignedText(val codes: IntArray, val starts: IntArray, val ends: 
         ends.copyOfRange(from, to),
     )
 
-    /** The characters from [from] to [to] as a text. */
+    /** The characters from [from] (inclusive) to [to] (exclusive) as a string. */
     fun text(from: Int = 0, to: Int = size): String = String(codes, from, to - from)
 
     companion object {
-        /** @throws InputError the text has half a surrogate pair in it. */
+        /** @throws InputError if the text contains an unpaired surrogate. */
         fun of(text: String): AlignedText {
             val codes = codePoints(text)
             return AlignedText(codes, IntArray(codes.size) { it }, IntArray(codes.size) { it + 1 })
@@ -30,28 +30,28 @@ internal class AlignedText(val codes: IntArray, val starts: IntArray, val ends: 
     }
 }
 
-/** @throws InputError the text has half a surrogate pair in it. */
+/** @throws InputError if the text contains an unpaired surrogate. */
 internal fun codePoints(text: String): IntArray {
     val codes = IntArray(text.codePointCount(0, text.length))
     var at = 0
     for (index in codes.indices) {
         codes[index] = text.codePointAt(at)
         if (codes[index] in 0xD800..0xDFFF) {
-            throw InputError("a text is not valid Unicode: half a surrogate pair at character $index")
+            throw InputError("a text is not valid Unicode: unpaired surrogate at character $index")
         }
         at += Character.charCount(codes[index])
     }
     return codes
 }
 
-/** Collects the characters of a new text, which take the places of those in [from]. */
+/** Builds a text whose characters keep the offsets of characters in [from]. */
 internal class AlignedBuilder(private val from: AlignedText) {
     private var codes = IntArray(from.size + SPARE)
     private var starts = IntArray(from.size + SPARE)
     private var ends = IntArray(from.size + SPARE)
     private var size = 0
 
-    /** Adds a character that stands for number [index] of the old text. */
+    /** Adds a character with the offsets of character [index] of the old text. */
     fun add(code: Int, index: Int) {
         if (size == codes.size) {
             codes = codes.copyOf(2 * size)

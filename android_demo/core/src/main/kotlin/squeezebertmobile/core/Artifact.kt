@@ -8,30 +8,35 @@ import java.nio.file.Files
 import java.security.MessageDigest
 
 /**
- * An exported folder, by the rules of `squeezebert_mobile/artifact.py`.
+ * An exported artifact folder; the checks are those of `squeezebert_mobile/artifact/reading.py`.
  *
- * @param folder where it is.
- * @param manifest what it says of itself.
+ * @param folder the artifact's folder.
+ * @param manifest its parsed manifest.json.
  */
 class Artifact private constructor(val folder: File, val manifest: Manifest) {
-    /** The file of the model. */
+    /** Path of the model file. */
     val modelPath: String get() = File(folder, manifest.modelFile).path
 
-    /** @throws ArtifactError golden.json is damaged. */
+    /**
+     * The artifact's golden outputs.
+     *
+     * @throws ArtifactError if golden.json is damaged.
+     */
     fun golden(): Golden = parsed(File(folder, GOLDEN_FILE), ::goldenOf)
 
-    /** A file of the artifact as a JSON object; null where the manifest does not list it. */
+    /** A file of the artifact as a JSON object, or null if the manifest does not list it. */
     internal fun listedJson(name: String): Map<String, Any?>? =
         if (name in manifest.files) readObject(File(folder, name)) else null
 
     companion object {
         /**
-         * The artifact in [folder].
+         * Opens the artifact in [folder].
          *
-         * @param checksums whether to read every file through, and compare its SHA-256; names, links
-         *     and sizes are checked in any case.
-         * @param progress is given the bytes that were read, and those that are to be.
-         * @throws ArtifactError what is missing, changed or outside, and what to do.
+         * @param checksums whether to read every file and compare its SHA-256. File names, links and
+         *     sizes are always checked.
+         * @param progress called with the bytes read so far and the total.
+         * @throws ArtifactError if a file is missing, changed or outside the folder; the message says
+         *     what to do.
          */
         fun open(
             folder: File,
@@ -51,9 +56,9 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
             val all = manifest.files.values.sumOf { it.bytes }
             var done = 0L
             for ((name, facts) in manifest.files) {
-                checkPlace(folder, name, facts)
+                checkLocation(folder, name, facts)
                 if (checksums) {
-                    checkSum(File(folder, name), facts) { progress(done + it, all) }
+                    checkSha256(File(folder, name), facts) { progress(done + it, all) }
                     done += facts.bytes
                 }
             }
@@ -82,11 +87,11 @@ private fun checkTask(manifest: Manifest) {
 
 // Files ----------------------------------------------------------------------------------------
 
-private fun checkPlace(folder: File, name: String, facts: FileFacts) {
+private fun checkLocation(folder: File, name: String, facts: FileFacts) {
     val path = File(folder, name)
-    // A name with any kind of separator or drive, a dot name or a link could lead out of the folder.
-    val leads = name in setOf("", ".", "..") || name.any { it in "/\\:\u0000" }
-    if (leads || Files.isSymbolicLink(path.toPath())) {
+    // A path separator, a drive letter, a dot name or a link could point outside the folder.
+    val isUnsafe = name in setOf("", ".", "..") || name.any { it in "/\\:\u0000" }
+    if (isUnsafe || Files.isSymbolicLink(path.toPath())) {
         throw ArtifactError(
             "artifact file ${shown(name)} points outside its folder ${shown(folder.path)}",
         )
@@ -97,7 +102,7 @@ private fun checkPlace(folder: File, name: String, facts: FileFacts) {
     if (path.length() != facts.bytes) throw changed(path)
 }
 
-private fun checkSum(path: File, facts: FileFacts, progress: (Long) -> Unit) {
+private fun checkSha256(path: File, facts: FileFacts, progress: (Long) -> Unit) {
     val digest = MessageDigest.getInstance("SHA-256")
     val buffer = ByteArray(1 shl 20)
     var done = 0L
@@ -114,8 +119,8 @@ private fun checkSum(path: File, facts: FileFacts, progress: (Long) -> Unit) {
     } catch (error: IOException) {
         throw ArtifactError("artifact file ${shown(path.path)} cannot be read: ${firstLine(error)}")
     }
-    val found = digest.digest().joinToString("") { ((it.toInt() and 0xff) + 0x100).toString(16).drop(1) }
-    if (found != facts.sha256) throw changed(path)
+    val sha256 = digest.digest().joinToString("") { ((it.toInt() and 0xff) + 0x100).toString(16).drop(1) }
+    if (sha256 != facts.sha256) throw changed(path)
 }
 
 private fun changed(path: File) = ArtifactError(
@@ -144,7 +149,7 @@ private fun <T> parsed(path: File, read: (Map<String, Any?>) -> T): T {
     try {
         return read(data)
     } catch (error: ShapeError) {
-        throw ArtifactError("${shown(path.path)} is damaged at ${shown(error.where)}: ${error.what}")
+        throw ArtifactError("${shown(path.path)} is damaged at ${shown(error.where)}: ${error.problem}")
     }
 }
 
@@ -160,7 +165,11 @@ private fun readObject(path: File): Map<String, Any?> {
     return data.asRecord()
 }
 
-/** @throws IOException it cannot be read, or is not UTF-8. */
+/**
+ * Reads a UTF-8 text file.
+ *
+ * @throws IOException if the file cannot be read or is not valid UTF-8.
+ */
 fun readUtf8(path: File): String = try {
     Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(path.readBytes())).toString()
 } catch (_: CharacterCodingException) {

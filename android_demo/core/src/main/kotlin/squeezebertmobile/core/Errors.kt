@@ -1,23 +1,23 @@
 package squeezebertmobile.core
 
 /**
- * Every error that this package raises on purpose.
+ * Base class of all errors that this package raises on purpose.
  *
- * A message says in one line what is wrong, with the value, and what would be right. It is printable
- * whatever it quotes: a line break or an escape sequence from somebody's file shows as `\u000a`.
+ * A message is one line: what is wrong, the offending value, and what would be valid. Unprintable
+ * characters are escaped, so that a line break from an untrusted file appears as `\u000a`.
  */
 sealed class SqueezeBertMobileError(message: String) : Exception(printable(message))
 
-/** The artifact is damaged, incomplete, or of a version that this one does not read. */
+/** The artifact is damaged, incomplete, or has an unsupported schema version. */
 class ArtifactError(message: String) : SqueezeBertMobileError(message)
 
-/** A text, an id or an option cannot be used. */
+/** A text, a token id or an option is invalid. */
 class InputError(message: String) : SqueezeBertMobileError(message)
 
-/** The runtime has the model, and cannot load or run it. */
+/** The runtime cannot load or run the model. */
 class ModelError(message: String) : SqueezeBertMobileError(message)
 
-/** A runtime's native library or its Java classes are not there, or do not fit each other. */
+/** A runtime's native library or Java classes are missing, or their versions differ. */
 class LibraryError(message: String) : SqueezeBertMobileError(message)
 
 private val UNPRINTABLE = setOf(
@@ -33,14 +33,14 @@ private fun printable(message: String): String =
 
 private fun escaped(char: Char): String = "\\u" + char.code.toString(16).padStart(4, '0')
 
-/** A value in a message: texts in quotes, long ones cut. */
+/** Formats a value for an error message: strings are quoted, long values are truncated. */
 fun shown(value: Any?): String {
     val text = if (value is String) "'$value'" else value.toString()
-    return if (text.length <= LONGEST_SHOWN) text else text.take(LONGEST_SHOWN) + "…"
+    return if (text.length <= MAX_SHOWN_LENGTH) text else text.take(MAX_SHOWN_LENGTH) + "…"
 }
 
-private const val LONGEST_SHOWN = 200
+private const val MAX_SHOWN_LENGTH = 200
 
-/** The first line of what a library says. */
+/** The first line of an exception's message, or its class name if it has none. */
 fun firstLine(error: Throwable): String =
     error.message?.trim()?.lineSequence()?.firstOrNull()?.ifEmpty { null } ?: error.javaClass.simpleName

@@ -5,10 +5,10 @@ import org.pytorch.executorch.Module
 import org.pytorch.executorch.Tensor
 
 /**
- * An ExecuTorch program, by the Java API of org.pytorch:executorch-android.
+ * An ExecuTorch program, run with the Java API of org.pytorch:executorch-android.
  *
- * The program takes one row, so the rows of a batch (and choices) run one by one. It was compiled
- * against the stub in `executorch-stub`, and has not yet run on a phone.
+ * The program accepts one row, so the rows of a batch (and choices) run one after another. This class
+ * is compiled against the stub in `executorch-stub` and has not yet run on a phone.
  */
 internal class ExecuTorchSession private constructor(
     private val module: Module,
@@ -44,7 +44,7 @@ internal class ExecuTorchSession private constructor(
         fun open(artifact: Artifact, threads: Int): ExecuTorchSession = withLibrary("ExecuTorch") {
             val module = try {
                 Module.load(artifact.modelPath, LOAD_MODE_MMAP, threads)
-            } catch (error: RuntimeException) { // what its native part throws
+            } catch (error: RuntimeException) { // thrown by its native code
                 throw ModelError(
                     "ExecuTorch cannot load ${shown(artifact.modelPath)}: ${firstLine(error)}; " +
                         "use a newer ExecuTorch, or export the checkpoint again",
@@ -65,7 +65,7 @@ internal class ExecuTorchRun(
 
     fun outputs(): List<Array<EValue>> = try {
         rows.map { module.forward(*it) }
-    } catch (error: RuntimeException) { // what its native part throws
+    } catch (error: RuntimeException) { // thrown by its native code
         throw ModelError("the model cannot run this input: ${firstLine(error)}")
     }
 

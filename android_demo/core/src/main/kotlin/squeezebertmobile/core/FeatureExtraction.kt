@@ -3,11 +3,12 @@ package squeezebertmobile.core
 import kotlin.math.sqrt
 
 /**
- * The vectors of a text; [tokensCut] tokens of it were not read.
+ * The vectors of a text.
  *
- * @param sentence the mean over the tokens, special ones included, at length 1.
- * @param tokens the tokens, special ones included.
- * @param vectors one for each of them.
+ * @param sentence the mean over all tokens, special tokens included, normalized to length 1.
+ * @param tokens the tokens, special tokens included.
+ * @param vectors a vector for each token: [sequence, hidden].
+ * @param tokensCut number of tokens that were truncated.
  */
 class FeatureExtractionResult(
     val sentence: FloatArray,
@@ -16,12 +17,12 @@ class FeatureExtractionResult(
     val tokensCut: Int,
 )
 
-/** Makes vectors of texts. */
+/** Computes sentence and token vectors. */
 class FeatureExtraction(private val model: Model) {
     /**
-     * The cosine of two texts is the product of their sentence vectors.
+     * Computes the vectors of a text or pair. The dot product of two sentence vectors is their cosine.
      *
-     * @throws InputError a text cannot be used.
+     * @throws InputError if a text is invalid.
      */
     fun extract(text: String, pair: String? = null): FeatureExtractionResult {
         checkText(text)
@@ -35,11 +36,11 @@ class FeatureExtraction(private val model: Model) {
 
 private fun sentenceVector(vectors: FloatTensor): FloatArray {
     val (count, width) = vectors.shape
-    val mean = DoubleArray(width) { place ->
-        (0 until count).sumOf { vectors.values[it * width + place].toDouble() } / count
+    val mean = DoubleArray(width) { column ->
+        (0 until count).sumOf { vectors.values[it * width + column].toDouble() } / count
     }
-    val length = maxOf(sqrt(mean.sumOf { it * it }), LEAST_LENGTH)
+    val length = maxOf(sqrt(mean.sumOf { it * it }), MIN_LENGTH)
     return FloatArray(width) { (mean[it] / length).toFloat() }
 }
 
-private const val LEAST_LENGTH = 1e-12 // as torch.nn.functional.normalize has it
+private const val MIN_LENGTH = 1e-12 // eps of torch.nn.functional.normalize

@@ -1,8 +1,8 @@
 package squeezebertmobile.core
 
-/* Reading values whose shape was checked before. */
+/* Casts of JSON values that were already validated by a Shape. */
 
-/** A JSON object. */
+/** The value as a JSON object. */
 @Suppress("UNCHECKED_CAST")
 fun Any?.asRecord(): Map<String, Any?> = this as Map<String, Any?>
 
@@ -11,12 +11,12 @@ internal fun Map<String, Any?>.record(name: String): Map<String, Any?> = get(nam
 internal fun Map<String, Any?>.texts(name: String): List<String>? =
     (get(name) as List<*>?)?.map { it as String }
 
-/** A whole number; those beyond an Int stand for "more than can be": sizes that nothing reaches. */
+/** An integer field, limited to Int.MAX_VALUE: larger values are sizes that are never reached. */
 fun Map<String, Any?>.int(name: String): Int = (get(name) as Long).coerceAtMost(INT_MAX).toInt()
 
 internal fun Any?.asInts(): IntArray = (this as List<*>).map { (it as Long).toInt() }.toIntArray()
 
-/** A list of whole numbers. */
+/** The value as a list of integers. */
 fun Any?.asLongs(): LongArray = (this as List<*>).map { it as Long }.toLongArray()
 
 private const val INT_MAX = Int.MAX_VALUE.toLong()

@@ -1,20 +1,21 @@
 package squeezebertmobile.core
 
-/** One token in the place of a mask; [sequence] is the text with the token in it. */
+/** A token predicted for a mask; [sequence] is the text with the mask replaced by it. */
 class Fill(val tokenStr: String, val score: Double, val token: Int, val sequence: String)
 
-/** For each mask of a text its best tokens, best first; [tokensCut] tokens of it were not read. */
+/** The best tokens for each mask, best first; [tokensCut] tokens of the text were truncated. */
 class FillMaskResult(val masks: List<List<Fill>>, val tokensCut: Int)
 
-/** Fills the masks of texts. */
+/** Predicts the masked tokens of a text. */
 class FillMask(private val model: Model) {
     private val tokenizer = model.tokenizer
 
     /**
-     * @param text has at least one mask token ([Tokenizer.maskToken]).
-     * @param topK how many tokens to give for each mask, best first; null gives all.
-     * @param targets the words to choose from; of a word that is no token its first token counts.
-     * @throws InputError the text has no mask, or a text or an option cannot be used.
+     * @param text a text with at least one mask token ([Tokenizer.maskToken]).
+     * @param topK number of tokens to return for each mask, best first; null returns all.
+     * @param targets restricts the result to these words; a word of several tokens is represented by
+     *     its first token.
+     * @throws InputError if the text has no mask, or a text or an option is invalid.
      */
     fun fill(text: String, topK: Int? = 5, targets: List<String>? = null): FillMaskResult {
         checkCount("topK", topK, 1)
@@ -22,37 +23,37 @@ class FillMask(private val model: Model) {
         val allowed = targets?.let { targetIds(it) }
         val row = model.row(text)
         val ids = row.ids().toList()
-        val places = places(row, ids)
+        val positions = maskPositions(row, ids)
         val logits = model.outputs(listOf(row)).getValue("logits")
-        val masks = places.map { place ->
-            val scores = softmax(logits[place].values)
+        val masks = positions.map { position ->
+            val scores = softmax(logits[position].values)
             val tokens = allowed ?: scores.indices.toList()
             best(DoubleArray(tokens.size) { scores[tokens[it]] }, topK).map { choice ->
-                filled(ids, place, tokens[choice], scores[tokens[choice]], alone = places.size == 1)
+                filled(ids, position, tokens[choice], scores[tokens[choice]], alone = positions.size == 1)
             }
         }
         return FillMaskResult(masks, row.tokensCut)
     }
 
-    private fun places(row: Row, ids: List<Int>): List<Int> {
-        val places = ids.indices.filter { ids[it] == tokenizer.maskId }
-        if (places.isNotEmpty()) return places
+    private fun maskPositions(row: Row, ids: List<Int>): List<Int> {
+        val positions = ids.indices.filter { ids[it] == tokenizer.maskId }
+        if (positions.isNotEmpty()) return positions
         if (tokenizer.maskId in row.segments[0].ids) {
             throw InputError(
-                "the ${tokenizer.maskToken} stands beyond the ${model.manifest.maxLength} tokens that this " +
-                    "model takes; shorten the text before it",
+                "the ${tokenizer.maskToken} is beyond the ${model.manifest.maxLength} tokens that this " +
+                    "model accepts; shorten the text before it",
             )
         }
         throw InputError("the text has no ${tokenizer.maskToken}; put it where a word goes")
     }
 
-    private fun filled(ids: List<Int>, place: Int, token: Int, score: Double, alone: Boolean): Fill {
-        val shown = ids.toMutableList().also { it[place] = token }.filter { it != tokenizer.padId }
+    private fun filled(ids: List<Int>, position: Int, token: Int, score: Double, alone: Boolean): Fill {
+        val shown = ids.toMutableList().also { it[position] = token }.filter { it != tokenizer.padId }
         return Fill(
             tokenStr = tokenizer.decode(listOf(token), skipSpecial = false),
             score = score,
             token = token,
-            // The other masks are special tokens too, and are to be seen.
+            // Other masks are special tokens too, and should remain visible.
             sequence = tokenizer.decode(shown, skipSpecial = alone),
         )
     }
@@ -62,7 +63,7 @@ class FillMask(private val model: Model) {
         return targets.map { word ->
             checkText(word, "target")
             tokenizer.idOf(word) ?: tokenizer.encode(word).ids.firstOrNull()
-                ?: throw InputError("the target ${shown(word)} has no token; give a word")
+                ?: throw InputError("the target ${shown(word)} has no token; use a word")
         }.distinct().sorted()
     }
 }

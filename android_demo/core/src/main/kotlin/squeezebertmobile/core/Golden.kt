@@ -2,7 +2,7 @@ package squeezebertmobile.core
 
 import kotlin.math.abs
 
-/** A sample of one output: `values[i]` stands at flat position `indices[i]`. */
+/** A sample of one output: `values[i]` is the element at flat index `indices[i]`. */
 class GoldenOutput(
     val shape: IntArray,
     val indices: IntArray,
@@ -10,7 +10,7 @@ class GoldenOutput(
     val top: IntArray,
 )
 
-/** One input and what the artifact answered where it was made; rows are choices, else one. */
+/** One golden input and the artifact's outputs at export. There is one row, or one for each choice. */
 class GoldenText(
     val texts: List<List<String>>,
     val inputIds: List<LongArray>,
@@ -19,14 +19,15 @@ class GoldenText(
     val outputs: Map<String, GoldenOutput>,
 )
 
-/** golden.json. */
+/** The contents of golden.json: a tolerance for each output, and the golden texts. */
 class Golden(val tolerance: Map<String, Double>, val texts: List<GoldenText>)
 
 /**
- * One output, over all golden texts.
+ * The comparison of one output over all golden texts.
  *
- * @param maxAbsDiff the largest difference from the stored values; NaN if there was one.
- * @param sameAnswers texts whose largest number stands where it stood; null where there are none.
+ * @param maxAbsDiff the largest absolute difference from the stored values; NaN if any value is NaN.
+ * @param sameAnswers number of texts whose top answers (argmax) are unchanged; null if the output has
+ *     no stored top answers.
  */
 class GoldenCheck(
     val output: String,
@@ -35,12 +36,12 @@ class GoldenCheck(
     val sameAnswers: Int?,
     val texts: Int,
 ) {
-    /** Whether the difference is within the tolerance; NaN is not. */
+    /** Whether the difference is within the tolerance; false for NaN. */
     val holds: Boolean get() = maxAbsDiff <= tolerance
 }
 
-private val PLACES = items(whole(0, Int.MAX_VALUE.toLong()))
-private val IDS = items(PLACES)
+private val INDICES = items(whole(0, Int.MAX_VALUE.toLong()))
+private val IDS = items(INDICES)
 
 private val GOLDEN = record(
     mapOf(
@@ -57,9 +58,9 @@ private val GOLDEN = record(
                         record(
                             mapOf(
                                 "shape" to items(whole(1)),
-                                "indices" to PLACES,
+                                "indices" to INDICES,
                                 "values" to items(number()),
-                                "top" to PLACES,
+                                "top" to INDICES,
                             ),
                         ),
                     ),
@@ -69,7 +70,11 @@ private val GOLDEN = record(
     ),
 )
 
-/** @throws ShapeError a field is missing, unknown or wrong. */
+/**
+ * Validates and parses golden.json.
+ *
+ * @throws ShapeError if a field is missing, unknown or invalid.
+ */
 internal fun goldenOf(data: Map<String, Any?>): Golden {
     GOLDEN.check(data, "")
     return Golden(
@@ -98,10 +103,10 @@ private fun Map<String, Any?>.rows(name: String): List<LongArray> =
     (getValue(name) as List<*>).map { it.asLongs() }
 
 /**
- * Runs the golden texts' ids again, and compares each output with what is stored.
+ * Runs the model on the ids of the golden texts and compares the outputs with the stored ones.
  *
- * @param progress is called after each text.
- * @throws ArtifactError golden.json does not fit the model.
+ * @param progress called after each text.
+ * @throws ArtifactError if golden.json does not match the model.
  */
 fun checkGolden(
     session: Session,
@@ -112,7 +117,7 @@ fun checkGolden(
     val names = manifest.outputs.map { it.name }
     val complete = golden.texts.all { it.outputs.keys == names.toSet() }
     if (golden.texts.isEmpty() || !complete || golden.tolerance.keys != names.toSet()) {
-        throw misfit("does not have texts with the outputs ${names.joinToString()}")
+        throw mismatch("does not have texts with the outputs ${names.joinToString()}")
     }
     val differences = names.associateWith { ArrayList<Double>() }
     val same = names.associateWith { ArrayList<Boolean?>() }
@@ -122,7 +127,7 @@ fun checkGolden(
             val ours = outputs.getValue(name)
             val stored = text.outputs.getValue(name)
             differences.getValue(name).add(difference(name, ours, stored))
-            same.getValue(name).add(if (stored.top.isEmpty()) null else ours.tops().contentEquals(stored.top))
+            same.getValue(name).add(if (stored.top.isEmpty()) null else ours.argmax().contentEquals(stored.top))
         }
         progress(number + 1, golden.texts.size)
     }
@@ -139,11 +144,11 @@ fun checkGolden(
 }
 
 /**
- * Sees that the tokenizer makes the golden texts' ids of their texts.
+ * Checks that the tokenizer produces the stored ids of the golden texts.
  *
- * A golden text is cut where its attention mask ends, and for fill-mask a token of it is masked.
+ * A golden text is truncated where its attention mask ends; for fill-mask one of its tokens is masked.
  *
- * @throws ArtifactError it does not.
+ * @throws ArtifactError if the ids differ.
  */
 fun checkGoldenIds(tokenizer: Tokenizer, golden: Golden) {
     for (text in golden.texts) {
@@ -152,8 +157,8 @@ fun checkGoldenIds(tokenizer: Tokenizer, golden: Golden) {
             val stored = text.inputIds[number].take(length)
             val ours = tokenizer.row(texts[0], texts.getOrNull(1), maxLength = length).ids().map { it.toLong() }
             val mask = tokenizer.maskId.toLong()
-            if (ours.size != length || ours.zip(stored).any { (our, its) -> our != its && its != mask }) {
-                throw misfit("has other ids than this tokenizer makes of ${shown(texts[0])}")
+            if (ours.size != length || ours.zip(stored).any { (our, their) -> our != their && their != mask }) {
+                throw mismatch("has other ids than this tokenizer gives for ${shown(texts[0])}")
             }
         }
     }
@@ -162,23 +167,23 @@ fun checkGoldenIds(tokenizer: Tokenizer, golden: Golden) {
 private fun run(session: Session, manifest: Manifest, text: GoldenText): Map<String, FloatTensor> = try {
     session.run(Feed.of(manifest, text.inputIds, text.attentionMask, text.tokenTypeIds))
 } catch (error: InputError) {
-    throw misfit("has an input that the model does not take: ${error.message}")
+    throw mismatch("has an input that the model does not accept: ${error.message}")
 }
 
 private fun difference(name: String, ours: FloatTensor, stored: GoldenOutput): Double {
     if (!ours.shape.contentEquals(stored.shape)) {
-        throw misfit(
-            "has $name in the shape ${stored.shape.toList()}, the model gives ${ours.shape.toList()}",
+        throw mismatch(
+            "has $name with shape ${stored.shape.toList()}, but the model's has shape ${ours.shape.toList()}",
         )
     }
     val fits = stored.indices.size == stored.values.size && stored.indices.isNotEmpty()
     if (!fits || stored.indices.any { it >= ours.values.size }) {
-        throw misfit("has values of $name that stand nowhere in it")
+        throw mismatch("has indices outside the output $name")
     }
     val differences = stored.indices.zip(stored.values.asIterable()) { index, value ->
         abs(ours.values[index] - value).toDouble()
     }
-    return differences.max() // NaN if there is one
+    return differences.max() // NaN if any is NaN
 }
 
-private fun misfit(how: String) = ArtifactError("golden.json $how; export the checkpoint again")
+private fun mismatch(problem: String) = ArtifactError("golden.json $problem; export the checkpoint again")

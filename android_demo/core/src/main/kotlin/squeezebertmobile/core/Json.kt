@@ -1,19 +1,23 @@
 package squeezebertmobile.core
 
-/** A text is not JSON; the message says where. */
+/** A text is not valid JSON; the message gives the position. */
 class JsonError(message: String) : Exception(message)
 
 /**
  * JSON as plain values: Map, List, String, Boolean, Long, Double and null.
  *
- * As in Python's json, of equal keys the last one counts, and a whole number is a Long where it has
- * neither fraction nor exponent. Unlike there, NaN and Infinity are errors, as the standard says.
+ * As in Python's json, the last of duplicate keys wins, and a number without fraction and exponent is
+ * an integer (Long). Unlike Python's, NaN and Infinity are errors, as the JSON standard requires.
  */
 object Json {
-    /** @throws JsonError it is not JSON, or nested more than 100 deep. */
+    /**
+     * Parses a JSON text.
+     *
+     * @throws JsonError if the text is not valid JSON, or is nested more than 100 levels deep.
+     */
     fun parse(text: String): Any? = JsonReader(text).whole()
 
-    /** One line of ASCII; a Double that is not finite becomes null. */
+    /** Serializes a value as one line of ASCII. NaN and infinities become null. */
     fun write(value: Any?): String = StringBuilder().also { append(it, value) }.toString()
 
     private fun append(out: StringBuilder, value: Any?) {
@@ -37,12 +41,12 @@ object Json {
         open: Char,
         items: Iterable<T>,
         close: Char,
-        each: (T) -> Unit,
+        appendItem: (T) -> Unit,
     ) {
         out.append(open)
         items.forEachIndexed { index, item ->
             if (index > 0) out.append(", ")
-            each(item)
+            appendItem(item)
         }
         out.append(close)
     }
@@ -60,7 +64,7 @@ object Json {
     }
 }
 
-private const val DEEPEST = 100
+private const val MAX_DEPTH = 100
 private val ESCAPES = mapOf(
     '"' to '"', '\\' to '\\', '/' to '/',
     'b' to '\b', 'f' to '\u000c', 'n' to '\n', 'r' to '\r', 't' to '\t',
@@ -74,12 +78,12 @@ private class JsonReader(private val text: String) {
     fun whole(): Any? {
         val value = value(0)
         skipSpace()
-        if (at < text.length) fail("something stands behind the value")
+        if (at < text.length) fail("unexpected text after the value")
         return value
     }
 
     private fun value(depth: Int): Any? {
-        if (depth > DEEPEST) fail("it is nested more than $DEEPEST deep")
+        if (depth > MAX_DEPTH) fail("nested more than $MAX_DEPTH levels deep")
         skipSpace()
         return when (peek()) {
             '{' -> map(depth)
@@ -91,22 +95,22 @@ private class JsonReader(private val text: String) {
     }
 
     private fun map(depth: Int): Map<String, Any?> {
-        val found = LinkedHashMap<String, Any?>()
+        val map = LinkedHashMap<String, Any?>()
         items('}') {
             skipSpace()
-            if (peek() != '"') fail("a key must be a text")
+            if (peek() != '"') fail("a key must be a string")
             val key = text()
             skipSpace()
             take(':')
-            found[key] = value(depth + 1)
+            map[key] = value(depth + 1)
         }
-        return found
+        return map
     }
 
     private fun list(depth: Int): List<Any?> {
-        val found = ArrayList<Any?>()
-        items(']') { found.add(value(depth + 1)) }
-        return found
+        val list = ArrayList<Any?>()
+        items(']') { list.add(value(depth + 1)) }
+        return list
     }
 
     private fun items(close: Char, item: () -> Unit) {
@@ -129,12 +133,12 @@ private class JsonReader(private val text: String) {
         take('"')
         val out = StringBuilder()
         while (true) {
-            val char = peek() ?: fail("a text does not end")
+            val char = peek() ?: fail("unterminated string")
             at++
             when {
                 char == '"' -> return out.toString()
                 char == '\\' -> out.append(escape())
-                char < ' ' -> fail("a text has a control character in it")
+                char < ' ' -> fail("a string contains a control character")
                 else -> out.append(char)
             }
         }
@@ -143,7 +147,7 @@ private class JsonReader(private val text: String) {
     private fun escape(): Char {
         val char = peek()
         at++
-        if (char != 'u') return ESCAPES[char] ?: fail("\\$char is no escape")
+        if (char != 'u') return ESCAPES[char] ?: fail("\\$char is not a valid escape")
         val digits = text.substring(at, minOf(at + 4, text.length))
         if (digits.length < 4 || digits.any { Character.digit(it, 16) < 0 || it > 'f' }) {
             fail("\\u needs four hexadecimal digits")
@@ -153,16 +157,16 @@ private class JsonReader(private val text: String) {
     }
 
     private fun word(): Any? {
-        val word = WORDS.keys.firstOrNull { text.startsWith(it, at) } ?: fail("no value begins like this")
+        val word = WORDS.keys.firstOrNull { text.startsWith(it, at) } ?: fail("not a valid value")
         at += word.length
         return WORDS[word]
     }
 
     private fun number(): Number {
-        val found = NUMBER.find(text, at)?.takeIf { it.range.first == at } ?: fail("a value is missing")
-        at = found.range.last + 1
-        val digits = found.value
-        val isWhole = found.groupValues[2].isEmpty() && found.groupValues[3].isEmpty()
+        val match = NUMBER.find(text, at)?.takeIf { it.range.first == at } ?: fail("a value is missing")
+        at = match.range.last + 1
+        val digits = match.value
+        val isWhole = match.groupValues[2].isEmpty() && match.groupValues[3].isEmpty()
         return (if (isWhole) digits.toLongOrNull() else null) ?: digits.toDouble()
     }
 
@@ -177,5 +181,5 @@ private class JsonReader(private val text: String) {
         while (at < text.length && text[at] in " \t\n\r") at++
     }
 
-    private fun fail(what: String): Nothing = throw JsonError("$what (character $at)")
+    private fun fail(problem: String): Nothing = throw JsonError("$problem (character $at)")
 }

@@ -1,12 +1,12 @@
 package squeezebertmobile.core
 
-/** One input or output: an axis is a Long, its length, or a String, its name where it is free. */
+/** One input or output. An axis is a Long (its fixed length) or a String (the name of a dynamic axis). */
 class TensorSpec(val name: String, val axes: List<Any>)
 
-/** A file of the artifact: its checksum in hexadecimal, and its size. */
+/** SHA-256 (hexadecimal) and size in bytes of a file of the artifact. */
 class FileFacts(val sha256: String, val bytes: Long)
 
-/** What manifest.json says, as far as a phone needs it. */
+/** The fields of manifest.json that are used on a phone. */
 class Manifest(
     val task: String,
     val labels: List<String>?,
@@ -22,23 +22,23 @@ class Manifest(
     val sourceName: String,
     val files: Map<String, FileFacts>,
 ) {
-    /** The name of the file that the format's runtime opens. */
+    /** Name of the model file, which depends on the format. */
     val modelFile: String get() = MODEL_FILES.getValue(format)
 
-    /** The fixed sequence length, or null where it is free. */
+    /** The fixed sequence length, or null if it is dynamic. */
     val sequenceLength: Int? get() = (inputs[0].axes.last() as? Long)?.toInt()
 
-    /** The fixed batch size, or null where it is free. */
+    /** The fixed batch size, or null if it is dynamic. */
     val batchSize: Int? get() = (inputs[0].axes.first() as? Long)?.toInt()
 
-    /** The most tokens of one row. */
+    /** The maximum number of tokens in a row. */
     val maxLength: Int get() = sequenceLength ?: maxSequenceLength
 
-    /** Whether an input is a row for each of several choices. */
+    /** Whether inputs have a `choices` axis: [batch, choices, sequence]. */
     val hasChoices: Boolean get() = "choices" in TASKS.getValue(task).inputAxes
 
-    /** The name of the label that stands at this place of the logits. */
-    fun label(place: Int): String = labels?.getOrNull(place) ?: "LABEL_$place"
+    /** The name of the label at this index of the logits. */
+    fun label(index: Int): String = labels?.getOrNull(index) ?: "LABEL_$index"
 }
 
 internal const val SCHEMA_VERSION = 1L
@@ -62,7 +62,7 @@ private val TENSOR = record(
     ),
 )
 
-/** The fields of docs/manifest.schema.json. */
+/** The schema of docs/manifest.schema.json. */
 private val MANIFEST = record(
     mapOf(
         "schema_version" to oneOf(SCHEMA_VERSION),
@@ -147,7 +147,11 @@ private val MANIFEST = record(
     optional = setOf("problem_type", "delegated", "planned_bytes", "accuracy"),
 )
 
-/** @throws ShapeError a field is missing, unknown or wrong. */
+/**
+ * Validates and parses manifest.json.
+ *
+ * @throws ShapeError if a field is missing, unknown or invalid.
+ */
 internal fun manifestOf(data: Map<String, Any?>): Manifest {
     MANIFEST.check(data, "")
     return Manifest(
@@ -164,8 +168,8 @@ internal fun manifestOf(data: Map<String, Any?>): Manifest {
         maxSequenceLength = data.int("max_sequence_length"),
         sourceName = data.record("source")["name"] as String,
         files = data.record("files").mapValues { (_, facts) ->
-            val found = facts.asRecord()
-            FileFacts(found["sha256"] as String, found["bytes"] as Long)
+            val record = facts.asRecord()
+            FileFacts(record["sha256"] as String, record["bytes"] as Long)
         },
     )
 }

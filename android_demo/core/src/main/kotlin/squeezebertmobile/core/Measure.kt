@@ -1,53 +1,53 @@
 package squeezebertmobile.core
 
-/** Tells nanoseconds on a clock that is never set: System.nanoTime. */
+/** A monotonic clock in nanoseconds, such as System.nanoTime. */
 typealias Clock = () -> Long
 
-/** How long a warm-up may take: at most [mostRuns] runs, and at most [mostNs] once [leastRuns] are done. */
-class WarmUpLimits(val mostRuns: Int, val mostNs: Long, val leastRuns: Int = 3)
+/** Limits of a warm-up: at most [maxRuns] runs, and at most [maxNs] nanoseconds after [minRuns] runs. */
+class WarmUpLimits(val maxRuns: Int, val maxNs: Long, val minRuns: Int = MIN_WARM_UP_RUNS)
 
-/** What the unrecorded runs at the beginning have shown; [stable]: it had stopped getting faster. */
+/** The samples of a warm-up, in nanoseconds; [stable] if the runs had stopped getting faster. */
 class WarmUp(val samplesNs: LongArray, val stable: Boolean)
 
-private const val WINDOW = 4 // runs compared with all before them
-private const val STILL_FALLING = 0.97 // a window whose best is below this share of the best before
+internal const val MIN_WARM_UP_RUNS = 3
+internal const val WINDOW = 4 // latest runs, compared with all earlier ones
+internal const val STILL_FALLING = 0.97 // the window's minimum is below this share of the earlier minimum
 
-/** Runs until it gets no faster, or until the limits: the rules of benchmarks/protocol.py. */
+/** Runs until the latency stops falling or a limit is reached, as benchmarks/measure/timing.py does. */
 fun warmUp(limits: WarmUpLimits, clock: Clock, run: () -> Unit): WarmUp {
     val times = ArrayList<Long>()
     val begin = clock()
     while (!stoppedFalling(times)) {
-        val enough = times.size >= limits.leastRuns && clock() - begin >= limits.mostNs
-        if (enough || times.size >= limits.mostRuns) break
+        val enough = times.size >= limits.minRuns && clock() - begin >= limits.maxNs
+        if (enough || times.size >= limits.maxRuns) break
         times.add(timed(clock, run))
     }
     return WarmUp(times.toLongArray(), stoppedFalling(times))
 }
 
-/** Minima are compared because other load on the machine only ever adds time. */
+/** Compares minima, because other load on the machine can only add time. */
 private fun stoppedFalling(times: List<Long>): Boolean =
     times.size >= 2 * WINDOW &&
         times.takeLast(WINDOW).min() >= STILL_FALLING * times.dropLast(WINDOW).min()
 
 /**
- * Raw samples of one block, in nanoseconds.
+ * Measures one block and returns its raw samples in nanoseconds.
  *
- * @param leadIn runs at the beginning that are not recorded: what ran before on this machine has
- *     left its own weights in the caches.
- * @param samples how many runs to record at least.
- * @param leastNs how long they must take together at least.
+ * @param leadIn number of unrecorded runs at the start; they evict what ran before from the caches.
+ * @param samples minimum number of recorded runs.
+ * @param minNs minimum total time of the recorded runs, in nanoseconds.
  */
-fun block(leadIn: Int, samples: Int, leastNs: Long, clock: Clock, run: () -> Unit): LongArray {
+fun block(leadIn: Int, samples: Int, minNs: Long, clock: Clock, run: () -> Unit): LongArray {
     repeat(leadIn) { run() }
-    var found = LongArray(samples)
+    var recorded = LongArray(samples)
     var size = 0
     var total = 0L
-    while (size < samples || total < leastNs) {
-        if (size == found.size) found = found.copyOf(2 * size)
-        found[size] = timed(clock, run)
-        total += found[size++]
+    while (size < samples || total < minNs) {
+        if (size == recorded.size) recorded = recorded.copyOf(2 * size)
+        recorded[size] = timed(clock, run)
+        total += recorded[size++]
     }
-    return found.copyOf(size)
+    return recorded.copyOf(size)
 }
 
 private inline fun timed(clock: Clock, run: () -> Unit): Long {

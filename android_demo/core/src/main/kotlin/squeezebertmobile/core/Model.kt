@@ -1,23 +1,23 @@
 package squeezebertmobile.core
 
-/** A loaded artifact: what the tasks have in common. */
+/** A loaded artifact, as used by the tasks: manifest, tokenizer and session. */
 class Model(val manifest: Manifest, val tokenizer: Tokenizer, val session: Session) {
-    /** The row of a text, or of two, cut to what the model takes. */
+    /** Tokenizes a text or a pair of texts, truncated to the model's maximum length. */
     internal fun row(text: String, pair: String? = null): Row = tokenizer.row(text, pair, manifest.maxLength)
 
     /**
-     * The outputs for one input, without the axis of the batch and without padding.
+     * Runs the model on one input and returns its outputs without the batch axis and padding.
      *
-     * @param rows one row, or one for each choice.
+     * @param rows a single row, or one for each choice.
      */
     internal fun outputs(rows: List<Row>): Map<String, FloatTensor> {
         val longest = rows.maxOf { it.size }
         val length = manifest.sequenceLength ?: longest
-        val times = if (manifest.format == "executorch") 1 else manifest.batchSize ?: 1
-        val all = List(if (manifest.hasChoices) 1 else times) { rows }.flatten()
+        val batchSize = if (manifest.format == "executorch") 1 else manifest.batchSize ?: 1
+        val all = List(if (manifest.hasChoices) 1 else batchSize) { rows }.flatten()
         fun padded(fill: Int, values: (Row) -> IntArray) = all.map { row ->
-            val given = values(row)
-            LongArray(length) { (if (it < given.size) given[it] else fill).toLong() }
+            val numbers = values(row)
+            LongArray(length) { (if (it < numbers.size) numbers[it] else fill).toLong() }
         }
         val feed = Feed.of(
             manifest,

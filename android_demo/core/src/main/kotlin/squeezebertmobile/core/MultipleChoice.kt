@@ -1,17 +1,17 @@
 package squeezebertmobile.core
 
-/** One of the choices given; [index] is its place in the caller's list. */
+/** A choice with its score; [index] is its index in the caller's list. */
 class Choice(val choice: String, val score: Double, val index: Int)
 
-/** All choices, best first; [tokensCut] tokens of the longest input were not read. */
+/** All choices, best first; [tokensCut] tokens of the longest input were truncated. */
 class MultipleChoiceResult(val choices: List<Choice>, val tokensCut: Int)
 
-/** Ranks the choices given with a text. */
+/** Ranks choices by how well they continue a text. */
 class MultipleChoice(private val model: Model) {
     /**
-     * All choices, best first; their scores add up to 1.
+     * Returns all choices, best first; their scores sum to 1.
      *
-     * @throws InputError the text or its choices cannot be used.
+     * @throws InputError if the text or a choice is invalid.
      */
     fun choose(text: String, choices: List<String>): MultipleChoiceResult {
         checkText(text)

@@ -1,23 +1,23 @@
 package squeezebertmobile.core
 
-/** BERT's normalizer: the four steps of the tokenizers library, in its order. */
+/** BERT's normalizer: the four steps of the tokenizers library, in the same order. */
 internal class Normalizer(
     private val lowercase: Boolean,
     private val stripAccents: Boolean,
     private val ideographs: Boolean,
 ) {
     fun normalize(text: AlignedText): AlignedText {
-        var found = clean(text)
-        if (ideographs) found = spaceIdeographs(found)
-        if (stripAccents) found = withoutMarks(decompose(found))
-        if (lowercase) found = lower(found)
-        return found
+        var normalized = clean(text)
+        if (ideographs) normalized = spaceIdeographs(normalized)
+        if (stripAccents) normalized = withoutMarks(decompose(normalized))
+        if (lowercase) normalized = lower(normalized)
+        return normalized
     }
 }
 
-private fun transform(text: AlignedText, each: AlignedBuilder.(code: Int, index: Int) -> Unit): AlignedText {
+private fun transform(text: AlignedText, addCharacter: AlignedBuilder.(code: Int, index: Int) -> Unit): AlignedText {
     val out = AlignedBuilder(text)
-    for (index in 0 until text.size) out.each(text.codes[index], index)
+    for (index in 0 until text.size) out.addCharacter(text.codes[index], index)
     return out.build()
 }
 
@@ -26,10 +26,10 @@ private fun clean(text: AlignedText) = transform(text) { code, index ->
 }
 
 private fun spaceIdeographs(text: AlignedText) = transform(text) { code, index ->
-    val isWord = code in Unicode.ideograph
-    if (isWord) add(' '.code, index)
+    val isIdeograph = code in Unicode.ideograph
+    if (isIdeograph) add(' '.code, index)
     add(code, index)
-    if (isWord) add(' '.code, index)
+    if (isIdeograph) add(' '.code, index)
 }
 
 private fun withoutMarks(text: AlignedText) = transform(text) { code, index ->
@@ -42,30 +42,30 @@ private fun lower(text: AlignedText) = transform(text) { code, index ->
 }
 
 /**
- * The canonical decomposition, marks in their order.
+ * Canonical decomposition (NFD), with combining marks in canonical order.
  *
- * The library keeps places by counting, not by following each character: the first part of a
- * character takes the next place, further parts take the place before. Where marks of several
- * characters are sorted, the places stay in order and the marks do not.
+ * The library counts offsets instead of following each character: the first part of a character takes
+ * the next offset, further parts repeat the offset before. Where marks of several characters are
+ * reordered, the offsets therefore stay in order and the marks do not.
  */
 private fun decompose(text: AlignedText): AlignedText {
     if (text.codes.all { Unicode.decomposed(it) == null && Unicode.order(it) == 0 }) return text
     val out = AlignedBuilder(text)
-    var place = -1
-    val waiting = ArrayList<Part>() // a run of marks
+    var source = -1
+    val pending = ArrayList<Part>() // a run of marks
     fun flush() {
-        waiting.sortBy { it.order } // stable
-        for (part in waiting) {
-            if (part.isFirst) place++
-            out.add(part.code, maxOf(place, 0))
+        pending.sortBy { it.order } // stable
+        for (part in pending) {
+            if (part.isFirst) source++
+            out.add(part.code, maxOf(source, 0))
         }
-        waiting.clear()
+        pending.clear()
     }
     for (code in text.codes) {
         (Unicode.decomposed(code) ?: intArrayOf(code)).forEachIndexed { index, part ->
             val order = Unicode.order(part)
             if (order == 0) flush()
-            waiting.add(Part(part, order, isFirst = index == 0))
+            pending.add(Part(part, order, isFirst = index == 0))
             if (order == 0) flush()
         }
     }

@@ -8,13 +8,13 @@ import ai.onnxruntime.OrtSession
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/** The version of ONNX Runtime whose Java classes these sources are built with: see pom.xml. */
+/** Version of ONNX Runtime whose Java classes these sources are compiled against (pom.xml). */
 const val ONNX_RUNTIME_VERSION = "1.29.0"
 
 /**
- * An ONNX model in ONNX Runtime, with its default session options but for the threads.
+ * An ONNX model in ONNX Runtime, with default session options except for the number of threads.
  *
- * `ai.onnxruntime` is the same API in the desktop jar and in the Android AAR.
+ * The `ai.onnxruntime` API is the same in the desktop jar and in the Android AAR.
  */
 internal class OnnxSession private constructor(
     private val environment: OrtEnvironment,
@@ -60,25 +60,25 @@ internal class OnnxSession private constructor(
     }
 }
 
-/** The Java classes call the native library by its names, which change from version to version. */
+/** The Java classes call native functions whose names change between versions. */
 internal fun checkVersion(native: String) {
     if (native == ONNX_RUNTIME_VERSION) return
     throw LibraryError(
-        "the native library is ONNX Runtime $native, but its Java classes here are of " +
-            "$ONNX_RUNTIME_VERSION; give the library of that version",
+        "the native library is ONNX Runtime $native, but the Java classes are of version " +
+            "$ONNX_RUNTIME_VERSION; use the library of that version",
     )
 }
 
-/** A buffer outside of the heap, which ONNX Runtime uses without a copy. */
+/** Copies the numbers to a buffer outside the Java heap, which ONNX Runtime uses without another copy. */
 private fun direct(numbers: LongArray) =
     ByteBuffer.allocateDirect(Long.SIZE_BYTES * numbers.size).order(ByteOrder.nativeOrder()).asLongBuffer()
-        .also { it.duplicate().put(numbers) } // whose position moves, while this one's stays at the beginning
+        .also { it.duplicate().put(numbers) } // the duplicate's position moves, the original's stays at 0
 
-private fun checkNames(artifact: Artifact, kind: String, found: Set<String>, specs: List<TensorSpec>) {
+private fun checkNames(artifact: Artifact, kind: String, theirs: Set<String>, specs: List<TensorSpec>) {
     val ours = specs.map { it.name }.toSet()
-    if (found == ours) return
+    if (theirs == ours) return
     throw ArtifactError(
-        "${shown(artifact.modelPath)} has the ${kind}s ${found.sorted()}, but its manifest says " +
+        "${shown(artifact.modelPath)} has the ${kind}s ${theirs.sorted()}, but its manifest says " +
             "${ours.sorted()}; export the checkpoint again",
     )
 }
@@ -104,9 +104,9 @@ internal class OnnxRun(
 
     fun outputs(): Map<String, FloatTensor> {
         run()
-        val found = checkNotNull(result)
+        val outputs = checkNotNull(result)
         return manifest.outputs.associate { spec ->
-            val tensor = found.get(spec.name).get() as OnnxTensor
+            val tensor = outputs.get(spec.name).get() as OnnxTensor
             val values = tensor.floatBuffer
             val numbers = FloatArray(values.remaining()).also { values.get(it) }
             spec.name to FloatTensor(tensor.info.shape.map { it.toInt() }.toIntArray(), numbers)

@@ -1,6 +1,6 @@
 package squeezebertmobile.core
 
-/** Which tokens of a text: from [first] to before [stop]. */
+/** A range of a text's tokens, from [first] (inclusive) to [stop] (exclusive). */
 class Span(val first: Int, val stop: Int) {
     val size: Int get() = stop - first
 }
@@ -14,16 +14,16 @@ class Row internal constructor(
     /** The number of tokens, special ones included. */
     val size: Int get() = spans.sumOf { it.size } + spans.size + 1
 
-    /** How many tokens of the texts are not in this row. */
+    /** Number of the texts' tokens that this row leaves out. */
     val tokensCut: Int get() = segments.sumOf { it.size } - spans.sumOf { it.size }
 
-    /** Where the first token of text [which] (0 or 1) stands in the row. */
+    /** The position in the row of the first token of text [which] (0 or 1). */
     fun firstPosition(which: Int): Int = spans.take(which).sumOf { it.size } + which + 1
 
-    /** The ids. */
+    /** The token ids. */
     fun ids(): IntArray = join(tokenizer.clsId, { tokenizer.sepId }) { _, segment, index -> segment.ids[index] }
 
-    /** 0 for the first text, 1 for the second. */
+    /** The token type ids: 0 for the first text, 1 for the second. */
     fun typeIds(): IntArray = join(0, { it }) { which, _, _ -> which }
 
     private inline fun join(
@@ -41,13 +41,13 @@ class Row internal constructor(
     }
 }
 
-/** How many special tokens a row of one or two texts has. */
+/** Number of special tokens in a row of one or two texts. */
 internal fun specialTokens(texts: Int): Int = texts + 1
 
 /**
- * The row of a text, or of two; of texts that are too long the longer one is cut first.
+ * Tokenizes a text or a pair of texts. A pair that is too long loses tokens of its longer text first.
  *
- * @throws InputError a text is not valid Unicode, or [maxLength] has no room for the special tokens.
+ * @throws InputError if a text is not valid Unicode, or [maxLength] is too short for the special tokens.
  */
 fun Tokenizer.row(text: String, pair: String? = null, maxLength: Int): Row {
     val segments = listOfNotNull(text, pair).map { encode(it) }
@@ -59,7 +59,7 @@ fun Tokenizer.row(text: String, pair: String? = null, maxLength: Int): Row {
     return Row(this, segments, sizes.map { Span(0, it) })
 }
 
-/** Sizes that sum up to at most [room]: the shorter text is kept whole while it has its half. */
+/** Sizes with a sum of at most [room]. The shorter text is kept whole if it fits into half of it. */
 private fun sizes(lengths: List<Int>, room: Int): List<Int> {
     if (lengths.sum() <= room) return lengths
     if (lengths.size == 1) return listOf(room)
@@ -68,12 +68,12 @@ private fun sizes(lengths: List<Int>, room: Int): List<Int> {
     return if (lengths[0] > lengths[1]) listOf(room - short, short) else listOf(short, room - short)
 }
 
-/** Spans of [size] tokens that cover [length], each [overlap] into the one before it. */
+/** Spans of [size] tokens that cover [length] tokens; neighbours share [overlap] tokens. */
 internal fun windows(length: Int, size: Int, overlap: Int): List<Span> {
-    val found = arrayListOf(Span(0, size))
-    while (found.last().stop < length) {
-        val first = found.last().first + size - overlap
-        found.add(Span(first, minOf(first + size, length)))
+    val spans = arrayListOf(Span(0, size))
+    while (spans.last().stop < length) {
+        val first = spans.last().first + size - overlap
+        spans.add(Span(first, minOf(first + size, length)))
     }
-    return found
+    return spans
 }

@@ -4,35 +4,35 @@ import kotlin.math.exp
 import kotlin.math.ln
 import kotlin.math.tanh
 
-/** Probabilities over the logits. */
+/** Softmax over the logits. */
 internal fun softmax(logits: FloatArray): DoubleArray {
     val most = logits.max().toDouble()
     val total = ln(logits.sumOf { exp(it - most) })
     return DoubleArray(logits.size) { exp(logits[it] - most - total) }
 }
 
-/** A probability for each logit on its own. */
+/** Sigmoid of each logit. */
 internal fun sigmoid(logits: FloatArray): DoubleArray =
-    // By tanh, which has no overflow: 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2.
+    // With tanh, which cannot overflow: 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2.
     DoubleArray(logits.size) { (1 + tanh(logits[it].toDouble() / 2)) / 2 }
 
-/** The logits themselves. */
+/** The logits unchanged. */
 internal fun unchanged(logits: FloatArray): DoubleArray = DoubleArray(logits.size) { logits[it].toDouble() }
 
-/** The places of the [topK] highest scores (null: of all), highest first, the first of equal ones first. */
+/** Indices of the [topK] highest scores (null: all), highest first; ties keep their order. */
 internal fun best(scores: DoubleArray, topK: Int?): List<Int> {
     val order = scores.indices.sortedByDescending { scores[it] } // stable
     return if (topK == null) order else order.take(topK)
 }
 
-/** @throws InputError [value] is less than [least]. */
-internal fun checkCount(name: String, value: Int?, least: Int) {
-    if (value != null && value < least) throw InputError("$name=$value must be at least $least")
+/** @throws InputError if [value] is less than [minimum]. */
+internal fun checkCount(name: String, value: Int?, minimum: Int) {
+    if (value != null && value < minimum) throw InputError("$name=$value must be at least $minimum")
 }
 
-/** @throws InputError a text is empty. */
+/** @throws InputError if the text is empty. */
 internal fun checkText(text: String, what: String = "text") {
-    // Python's strip() knows the spaces of Unicode, and four separators that are no spaces there.
+    // Python's strip() removes Unicode white space and four separators that Unicode does not count as such.
     val isEmpty = codePoints(text).all { it in Unicode.space || it in 0x1c..0x1f }
     if (isEmpty) throw InputError("the $what is empty; give at least one word")
 }

@@ -1,16 +1,16 @@
 package squeezebertmobile.core
 
-/** A loaded model. One thread at a time may use it. */
+/** A loaded model. Not thread-safe: use it from one thread at a time. */
 interface Session : AutoCloseable {
     /**
-     * The model's outputs.
+     * Runs the model and returns its outputs by name.
      *
-     * @throws InputError the feed is not what the model takes.
-     * @throws ModelError the runtime cannot run it.
+     * @throws InputError if the feed does not match the model's inputs.
+     * @throws ModelError if the runtime cannot run the model.
      */
     fun run(feed: Feed): Map<String, FloatTensor>
 
-    /** Inputs made ready, so that a call that is timed is the inference and nothing else. */
+    /** Creates the input tensors in advance, so that a timed call contains the inference alone. */
     fun prepare(feed: Feed): PreparedRun
 
     /** Frees the model. */
@@ -20,9 +20,9 @@ interface Session : AutoCloseable {
 /** One inference that can be repeated. */
 interface PreparedRun : AutoCloseable {
     /**
-     * Computes, and reads no output; what the runtime allocated is freed by the next call.
+     * Runs the inference without reading its outputs, whose memory is freed by the next call.
      *
-     * @throws ModelError the runtime cannot run it.
+     * @throws ModelError if the runtime cannot run the model.
      */
     fun run()
 
@@ -30,21 +30,21 @@ interface PreparedRun : AutoCloseable {
     override fun close()
 }
 
-/** The most threads that a session can be asked for. */
-const val MOST_THREADS = 64
+/** The maximum number of threads of a session. */
+const val MAX_THREADS = 64
 
 /**
  * Loads the model of an artifact.
  *
- * @param threads how many threads one inference may use.
- * @throws InputError there can be no such number of threads.
- * @throws ArtifactError a TorchScript artifact, which no phone runs; or the model file has other
- *     inputs and outputs than the manifest.
- * @throws ModelError the runtime cannot load the model.
- * @throws LibraryError the runtime itself is not there.
+ * @param threads number of threads for one inference.
+ * @throws InputError if the number of threads is out of range.
+ * @throws ArtifactError if the format cannot run on a phone (TorchScript), or the inputs and outputs of
+ *     the model file differ from the manifest's.
+ * @throws ModelError if the runtime cannot load the model.
+ * @throws LibraryError if the runtime's library is missing.
  */
 fun openSession(artifact: Artifact, threads: Int): Session {
-    if (threads !in 1..MOST_THREADS) throw InputError("threads=$threads must be from 1 to $MOST_THREADS")
+    if (threads !in 1..MAX_THREADS) throw InputError("threads=$threads must be from 1 to $MAX_THREADS")
     return when (val format = artifact.manifest.format) {
         "onnx" -> OnnxSession.open(artifact, threads)
         "executorch" -> ExecuTorchSession.open(artifact, threads)
@@ -55,10 +55,10 @@ fun openSession(artifact: Artifact, threads: Int): Session {
     }
 }
 
-/** What [open] gives; a library that is missing, or of another version, is named. */
+/** Calls [open]; a missing or incompatible library becomes a [LibraryError] that names it. */
 internal fun <T> withLibrary(name: String, open: () -> T): T = try {
     open()
-} catch (error: LinkageError) { // UnsatisfiedLinkError, NoClassDefFoundError and their kin
+} catch (error: LinkageError) { // UnsatisfiedLinkError, NoClassDefFoundError and similar
     val reason = generateSequence<Throwable>(error) { it.cause }.last()
     throw LibraryError("$name's Java classes or native library cannot be loaded: ${firstLine(reason)}")
 }

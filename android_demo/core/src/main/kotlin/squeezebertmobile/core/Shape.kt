@@ -1,37 +1,37 @@
 package squeezebertmobile.core
 
-/** A value has not the shape it must have; [where] is its place: `model.layers`. */
-class ShapeError(val where: String, val what: String) : Exception("$where: $what")
+/** A JSON value does not have the required shape; [where] is its path, e.g. `model.layers`. */
+class ShapeError(val where: String, val problem: String) : Exception("$where: $problem")
 
-/** What a JSON value must be. */
+/** A requirement on a JSON value. */
 fun interface Shape {
-    /** @throws ShapeError it is something else. */
+    /** @throws ShapeError if [value] does not have this shape. */
     fun check(value: Any?, where: String)
 }
 
-/** A text, of which all matches [pattern]. */
+/** A string that matches [pattern] completely. */
 fun text(pattern: Regex? = null) = Shape { value, where ->
-    if (value !is String) throw ShapeError(where, "${shown(value)} is not a text")
+    if (value !is String) throw ShapeError(where, "${shown(value)} is not a string")
     if (pattern != null && !pattern.matches(value)) {
         throw ShapeError(where, "${shown(value)} does not match $pattern")
     }
 }
 
-/** One of these values. */
+/** One of the [valid] values. */
 fun oneOf(vararg valid: Any) = Shape { value, where ->
-    if (value !in valid) throw ShapeError(where, "${shown(value)} is none of ${valid.joinToString()}")
+    if (value !in valid) throw ShapeError(where, "${shown(value)} is not one of ${valid.joinToString()}")
 }
 
-/** A whole number from [least] to [most]. */
-fun whole(least: Long, most: Long = Long.MAX_VALUE) = Shape { value, where ->
-    if (value !is Long) throw ShapeError(where, "${shown(value)} is not a whole number")
-    if (value < least || value > most) {
-        val range = if (most == Long.MAX_VALUE) "at least $least" else "from $least to $most"
+/** An integer from [minimum] to [maximum]. */
+fun whole(minimum: Long, maximum: Long = Long.MAX_VALUE) = Shape { value, where ->
+    if (value !is Long) throw ShapeError(where, "${shown(value)} is not an integer")
+    if (value < minimum || value > maximum) {
+        val range = if (maximum == Long.MAX_VALUE) "at least $minimum" else "from $minimum to $maximum"
         throw ShapeError(where, "$value is not $range")
     }
 }
 
-/** A number, whole or not, in [range]. */
+/** An integer or floating-point number in [range]. */
 fun number(range: ClosedRange<Double>? = null) = Shape { value, where ->
     if (value !is Long && value !is Double) throw ShapeError(where, "${shown(value)} is not a number")
     if (range != null && (value as Number).toDouble() !in range) {
@@ -39,17 +39,17 @@ fun number(range: ClosedRange<Double>? = null) = Shape { value, where ->
     }
 }
 
-/** true or false. */
+/** A boolean. */
 val flag = Shape { value, where ->
     if (value !is Boolean) throw ShapeError(where, "${shown(value)} is neither true nor false")
 }
 
-/** null, or what [shape] says. */
+/** null, or a value of [shape]. */
 fun nullable(shape: Shape) = Shape { value, where ->
     if (value != null) shape.check(value, where)
 }
 
-/** What one of [shapes] says. */
+/** A value of one of [shapes]. */
 fun either(vararg shapes: Shape) = Shape { value, where ->
     val errors = shapes.mapNotNull { shape ->
         try {
@@ -65,16 +65,16 @@ fun either(vararg shapes: Shape) = Shape { value, where ->
 /** A list of [item]s. */
 fun items(item: Shape) = Shape { value, where ->
     if (value !is List<*>) throw ShapeError(where, "${shown(value)} is not a list")
-    value.forEachIndexed { index, each -> item.check(each, join(where, "$index")) }
+    value.forEachIndexed { index, element -> item.check(element, join(where, "$index")) }
 }
 
-/** An object with any names, and [item]s as values. */
+/** An object with any keys, whose values are [item]s. */
 fun values(item: Shape) = Shape { value, where ->
     if (value !is Map<*, *>) throw ShapeError(where, "${shown(value)} is not an object")
-    value.forEach { (key, each) -> item.check(each, join(where, "$key")) }
+    value.forEach { (key, element) -> item.check(element, join(where, "$key")) }
 }
 
-/** An object with these fields and no others; those in [optional] may be left out. */
+/** An object with exactly these fields, of which those in [optional] may be omitted. */
 fun record(fields: Map<String, Shape>, optional: Set<String> = emptySet()) =
     Shape { value, where ->
         if (value !is Map<*, *>) throw ShapeError(where, "${shown(value)} is not an object")
@@ -82,12 +82,12 @@ fun record(fields: Map<String, Shape>, optional: Set<String> = emptySet()) =
             if (name in value) {
                 shape.check(value[name], join(where, name))
             } else if (name !in optional) {
-                throw ShapeError(join(where, name), "it is missing")
+                throw ShapeError(join(where, name), "missing")
             }
         }
         val unknown = value.keys.firstOrNull { it !in fields }
         if (unknown != null) {
-            throw ShapeError(join(where, "$unknown"), "there is no such field")
+            throw ShapeError(join(where, "$unknown"), "unknown field")
         }
     }
 

@@ -1,9 +1,9 @@
 package squeezebertmobile.core
 
-/** Every model takes these, as int64, in this order. */
+/** The inputs of every model (int64), in this order. */
 internal val INPUT_NAMES = listOf("input_ids", "attention_mask", "token_type_ids")
 
-/** A task: the axes of its inputs, and its float32 outputs with theirs. */
+/** A task: the axes of its inputs, and the axes of each float32 output. */
 internal class Task(val inputAxes: List<String>, val outputs: Map<String, List<String>>)
 
 private val TOKENS = listOf("batch", "sequence")

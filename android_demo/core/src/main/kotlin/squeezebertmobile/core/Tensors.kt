@@ -1,22 +1,22 @@
 package squeezebertmobile.core
 
-/** The model's inputs: int64 numbers in the shape (batch, sequence) or (batch, choices, sequence). */
+/** The model's inputs: int64 arrays of shape [batch, sequence] or [batch, choices, sequence]. */
 class Feed internal constructor(
     val shape: LongArray,
     val inputIds: LongArray,
     val attentionMask: LongArray,
     val tokenTypeIds: LongArray,
 ) {
-    /** The inputs in the order of [INPUT_NAMES]. */
+    /** The input arrays, in the order of [INPUT_NAMES]. */
     internal val inputs: List<LongArray> get() = listOf(inputIds, attentionMask, tokenTypeIds)
 
     companion object {
         /**
-         * The feed of these rows, which are one item of the batch where the model takes choices.
+         * Creates a feed from rows; for a model with choices, the rows are the choices of one item.
          *
-         * @param mask where there is a token; null for everywhere.
-         * @param types which text each token is of; null for the first.
-         * @throws InputError the rows are not what the manifest says.
+         * @param mask the attention mask; null for all ones.
+         * @param types the token type ids; null for all zeros.
+         * @throws InputError if the rows do not match the manifest.
          */
         fun of(
             manifest: Manifest,
@@ -30,10 +30,10 @@ class Feed internal constructor(
                 if (manifest.hasChoices) longArrayOf(1, ids.size.toLong(), length.toLong())
                 else longArrayOf(ids.size.toLong(), length.toLong())
             checkShape(manifest, shape)
-            fun flat(name: String, rows: List<LongArray>?, usual: Long, end: Int): LongArray {
-                if (rows == null) return LongArray(ids.size * length) { usual }
+            fun flat(name: String, rows: List<LongArray>?, default: Long, end: Int): LongArray {
+                if (rows == null) return LongArray(ids.size * length) { default }
                 if (rows.size != ids.size || rows.any { it.size != length }) {
-                    throw InputError("the rows of '$name' have not the lengths of 'input_ids'")
+                    throw InputError("the rows of '$name' must have the same length as those of 'input_ids'")
                 }
                 return LongArray(rows.size * length) { rows[it / length][it % length] }
                     .also { checkRange(name, it, end) }
@@ -50,14 +50,14 @@ class Feed internal constructor(
 
 private fun checkShape(manifest: Manifest, shape: LongArray) {
     val axes = manifest.inputs[0].axes
-    // An ExecuTorch program takes one row; its session runs the rows one by one.
+    // An ExecuTorch program accepts one row; its session runs the rows one after another.
     val checked = if (manifest.format == "executorch") listOf(axes.size - 1) else axes.indices.toList()
     if (checked.any { axes[it] is Long && axes[it] != shape[it] }) {
-        throw InputError("'input_ids' has shape ${shape.toList()}, but this model takes $axes")
+        throw InputError("'input_ids' has shape ${shape.toList()}, but this model accepts $axes")
     }
     if (shape.last() > manifest.maxSequenceLength) {
         throw InputError(
-            "'input_ids' has ${shape.last()} tokens a row, but this model takes at most " +
+            "'input_ids' has ${shape.last()} tokens per row, but this model accepts at most " +
                 "${manifest.maxSequenceLength}",
         )
     }
@@ -65,12 +65,12 @@ private fun checkShape(manifest: Manifest, shape: LongArray) {
 
 private fun checkRange(name: String, numbers: LongArray, end: Int) {
     val wrong = numbers.firstOrNull { it < 0 || it >= end } ?: return
-    throw InputError("'$name' holds $wrong, but this model takes 0 to ${end - 1}")
+    throw InputError("'$name' contains $wrong, but this model accepts 0 to ${end - 1}")
 }
 
-/** Numbers in a shape, the last axis running fastest. */
+/** A float32 tensor in row-major order. */
 class FloatTensor(val shape: IntArray, val values: FloatArray) {
-    /** The part at [index] of the first axis. */
+    /** The slice at [index] of the first axis. */
     operator fun get(index: Int): FloatTensor {
         val size = values.size / shape[0]
         return FloatTensor(
@@ -79,30 +79,30 @@ class FloatTensor(val shape: IntArray, val values: FloatArray) {
         )
     }
 
-    /** The parts along the first axis. */
+    /** The slices along the first axis. */
     fun rows(): List<FloatTensor> = List(shape[0]) { get(it) }
 
-    /** The first [count] parts along the first axis. */
+    /** The first [count] slices along the first axis. */
     fun take(count: Int): FloatTensor {
         val size = values.size / shape[0]
         return FloatTensor(intArrayOf(count) + shape.drop(1), values.copyOf(count * size))
     }
 
-    /** Where the largest number of each row of the last axis stands. */
-    fun tops(): IntArray {
+    /** The argmax over the last axis, for each row. */
+    fun argmax(): IntArray {
         val width = shape.last()
         return IntArray(values.size / width) { row ->
-            largest(width) { values[row * width + it].toDouble() }
+            argmax(width) { values[row * width + it].toDouble() }
         }
     }
 }
 
-/** The place of the largest number, or of the first NaN, as numpy's argmax has it. */
-internal inline fun largest(count: Int, value: (Int) -> Double): Int {
+/** The index of the largest number, or of the first NaN, as numpy's argmax. */
+internal inline fun argmax(count: Int, value: (Int) -> Double): Int {
     var best = 0
-    for (place in 0 until count) {
-        if (value(place).isNaN()) return place
-        if (value(place) > value(best)) best = place
+    for (index in 0 until count) {
+        if (value(index).isNaN()) return index
+        if (value(index) > value(best)) best = index
     }
     return best
 }

@@ -1,20 +1,20 @@
 package squeezebertmobile.core
 
-/** A label and its score: a probability, or for regression the value itself. */
+/** A label and its score: a probability, or the predicted value for regression. */
 class Label(val label: String, val score: Double)
 
-/** The best labels of a text, best first; [tokensCut] tokens of it were not read. */
+/** The best labels of a text, best first; [tokensCut] tokens of it were truncated. */
 class TextClassificationResult(val labels: List<Label>, val tokensCut: Int)
 
 private val FUNCTIONS: Map<String, (FloatArray) -> DoubleArray> =
     mapOf("softmax" to ::softmax, "sigmoid" to ::sigmoid, "none" to ::unchanged)
 
-/** Labels texts, or pairs of texts. */
+/** Classifies a text or a pair of texts. */
 class TextClassification(private val model: Model) {
     /**
-     * @param topK how many labels to give, best first; null gives all.
-     * @param functionToApply "softmax", "sigmoid" or "none"; null is what the model was trained for.
-     * @throws InputError a text or an option cannot be used.
+     * @param topK number of labels to return, best first; null returns all.
+     * @param functionToApply "softmax", "sigmoid" or "none"; null uses the one the model was trained with.
+     * @throws InputError if a text or an option is invalid.
      */
     fun classify(
         text: String,
@@ -25,7 +25,7 @@ class TextClassification(private val model: Model) {
         checkCount("topK", topK, 1)
         checkText(text)
         pair?.let { checkText(it, "pair") }
-        val name = functionToApply ?: usualFunction()
+        val name = functionToApply ?: defaultFunction()
         val function = FUNCTIONS[name]
             ?: throw InputError("unknown function ${shown(name)}; choose from: ${FUNCTIONS.keys.joinToString()}")
         val row = model.row(text, pair)
@@ -34,7 +34,7 @@ class TextClassification(private val model: Model) {
         return TextClassificationResult(labels, row.tokensCut)
     }
 
-    private fun usualFunction(): String = when {
+    private fun defaultFunction(): String = when {
         model.manifest.problemType == "regression" -> "none"
         model.manifest.problemType == "multi_label_classification" -> "sigmoid"
         model.manifest.labels?.size == 1 -> "sigmoid"

@@ -1,11 +1,11 @@
 package squeezebertmobile.core
 
 /**
- * A token, or with an aggregation a run of them, and its label.
+ * A token, or a group of tokens if aggregated, with its label.
  *
- * @param start where it begins in the text, in characters (code points).
- * @param end where it ends.
- * @param index the token's place in the model's row; null for a run.
+ * @param start start offset in the text, in characters (code points).
+ * @param end end offset.
+ * @param index the token's position in the model's input; null for a group.
  */
 class Entity(
     val label: String,
@@ -16,10 +16,10 @@ class Entity(
     val index: Int?,
 )
 
-/** The labelled parts of a text, in its order; [tokensCut] tokens of it were not read. */
+/** The entities of a text, in text order; [tokensCut] tokens of the text were truncated. */
 class TokenClassificationResult(val entities: List<Entity>, val tokensCut: Int)
 
-/** How neighbouring tokens are joined: docs of the Python pipeline's aggregation_strategy. */
+/** How neighbouring tokens are grouped: the Python pipeline's aggregation_strategy. */
 enum class Aggregation(internal val ofWord: ((List<DoubleArray>) -> DoubleArray)?) {
     NONE(null),
     SIMPLE(null),
@@ -37,11 +37,11 @@ private class LabelledToken(
     val continues: Boolean,
 )
 
-/** Finds the labelled parts of texts. */
+/** Finds the entities of a text. */
 class TokenClassification(private val model: Model) {
     /**
-     * @param ignoredLabels the labels that are left out.
-     * @throws InputError the text cannot be used.
+     * @param ignoredLabels labels to omit from the result.
+     * @throws InputError if the text is invalid.
      */
     fun find(
         text: String,
@@ -59,16 +59,16 @@ class TokenClassification(private val model: Model) {
         val characters = codePoints(text)
         val segment = row.segments[0]
         val first = row.firstPosition(0)
-        return (0 until row.spans[0].stop).map { place ->
-            val (start, end) = segment.starts[place] to segment.ends[place]
-            val isUnknown = segment.ids[place] == model.tokenizer.unknownId
-            val token = checkNotNull(model.tokenizer.tokenOf(segment.ids[place]))
+        return (0 until row.spans[0].stop).map { position ->
+            val (start, end) = segment.starts[position] to segment.ends[position]
+            val isUnknown = segment.ids[position] == model.tokenizer.unknownId
+            val token = checkNotNull(model.tokenizer.tokenOf(segment.ids[position]))
             LabelledToken(
                 word = if (isUnknown) part(characters, start, end) else token,
-                scores = softmax(logits[first + place].values),
+                scores = softmax(logits[first + position].values),
                 start = start,
                 end = end,
-                index = first + place,
+                index = first + position,
                 continues = token.startsWith(CONTINUES) && !isUnknown,
             )
         }
@@ -85,7 +85,7 @@ class TokenClassification(private val model: Model) {
     }
 
     private fun entity(tokens: List<LabelledToken>, scores: DoubleArray, index: Int?): Entity {
-        val best = largest(scores.size) { scores[it] }
+        val best = argmax(scores.size) { scores[it] }
         val words = tokens.map { it.word }
         return Entity(
             label = model.manifest.label(best),
@@ -107,7 +107,7 @@ class TokenClassification(private val model: Model) {
     )
 }
 
-/** The characters from [start] to [end]; nothing where they are in the wrong order. */
+/** The characters from [start] to [end]; empty if [end] does not follow [start]. */
 internal fun part(characters: IntArray, start: Int, end: Int): String =
     if (start < end) String(characters, start, end - start) else ""
 
@@ -122,9 +122,9 @@ private fun words(tokens: List<LabelledToken>): List<List<LabelledToken>> {
 private fun groups(entities: List<Entity>): List<List<Entity>> {
     val groups = ArrayList<ArrayList<Entity>>()
     for (entity in entities) {
-        val goesOn = groups.isNotEmpty() && !entity.label.startsWith("B-") &&
+        val continues = groups.isNotEmpty() && !entity.label.startsWith("B-") &&
             tag(entity) == tag(groups.last().last())
-        if (goesOn) groups.last().add(entity) else groups.add(arrayListOf(entity))
+        if (continues) groups.last().add(entity) else groups.add(arrayListOf(entity))
     }
     return groups
 }

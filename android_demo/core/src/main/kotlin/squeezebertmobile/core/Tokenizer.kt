@@ -1,42 +1,42 @@
 package squeezebertmobile.core
 
 /**
- * One text's tokens, without special tokens.
+ * The tokens of one text, without special tokens.
  *
- * @param ids their ids.
- * @param starts where each begins in its text, in characters (code points).
- * @param ends where it ends.
- * @param words which word of the text it belongs to.
+ * @param ids token ids.
+ * @param starts start offset of each token in the text, in characters (code points).
+ * @param ends end offset of each token.
+ * @param words index of the word that each token belongs to.
  */
 class Segment(val ids: IntArray, val starts: IntArray, val ends: IntArray, val words: IntArray) {
     /** The number of tokens. */
     val size: Int get() = ids.size
 }
 
-/** The WordPiece tokenizer: texts to ids exactly as Hugging Face's tokenizers does it, and back. */
+/** The WordPiece tokenizer: encodes and decodes exactly as Hugging Face's tokenizers library. */
 class Tokenizer internal constructor(settings: TokenizerSettings) {
     private val vocab = settings.vocab
     private val added = settings.added
     private val normalizer = Normalizer(settings.lowercase, settings.stripAccents, settings.ideographs)
     private val pieces = WordPieces(vocab, vocab.getValue(settings.unknown))
-    private val asWritten = TokenFinder(added.filter { !it.normalized }.map { it to codePoints(it.content) })
-    private val asNormalized = TokenFinder(added.filter { it.normalized }.map { it to normalized(it) })
+    private val rawFinder = TokenFinder(added.filter { !it.normalized }.map { it to codePoints(it.content) })
+    private val normalizedFinder = TokenFinder(added.filter { it.normalized }.map { it to normalized(it) })
     private val tokens: Map<Int, String> by lazy {
         vocab.entries.associate { it.value to it.key } + added.associate { it.id to it.content }
     }
     private val special = added.filter { it.special }.map { it.content }.toSet()
 
-    /** The number of tokens, the added ones included. */
+    /** The number of tokens, added tokens included. */
     val size: Int = (vocab.keys + added.map { it.content }).size
 
-    /** The ids of the special tokens. */
+    /** Ids of the special tokens. */
     val unknownId: Int = id(settings.unknown)
     val padId: Int = id(settings.pad)
     val maskId: Int = id(settings.mask)
     internal val clsId: Int = id(settings.cls)
     internal val sepId: Int = id(settings.sep)
 
-    /** The token that stands for a word to be guessed, as it is written in a text. */
+    /** The mask token as written in a text. */
     val maskToken: String = settings.mask
 
     private fun id(token: String): Int = added.firstOrNull { it.content == token }?.id ?: vocab.getValue(token)
@@ -45,7 +45,7 @@ class Tokenizer internal constructor(settings: TokenizerSettings) {
         val codes = normalizer.normalize(AlignedText.of(token.content)).codes
         if (codes.isEmpty()) {
             throw ArtifactError(
-                "the added token ${shown(token.content)} has nothing left when it is normalized; " +
+                "the added token ${shown(token.content)} is empty after normalization; " +
                     "export the checkpoint again without it",
             )
         }
@@ -53,18 +53,18 @@ class Tokenizer internal constructor(settings: TokenizerSettings) {
     }
 
     /**
-     * A text's tokens, without the special ones that a model wants around them.
+     * Encodes a text without adding special tokens.
      *
-     * @throws InputError the text is not valid Unicode.
+     * @throws InputError if the text is not valid Unicode.
      */
     fun encode(text: String): Segment {
         val out = SegmentBuilder()
-        for (raw in asWritten.split(AlignedText.of(text))) {
+        for (raw in rawFinder.split(AlignedText.of(text))) {
             if (raw.token != null) {
                 out.addToken(raw)
                 continue
             }
-            for (piece in asNormalized.split(normalizer.normalize(raw.text))) {
+            for (piece in normalizedFinder.split(normalizer.normalize(raw.text))) {
                 if (piece.token != null) out.addToken(piece) else addWords(piece.text, out)
             }
         }
@@ -75,10 +75,10 @@ class Tokenizer internal constructor(settings: TokenizerSettings) {
         var from = 0
         for (at in 0..text.size) {
             val code = if (at < text.size) text.codes[at] else ' '.code
-            val isMark = code in Unicode.punctuation
-            if (!isMark && code !in Unicode.space) continue
+            val isPunctuation = code in Unicode.punctuation
+            if (!isPunctuation && code !in Unicode.space) continue
             if (from < at) addWord(text, from, at, out)
-            if (isMark) addWord(text, at, at + 1, out)
+            if (isPunctuation) addWord(text, at, at + 1, out)
             from = at + 1
         }
     }
@@ -92,17 +92,17 @@ class Tokenizer internal constructor(settings: TokenizerSettings) {
 
     // Ids to texts -----------------------------------------------------------------------------
 
-    /** The id of a token, or null where there is none. */
+    /** The id of a token, or null if it is not in the vocabulary. */
     fun idOf(token: String): Int? = added.firstOrNull { it.content == token }?.id ?: vocab[token]
 
-    /** The token of an id, or null where there is none. */
+    /** The token of an id, or null if there is none. */
     fun tokenOf(id: Int): String? = tokens[id]
 
-    /** The text of the ids, as far as the vocabulary keeps it. */
+    /** Decodes ids to a text; lost case and unknown tokens cannot be restored. */
     fun decode(ids: List<Int>, skipSpecial: Boolean): String =
         join(ids.mapNotNull { tokens[it] }.filter { !(skipSpecial && it in special) })
 
-    /** The text of tokens: pieces of a word joined, words apart. */
+    /** Joins tokens to a text: pieces of a word without, words with a space between. */
     fun join(tokens: List<String>): String = tokens.withIndex().joinToString("") { (index, token) ->
         val text = when {
             index == 0 -> token
@@ -115,7 +115,7 @@ class Tokenizer internal constructor(settings: TokenizerSettings) {
 
 internal const val CONTINUES = "##"
 
-/** What the library's decoder mends in every token, in this order. */
+/** Replacements that the library's decoder makes in every token, in this order. */
 private val CLEAN_UP = listOf(
     " ." to ".", " ?" to "?", " !" to "!", " ," to ",", " ' " to "'", " n't" to "n't", " 'm" to "'m",
     " do not" to " don't", " 's" to "'s", " 've" to "'ve", " 're" to "'re",
@@ -147,17 +147,17 @@ private class SegmentBuilder {
     fun build() = Segment(ids.toIntArray(), starts.toIntArray(), ends.toIntArray(), words.toIntArray())
 }
 
-/** Words to pieces of the vocabulary: the longest that fits, again and again. */
+/** Greedy WordPiece: the longest matching piece first, repeatedly. */
 private class WordPieces(private val vocab: Map<String, Int>, private val unknown: Int) {
-    /** Gives each piece's id, and where it begins and ends in [codes]. */
-    fun split(codes: IntArray, from: Int, to: Int, give: (id: Int, start: Int, end: Int) -> Unit) {
-        val found = if (to - from > LONGEST_WORD) null else pieces(codes, from, to)
-        if (found == null) give(unknown, from, to) else found.forEach { give(it[0], it[1], it[2]) }
+    /** Calls [emit] with each piece's id, start and end in [codes]. */
+    fun split(codes: IntArray, from: Int, to: Int, emit: (id: Int, start: Int, end: Int) -> Unit) {
+        val pieces = if (to - from > MAX_WORD_LENGTH) null else pieces(codes, from, to)
+        if (pieces == null) emit(unknown, from, to) else pieces.forEach { emit(it[0], it[1], it[2]) }
     }
 
-    /** The pieces; null where a part of the word fits none. */
+    /** The pieces of a word, or null if a part of it matches none. */
     private fun pieces(codes: IntArray, from: Int, to: Int): List<IntArray>? {
-        val found = ArrayList<IntArray>()
+        val pieces = ArrayList<IntArray>()
         var start = from
         while (start < to) {
             val prefix = if (start > from) CONTINUES else ""
@@ -168,13 +168,13 @@ private class WordPieces(private val vocab: Map<String, Int>, private val unknow
                 if (id != null) break
                 end--
             }
-            found.add(intArrayOf(id ?: return null, start, end))
+            pieces.add(intArrayOf(id ?: return null, start, end))
             start = end
         }
-        return found
+        return pieces
     }
 
     private companion object {
-        const val LONGEST_WORD = 100
+        const val MAX_WORD_LENGTH = 100
     }
 }

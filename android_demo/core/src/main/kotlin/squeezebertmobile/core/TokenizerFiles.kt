@@ -1,6 +1,6 @@
 package squeezebertmobile.core
 
-/** Everything that decides which ids a text gets. */
+/** The settings of a tokenizer: everything that affects the ids of a text. */
 internal class TokenizerSettings(
     val vocab: Map<String, Int>,
     val lowercase: Boolean,
@@ -16,7 +16,7 @@ internal class TokenizerSettings(
 
 private const val CONFIG_FILE = "tokenizer_config.json"
 
-/** The special tokens' names, with what stands for each unless tokenizer_config.json says so. */
+/** The special tokens and their defaults, which tokenizer_config.json may change. */
 private val SPECIAL_TOKENS = mapOf(
     "unk_token" to "[UNK]",
     "sep_token" to "[SEP]",
@@ -27,7 +27,7 @@ private val SPECIAL_TOKENS = mapOf(
 
 private val ID = whole(0, Int.MAX_VALUE.toLong())
 
-/** What an export writes into tokenizer_config.json; it has to be no more than this reader knows. */
+/** The fields that an export writes to tokenizer_config.json. Others are refused: they could change ids. */
 private val CONFIG = record(
     mapOf(
         "tokenizer_class" to text(),
@@ -54,16 +54,16 @@ private val ADDED_TOKEN = record(
 )
 
 /**
- * The tokenizer of an artifact.
+ * Loads the tokenizer of an artifact.
  *
- * @throws ArtifactError its files are damaged, or do not fit its model.
+ * @throws ArtifactError if its files are damaged or do not match the model.
  */
 fun tokenizerOf(artifact: Artifact): Tokenizer {
-    val tokenizer = checkNotNull(artifact.listedJson(TOKENIZER_FILE)) // Artifact.open
+    val tokenizer = checkNotNull(artifact.listedJson(TOKENIZER_FILE)) // guaranteed by Artifact.open
     val config = artifact.listedJson(CONFIG_FILE) ?: emptyMap()
     for (name in listOf("special_tokens_map.json", "added_tokens.json")) {
         if (name in artifact.manifest.files) {
-            throw ArtifactError("the artifact lists $name, which no export writes; export the checkpoint again")
+            throw ArtifactError("the artifact lists $name, which an export never writes; export the checkpoint again")
         }
     }
     val settings = try {
@@ -71,32 +71,32 @@ fun tokenizerOf(artifact: Artifact): Tokenizer {
         settingsOf(tokenizer, config)
     } catch (error: ShapeError) {
         throw ArtifactError(
-            "the tokenizer is damaged at ${shown(error.where)}: ${error.what}; export the checkpoint again",
+            "the tokenizer is damaged at ${shown(error.where)}: ${error.problem}; export the checkpoint again",
         )
     }
-    val found = Tokenizer(settings)
-    if (found.size > artifact.manifest.vocabSize) {
+    val loaded = Tokenizer(settings)
+    if (loaded.size > artifact.manifest.vocabSize) {
         throw ArtifactError(
-            "the tokenizer of ${shown(artifact.folder.path)} has ${found.size} tokens, but its model only " +
+            "the tokenizer of ${shown(artifact.folder.path)} has ${loaded.size} tokens, but its model has only " +
                 "${artifact.manifest.vocabSize}; export the checkpoint again",
         )
     }
-    return found
+    return loaded
 }
 
 internal fun settingsOf(tokenizer: Map<String, Any?>, config: Map<String, Any?>): TokenizerSettings {
     val vocab = vocabOf(tokenizer["model"])
-    val names = SPECIAL_TOKENS.mapValues { (key, usual) -> config[key] as String? ?: usual }
+    val names = SPECIAL_TOKENS.mapValues { (key, default) -> config[key] as String? ?: default }
     val added = addedTokens(tokenizer["added_tokens"], vocab, names)
     for ((key, token) in names) {
         val isAdded = key != "unk_token" && added.any { it.content == token }
         if (token !in vocab && !isAdded) {
-            throw ShapeError("vocab", "it has no ${shown(token)} ($key)")
+            throw ShapeError("vocab", "${shown(token)} ($key) is missing")
         }
     }
     val normalizer = tokenizer["normalizer"] as? Map<*, *> ?: emptyMap<String, Any?>()
-    fun option(theirs: String, ours: String, usual: Boolean?): Boolean? {
-        val value = if (theirs in normalizer) normalizer[theirs] else config.getOrDefault(ours, usual)
+    fun option(theirs: String, ours: String, default: Boolean?): Boolean? {
+        val value = if (theirs in normalizer) normalizer[theirs] else config.getOrDefault(ours, default)
         nullable(flag).check(value, "normalizer.$theirs")
         return value as Boolean?
     }
@@ -116,34 +116,34 @@ internal fun settingsOf(tokenizer: Map<String, Any?>, config: Map<String, Any?>)
 }
 
 private fun vocabOf(model: Any?): Map<String, Int> {
-    val found = model as? Map<*, *> ?: throw ShapeError("model", "it is missing")
-    oneOf("WordPiece").check(found["type"] ?: "WordPiece", "model.type")
-    values(ID).check(found["vocab"], "model.vocab")
-    val vocab = found["vocab"].asRecord()
-    if (vocab.isEmpty()) throw ShapeError("model.vocab", "it is empty")
+    val fields = model as? Map<*, *> ?: throw ShapeError("model", "missing")
+    oneOf("WordPiece").check(fields["type"] ?: "WordPiece", "model.type")
+    values(ID).check(fields["vocab"], "model.vocab")
+    val vocab = fields["vocab"].asRecord()
+    if (vocab.isEmpty()) throw ShapeError("model.vocab", "empty")
     return vocab.mapValuesTo(HashMap(2 * vocab.size)) { (it.value as Long).toInt() }
 }
 
-/** The added tokens in the order of their ids, which new ones get behind the vocabulary. */
+/** The added tokens by id. Tokens that are not in the vocabulary get ids after it. */
 private fun addedTokens(
     listed: Any?,
     vocab: Map<String, Int>,
     names: Map<String, String>,
 ): List<AddedToken> {
-    val given = listed ?: emptyList<Any?>()
-    items(ADDED_TOKEN).check(given, "added_tokens")
-    val records = (given as List<*>).map { it.asRecord() }.sortedBy { it["id"] as Long }
+    val fields = listed ?: emptyList<Any?>()
+    items(ADDED_TOKEN).check(fields, "added_tokens")
+    val records = (fields as List<*>).map { it.asRecord() }.sortedBy { it["id"] as Long }
     val contents = records.map { it["content"] as String } + names.values
-    val found = LinkedHashMap<String, AddedToken>()
+    val tokens = LinkedHashMap<String, AddedToken>()
     contents.forEachIndexed { index, content ->
-        if (content.isEmpty() || content in found) {
-            if (index < records.size) throw ShapeError("added_tokens", "${shown(content)} is there twice, or empty")
+        if (content.isEmpty() || content in tokens) {
+            if (index < records.size) throw ShapeError("added_tokens", "${shown(content)} is a duplicate or empty")
             return@forEachIndexed
         }
         val record = records.getOrNull(index) ?: emptyMap()
-        found[content] = AddedToken(
+        tokens[content] = AddedToken(
             content = content,
-            id = vocab[content] ?: maxOf(vocab.size, (found.values.maxOfOrNull { it.id } ?: -1) + 1),
+            id = vocab[content] ?: maxOf(vocab.size, (tokens.values.maxOfOrNull { it.id } ?: -1) + 1),
             singleWord = record["single_word"] == true,
             stripLeft = record["lstrip"] == true,
             stripRight = record["rstrip"] == true,
@@ -151,5 +151,5 @@ private fun addedTokens(
             special = record["special"] != false || content in names.values,
         )
     }
-    return found.values.sortedByDescending { it.special } // the library looks for special ones first
+    return tokens.values.sortedByDescending { it.special } // the library matches special tokens first
 }

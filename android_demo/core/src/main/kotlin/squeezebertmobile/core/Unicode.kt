@@ -1,6 +1,6 @@
 package squeezebertmobile.core
 
-/** What the tokenizers library does to single characters: unicode.txt, read once. */
+/** How the tokenizers library treats each character: the tables of unicode.txt, read once. */
 internal object Unicode {
     private val lines: Map<String, List<String>> = readTables()
 
@@ -14,13 +14,13 @@ internal object Unicode {
     private val decomposed = codeMap(lines.getValue("decomposed"))
     private val order = codeMap(lines.getValue("order"))
 
-    /** What becomes of the character in lower case; null where it stays. */
+    /** The lower-case form of a character, or null if it is unchanged. */
     fun lower(code: Int): IntArray? = lower[code]
 
-    /** What the character is made of; null where it is whole. */
+    /** The canonical decomposition of a character, or null if it has none. */
     fun decomposed(code: Int): IntArray? = if (code in HANGUL) hangul(code) else decomposed[code]
 
-    /** Neighbours with a positive order are sorted by it; 0 for what stays in its place. */
+    /** Sort key of combining marks; 0 for characters that are not reordered. */
     fun order(code: Int): Int = order[code]?.get(0) ?: 0
 
     private fun readTables(): Map<String, List<String>> {
@@ -33,16 +33,16 @@ internal object Unicode {
 
 private val HANGUL = 0xAC00..0xD7A3
 
-/** Chapter 3.12 of the Unicode standard: 19 leading consonants, 21 vowels, 27 tails or none. */
+/** Section 3.12 of the Unicode standard: 19 leading consonants, 21 vowels, 27 trailing consonants or none. */
 private fun hangul(code: Int): IntArray {
-    val place = code - HANGUL.first
-    val lead = 0x1100 + place / (21 * 28)
-    val vowel = 0x1161 + place / 28 % 21
-    val tail = place % 28
+    val index = code - HANGUL.first
+    val lead = 0x1100 + index / (21 * 28)
+    val vowel = 0x1161 + index / 28 % 21
+    val tail = index % 28
     return if (tail == 0) intArrayOf(lead, vowel) else intArrayOf(lead, vowel, 0x11A7 + tail)
 }
 
-/** Characters, as ranges in order: `9-d 20 85`. */
+/** A set of characters, given as sorted ranges: `9-d 20 85`. */
 internal class CodeSet(parts: List<String>) {
     private val firsts = IntArray(parts.size)
     private val lasts = IntArray(parts.size)
@@ -55,24 +55,24 @@ internal class CodeSet(parts: List<String>) {
     }
 
     operator fun contains(code: Int): Boolean {
-        val found = firsts.binarySearch(code)
-        val range = if (found >= 0) found else -found - 2 // the last that begins before it
+        val index = firsts.binarySearch(code)
+        val range = if (index >= 0) index else -index - 2 // the last range that starts before the code
         return range >= 0 && code <= lasts[range]
     }
 }
 
 private val PART = Regex("([0-9a-f]+)(?:-([0-9a-f]+))?(?:/([0-9a-f]+))?(?:([+-][0-9a-f]+)|=([0-9a-f.]+))")
 
-/** Characters to numbers: `41-5a+20`, `100-12e/2+1`, `130=69.307`, `300-314=e6`. */
+/** Parses a map from characters to numbers: `41-5a+20`, `100-12e/2+1`, `130=69.307`, `300-314=e6`. */
 private fun codeMap(parts: List<String>): Map<Int, IntArray> {
-    val found = HashMap<Int, IntArray>()
+    val map = HashMap<Int, IntArray>()
     for (part in parts) {
         val (first, last, step, distance, values) = checkNotNull(PART.matchEntire(part)).destructured
         val codes = first.toInt(16)..last.ifEmpty { first }.toInt(16) step step.ifEmpty { "1" }.toInt(16)
         val fixed = values.split('.').filter { it.isNotEmpty() }.map { it.toInt(16) }.toIntArray()
         for (code in codes) {
-            found[code] = if (distance.isEmpty()) fixed else intArrayOf(code + distance.toInt(16))
+            map[code] = if (distance.isEmpty()) fixed else intArrayOf(code + distance.toInt(16))
         }
     }
-    return found
+    return map
 }

@@ -22,13 +22,13 @@ class ArtifactTest {
         assertEquals(message, checkNotNull(error.message).replace(folder.path, "FOLDER"))
     }
 
-    /** Changes the manifest; the files' facts stay right. */
+    /** Changes the manifest; checksums and sizes of the files stay correct. */
     private fun rewrite(folder: File, change: (MutableMap<String, Any?>) -> Unit) {
         val path = File(folder, MANIFEST_FILE)
         path.writeText(Json.write(readJson(path).toMutableMap().also(change)))
     }
 
-    /** Changes a file, and what the manifest says of it. */
+    /** Changes a file and its entry in the manifest. */
     private fun replace(folder: File, name: String, content: String) {
         File(folder, name).writeText(content)
         val sum = MessageDigest.getInstance("SHA-256").digest(content.toByteArray())
@@ -40,20 +40,20 @@ class ArtifactTest {
     }
 
     @Test
-    fun `a sound artifact is read, and its progress told`() {
-        val told = ArrayList<Pair<Long, Long>>()
-        val manifest = Artifact.open(copy()) { done, all -> told.add(done to all) }.manifest
+    fun `a valid artifact is read, and its progress reported`() {
+        val progress = ArrayList<Pair<Long, Long>>()
+        val manifest = Artifact.open(copy()) { done, all -> progress.add(done to all) }.manifest
         assertEquals("text-classification", manifest.task)
         assertEquals(listOf("O", "B-PER", "I-PER", "B-LOC", "I-LOC"), manifest.labels)
         assertEquals(40, manifest.maxSequenceLength)
         assertEquals(null, manifest.sequenceLength)
         assertEquals("LABEL_7", manifest.label(7))
-        assertEquals(told.last().second, told.last().first)
+        assertEquals(progress.last().second, progress.last().first)
         assertEquals(12, artifact("fixed").manifest.sequenceLength)
     }
 
     @Test
-    fun `what is not there is named`() {
+    fun `missing files are named`() {
         val folder = copy()
         assertRefused(File("/nowhere"), "no such artifact folder: 'FOLDER'")
         assertRefused(temporary.root, "'FOLDER' is not an artifact: it has no manifest.json")
@@ -78,7 +78,7 @@ class ArtifactTest {
     }
 
     @Test
-    fun `links and names that lead out of the folder are refused`() {
+    fun `links and names that point outside the folder are refused`() {
         val folder = copy()
         val outside = File(temporary.root, "outside.txt").also { it.writeText("x") }
         val vocab = File(folder, "vocab.txt")
@@ -96,7 +96,7 @@ class ArtifactTest {
     private val names = setOf("../outside.txt", "a\\b", "c:d", "..", ".", "", "nul\u0000")
 
     @Test
-    fun `a manifest that is no manifest is refused`() {
+    fun `an invalid manifest is refused`() {
         val folder = copy()
         val path = File(folder, MANIFEST_FILE)
         rewrite(folder) { it["schema_version"] = 2L }
@@ -113,13 +113,13 @@ class ArtifactTest {
         path.writeText("[]")
         assertRefused(folder, "'FOLDER/manifest.json' must hold a JSON object")
         path.writeText("{")
-        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: a key must be a text (character 1)")
+        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: a key must be a string (character 1)")
         path.writeBytes(byteArrayOf('"'.code.toByte(), -1))
         assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: it is not UTF-8 text")
     }
 
     @Test
-    fun `a manifest that does not fit its task is refused`() {
+    fun `a manifest that does not match its task is refused`() {
         val folder = copy()
         rewrite(folder) { it["task"] = "translation" }
         val tasks = "feature-extraction, fill-mask, multiple-choice, question-answering, text-classification, " +
@@ -155,7 +155,7 @@ class ArtifactTest {
         assertTrue("$counts", counts.getValue(false) > 500)
     }
 
-    /** Where a file is changed, how, and whether Python accepts it then. */
+    /** Each change of a file: its path, the change, and whether Python accepts the result. */
     private fun damages(file: Map<String, Any?>): List<Triple<List<Any?>, Change, Any?>> {
         val wrong = file["wrong"] as List<*>
         return file.records("places").flatMap { place ->
@@ -175,7 +175,7 @@ class ArtifactTest {
         data object Remove : Change
     }
 
-    /** A copy of [data] with one thing changed, which stands, or will stand, at [path]. */
+    /** A copy of [data] with the value at [path] changed. */
     private fun changed(data: Any?, path: List<Any?>, change: Change): Any? {
         val key = path.first()
         val old = if (data is Map<*, *>) data[key] else (data as List<*>)[(key as Long).toInt()]
@@ -189,7 +189,7 @@ class ArtifactTest {
     }
 
     @Test
-    fun `a tokenizer that cannot be used is refused`() {
+    fun `an invalid tokenizer is refused`() {
         val folder = copy()
         val sound = readJson(File(folder, TOKENIZER_FILE))
         val model = sound.record("model")
@@ -198,24 +198,24 @@ class ArtifactTest {
             assertRefused(folder, message) { tokenizerOf(Artifact.open(folder)) }
         }
         fun damaged(what: String) = "the tokenizer is damaged at $what; export the checkpoint again"
-        assertTokenizer(sound - "model", damaged("'model': it is missing"))
+        assertTokenizer(sound - "model", damaged("'model': missing"))
         assertTokenizer(
             sound + ("model" to model + ("type" to "BPE")),
-            damaged("'model.type': 'BPE' is none of WordPiece"),
+            damaged("'model.type': 'BPE' is not one of WordPiece"),
         )
         val vocab = model.record("vocab")
         assertTokenizer(
             sound + ("model" to model + ("vocab" to vocab - "[UNK]")),
-            damaged("'vocab': it has no '[UNK]' (unk_token)"),
+            damaged("'vocab': '[UNK]' (unk_token) is missing"),
         )
         assertTokenizer(
             sound + ("model" to model + ("vocab" to vocab + ("dog" to -1L))),
             damaged("'model.vocab.dog': -1 is not from 0 to 2147483647"),
         )
-        assertTokenizer(sound + ("model" to model + ("vocab" to emptyMap<String, Any?>())), damaged("'model.vocab': it is empty"))
+        assertTokenizer(sound + ("model" to model + ("vocab" to emptyMap<String, Any?>())), damaged("'model.vocab': empty"))
         assertTokenizer(
             sound + ("model" to model + ("vocab" to vocab + ("surplus" to 64L))),
-            "the tokenizer of 'FOLDER' has 65 tokens, but its model only 64; export the checkpoint again",
+            "the tokenizer of 'FOLDER' has 65 tokens, but its model has only 64; export the checkpoint again",
         )
         val token = mapOf(
             "id" to 5L, "content" to "\u0301", "single_word" to false, "lstrip" to false,
@@ -224,11 +224,11 @@ class ArtifactTest {
         val added = sound["added_tokens"] as List<*>
         assertTokenizer(
             sound + ("added_tokens" to added + token),
-            "the added token '\u0301' has nothing left when it is normalized; export the checkpoint again without it",
+            "the added token '\u0301' is empty after normalization; export the checkpoint again without it",
         )
         assertTokenizer(
             sound + ("added_tokens" to added + added),
-            damaged("'added_tokens': '[PAD]' is there twice, or empty"),
+            damaged("'added_tokens': '[PAD]' is a duplicate or empty"),
         )
         assertTokenizer(
             sound + ("normalizer" to mapOf("lowercase" to 1L)),
@@ -237,17 +237,17 @@ class ArtifactTest {
         replace(folder, "added_tokens.json", "{}")
         assertRefused(
             folder,
-            "the artifact lists added_tokens.json, which no export writes; export the checkpoint again",
+            "the artifact lists added_tokens.json, which an export never writes; export the checkpoint again",
         ) { tokenizerOf(Artifact.open(folder)) }
     }
 
     @Test
-    fun `settings of the tokenizer that no export writes are refused`() {
+    fun `tokenizer settings that an export never writes are refused`() {
         val folder = copy()
         replace(folder, "tokenizer_config.json", """{"added_tokens_decoder": {}}""")
         assertRefused(
             folder,
-            "the tokenizer is damaged at 'tokenizer_config.json.added_tokens_decoder': there is no such field; " +
+            "the tokenizer is damaged at 'tokenizer_config.json.added_tokens_decoder': unknown field; " +
                 "export the checkpoint again",
         ) { tokenizerOf(Artifact.open(folder)) }
     }

@@ -5,14 +5,14 @@ import java.io.File
 /** The root of the repository. */
 internal val REPOSITORY = File(checkNotNull(System.getProperty("repository")))
 
-/** What the Python side has computed for these tests: checked in, or by `make test-runner`. */
+/** A file of expected results computed by Python: checked in, or written by `make test-runner`. */
 internal fun expected(name: String): File {
     val file = File(checkNotNull(System.getProperty("expected")), name)
-    check(file.exists()) { "$file is not there; run: make app-assets" }
+    check(file.exists()) { "$file does not exist; run: make app-assets" }
     return file
 }
 
-/** The folders of the artifacts by their names: the tiny ones, and the demo, which the app has. */
+/** Artifact folders by name: the tiny ones, and the demo from the app's assets. */
 internal val ARTIFACTS: Map<String, File> =
     checkNotNull(expected("artifacts").listFiles()).sorted().associateBy { it.name } +
         ("demo" to File(REPOSITORY, "android_demo/app/src/main/assets/artifacts/demo-intents"))

@@ -20,7 +20,7 @@ class JsonTest {
     }
 
     @Test
-    fun `what is written is read again`() {
+    fun `written values are read back`() {
         val value = mapOf("é\n\"\\" to listOf(1L, 0.1, "\ud83d\ude00\u0000", null, true), "n" to Double.NaN)
         val text = Json.write(value)
         assertEquals("""{"\u00e9\u000a\"\\": [1, 0.1, "\ud83d\ude00\u0000", null, true], "n": null}""", text)
@@ -29,23 +29,23 @@ class JsonTest {
     }
 
     @Test
-    fun `what is not JSON is refused with its place`() {
+    fun `invalid JSON is refused with its position`() {
         val wrong = mapOf(
             "" to "a value is missing (character 0)",
             "[1" to "',' is missing (character 2)",
             "[1,]" to "a value is missing (character 3)",
-            "{1: 2}" to "a key must be a text (character 1)",
+            "{1: 2}" to "a key must be a string (character 1)",
             "{\"a\" 2}" to "':' is missing (character 5)",
-            "\"abc" to "a text does not end (character 4)",
-            "\"\\x\"" to "\\x is no escape (character 3)",
+            "\"abc" to "unterminated string (character 4)",
+            "\"\\x\"" to "\\x is not a valid escape (character 3)",
             "\"\\u00g0\"" to "\\u needs four hexadecimal digits (character 3)",
-            "\"\n\"" to "a text has a control character in it (character 2)",
-            "tru" to "no value begins like this (character 0)",
+            "\"\n\"" to "a string contains a control character (character 2)",
+            "tru" to "not a valid value (character 0)",
             "NaN" to "a value is missing (character 0)",
-            "01" to "something stands behind the value (character 1)",
-            "1 2" to "something stands behind the value (character 2)",
+            "01" to "unexpected text after the value (character 1)",
+            "1 2" to "unexpected text after the value (character 2)",
             "+1" to "a value is missing (character 0)",
-            "[".repeat(102) to "it is nested more than 100 deep (character 101)",
+            "[".repeat(102) to "nested more than 100 levels deep (character 101)",
         )
         for ((text, message) in wrong) {
             assertEquals(message, assertThrows(text, JsonError::class.java) { Json.parse(text) }.message)

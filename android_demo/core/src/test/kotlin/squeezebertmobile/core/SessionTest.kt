@@ -13,7 +13,7 @@ class SessionTest {
     @get:Rule
     val temporary = TemporaryFolder()
 
-    /** A copy whose manifest says something else; files are not checked again. */
+    /** A copy with a changed manifest, opened without comparing checksums. */
     private fun changed(name: String, change: (Map<String, Any?>) -> Map<String, Any?>): Artifact {
         val folder = File(temporary.root, "changed")
         ARTIFACTS.getValue(name).copyRecursively(folder, overwrite = true)
@@ -32,22 +32,22 @@ class SessionTest {
     }
 
     @Test
-    fun `golden texts have the answers and the ids of where they were made`() {
+    fun `golden texts give the stored outputs and ids`() {
         for (name in ARTIFACTS.keys) {
             val artifact = artifact(name)
-            val told = ArrayList<Int>()
+            val progress = ArrayList<Int>()
             openSession(artifact, threads = 1).use { session ->
-                val checks = checkGolden(session, artifact.manifest, artifact.golden()) { done, _ -> told.add(done) }
+                val checks = checkGolden(session, artifact.manifest, artifact.golden()) { done, _ -> progress.add(done) }
                 assertEquals(artifact.manifest.outputs.map { it.name }, checks.map { it.output })
                 checks.forEach { assertTrue("$name ${it.output} ${it.maxAbsDiff}", it.holds) }
             }
-            assertEquals((1..8).toList(), told)
+            assertEquals((1..8).toList(), progress)
             checkGoldenIds(tokenizerOf(artifact), artifact.golden())
         }
     }
 
     @Test
-    fun `other answers than the golden ones are seen`() {
+    fun `outputs that differ from the golden ones are detected`() {
         val artifact = artifact("text-classification")
         val golden = artifact.golden()
         val shifted = shiftedBy(golden, 1f)
@@ -60,7 +60,7 @@ class SessionTest {
         }
         val other = artifact("demo")
         val error = assertThrows(ArtifactError::class.java) { checkGoldenIds(tokenizerOf(other), golden) }
-        assertTrue(error.message, error.message!!.startsWith("golden.json has other ids than this tokenizer makes of"))
+        assertTrue(error.message, error.message!!.startsWith("golden.json has other ids than this tokenizer gives for"))
     }
 
     private fun shiftedBy(golden: Golden, shift: Float) = Golden(
@@ -77,11 +77,11 @@ class SessionTest {
     )
 
     @Test
-    fun `golden answers of another model are refused`() {
+    fun `golden outputs of another model are refused`() {
         val artifact = artifact("text-classification")
         val ours = artifact.golden()
         openSession(artifact, threads = 1).use { session ->
-            fun assertMisfit(golden: Golden, message: String) {
+            fun assertMismatch(golden: Golden, message: String) {
                 val error = assertThrows(ArtifactError::class.java) { checkGolden(session, artifact.manifest, golden) }
                 assertEquals("golden.json $message; export the checkpoint again", error.message)
             }
@@ -94,27 +94,27 @@ class SessionTest {
                     )
                 },
             )
-            assertMisfit(Golden(ours.tolerance, emptyList()), "does not have texts with the outputs logits")
-            assertMisfit(
+            assertMismatch(Golden(ours.tolerance, emptyList()), "does not have texts with the outputs logits")
+            assertMismatch(
                 with { GoldenOutput(intArrayOf(1, 2), it.indices, it.values, it.top) },
-                "has logits in the shape [1, 2], the model gives [1, 5]",
+                "has logits with shape [1, 2], but the model's has shape [1, 5]",
             )
-            assertMisfit(
+            assertMismatch(
                 with { GoldenOutput(it.shape, intArrayOf(5), floatArrayOf(0f), it.top) },
-                "has values of logits that stand nowhere in it",
+                "has indices outside the output logits",
             )
             val text = ours.texts[0]
             val ids = listOf(longArrayOf(64))
             val beyond = GoldenText(text.texts, ids, listOf(longArrayOf(1)), listOf(longArrayOf(0)), text.outputs)
-            assertMisfit(
+            assertMismatch(
                 Golden(ours.tolerance, listOf(beyond)),
-                "has an input that the model does not take: 'input_ids' holds 64, but this model takes 0 to 63",
+                "has an input that the model does not accept: 'input_ids' contains 64, but this model accepts 0 to 63",
             )
         }
     }
 
     @Test
-    fun `inputs that the model does not take are refused`() {
+    fun `invalid inputs are refused`() {
         val manifest = artifact("fixed").manifest
         fun assertRefused(message: String, ids: List<LongArray>, mask: List<LongArray>? = null) {
             val error = assertThrows(InputError::class.java) { Feed.of(manifest, ids, mask) }
@@ -122,13 +122,13 @@ class SessionTest {
         }
         val row = LongArray(12)
         assertRefused("'input_ids' has no tokens", listOf(LongArray(0)))
-        assertRefused("'input_ids' has shape [1, 3], but this model takes [batch, 12]", listOf(LongArray(3)))
-        assertRefused("the rows of 'input_ids' have not the lengths of 'input_ids'", listOf(row, LongArray(3)))
-        assertRefused("the rows of 'attention_mask' have not the lengths of 'input_ids'", listOf(row), emptyList())
-        assertRefused("'attention_mask' holds 2, but this model takes 0 to 1", listOf(row), listOf(LongArray(12) { 2 }))
+        assertRefused("'input_ids' has shape [1, 3], but this model accepts [batch, 12]", listOf(LongArray(3)))
+        assertRefused("the rows of 'input_ids' must have the same length as those of 'input_ids'", listOf(row, LongArray(3)))
+        assertRefused("the rows of 'attention_mask' must have the same length as those of 'input_ids'", listOf(row), emptyList())
+        assertRefused("'attention_mask' contains 2, but this model accepts 0 to 1", listOf(row), listOf(LongArray(12) { 2 }))
         val free = artifact("text-classification").manifest
         val error = assertThrows(InputError::class.java) { Feed.of(free, listOf(LongArray(41))) }
-        assertEquals("'input_ids' has 41 tokens a row, but this model takes at most 40", error.message)
+        assertEquals("'input_ids' has 41 tokens per row, but this model accepts at most 40", error.message)
     }
 
     @Test
@@ -170,7 +170,7 @@ class SessionTest {
     }
 
     @Test
-    fun `ExecuTorch is reached as far as its stub`() {
+    fun `ExecuTorch's stub is called`() {
         val error = assertThrows(ModelError::class.java) { openSession(format("executorch", "model.pte"), 1) }
         assertTrue(error.message, error.message!!.startsWith("ExecuTorch cannot load '"))
         assertTrue(error.message, error.message!!.contains("a stub"))
@@ -180,14 +180,14 @@ class SessionTest {
     fun `a native library of another version is refused`() {
         val error = assertThrows(LibraryError::class.java) { checkVersion("1.26.0") }
         assertEquals(
-            "the native library is ONNX Runtime 1.26.0, but its Java classes here are of 1.29.0; " +
-                "give the library of that version",
+            "the native library is ONNX Runtime 1.26.0, but the Java classes are of version 1.29.0; " +
+                "use the library of that version",
             error.message,
         )
     }
 
     @Test
-    fun `a library that is not there is named`() {
+    fun `a missing library is named`() {
         val error = assertThrows(LibraryError::class.java) {
             withLibrary("ONNX Runtime") { throw UnsatisfiedLinkError("dlopen failed: no libonnxruntime.so\nmore") }
         }

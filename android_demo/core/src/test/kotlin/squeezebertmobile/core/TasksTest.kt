@@ -35,7 +35,7 @@ class TasksTest {
     }
 
     @Test
-    fun `texts and options that cannot be used are refused`() {
+    fun `invalid texts and options are refused`() {
         val byTask = cases.map { it.text("task") to it.text("artifact") }.toMap().mapValues { (_, name) ->
             artifact(name).let { Model(it.manifest, tokenizerOf(it), ReplayedSession(emptyList())) }
         }
@@ -55,17 +55,17 @@ class TasksTest {
         assertRefused("targets is empty; give at least one word, or leave it out") {
             masks.fill("[MASK]", targets = emptyList())
         }
-        assertRefused("the target '\\u0007' has no token; give a word") {
+        assertRefused("the target '\\u0007' has no token; use a word") {
             masks.fill("[MASK]", targets = listOf("\u0007"))
         }
         assertRefused("maxAnswerLength=0 must be at least 1") { questions.answer("a", "b", maxAnswerLength = 0) }
         assertRefused("stride=-1 must be at least 0") { questions.answer("a", "b", stride = -1) }
         assertRefused("maxSequenceLength=4 must be at least 5") { questions.answer("a", "b", maxSequenceLength = 4) }
-        assertRefused("maxSequenceLength=41 is more than the 40 tokens that this model takes") {
+        assertRefused("maxSequenceLength=41 is more than the 40 tokens that this model accepts") {
             questions.answer("a", "b", maxSequenceLength = 41)
         }
         assertRefused("the question is empty; give at least one word") { questions.answer("", "b") }
-        assertRefused("the context has no word in it: '\\u0007'") { questions.answer("a", "\u0007") }
+        assertRefused("the context contains no words: '\\u0007'") { questions.answer("a", "\u0007") }
         assertRefused("there must be at least two choices, not 1") { choices.choose("a", listOf("b")) }
         assertRefused("the choice is empty; give at least one word") { choices.choose("a", listOf("b", "\t")) }
     }

@@ -13,7 +13,7 @@ class TokenizerTest {
     private fun tokenizer(overrides: Any?) = Tokenizer(settingsOf(file + overrides.asRecord(), emptyMap()))
 
     @Test
-    fun `golden texts have Hugging Face's ids and places`() {
+    fun `golden texts have Hugging Face's ids and offsets`() {
         val tokenizers = golden.record("variants").mapValues { tokenizer(it.value) }
         val texts = golden.records("texts")
         texts.forEach { assertSame(tokenizers.getValue(it.text("variant")), it) }
@@ -21,13 +21,13 @@ class TokenizerTest {
     }
 
     @Test
-    fun `golden pairs are cut as in Python`() {
+    fun `golden pairs are truncated as in Python`() {
         val ours = tokenizer(emptyMap<String, Any?>())
         golden.records("rows").forEach { assertSameRow(ours, it) }
     }
 
     @Test
-    fun `ids and tokens become the same texts again`() {
+    fun `ids and tokens are decoded to the same texts`() {
         val ours = tokenizer(emptyMap<String, Any?>())
         for (each in golden.records("decoded")) {
             assertEquals(each["text"], ours.decode(each.ints("ids"), each["skip_special"] as Boolean))
@@ -37,7 +37,7 @@ class TokenizerTest {
     }
 
     @Test
-    fun `random texts and pairs have Hugging Face's ids and places`() {
+    fun `random texts and pairs have Hugging Face's ids and offsets`() {
         expected("random.jsonl").useLines { lines ->
             val each = lines.map { Json.parse(it).asRecord() }.iterator()
             val head = each.next()
@@ -55,10 +55,10 @@ class TokenizerTest {
     }
 
     @Test
-    fun `half a surrogate pair is refused`() {
+    fun `an unpaired surrogate is refused`() {
         val ours = tokenizer(emptyMap<String, Any?>())
         val error = assertThrows(InputError::class.java) { ours.encode("a\ud83d b") }
-        assertEquals("a text is not valid Unicode: half a surrogate pair at character 1", error.message)
+        assertEquals("a text is not valid Unicode: unpaired surrogate at character 1", error.message)
     }
 
     @Test

@@ -4,12 +4,12 @@ import java.io.File
 import java.io.IOException
 
 /**
- * What this machine says of itself between measurements; what it does not say is left out.
+ * Readings of the machine's state between measurements; unavailable ones are omitted.
  *
- * @param root where proc and sys are.
+ * @param root the folder that contains proc and sys.
  */
 internal class Context(private val root: File = File("/"), private val clock: () -> Long = System::nanoTime) {
-    /** The readings, by the names of docs/runner.md. */
+    /** The readings, named as in docs/runner.md. */
     fun read(): Map<String, Any?> {
         val status = lines("proc/self/status").associate { it.substringBefore(':') to it.substringAfter(':').trim() }
         val readings = mapOf(
@@ -30,10 +30,10 @@ internal class Context(private val root: File = File("/"), private val clock: ()
 
     private fun numbers(folder: String, name: Regex, file: String): Map<String, Long>? =
         File(root, folder).list().orEmpty().filter { name.matches(it) }.sorted()
-            .mapNotNull { each -> number("$folder/$each/$file")?.let { label(folder, each) to it } }
+            .mapNotNull { entry -> number("$folder/$entry/$file")?.let { label(folder, entry) to it } }
             .toMap().ifEmpty { null }
 
-    /** Thermal zones have a type that says what they measure. */
+    /** A thermal zone's name and its type, which says what it measures. */
     private fun label(folder: String, name: String): String =
         lines("$folder/$name/type").firstOrNull()?.let { "$name $it" } ?: name
 
@@ -41,7 +41,7 @@ internal class Context(private val root: File = File("/"), private val clock: ()
 
     private fun lines(path: String): List<String> = try {
         File(root, path).readLines()
-    } catch (_: IOException) { // not there, or not for us
+    } catch (_: IOException) { // missing, or not readable by this user
         emptyList()
     }
 }

@@ -2,7 +2,7 @@ package squeezebertmobile.runner
 
 import squeezebertmobile.core.Json
 import squeezebertmobile.core.JsonError
-import squeezebertmobile.core.MOST_THREADS
+import squeezebertmobile.core.MAX_THREADS
 import squeezebertmobile.core.Shape
 import squeezebertmobile.core.ShapeError
 import squeezebertmobile.core.asLongs
@@ -21,7 +21,7 @@ import squeezebertmobile.core.whole
 import java.io.File
 import java.io.IOException
 
-/** What one process is to do: docs/runner.md says what each field is for. */
+/** The job of one process; docs/runner.md describes the fields. */
 class Job(
     val artifact: File,
     val format: String,
@@ -33,14 +33,15 @@ class Job(
     val commands: List<Map<String, Any?>>,
 )
 
-private const val MOST_BYTES = 4L shl 20
+private const val MAX_BYTES = 4L shl 20
+internal val FORMATS = arrayOf("onnx", "executorch")
 
 private val JOB = record(
     mapOf(
         "protocol" to oneOf(PROTOCOL),
         "artifact" to text(),
-        "format" to oneOf("onnx", "executorch"),
-        "threads" to whole(1, MOST_THREADS.toLong()),
+        "format" to oneOf(*FORMATS),
+        "threads" to whole(1, MAX_THREADS.toLong()),
         "libraries" to nullable(text()),
         "checksums" to flag,
         "golden" to flag,
@@ -50,20 +51,20 @@ private val JOB = record(
 )
 
 /**
- * The job in [path].
+ * Reads the job file at [path].
  *
- * @throws ProtocolError it is of another version.
- * @throws JobError it cannot be read, or a field of it is wrong.
+ * @throws ProtocolError if it has another protocol version.
+ * @throws JobError if it cannot be read or a field is invalid.
  */
 internal fun readJob(path: File): Job {
     val data = parsed("the job ${shown(path.path)}") {
-        if (path.length() > MOST_BYTES) throw IOException("it has more than $MOST_BYTES bytes")
+        if (path.length() > MAX_BYTES) throw IOException("it has more than $MAX_BYTES bytes")
         readUtf8(path)
     }
     if (data["protocol"] != PROTOCOL) {
         throw ProtocolError(
-            "this runner speaks protocol $PROTOCOL, and the job protocol ${shown(data["protocol"])}; " +
-                "push the runner that belongs to the computer's version",
+            "this runner speaks protocol $PROTOCOL, but the job has protocol ${shown(data["protocol"])}; " +
+                "push the runner that matches the version on the computer",
         )
     }
     checkShape("the job", data, JOB)
@@ -79,24 +80,28 @@ internal fun readJob(path: File): Job {
     )
 }
 
-/** @throws JobError [text] is no JSON object. */
+/**
+ * Parses a JSON object.
+ *
+ * @throws JobError if [text] cannot be read or is not a JSON object.
+ */
 internal fun parsed(what: String, text: () -> String): Map<String, Any?> {
     val data = try {
         Json.parse(text())
     } catch (error: IOException) {
         throw JobError("$what cannot be read: ${error.message}")
     } catch (error: JsonError) {
-        throw JobError("$what is not JSON: ${error.message}")
+        throw JobError("$what is not valid JSON: ${error.message}")
     }
     if (data !is Map<*, *>) throw JobError("$what must be a JSON object")
     return data.asRecord()
 }
 
-/** @throws JobError [data] has not the shape it must have. */
+/** @throws JobError if [data] does not have the required shape. */
 internal fun checkShape(what: String, data: Any?, shape: Shape) {
     try {
         shape.check(data, "")
     } catch (error: ShapeError) {
-        throw JobError("$what is wrong at ${shown(error.where)}: ${error.what}")
+        throw JobError("$what is invalid at ${shown(error.where)}: ${error.problem}")
     }
 }

@@ -1,11 +1,11 @@
 package squeezebertmobile.runner
 
-private const val SAMPLES = 5
+internal const val SAMPLES = 5
 private const val STEPS = 1 shl 22
 
 /**
- * The same arithmetic every time, on one core and in its registers: when it takes longer, the core
- * runs slower, whatever a phone says of its temperature.
+ * Times a fixed computation that runs in the registers of one core. If it takes longer, the core runs
+ * slower, whatever temperature the phone reports.
  */
 internal fun probe(): Map<String, Any?> {
     var value = 1L
@@ -17,7 +17,7 @@ internal fun probe(): Map<String, Any?> {
     return mapOf("samples_ns" to samples, "result" to value)
 }
 
-/** Marsaglia's xorshift: each step needs the one before it. */
+/** Marsaglia's xorshift: each step depends on the previous one. */
 internal fun steps(seed: Long): Long {
     var value = seed
     repeat(STEPS) {

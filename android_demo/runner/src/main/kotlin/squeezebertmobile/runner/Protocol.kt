@@ -9,19 +9,19 @@ import squeezebertmobile.core.SqueezeBertMobileError
 import squeezebertmobile.core.firstLine
 import java.io.File
 
-/** The version of docs/runner.md that this speaks; computer and phone must agree. */
+/** The protocol version of docs/runner.md; computer and phone must have the same. */
 const val PROTOCOL = 1L
 
-/** The job, or one of its commands, is wrong. */
+/** The job or one of its commands is invalid. */
 class JobError(message: String) : Exception(message)
 
-/** The computer speaks another version. */
+/** The computer uses another protocol version. */
 class ProtocolError(message: String) : Exception(message)
 
-/** The golden answers are not those of this machine. */
+/** This machine's outputs differ from the golden outputs. */
 class GoldenError(message: String) : Exception(message)
 
-/** The kinds of errors that docs/runner.md lists; another one is "internal". */
+/** The error kinds listed in docs/runner.md; any other error is "internal". */
 private val KINDS: Map<Class<out Throwable>, String> = mapOf(
     ProtocolError::class.java to "protocol",
     JobError::class.java to "job",
@@ -33,17 +33,17 @@ private val KINDS: Map<Class<out Throwable>, String> = mapOf(
     OutOfMemoryError::class.java to "memory",
 )
 
-/** Which of docs/runner.md's kinds an error is of. */
+/** The error kind, as listed in docs/runner.md. */
 fun kindOf(error: Throwable): String = KINDS[error.javaClass] ?: "internal"
 
-/** What an error says, in one line. */
+/** The error message, in one line. */
 fun messageOf(error: Throwable): String = when (kindOf(error)) {
     "memory" -> "the Java heap of ${Runtime.getRuntime().maxMemory() shr 20} MB is full"
     "internal" -> "${error.javaClass.name}: ${firstLine(error)}"
     else -> if (error is SqueezeBertMobileError) error.message.orEmpty() else firstLine(error)
 }
 
-/** Who is speaking. */
+/** The fields of the first event: protocol, runtime and machine. */
 fun hello(): Map<String, Any?> = mapOf(
     "protocol" to PROTOCOL,
     "onnxruntime" to ONNX_RUNTIME_VERSION,

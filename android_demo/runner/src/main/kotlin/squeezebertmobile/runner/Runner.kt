@@ -19,29 +19,29 @@ import squeezebertmobile.core.warmUp
 import java.io.File
 
 /**
- * One artifact, loaded, checked, and measured command by command.
+ * Loads, checks and measures one artifact, command by command.
  *
- * One thread at a time may use it.
+ * Not thread-safe: use it from one thread at a time.
  */
-class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
+class Runner(private val job: Job, private val events: EventWriter) : AutoCloseable {
     private val context = Context()
     private var session: Session? = null
     private val prepared = HashMap<String, PreparedRun>()
 
-    /** Does everything: the job's commands first, then those that come in line by line. */
+    /** Runs the whole job: first its own commands, then those received line by line. */
     fun run(commands: Sequence<String>) {
         open()
         val all = job.commands.asSequence() + commands.filter { it.isNotBlank() }.map { commandOf(it) }
-        val last = all.onEach { obey(it) }.firstOrNull { it["do"] == END }
+        val last = all.onEach { execute(it) }.firstOrNull { it["do"] == END }
         val why = if (last == null) "the input was closed" else "asked"
-        lines.tell(END, mapOf("id" to last?.get("id"), "why" to why, "context" to context.read()))
+        events.write(END, mapOf("id" to last?.get("id"), "why" to why, "context" to context.read()))
     }
 
     /**
-     * Reads, loads and checks the artifact; commands may follow.
+     * Reads, loads and checks the artifact, which is then ready for commands.
      *
-     * @return what the golden texts showed, by output; empty where the job wants them not asked.
-     * @throws GoldenError this machine computes something else.
+     * @return the comparison with the golden outputs, by output; empty if the job does not request it.
+     * @throws GoldenError if this machine's outputs differ from the golden outputs.
      */
     fun open(): Map<String, Any?> {
         loadLibraries(job.libraries)
@@ -49,7 +49,7 @@ class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
         val loaded = load(artifact)
         prepare(artifact, loaded)
         val outputs = if (job.golden) check(artifact, loaded) else emptyMap()
-        lines.tell("ready")
+        events.write("ready")
         return outputs
     }
 
@@ -58,15 +58,15 @@ class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
         session?.close()
     }
 
-    // Before anything is timed -----------------------------------------------------------------
+    // Before the measurements ------------------------------------------------------------------
 
     private fun read(): Artifact {
         val begin = System.nanoTime()
         val artifact = Artifact.open(job.artifact, job.checksums) { done, all ->
-            lines.progress("checksums", done, all)
+            events.progress("checksums", done, all)
         }
         val manifest = artifact.manifest
-        lines.tell(
+        events.write(
             "artifact",
             mapOf(
                 "task" to manifest.task,
@@ -79,18 +79,18 @@ class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
             ),
         )
         if (manifest.format != job.format) {
-            throw JobError("the job wants ${job.format}, and the artifact's format is ${manifest.format}")
+            throw JobError("the job requires ${job.format}, but the artifact's format is ${manifest.format}")
         }
         return artifact
     }
 
     private fun load(artifact: Artifact): Session {
-        lines.progress("load", 0, 1)
+        events.progress("load", 0, 1)
         val before = context.read()
         val begin = System.nanoTime()
         val loaded = openSession(artifact, job.threads).also { session = it }
         val loadNs = System.nanoTime() - begin
-        lines.tell("load", mapOf("load_ns" to loadNs, "before" to before, "after" to context.read()))
+        events.write("load", mapOf("load_ns" to loadNs, "before" to before, "after" to context.read()))
         return loaded
     }
 
@@ -104,7 +104,7 @@ class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
         val golden = artifact.golden()
         checkGoldenIds(tokenizerOf(artifact), golden)
         val checks = checkGolden(loaded, artifact.manifest, golden) { done, all ->
-            lines.progress("golden", done.toLong(), all.toLong())
+            events.progress("golden", done.toLong(), all.toLong())
         }
         val outputs = checks.associate {
             it.output to mapOf(
@@ -115,11 +115,11 @@ class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
                 "holds" to it.holds,
             )
         }
-        lines.tell("golden", mapOf("outputs" to outputs))
+        events.write("golden", mapOf("outputs" to outputs))
         val wrong = checks.firstOrNull { !it.holds } ?: return outputs
         throw GoldenError(
-            "this machine does not compute what the artifact computed where it was made: ${wrong.output} differs " +
-                "by ${wrong.maxAbsDiff}, and ${wrong.tolerance} is allowed",
+            "this machine's outputs differ from the golden outputs: ${wrong.output} is off by " +
+                "${wrong.maxAbsDiff}, more than the tolerance of ${wrong.tolerance}",
         )
     }
 
@@ -131,27 +131,27 @@ class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
         return command
     }
 
-    /** Does what a command says, and tells it; its answer. */
-    fun obey(command: Map<String, Any?>): Map<String, Any?> {
+    /** Executes a command, writes its event, and returns the result. */
+    fun execute(command: Map<String, Any?>): Map<String, Any?> {
         val name = command["do"] as String
-        val answer = when (name) {
+        val result = when (name) {
             "warm_up" -> warmUp(command)
             "block" -> block(command)
             "probe" -> probe()
             "context" -> mapOf("context" to context.read())
-            else -> return emptyMap() // end is told at the end
+            else -> return emptyMap() // run() writes the end event
         }
-        lines.tell(name, mapOf("id" to command["id"]) + answer)
-        return answer
+        events.write(name, mapOf("id" to command["id"]) + result)
+        return result
     }
 
     private fun warmUp(command: Map<String, Any?>): Map<String, Any?> {
         val limits = WarmUpLimits(command.int("most_runs"), nanoseconds(command["most_seconds"]))
-        val found = warmUp(limits, System::nanoTime, inputOf(command)::run)
+        val warmUp = warmUp(limits, System::nanoTime, inputOf(command)::run)
         return mapOf(
             "input" to command["input"],
-            "samples_ns" to found.samplesNs,
-            "stable" to found.stable,
+            "samples_ns" to warmUp.samplesNs,
+            "stable" to warmUp.stable,
             "context" to context.read(),
         )
     }
@@ -182,14 +182,14 @@ class Runner(private val job: Job, private val lines: Lines) : AutoCloseable {
 private fun nanoseconds(seconds: Any?): Long = ((seconds as Number).toDouble() * SECOND_NS).toLong()
 
 /**
- * Where ONNX Runtime finds its libraries.
+ * Tells ONNX Runtime where to load its native libraries from.
  *
- * On a phone the folder must be on java.library.path as well; what the library there needs is not
- * looked for beside it, so it is loaded first.
+ * On a phone the folder must be on java.library.path too. The dependencies of the JNI library are not
+ * searched for in its folder, so libonnxruntime.so is loaded first.
  */
 private fun loadLibraries(folder: File?) {
     if (folder == null) return
-    if (!folder.isDirectory) throw LibraryError("no such folder of libraries: ${shown(folder.path)}")
+    if (!folder.isDirectory) throw LibraryError("no such library folder: ${shown(folder.path)}")
     System.setProperty("onnxruntime.native.path", folder.path)
     val first = File(folder, "libonnxruntime.so")
     if (!first.isFile) return

@@ -7,49 +7,49 @@ import java.io.PrintStream
 import java.io.RandomAccessFile
 
 /**
- * Does a job whose commands come, and whose lines go, through files: an app has no standard input.
+ * Runs a job that exchanges commands and events through files, as an app has no standard input.
  *
  * @param job the job file.
- * @param commands a file to which somebody else appends commands, a line each.
- * @param lines is written anew, a line at once.
+ * @param commands a file to which the computer appends commands, one per line.
+ * @param lines the file for the events, one per line; an existing file is overwritten.
  */
-fun workThroughFiles(job: File, commands: File, lines: File) {
+fun runThroughFiles(job: File, commands: File, lines: File) {
     lines.absoluteFile.parentFile?.mkdirs()
-    PrintStream(lines.outputStream(), true).use { work(job, followed(commands), Lines(it)) }
+    PrintStream(lines.outputStream(), true).use { runJob(job, followed(commands), EventWriter(it)) }
 }
 
-/** What the app does, on a desktop: JOB COMMANDS LINES. */
+/** Runs on a desktop what the app runs on a phone. Arguments: JOB COMMANDS LINES. */
 fun main(args: Array<String>) {
     val (job, commands, lines) = args.map { File(it) }
-    workThroughFiles(job, commands, lines)
+    runThroughFiles(job, commands, lines)
 }
 
-private const val POLL_MS = 50L // between two looks; nothing is timed meanwhile
-private const val PATIENCE_MS = 600_000L // then whoever gave the commands is gone
+private const val POLL_MS = 50L // poll interval; nothing is timed while waiting
+private const val TIMEOUT_MS = 600_000L // without a command for this long, the computer is assumed to be gone
 
-/** The complete lines of a file that grows; ends when it has not grown for [patienceMs]. */
+/** The complete lines of a growing file; ends when it has not grown for [timeoutMs]. */
 internal fun followed(
     file: File,
-    patienceMs: Long = PATIENCE_MS,
+    timeoutMs: Long = TIMEOUT_MS,
     sleep: (Long) -> Unit = Thread::sleep,
 ): Sequence<String> = sequence {
     var from = 0L
     var waited = 0L
-    while (waited < patienceMs) {
-        val found = grown(file, from)
-        if (found.isEmpty()) {
+    while (waited < timeoutMs) {
+        val added = completeLines(file, from)
+        if (added.isEmpty()) {
             sleep(POLL_MS)
             waited += POLL_MS
         } else {
-            from += found.size
+            from += added.size
             waited = 0
-            yieldAll(found.toString(Charsets.UTF_8).trimEnd('\n').lineSequence())
+            yieldAll(added.toString(Charsets.UTF_8).trimEnd('\n').lineSequence())
         }
     }
 }
 
-/** What stands from [from] on, as far as the last line that is complete. */
-private fun grown(file: File, from: Long): ByteArray {
+/** The bytes from [from] to the end of the last complete line. */
+private fun completeLines(file: File, from: Long): ByteArray {
     if (file.length() <= from) return ByteArray(0)
     val bytes = RandomAccessFile(file, "r").use {
         it.seek(from)

@@ -5,12 +5,12 @@ import squeezebertmobile.core.asRecord
 import java.io.File
 import java.util.concurrent.TimeUnit
 
-/** The demo's artifact, which the app has. */
+/** The demo's artifact, from the app's assets. */
 internal val DEMO =
     File(checkNotNull(System.getProperty("repository")), "android_demo/app/src/main/assets/artifacts/demo-intents")
 
-/** What a runner told, line by line, and how it ended. */
-internal class Told(val lines: List<Map<String, Any?>>, val exit: Int, val stderr: String) {
+/** The events, exit status and standard error of a runner. */
+internal class RunnerOutput(val lines: List<Map<String, Any?>>, val exit: Int, val stderr: String) {
     val events: List<Any?> get() = lines.map { it["event"] }
 
     fun only(event: String): Map<String, Any?> = lines.single { it["event"] == event }
@@ -19,13 +19,13 @@ internal class Told(val lines: List<Map<String, Any?>>, val exit: Int, val stder
     val error: Pair<Any?, Any?> get() = lines.last().let { it["kind"] to it["message"] }
 }
 
-/** The runner in a JVM of its own. */
+/** Starts the runner in its own JVM. */
 internal class RunnerProcess(
     private val folder: File,
     private val classPath: String = System.getProperty("java.class.path"),
     private val options: List<String> = emptyList(),
 ) {
-    /** A job that is right, with changes. */
+    /** A valid job with [changes]. */
     fun job(vararg changes: Pair<String, Any?>): Map<String, Any?> = mapOf(
         "protocol" to 1,
         "artifact" to DEMO.path,
@@ -50,13 +50,13 @@ internal class RunnerProcess(
     }
 
     /** Runs a job to its end; [input] is what the computer sends. */
-    fun run(job: Map<String, Any?>, input: String = ""): Told = finish(start(job), input)
+    fun run(job: Map<String, Any?>, input: String = ""): RunnerOutput = finish(start(job), input)
 
-    fun finish(process: Process, input: String = ""): Told {
+    fun finish(process: Process, input: String = ""): RunnerOutput {
         process.outputStream.bufferedWriter().use { it.write(input) }
         val lines = process.inputStream.bufferedReader(Charsets.US_ASCII).readLines()
         check(process.waitFor(60, TimeUnit.SECONDS)) { "the runner does not end" }
-        val told = lines.map { Json.parse(it).asRecord() }
-        return Told(told, process.exitValue(), File(folder, "stderr.txt").readText())
+        val events = lines.map { Json.parse(it).asRecord() }
+        return RunnerOutput(events, process.exitValue(), File(folder, "stderr.txt").readText())
     }
 }

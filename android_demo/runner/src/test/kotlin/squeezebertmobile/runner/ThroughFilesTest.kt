@@ -16,20 +16,20 @@ class ThroughFilesTest {
     private val commands by lazy { File(temporary.root, "commands.jsonl") }
 
     @Test
-    fun `lines are given when they are complete, once, and the end comes with silence`() {
+    fun `complete lines are returned once, and a timeout ends them`() {
         val pieces = ArrayDeque(listOf("on", "e\ntw", "o\nthr\u00e9e\n", "no end"))
         val slept = ArrayList<Long>()
-        val found = followed(commands, patienceMs = 500) { milliseconds ->
+        val followed = followed(commands, timeoutMs = 500) { milliseconds ->
             slept.add(milliseconds)
             pieces.removeFirstOrNull()?.let { commands.appendText(it) }
         }
-        assertEquals(listOf("one", "two", "thr\u00e9e"), found.toList())
-        // Two looks for the first line, one for the others; then half a second of silence.
+        assertEquals(listOf("one", "two", "thr\u00e9e"), followed.toList())
+        // Two polls for the first line, one for the others; then a timeout of half a second.
         assertEquals(3 + 500 / 50, slept.size)
     }
 
     @Test
-    fun `a job is done through files`() {
+    fun `a job runs through files`() {
         val lines = File(temporary.root, "measure/lines.jsonl")
         val job = mapOf(
             "protocol" to PROTOCOL, "artifact" to DEMO.path, "format" to "onnx", "threads" to 1,
@@ -37,22 +37,22 @@ class ThroughFilesTest {
             "inputs" to mapOf("text" to listOf(List(8) { 5L })), "commands" to listOf(mapOf("do" to "probe", "id" to "0")),
         )
         val file = File(temporary.root, "job.json").also { it.writeText(Json.write(job)) }
-        val worker = thread { workThroughFiles(file, commands, lines) }
-        fun told() = if (lines.exists()) lines.readLines().filter { it.endsWith("}") } else emptyList()
-        while (told().none { "\"probe\"" in it }) Thread.sleep(20)
+        val worker = thread { runThroughFiles(file, commands, lines) }
+        fun complete() = if (lines.exists()) lines.readLines().filter { it.endsWith("}") } else emptyList()
+        while (complete().none { "\"probe\"" in it }) Thread.sleep(20)
         commands.appendText("{\"do\": \"context\", \"id\": \"1\"}\n")
-        while (told().none { "\"id\": \"1\"" in it }) Thread.sleep(20)
+        while (complete().none { "\"id\": \"1\"" in it }) Thread.sleep(20)
         commands.appendText("{\"do\": \"end\", \"id\": \"2\"}\n")
         worker.join()
-        val events = told().map { Json.parse(it).asRecord() }
+        val events = complete().map { Json.parse(it).asRecord() }
         assertEquals("hello", events.first()["event"])
         assertEquals(listOf("end", "2", "asked"), listOf("event", "id", "why").map { events.last()[it] })
     }
 
     @Test
-    fun `what goes wrong is told in the file`() {
+    fun `errors are written to the file`() {
         val lines = File(temporary.root, "lines.jsonl")
-        workThroughFiles(File(temporary.root, "nowhere.json"), commands, lines)
+        runThroughFiles(File(temporary.root, "nowhere.json"), commands, lines)
         val last = Json.parse(lines.readLines().last()).asRecord()
         assertEquals(listOf("error", "job"), listOf("event", "kind").map { last[it] })
     }

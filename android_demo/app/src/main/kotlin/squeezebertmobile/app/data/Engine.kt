@@ -12,97 +12,97 @@ import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 import java.util.concurrent.atomic.AtomicReference
 
-/** What comes back for a question. */
+/** A reply to a question. */
 sealed interface Reply {
-    /** The model is being read; the answer comes later. */
+    /** The model is being loaded; the answer follows. */
     object Loading : Reply
 
-    /** The answer, and how long it took from text to answer, without loading. */
+    /** The answer, and the time from text to answer in nanoseconds, without loading. */
     class Answered(val answer: Answer, val nanos: Long) : Reply
 
-    /** Why there is none, in a sentence. */
-    class Refused(val reason: String) : Reply
+    /** There is no answer; [reason] is one sentence for the user. */
+    class Failed(val reason: String) : Reply
 }
 
-/** Threads for one inference: half of the cores, as the other half of most phones is slow ones. */
+/** Threads for one inference: half of the cores, since the other half are slow cores on most phones. */
 val THREADS: Int = (Runtime.getRuntime().availableProcessors() / 2).coerceIn(1, 4)
 
 /**
- * Keeps one model open, and answers questions on a thread of its own.
+ * Keeps one model loaded and answers questions on its own thread.
  *
- * While it is busy only the newest question waits: whoever types wants the answer to what stands there
- * now. Replies come through [main], in the order of the questions.
+ * While it is busy only the newest question is kept, as the user wants the answer to the current text.
+ * Replies are delivered through [main], in the order of the questions.
  */
 class Engine(
     private val main: Executor,
     private val open: (Artifact) -> Session = { openSession(it, THREADS) },
 ) {
     private val worker = Executors.newSingleThreadExecutor { Thread(it, "engine") }
-    private val newest = AtomicReference<Asked>()
-    private var loaded: Loaded? = null // the worker's
+    private val newest = AtomicReference<Request>()
+    private var loaded: Loaded? = null // used on the worker thread only
 
     @Volatile
-    private var current: Asked? = null
+    private var current: Request? = null
 
-    private class Asked(val entry: Entry, val question: Question, val reply: (Reply) -> Unit) {
-        /** Nobody waits for the answer any more. */
+    private class Request(val entry: Entry, val question: Question, val reply: (Reply) -> Unit) {
+        /** The answer is no longer needed. */
         @Volatile
         var cancelled = false
     }
 
     private class Loaded(val entry: Entry, val session: StoppableSession, val model: Model)
 
-    /** Asks; [reply] is called once or twice, if neither a newer question nor [cancel] comes before. */
+    /** Asks a question. [reply] is called once or twice, unless a newer question or [cancel] comes first. */
     fun ask(entry: Entry, question: Question, reply: (Reply) -> Unit) {
-        val asked = Asked(entry, question, reply)
-        newest.set(asked)
-        worker.execute { if (newest.get() === asked) work(asked) }
+        val request = Request(entry, question, reply)
+        newest.set(request)
+        worker.execute { if (newest.get() === request) work(request) }
     }
 
-    /** No reply comes any more; a model that is computing is stopped before its next run. */
+    /** Cancels all questions: no reply follows, and a long answer stops before its next run of the model. */
     fun cancel() {
         newest.getAndSet(null)?.cancelled = true
         current?.cancelled = true
     }
 
-    /** Runs [work] on the engine's thread, with no model open. */
+    /** Unloads the model and runs [work] on the engine's thread. */
     fun alone(work: () -> Unit) = worker.execute {
         unload()
         work()
     }
 
-    /** Waits until everything that was asked so far is done. */
+    /** Waits until all previous questions are answered. */
     fun await() {
         worker.submit {}.get()
     }
 
-    private fun work(asked: Asked) {
-        current = asked
+    private fun work(request: Request) {
+        current = request
         val reply = try {
-            val ready = load(asked)
-            ready.session.stop = { newest.get() !== asked }
+            val ready = load(request)
+            ready.session.stop = { newest.get() !== request }
             val begin = System.nanoTime()
-            val answer = answer(ready.model, asked.question)
+            val answer = answer(ready.model, request.question)
             Reply.Answered(answer, System.nanoTime() - begin)
         } catch (error: SqueezeBertMobileError) {
-            Reply.Refused(error.message.orEmpty())
+            Reply.Failed(error.message.orEmpty())
         } catch (_: OutOfMemoryError) {
             unload()
-            Reply.Refused("this phone has not enough memory for ${asked.entry.name}; close other apps, or use int8")
+            Reply.Failed("not enough memory on this phone for ${request.entry.name}; close other apps, or use int8")
         } catch (_: StoppedException) {
             return
         }
-        tell(asked, reply)
+        deliver(request, reply)
     }
 
-    private fun load(asked: Asked): Loaded {
-        loaded?.let { if (it.entry.isSame(asked.entry)) return it }
+    private fun load(request: Request): Loaded {
+        loaded?.let { if (it.entry.isSame(request.entry)) return it }
         unload()
-        tell(asked, Reply.Loading)
-        val artifact = Artifact.open(asked.entry.artifact.folder) // its checksums: storage may have changed
+        deliver(request, Reply.Loading)
+        val artifact = Artifact.open(request.entry.artifact.folder) // compares checksums, as storage may have changed
         val tokenizer = tokenizerOf(artifact)
         val session = StoppableSession(open(artifact))
-        return Loaded(asked.entry, session, Model(artifact.manifest, tokenizer, session)).also { loaded = it }
+        return Loaded(request.entry, session, Model(artifact.manifest, tokenizer, session)).also { loaded = it }
     }
 
     private fun unload() {
@@ -110,12 +110,12 @@ class Engine(
         loaded = null
     }
 
-    private fun tell(asked: Asked, reply: Reply) = main.execute { if (!asked.cancelled) asked.reply(reply) }
+    private fun deliver(request: Request, reply: Reply) = main.execute { if (!request.cancelled) request.reply(reply) }
 }
 
 private class StoppedException : RuntimeException()
 
-/** A session that is asked before each run but the first whether the answer is still wanted. */
+/** A session that checks before each run, except the first, whether it should stop. */
 private class StoppableSession(private val session: Session) : Session by session {
     private var isFirst = true
     var stop: () -> Boolean = { false }

@@ -12,47 +12,46 @@ import squeezebertmobile.core.tokenizerOf
 import java.io.File
 import java.io.IOException
 
-/** An artifact in the library. */
+/** An installed artifact. */
 class Entry(val name: String, val artifact: Artifact) {
     val manifest: Manifest get() = artifact.manifest
 
-    /** Whether it is the same model, and not only one of the same name. */
+    /** Whether both are the same model, and not just two with the same name. */
     fun isSame(other: Entry): Boolean =
         name == other.name && manifest.files.mapValues { it.value.sha256 } == other.manifest.files.mapValues { it.value.sha256 }
 }
 
-/** An artifact that is not used, and why, in one sentence. */
+/** An artifact that was refused, and the reason in one sentence. */
 class Refusal(val name: String, val reason: String)
 
-/** What is there, by name, and what was refused. */
+/** The installed artifacts, by name, and those that were refused. */
 class Listing(val entries: List<Entry>, val refusals: List<Refusal>)
 
 /**
- * The artifacts that this app has, each in a folder of its own; one thread at a time may change them.
+ * The app's artifacts, each in its own folder. Not thread-safe: use it from one thread at a time.
  *
- * What comes in is unpacked beside them and checked there, so a bad artifact never takes the place of
- * a good one.
+ * A new artifact is unpacked and checked in a separate folder, so a bad one never replaces a good one.
  *
  * @param files the app's folder for files.
  * @param bundled the artifacts in the APK, by name.
- * @param check throws where an artifact does not compute what it should.
+ * @param check throws if an artifact's outputs are wrong on this phone.
  */
 class Library(
     private val files: File,
-    private val bundled: Map<String, Parts>,
-    private val check: (Artifact) -> Unit = ::checkAnswers,
+    private val bundled: Map<String, ArtifactFiles>,
+    private val check: (Artifact) -> Unit = ::checkGoldenOutputs,
 ) {
     private val home = File(files, "artifacts")
     private val inbox = File(files, "inbox")
 
-    /** Takes in what the APK holds and what was pushed, and lists everything. */
+    /** Installs bundled and pushed artifacts, and lists all. */
     fun refresh(): Listing {
         val refusals = ArrayList<Refusal>()
-        for ((name, parts) in bundled) {
-            if (!isInstalled(name, parts)) attempt(name, refusals) { install(name, parts) }
+        for ((name, source) in bundled) {
+            if (!isInstalled(name, source)) attempt(name, refusals) { install(name, source) }
         }
         for (zip in inbox.listFiles().orEmpty().filter { it.extension == "zip" }.sorted()) {
-            attempt(zip.nameWithoutExtension, refusals) { install(zip.nameWithoutExtension, zipParts(zip::inputStream)) }
+            attempt(zip.nameWithoutExtension, refusals) { install(zip.nameWithoutExtension, zipFiles(zip::inputStream)) }
             zip.delete()
         }
         val entries = home.list().orEmpty().sorted().mapNotNull { name ->
@@ -62,47 +61,48 @@ class Library(
     }
 
     /**
-     * Takes an artifact in, in the place of one of the same name.
+     * Installs an artifact, replacing one with the same name.
      *
-     * @return its name here, of which only letters, digits, dots, hyphens and underscores are kept.
-     * @throws SqueezeBertMobileError why it is refused; what was there before still is.
+     * @return the name under which it is installed: letters, digits, dots, hyphens and underscores; other
+     *     characters become hyphens.
+     * @throws SqueezeBertMobileError if it is refused; the previous artifact is kept.
      */
-    fun install(name: String, parts: Parts): String {
-        val safe = name.map { if (it in NAME) it else '-' }.joinToString("").trimStart('.').take(LONGEST_NAME)
+    fun install(name: String, source: ArtifactFiles): String {
+        val safe = name.map { if (it in NAME) it else '-' }.joinToString("").trimStart('.').take(MAX_NAME_LENGTH)
             .ifEmpty { "artifact" }
         val incoming = File(files, "incoming")
         try {
             incoming.deleteRecursively()
-            if (!incoming.mkdirs()) throw IOException("no folder can be made in the app's storage")
-            unpack(parts, incoming)
+            if (!incoming.mkdirs()) throw IOException("cannot create a folder in the app's storage")
+            unpack(source, incoming)
             check(Artifact.open(incoming))
             val folder = File(home, safe)
             home.mkdirs()
             folder.deleteRecursively()
-            if (!incoming.renameTo(folder)) throw IOException("it cannot be moved to its place")
+            if (!incoming.renameTo(folder)) throw IOException("cannot move it to its folder")
         } catch (error: IOException) {
-            throw ArtifactError("it cannot be read or stored: ${firstLine(error)}; pick it again")
+            throw ArtifactError("cannot be read or stored: ${firstLine(error)}; pick it again")
         } finally {
             incoming.deleteRecursively()
         }
         return safe
     }
 
-    /** Forgets an artifact; one that the APK holds comes back. */
+    /** Removes an artifact; a bundled one is installed again on the next refresh. */
     fun remove(name: String) {
         File(home, name).deleteRecursively()
     }
 
-    /** The artifact of this name, or null; its checksums are compared when it is loaded. */
+    /** The artifact with this name, or null. Its checksums are compared when it is loaded. */
     fun entry(name: String): Entry? = attempt(name, ArrayList()) { opened(name) }
 
     private fun opened(name: String) = Entry(name, Artifact.open(File(home, name), checksums = false))
 
-    /** A new APK may hold another artifact of the same name. */
-    private fun isInstalled(name: String, parts: Parts): Boolean {
+    /** Compares manifests, as a new APK may bundle another artifact under the same name. */
+    private fun isInstalled(name: String, source: ArtifactFiles): Boolean {
         val ours = File(home, "$name/$MANIFEST")
         var same = false
-        parts.forEach { file, content ->
+        source.forEach { file, content ->
             if (file == MANIFEST) same = ours.isFile && content.readBytes().contentEquals(ours.readBytes())
         }
         return same
@@ -110,7 +110,7 @@ class Library(
 }
 
 private const val MANIFEST = "manifest.json"
-private const val LONGEST_NAME = 64
+private const val MAX_NAME_LENGTH = 64
 private val NAME = ('a'..'z') + ('A'..'Z') + ('0'..'9') + listOf('.', '-', '_')
 
 private fun <T> attempt(name: String, refusals: MutableList<Refusal>, work: () -> T): T? = try {
@@ -119,23 +119,23 @@ private fun <T> attempt(name: String, refusals: MutableList<Refusal>, work: () -
     refusals.add(Refusal(name, error.message.orEmpty()))
     null
 } catch (_: OutOfMemoryError) {
-    refusals.add(Refusal(name, "this phone has not enough memory to load it; export it to int8"))
+    refusals.add(Refusal(name, "not enough memory on this phone to load it; export it to int8"))
     null
 }
 
 /**
- * Asks the artifact its golden texts, and compares ids and answers with those of where it was made.
+ * Runs the golden texts and compares their ids and outputs with the stored ones.
  *
- * @throws SqueezeBertMobileError it cannot be run here, or computes something else.
+ * @throws SqueezeBertMobileError if the artifact cannot run on this phone, or its outputs differ.
  */
-fun checkAnswers(artifact: Artifact) {
+fun checkGoldenOutputs(artifact: Artifact) {
     val golden = artifact.golden()
     checkGoldenIds(tokenizerOf(artifact), golden)
     openSession(artifact, threads = 1).use { session ->
         val wrong = checkGolden(session, artifact.manifest, golden).firstOrNull { !it.holds } ?: return
         throw ArtifactError(
-            "this phone does not compute what the artifact computed where it was made: ${wrong.output} is off by " +
-                "${wrong.maxAbsDiff}, and ${wrong.tolerance} is allowed; export it again",
+            "this phone's outputs differ from the golden outputs: ${wrong.output} is off by " +
+                "${wrong.maxAbsDiff}, more than the tolerance of ${wrong.tolerance}; export it again",
         )
     }
 }

@@ -11,93 +11,97 @@ import squeezebertmobile.core.TextClassification
 import squeezebertmobile.core.TokenClassification
 import squeezebertmobile.core.row
 
-/** What a screen asks a model. */
+/** The inputs of one screen: a question to the model. */
 sealed interface Question {
-    /** Which label does the text have? */
+    /** Text classification. */
     class Classify(val text: String) : Question
 
-    /** Which word stands in the place of the mask? */
+    /** Fill-mask. */
     class Fill(val text: String) : Question
 
-    /** What are the words of the text? */
+    /** Token classification. */
     class Tag(val text: String) : Question
 
-    /** Where in the passage is the answer? */
+    /** Question answering. */
     class Ask(val question: String, val passage: String) : Question
 
-    /** Which choice goes with the text? */
+    /** Multiple choice. */
     class Choose(val text: String, val choices: List<String>) : Question
 
-    /** How alike are the two? */
-    class Compare(val one: String, val other: String) : Question
+    /** Similarity of two texts. */
+    class Compare(val first: String, val second: String) : Question
 }
 
-/** A label, word or choice, and its probability. */
+/** A label, word or choice with its probability. */
 class Scored(val name: String, val score: Double)
 
-/** What a model found; offsets are in characters as people count them (code points). */
-sealed interface Finding {
-    /** Best first. */
-    class Ranking(val items: List<Scored>) : Finding
+/** A model's prediction; offsets count characters (code points). */
+sealed interface Prediction {
+    /** Labels, words or choices, best first. */
+    class Ranking(val items: List<Scored>) : Prediction
 
-    /** In the order of the text. */
-    class Tags(val entities: List<Entity>) : Finding
+    /** Entities, in text order. */
+    class Tags(val entities: List<Entity>) : Prediction
 
-    /** From [start] to [end] of the passage. */
-    class Passage(val answer: String, val score: Double, val start: Int, val end: Int) : Finding
+    /** An answer: the span from [start] to [end] of the passage. */
+    class Passage(val answer: String, val score: Double, val start: Int, val end: Int) : Prediction
 
     /** The cosine of two sentence vectors. */
-    class Likeness(val cosine: Double) : Finding
+    class Similarity(val cosine: Double) : Prediction
 }
 
-/** One token of a model's input. */
+/** A token of the model's input. */
 class Token(val id: Int, val text: String)
 
 /**
- * An answer.
+ * A prediction and the tokens it was made from.
  *
- * @param rows the tokens that were read: one row, or one for each choice or text.
- * @param tokensCut how many more there were than the model takes.
+ * @param rows the input tokens: one row, or one for each choice or text.
+ * @param tokensCut number of tokens that were truncated.
  */
-class Answer(val finding: Finding, val rows: List<List<Token>>, val tokensCut: Int)
+class Answer(val prediction: Prediction, val rows: List<List<Token>>, val tokensCut: Int)
 
-/** @throws squeezebertmobile.core.InputError the question cannot be asked. */
+/**
+ * Answers a question.
+ *
+ * @throws squeezebertmobile.core.InputError if the inputs are invalid.
+ */
 fun answer(model: Model, question: Question): Answer = when (question) {
     is Question.Classify -> {
-        val found = TextClassification(model).classify(question.text, topK = SHOWN)
-        val ranking = Finding.Ranking(found.labels.map { Scored(it.label, it.score) })
-        Answer(ranking, listOf(tokens(model, question.text)), found.tokensCut)
+        val result = TextClassification(model).classify(question.text, topK = SHOWN)
+        val ranking = Prediction.Ranking(result.labels.map { Scored(it.label, it.score) })
+        Answer(ranking, listOf(tokens(model, question.text)), result.tokensCut)
     }
     is Question.Fill -> {
-        val found = FillMask(model).fill(question.text, topK = SHOWN)
-        // Of several masks the first is shown: it is filled in the text, and the next has its turn.
-        val ranking = Finding.Ranking(found.masks[0].map { Scored(it.tokenStr, it.score) })
-        Answer(ranking, listOf(tokens(model, question.text)), found.tokensCut)
+        val result = FillMask(model).fill(question.text, topK = SHOWN)
+        // Only the first mask is shown; once the user has filled it, the next one is the first.
+        val ranking = Prediction.Ranking(result.masks[0].map { Scored(it.tokenStr, it.score) })
+        Answer(ranking, listOf(tokens(model, question.text)), result.tokensCut)
     }
     is Question.Tag -> {
-        val found = TokenClassification(model).find(question.text, Aggregation.SIMPLE)
-        Answer(Finding.Tags(found.entities), listOf(tokens(model, question.text)), found.tokensCut)
+        val result = TokenClassification(model).find(question.text, Aggregation.SIMPLE)
+        Answer(Prediction.Tags(result.entities), listOf(tokens(model, question.text)), result.tokensCut)
     }
     is Question.Ask -> {
-        val found = QuestionAnswering(model).answer(question.question, question.passage)
-        val best = found.answers[0]
-        val passage = Finding.Passage(best.answer, best.score, best.start, best.end)
-        Answer(passage, listOf(tokens(model, question.question, question.passage)), found.tokensCut)
+        val result = QuestionAnswering(model).answer(question.question, question.passage)
+        val best = result.answers[0]
+        val passage = Prediction.Passage(best.answer, best.score, best.start, best.end)
+        Answer(passage, listOf(tokens(model, question.question, question.passage)), result.tokensCut)
     }
     is Question.Choose -> {
-        val found = MultipleChoice(model).choose(question.text, question.choices)
-        val ranking = Finding.Ranking(found.choices.map { Scored(it.choice, it.score) })
-        Answer(ranking, question.choices.map { tokens(model, question.text, it) }, found.tokensCut)
+        val result = MultipleChoice(model).choose(question.text, question.choices)
+        val ranking = Prediction.Ranking(result.choices.map { Scored(it.choice, it.score) })
+        Answer(ranking, question.choices.map { tokens(model, question.text, it) }, result.tokensCut)
     }
     is Question.Compare -> {
-        val texts = listOf(question.one, question.other)
-        val (one, other) = texts.map { FeatureExtraction(model).extract(it) }
-        val cosine = one.sentence.indices.sumOf { one.sentence[it].toDouble() * other.sentence[it] }
-        Answer(Finding.Likeness(cosine), texts.map { tokens(model, it) }, maxOf(one.tokensCut, other.tokensCut))
+        val texts = listOf(question.first, question.second)
+        val (first, second) = texts.map { FeatureExtraction(model).extract(it) }
+        val cosine = first.sentence.indices.sumOf { first.sentence[it].toDouble() * second.sentence[it] }
+        Answer(Prediction.Similarity(cosine), texts.map { tokens(model, it) }, maxOf(first.tokensCut, second.tokensCut))
     }
 }
 
-private const val SHOWN = 5 // labels or words
+private const val SHOWN = 5 // number of labels or words
 
 private fun tokens(model: Model, text: String, pair: String? = null): List<Token> =
     model.tokenizer.row(text, pair, model.manifest.maxLength).ids().map {

@@ -21,12 +21,12 @@ import squeezebertmobile.app.visibleIf
 import kotlin.math.roundToInt
 
 /**
- * How fast an artifact is on this phone, in this app, beside a BERT of the same task if there is one.
+ * Measures an artifact in this app, compared with a BERT model of the same task if one is installed.
  *
- * Started over adb, with a job, it is the phone's side of `bench --target app`: see [FromComputer].
+ * If adb starts it with a job, it is the phone's side of `bench --target app`: see [ComputerJob].
  */
 class MeasureActivity : Activity() {
-    private val running: Running by lazy { container.running }
+    private val measurements: MeasurementController by lazy { container.measurements }
     private val progress: ProgressBar by lazy { findViewById(R.id.progress) }
     private val status: TextView by lazy { findViewById(R.id.status) }
     private val start: TextView by lazy { findViewById(R.id.start) }
@@ -39,29 +39,29 @@ class MeasureActivity : Activity() {
         setActionBar(findViewById<Toolbar>(R.id.toolbar))
         actionBar?.setDisplayHomeAsUpEnabled(true)
         setTitle(R.string.measure)
-        window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON) // a dark phone is a slow one
-        start.setOnClickListener { if (running.isRunning) running.stop() else measure() }
+        window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON) // phones slow down when the screen is off
+        start.setOnClickListener { if (measurements.isRunning) measurements.stop() else measure() }
         share.setOnClickListener { share() }
         if (state == null) take(intent)
     }
 
     override fun onStart() {
         super.onStart()
-        running.watcher = ::show
+        measurements.watcher = ::show
         show()
     }
 
     override fun onStop() {
-        running.watcher = {}
+        measurements.watcher = {}
         super.onStop()
     }
 
     override fun onDestroy() {
-        if (isFinishing) running.stop()
+        if (isFinishing) measurements.stop()
         super.onDestroy()
     }
 
-    /** A second job from the computer comes to the activity that is there already. */
+    /** A second job from the computer is delivered to the existing activity. */
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
         setIntent(intent)
@@ -77,25 +77,25 @@ class MeasureActivity : Activity() {
     private fun take(intent: Intent) {
         val job = jobOf(intent, filesDir)
         when {
-            job != null -> running.begin(job, container.main)
+            job != null -> measurements.begin(job, container.main)
             intent.hasExtra(NAME) -> measure()
         }
     }
 
     private fun measure() {
-        intent.getStringExtra(NAME)?.let { running.begin(container, it, THREADS, thermalStatus(this)) }
+        intent.getStringExtra(NAME)?.let { measurements.begin(container, it, THREADS, thermalStatus(this)) }
     }
 
-    // What is to be seen -----------------------------------------------------------------------
+    // Display ----------------------------------------------------------------------------------
 
     private fun show() {
-        val state = running.state
-        val measuring = state as? State.Measuring
-        progress.visibility = visibleIf(running.isRunning)
-        progress.isIndeterminate = measuring?.progress?.step != Step.MEASURING
-        progress.progress = ((measuring?.progress?.share ?: 0.0) * progress.max).roundToInt()
+        val state = measurements.state
+        val active = state as? State.Active
+        progress.visibility = visibleIf(measurements.isRunning)
+        progress.isIndeterminate = active?.progress?.step != Step.MEASURING
+        progress.progress = ((active?.progress?.share ?: 0.0) * progress.max).roundToInt()
         status.text = describe(state)
-        start.setText(if (running.isRunning) R.string.stop else R.string.again)
+        start.setText(if (measurements.isRunning) R.string.stop else R.string.again)
         start.visibility = visibleIf(intent.hasExtra(NAME))
         share.visibility = visibleIf(state is State.Done)
         results.removeAllViews()
@@ -104,7 +104,7 @@ class MeasureActivity : Activity() {
 
     private fun describe(state: State): String = when (state) {
         is State.Idle -> getString(R.string.not_measured)
-        is State.Measuring -> getString(STEPS.getValue(state.progress.step))
+        is State.Active -> getString(STEPS.getValue(state.progress.step))
         is State.Remote -> resources.getQuantityString(R.plurals.from_computer, state.jobs, state.jobs)
         is State.Failed -> state.reason
         is State.Done -> state.measurement.let { done ->
@@ -118,37 +118,37 @@ class MeasureActivity : Activity() {
         val slowest = measurement.all.maxOf { quantile(it.samples, SHOWN_SHARE) }
         val fastest = measurement.all.minOf { it.samples.min() }.toDouble()
         measurement.all.forEach { results.addView(card(it, fastest, slowest)) }
-        val other = measurement.all.getOrNull(1) ?: return
-        val ratio = median(other.samples) / median(measurement.all[0].samples)
+        val baseline = measurement.all.getOrNull(1) ?: return
+        val ratio = median(baseline.samples) / median(measurement.all[0].samples)
         val line = LayoutInflater.from(this).inflate(R.layout.measure_ratio, results, false) as TextView
-        line.text = getString(R.string.ratio, ratio, other.entry.name)
+        line.text = getString(R.string.ratio, ratio, baseline.entry.name)
         results.addView(line, 0)
     }
 
-    private fun card(measured: Measured, from: Double, to: Double): View {
+    private fun card(latencies: Latencies, from: Double, to: Double): View {
         val card = LayoutInflater.from(this).inflate(R.layout.measure_card, results, false)
-        card.findViewById<TextView>(R.id.name).text = measured.entry.name
-        card.findViewById<TextView>(R.id.facts).text = facts(this, measured.entry)
-        card.findViewById<TextView>(R.id.median).text = getString(R.string.milliseconds, median(measured.samples) / 1e6)
+        card.findViewById<TextView>(R.id.name).text = latencies.entry.name
+        card.findViewById<TextView>(R.id.facts).text = facts(this, latencies.entry)
+        card.findViewById<TextView>(R.id.median).text = getString(R.string.milliseconds, median(latencies.samples) / 1e6)
         card.findViewById<TextView>(R.id.spread).text = getString(
             R.string.spread,
-            quantile(measured.samples, 0.9) / 1e6,
-            measured.samples.min() / 1e6,
-            measured.samples.size,
+            quantile(latencies.samples, 0.9) / 1e6,
+            latencies.samples.min() / 1e6,
+            latencies.samples.size,
         )
         card.findViewById<TextView>(R.id.load).text = resources.getQuantityString(
             R.plurals.checked,
-            measured.goldenTexts,
-            measured.goldenTexts,
-            measured.loadNs / 1e6,
+            latencies.goldenTexts,
+            latencies.goldenTexts,
+            latencies.loadNs / 1e6,
         )
-        card.findViewById<View>(R.id.random).visibility = visibleIf(measured.entry.manifest.weights == "random")
-        card.findViewById<Histogram>(R.id.histogram).show(histogram(measured.samples, from, to, BINS), from, to)
+        card.findViewById<View>(R.id.random).visibility = visibleIf(latencies.entry.manifest.weights == "random")
+        card.findViewById<Histogram>(R.id.histogram).show(histogram(latencies.samples, from, to, BINS), from, to)
         return card
     }
 
     private fun share() {
-        val done = running.state as? State.Done ?: return
+        val done = measurements.state as? State.Done ?: return
         val send = Intent(Intent.ACTION_SEND).setType("text/plain")
             .putExtra(Intent.EXTRA_SUBJECT, getString(R.string.shared, done.measurement.all[0].entry.name))
             .putExtra(Intent.EXTRA_TEXT, done.measurement.json)
@@ -158,7 +158,7 @@ class MeasureActivity : Activity() {
     companion object {
         private const val NAME = "name"
         private const val BINS = 40
-        private const val SHOWN_SHARE = 0.98 // of the samples; the slowest ones count in the last bar
+        private const val SHOWN_SHARE = 0.98 // of the samples; slower ones are counted in the last bar
 
         private val STEPS = mapOf(
             Step.LOADING to R.string.step_loading,
@@ -166,7 +166,7 @@ class MeasureActivity : Activity() {
             Step.MEASURING to R.string.step_measuring,
         )
 
-        /** The intent that measures the artifact of this name. */
+        /** An intent that measures the artifact with this name. */
         fun of(context: Context, name: String): Intent = Intent(context, MeasureActivity::class.java).putExtra(NAME, name)
     }
 }

@@ -2,19 +2,19 @@ package squeezebertmobile.app.measure
 
 import kotlin.math.floor
 
-/** The median of samples. */
+/** The median of the samples. */
 fun median(samples: LongArray): Double = quantile(samples, 0.5)
 
-/** The value below which a [share] of the samples lies, between its two neighbours in proportion (numpy's default). */
+/** The quantile at [share] (0 to 1), with linear interpolation as numpy's default. */
 fun quantile(samples: LongArray, share: Double): Double {
     val sorted = samples.sortedArray()
-    val place = share * (sorted.size - 1)
-    val below = floor(place).toInt()
+    val position = share * (sorted.size - 1)
+    val below = floor(position).toInt()
     val above = minOf(below + 1, sorted.size - 1)
-    return sorted[below] + (place - below) * (sorted[above] - sorted[below])
+    return sorted[below] + (position - below) * (sorted[above] - sorted[below])
 }
 
-/** How many samples fall into each of [bins] parts of [from] to [to]; what lies beyond counts in the last one. */
+/** Histogram of the samples with [bins] bins from [from] to [to]; larger samples count in the last bin. */
 fun histogram(samples: LongArray, from: Double, to: Double, bins: Int): IntArray {
     val counts = IntArray(bins)
     val width = (to - from) / bins

@@ -3,13 +3,13 @@ package squeezebertmobile.app.screens
 import android.view.View
 import android.widget.EditText
 import squeezebertmobile.app.R
-import squeezebertmobile.app.data.Finding
+import squeezebertmobile.app.data.Prediction
 import squeezebertmobile.app.data.Question
 import squeezebertmobile.app.views.Bars
 import squeezebertmobile.app.views.onTyping
 import squeezebertmobile.app.views.words
 
-/** A text with a mask in it, and the words that fit; a touch on one puts it there. */
+/** Fill-mask: the predicted words; touching a word replaces the first mask with it. */
 class FillScreen(root: View, changed: () -> Unit) : TaskScreen {
     private val text = root.findViewById<EditText>(R.id.text).onTyping(changed)
     private val bars = Bars(root.findViewById(R.id.bars)) { word ->
@@ -23,7 +23,7 @@ class FillScreen(root: View, changed: () -> Unit) : TaskScreen {
 
     override fun question() = text.words()?.takeIf { MASK in it }?.let { Question.Fill(it) }
 
-    override fun show(finding: Finding?) = bars.show((finding as Finding.Ranking?)?.items.orEmpty())
+    override fun show(prediction: Prediction?) = bars.show((prediction as Prediction.Ranking?)?.items.orEmpty())
 
     private fun insertMask() {
         val from = minOf(text.selectionStart, text.selectionEnd).coerceAtLeast(0)
@@ -32,4 +32,4 @@ class FillScreen(root: View, changed: () -> Unit) : TaskScreen {
     }
 }
 
-private const val MASK = "[MASK]" // as every BERT's tokenizer writes it
+private const val MASK = "[MASK]" // the mask token of all BERT tokenizers

@@ -8,16 +8,16 @@ import android.view.View
 import android.widget.EditText
 import android.widget.TextView
 import squeezebertmobile.app.R
-import squeezebertmobile.app.data.Finding
+import squeezebertmobile.app.data.Prediction
 import squeezebertmobile.app.data.Question
 import squeezebertmobile.app.data.Scored
 import squeezebertmobile.app.views.Bars
 import squeezebertmobile.app.views.onTyping
-import squeezebertmobile.app.views.units
+import squeezebertmobile.app.views.utf16Span
 import squeezebertmobile.app.views.words
 import squeezebertmobile.core.Entity
 
-/** A text, and the same text with its names, places and so on in colours. */
+/** Token classification: the text with its entities in colours, one for each label. */
 class TagScreen(root: View, changed: () -> Unit) : TaskScreen {
     private val text = root.findViewById<EditText>(R.id.text).onTyping(changed)
     private val tagged = root.findViewById<TextView>(R.id.tagged)
@@ -26,16 +26,16 @@ class TagScreen(root: View, changed: () -> Unit) : TaskScreen {
     private val colours = tagged.resources.obtainTypedArray(R.array.tag_colours).let { array ->
         IntArray(array.length()) { array.getColor(it, 0) }.also { array.recycle() }
     }
-    private var asked = ""
+    private var askedText = ""
 
-    override fun question() = text.words()?.let { Question.Tag(it) }.also { asked = text.text.toString() }
+    override fun question() = text.words()?.let { Question.Tag(it) }.also { askedText = text.text.toString() }
 
-    override fun show(finding: Finding?) {
-        val entities = (finding as Finding.Tags?)?.entities.orEmpty()
+    override fun show(prediction: Prediction?) {
+        val entities = (prediction as Prediction.Tags?)?.entities.orEmpty()
         val labels = entities.map { it.label }.distinct().sorted()
-        tagged.text = coloured(asked, entities) { colours[labels.indexOf(it) % colours.size] }
-        none.visibility = if (finding != null && entities.isEmpty()) View.VISIBLE else View.GONE
-        bars.show(entities.take(MOST_SHOWN).map { Scored("${it.label}  ${it.word}", it.score) }) { row ->
+        tagged.text = coloured(askedText, entities) { colours[labels.indexOf(it) % colours.size] }
+        none.visibility = if (prediction != null && entities.isEmpty()) View.VISIBLE else View.GONE
+        bars.show(entities.take(MAX_ROWS).map { Scored("${it.label}  ${it.word}", it.score) }) { row ->
             colours[labels.indexOf(entities[row].label) % colours.size]
         }
     }
@@ -44,7 +44,7 @@ class TagScreen(root: View, changed: () -> Unit) : TaskScreen {
         val shown = SpannableString(text)
         val ink = tagged.context.getColor(R.color.on_tag)
         for (entity in entities) {
-            val (from, to) = units(text, entity.start, entity.end) ?: continue
+            val (from, to) = utf16Span(text, entity.start, entity.end) ?: continue
             shown.setSpan(BackgroundColorSpan(colour(entity.label)), from, to, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
             shown.setSpan(ForegroundColorSpan(ink), from, to, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
         }
@@ -52,4 +52,4 @@ class TagScreen(root: View, changed: () -> Unit) : TaskScreen {
     }
 }
 
-private const val MOST_SHOWN = 30 // rows below the text
+private const val MAX_ROWS = 30 // of entities below the text

@@ -2,32 +2,32 @@ package squeezebertmobile.app.screens
 
 import android.view.View
 import squeezebertmobile.app.R
-import squeezebertmobile.app.data.Finding
+import squeezebertmobile.app.data.Prediction
 import squeezebertmobile.app.data.Question
 
 /**
- * What is particular to a task: its inputs, and how an answer is shown.
+ * The part of a screen that depends on the task: its inputs, and how a prediction is shown.
  *
- * To add a task: write its layout and a class like [ClassifyScreen], and add it to [SCREENS].
+ * To add a task, write a layout and a class like [ClassifyScreen], and add it to [SCREENS].
  */
 interface TaskScreen {
-    /** The question that the inputs make now; null while one of them is empty. */
+    /** The question made from the current inputs, or null if one of them is empty. */
     fun question(): Question?
 
-    /** Shows what was found, or with null that there is no answer. */
-    fun show(finding: Finding?)
+    /** Shows a prediction; null clears the previous one. */
+    fun show(prediction: Prediction?)
 }
 
 /**
- * A kind of screen.
+ * How to create the screen of a task.
  *
- * @param title its name, a string resource.
- * @param layout its inputs and its place for the answer.
- * @param create makes it of its views; it calls `changed` when an input has changed.
+ * @param title string resource of the title.
+ * @param layout layout resource with the inputs and the views for the prediction.
+ * @param create creates the screen from its root view; the screen calls `changed` when an input changes.
  */
 class ScreenKind(val title: Int, val layout: Int, val create: (root: View, changed: () -> Unit) -> TaskScreen)
 
-/** The screens, by the task in an artifact's manifest. */
+/** The screens, by task name as in the manifest. */
 val SCREENS: Map<String, ScreenKind> = mapOf(
     "text-classification" to ScreenKind(R.string.classify, R.layout.screen_classify, ::ClassifyScreen),
     "fill-mask" to ScreenKind(R.string.fill, R.layout.screen_fill, ::FillScreen),

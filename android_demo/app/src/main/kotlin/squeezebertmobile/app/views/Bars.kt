@@ -11,19 +11,19 @@ import squeezebertmobile.app.data.Scored
 import kotlin.math.roundToInt
 
 /**
- * A row for each item: its name, its score in percent, and a bar that grows to it.
+ * A row for each item: its name, its score in percent, and a bar of that length.
  *
- * @param place holds the rows, which are made as they are needed and used again.
- * @param touched is called with the name of a row that is touched; null makes them plain.
+ * @param container holds the rows, which are created on demand and reused.
+ * @param touched called with the name of a touched row; null for rows that cannot be touched.
  */
-class Bars(private val place: ViewGroup, private val touched: ((String) -> Unit)? = null) {
-    /** Shows the items, each in its [colour], or in the app's where that is null. */
+class Bars(private val container: ViewGroup, private val touched: ((String) -> Unit)? = null) {
+    /** Shows the items, each in its [colour]; null uses the app's colour. */
     fun show(items: List<Scored>, colour: ((row: Int) -> Int)? = null) {
-        while (place.childCount < items.size) {
-            LayoutInflater.from(place.context).inflate(R.layout.bar, place, true)
+        while (container.childCount < items.size) {
+            LayoutInflater.from(container.context).inflate(R.layout.bar, container, true)
         }
-        for (row in 0 until place.childCount) {
-            val view = place.getChildAt(row)
+        for (row in 0 until container.childCount) {
+            val view = container.getChildAt(row)
             view.visibility = if (row < items.size) View.VISIBLE else View.GONE
             if (row < items.size) fill(view, items[row], colour?.invoke(row))
         }
@@ -37,7 +37,7 @@ class Bars(private val place: ViewGroup, private val touched: ((String) -> Unit)
             setProgress((max * item.score).roundToInt().coerceIn(0, max), true)
             colour?.let { progressTintList = ColorStateList.valueOf(it) }
         }
-        // One sentence for TalkBack in place of three views.
+        // One sentence for TalkBack instead of three views.
         view.contentDescription = view.context.getString(R.string.scored, item.name, percent)
         touched?.let { touch -> view.setOnClickListener { touch(item.name) } }
     }

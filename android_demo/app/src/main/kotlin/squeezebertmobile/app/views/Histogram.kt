@@ -7,7 +7,7 @@ import android.util.AttributeSet
 import android.view.View
 import squeezebertmobile.app.R
 
-/** How often an inference took how long: a column for each span of time. */
+/** A histogram of latencies: one column per bin. */
 class Histogram(context: Context, attributes: AttributeSet?) : View(context, attributes) {
     private val paint = Paint(Paint.ANTI_ALIAS_FLAG)
     private val column = context.getColor(R.color.accent)
@@ -17,7 +17,7 @@ class Histogram(context: Context, attributes: AttributeSet?) : View(context, att
     private var begin = ""
     private var end = ""
 
-    /** Shows the columns, from [from] to [to] nanoseconds. */
+    /** Shows the bin counts; the bins cover [from] to [to] nanoseconds. */
     fun show(counts: IntArray, from: Double, to: Double) {
         this.counts = counts
         begin = context.getString(R.string.milliseconds, from / 1e6)
@@ -32,9 +32,9 @@ class Histogram(context: Context, attributes: AttributeSet?) : View(context, att
         val floor = height - 1.5f * textSize
         val step = width.toFloat() / counts.size
         paint.color = column
-        counts.forEachIndexed { place, count ->
+        counts.forEachIndexed { index, count ->
             val top = floor * (1 - count.toFloat() / most)
-            canvas.drawRect(place * step, top, (place + 0.8f) * step, floor, paint)
+            canvas.drawRect(index * step, top, (index + 0.8f) * step, floor, paint)
         }
         paint.color = ink
         paint.textSize = textSize

@@ -1,15 +1,15 @@
 package org.pytorch.executorch;
 
-/** Compile-only: see README.md of this folder. */
+/** Compile-only: see executorch-stub/README.md. */
 public class EValue {
     private EValue() {}
 
-    /** A value that holds a tensor. */
+    /** Wraps a tensor. */
     public static EValue from(Tensor tensor) {
         throw new UnsupportedOperationException("a stub");
     }
 
-    /** The tensor that it holds. */
+    /** The wrapped tensor. */
     public Tensor toTensor() {
         throw new UnsupportedOperationException("a stub");
     }

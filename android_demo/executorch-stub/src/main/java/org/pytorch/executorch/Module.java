@@ -1,15 +1,15 @@
 package org.pytorch.executorch;
 
-/** Compile-only: see README.md of this folder. */
+/** Compile-only: see executorch-stub/README.md. */
 public class Module {
     private Module() {}
 
-    /** Opens a program; 0 threads leave their number to ExecuTorch. */
+    /** Loads a program; with 0 threads ExecuTorch chooses the number. */
     public static Module load(String modelPath, int loadMode, int numThreads) {
         throw new UnsupportedOperationException("a stub");
     }
 
-    /** Runs the method called forward. */
+    /** Runs the method "forward". */
     public EValue[] forward(EValue... inputs) {
         throw new UnsupportedOperationException("a stub");
     }

@@ -1,20 +1,20 @@
 package org.pytorch.executorch;
 
-/** Compile-only: see README.md of this folder. */
+/** Compile-only: see executorch-stub/README.md. */
 public abstract class Tensor {
     private Tensor() {}
 
-    /** An int64 tensor with these numbers. */
+    /** An int64 tensor with this data. */
     public static Tensor fromBlob(long[] data, long[] shape) {
         throw new UnsupportedOperationException("a stub");
     }
 
-    /** The numbers of a float32 tensor. */
+    /** The data of a float32 tensor. */
     public float[] getDataAsFloatArray() {
         throw new UnsupportedOperationException("a stub");
     }
 
-    /** The lengths of its axes. */
+    /** The shape. */
     public long[] shape() {
         throw new UnsupportedOperationException("a stub");
     }

@@ -6,37 +6,37 @@ import squeezebertmobile.core.asRecord
 import squeezebertmobile.core.int
 import squeezebertmobile.core.row
 import squeezebertmobile.core.tokenizerOf
+import squeezebertmobile.runner.EventWriter
 import squeezebertmobile.runner.Job
-import squeezebertmobile.runner.Lines
 import squeezebertmobile.runner.Runner
 import squeezebertmobile.runner.hello
 import java.io.ByteArrayOutputStream
 import java.io.PrintStream
 
-/** What was measured of one artifact, in nanoseconds, after it had answered its golden texts rightly. */
-class Measured(val entry: Entry, val loadNs: Long, val samples: LongArray, val goldenTexts: Int)
+/** Load time and latency samples of one artifact, in nanoseconds, and the number of golden texts checked. */
+class Latencies(val entry: Entry, val loadNs: Long, val samples: LongArray, val goldenTexts: Int)
 
 /**
- * What a measurement has come to.
+ * The result of a measurement.
  *
- * @param all the artifact that was asked for first, then the one beside it.
- * @param json all events in the words of docs/runner.md, for a computer to read.
+ * @param all the requested artifact first, then its baseline.
+ * @param json all events, as described in docs/runner.md, for processing on a computer.
  */
-class Measurement(val all: List<Measured>, val sequenceLength: Int, val threads: Int, val json: String)
+class Measurement(val all: List<Latencies>, val sequenceLength: Int, val threads: Int, val json: String)
 
-/** How far it is: what is being done, and which share of everything is done. */
+/** Progress: the current step, and the share of the measurement that is done. */
 class Progress(val step: Step, val share: Double)
 
-/** What takes time. */
+/** The steps of a measurement. */
 enum class Step { LOADING, WARMING_UP, MEASURING }
 
 /**
- * Measures artifacts against each other, with the same runner as over adb: in turns, so that a phone
- * that gets warm and slow is so for all of them.
+ * Compares the latency of artifacts, with the same runner as over adb. Their blocks alternate, so that
+ * a phone that heats up and slows down affects all of them equally.
  *
- * @param thermal tells the phone's thermal status now, 0 to 6, or null where Android does not say.
+ * @param thermal returns the phone's current thermal status, 0 to 6, or null if Android has none.
  */
-class Measuring(
+class LatencyComparison(
     private val entries: List<Entry>,
     private val threads: Int,
     private val thermal: () -> Int?,
@@ -48,7 +48,11 @@ class Measuring(
 
     private val length = (listOf(LENGTH) + entries.map { it.manifest.maxLength }).min()
 
-    /** @throws Exception what one of the runners throws; nothing stays open. */
+    /**
+     * Runs the measurement; returns null if [isWanted] became false.
+     *
+     * @throws Exception if a runner fails; all runners are closed in any case.
+     */
     fun run(isWanted: () -> Boolean): Measurement? {
         val open = ArrayList<Contender>()
         try {
@@ -56,20 +60,20 @@ class Measuring(
                 progress(Progress(Step.LOADING, 0.0))
                 open.add(contender(entry).also { it.runner.open() })
             }
-            for (each in open) {
+            for (contender in open) {
                 progress(Progress(Step.WARMING_UP, 0.0))
-                each.runner.obey(mapOf("do" to "warm_up", "id" to null, "input" to INPUT) + WARM_UP)
+                contender.runner.execute(mapOf("do" to "warm_up", "id" to null, "input" to INPUT) + WARM_UP)
             }
             for (block in 0 until BLOCKS) {
-                // A B, then B A: who comes second finds a warmer phone, and each does so half of the time.
-                for (each in if (block % 2 == 0) open else open.reversed()) {
+                // ABBA order: the second one finds a warmer phone, so each is second half of the time.
+                for (contender in if (block % 2 == 0) open else open.reversed()) {
                     if (!isWanted()) return null
-                    val answer = each.runner.obey(mapOf("do" to "block", "id" to null, "input" to INPUT) + BLOCK)
-                    each.samples.add(answer["samples_ns"] as LongArray)
+                    val result = contender.runner.execute(mapOf("do" to "block", "id" to null, "input" to INPUT) + BLOCK)
+                    contender.samples.add(result["samples_ns"] as LongArray)
                 }
                 progress(Progress(Step.MEASURING, (block + 1.0) / BLOCKS))
             }
-            return Measurement(open.map(::measured), length, threads, Json.write(report(open)))
+            return Measurement(open.map(::latencies), length, threads, Json.write(report(open)))
         } finally {
             open.forEach { it.runner.close() }
         }
@@ -77,9 +81,9 @@ class Measuring(
 
     private fun contender(entry: Entry): Contender {
         val text = ByteArrayOutputStream()
-        val lines = Lines(PrintStream(text, true))
-        lines.tell("hello", hello())
-        return Contender(entry, text, Runner(job(entry), lines))
+        val events = EventWriter(PrintStream(text, true))
+        events.write("hello", hello())
+        return Contender(entry, text, Runner(job(entry), events))
     }
 
     private fun job(entry: Entry): Job {
@@ -99,11 +103,11 @@ class Measuring(
         )
     }
 
-    private fun measured(contender: Contender): Measured {
+    private fun latencies(contender: Contender): Latencies {
         fun event(name: String) = events(contender).first { it["event"] == name }
         val samples = contender.samples.flatMap { it.asIterable() }.toLongArray()
         val golden = event("golden")["outputs"].asRecord().values.first().asRecord()
-        return Measured(contender.entry, event("load")["load_ns"] as Long, samples, golden.int("texts"))
+        return Latencies(contender.entry, event("load")["load_ns"] as Long, samples, golden.int("texts"))
     }
 
     private fun report(open: List<Contender>): Map<String, Any?> = mapOf(
@@ -119,8 +123,8 @@ class Measuring(
 }
 
 private const val INPUT = "text"
-private const val LENGTH = 128 // tokens, as in the published figures
-private const val CHOICES = 2
+internal const val LENGTH = 128 // tokens, as in the published figures
+internal const val CHOICES = 2
 private const val BLOCKS = 6
 private const val FILLER = "it was a bright cold day in april . "
 private val WARM_UP = mapOf("most_runs" to 50L, "most_seconds" to 5.0)

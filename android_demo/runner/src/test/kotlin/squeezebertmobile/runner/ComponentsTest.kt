@@ -5,11 +5,13 @@ import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import squeezebertmobile.core.Json
+import squeezebertmobile.core.asRecord
 import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.PrintStream
 
-class PartsTest {
+class ComponentsTest {
     @get:Rule
     val temporary = TemporaryFolder()
 
@@ -18,7 +20,7 @@ class PartsTest {
     }
 
     @Test
-    fun `readings are those of the system`() {
+    fun `readings are parsed from proc and sys`() {
         write("proc/self/status", "Name:\tjava\nVmHWM:\t  120 kB\nVmRSS:\t   100 kB\nVmSwap:\t 0 kB\nCpus_allowed_list:\t4-7\n")
         write("proc/loadavg", "0.10 0.20 0.30 1/500 1234\n")
         write("sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1766400\n")
@@ -41,22 +43,22 @@ class PartsTest {
     }
 
     @Test
-    fun `what a system does not tell is left out`() {
+    fun `unavailable readings are omitted`() {
         assertEquals(mapOf("at_ns" to 5L), Context(temporary.root) { 5 }.read())
     }
 
     @Test
-    fun `progress is told when a stage begins and ends, and once a second on the way`() {
+    fun `progress is reported at the start and end of a stage, and once per second in between`() {
         var now = 0L
         val out = ByteArrayOutputStream()
-        val lines = Lines(PrintStream(out)) { now }
-        lines.progress("checksums", 3, 10)
+        val events = EventWriter(PrintStream(out)) { now }
+        events.progress("checksums", 3, 10)
         for (done in 1L..10L) {
-            lines.progress("golden", done, 10)
+            events.progress("golden", done, 10)
             now += SECOND_NS / 2
         }
-        val told = out.toString().lines().mapNotNull { Regex("\"done\": (\\d+)").find(it)?.groupValues?.get(1) }
-        assertEquals(listOf("3", "1", "3", "5", "7", "9", "10"), told)
+        val reported = out.toString().lines().mapNotNull { Regex("\"done\": (\\d+)").find(it)?.groupValues?.get(1) }
+        assertEquals(listOf("3", "1", "3", "5", "7", "9", "10"), reported)
     }
 
     @Test
@@ -65,8 +67,19 @@ class PartsTest {
         assertTrue(steps(1) != 1L)
     }
 
+    /** The same file is compared with the computer's constants in tests/benchmarks. */
     @Test
-    fun `errors that nobody foresaw have a kind as well`() {
+    fun `the protocol's constants are those of the computer`() {
+        val file = File(checkNotNull(System.getProperty("repository")), "tests/golden/schedule.json")
+        val golden = Json.parse(file.readText()).asRecord()
+        assertEquals(golden["protocol"], PROTOCOL)
+        assertEquals(golden["formats"], FORMATS.toList())
+        assertEquals(golden["commands"], COMMANDS.keys.toList())
+        assertEquals(golden["probe_samples"], SAMPLES.toLong())
+    }
+
+    @Test
+    fun `unexpected errors have a kind too`() {
         assertEquals("internal", kindOf(IllegalStateException("x")))
         assertEquals("java.lang.IllegalStateException: x", messageOf(IllegalStateException("x\ny")))
         assertEquals("memory", kindOf(OutOfMemoryError()))

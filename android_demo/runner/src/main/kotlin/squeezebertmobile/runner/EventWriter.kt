@@ -3,24 +3,24 @@ package squeezebertmobile.runner
 import squeezebertmobile.core.Json
 import java.io.PrintStream
 
-/** What is told to the computer: a JSON object a line, in ASCII, sent at once. */
-class Lines(private val out: PrintStream, private val clock: () -> Long = System::nanoTime) {
+/** Sends events to the computer: one JSON object per line, in ASCII, flushed immediately. */
+class EventWriter(private val out: PrintStream, private val clock: () -> Long = System::nanoTime) {
     private var lastStage: String? = null
     private var lastProgress = 0L
 
-    /** Tells that something happened. */
-    fun tell(event: String, fields: Map<String, Any?> = emptyMap()) {
+    /** Writes an event. */
+    fun write(event: String, fields: Map<String, Any?> = emptyMap()) {
         out.print(Json.write(mapOf("event" to event) + fields) + "\n")
         out.flush()
     }
 
-    /** Tells how far a stage has come: when it begins and ends, and at most once a second on the way. */
+    /** Writes the progress of a stage: at its start and end, and at most once per second in between. */
     fun progress(stage: String, done: Long, of: Long) {
         val now = clock()
         if (done < of && stage == lastStage && now - lastProgress < SECOND_NS) return
         lastStage = stage
         lastProgress = now
-        tell("progress", mapOf("stage" to stage, "done" to done, "of" to of))
+        write("progress", mapOf("stage" to stage, "done" to done, "of" to of))
     }
 }
 

@@ -4,7 +4,7 @@ import android.text.Editable
 import android.text.TextWatcher
 import android.widget.EditText
 
-/** Calls [changed] whenever the text has changed. */
+/** Calls [changed] whenever the text changes. */
 fun EditText.onTyping(changed: () -> Unit): EditText = apply {
     addTextChangedListener(
         object : TextWatcher {
@@ -17,17 +17,17 @@ fun EditText.onTyping(changed: () -> Unit): EditText = apply {
     )
 }
 
-/** The text, or null where there is no word in it. */
+/** The text, or null if it is blank. */
 fun EditText.words(): String? = text.toString().takeIf { it.isNotBlank() }
 
 /**
- * Where a piece of [text] begins and ends in Java's units, of which an emoji has two.
+ * Converts a span of [text] from code points to UTF-16 units, of which an emoji has two.
  *
- * @param start where it begins in characters (code points).
- * @param end where it ends.
- * @return null where it is empty, or no longer in the text.
+ * @param start start offset in characters (code points).
+ * @param end end offset in characters.
+ * @return the offsets in UTF-16 units; null if the span is empty or outside the text.
  */
-fun units(text: String, start: Int, end: Int): Pair<Int, Int>? {
+fun utf16Span(text: String, start: Int, end: Int): Pair<Int, Int>? {
     if (start >= end || end > text.codePointCount(0, text.length)) return null
     val from = text.offsetByCodePoints(0, start)
     return from to text.offsetByCodePoints(from, end - start)
