@@ -1,4 +1,4 @@
-"""What is checked in for the Kotlin tests and for the app is what the scripts make now."""
+"""The files checked in for the Kotlin tests and the app are up to date."""
 
 import itertools
 import json
@@ -21,24 +21,24 @@ EXPECTED, APP = runner_expectations.GOLDEN, app_expectations.FOLDER
 TINY = (*TASKS, "fixed", "fp32", "fp16", "int4")
 READABLE = (*sorted(set(TASKS) - {"text-classification"}),)
 REMEDY = "run: make app-assets"
-#: Between processors, of a logit; an answer's score is off by less.
+#: Difference of a logit between processors; the difference of an answer's score is smaller.
 TOLERANCE = 0.05
-#: By how much of it an answer's score leads the next.
+#: Minimum relative lead of an answer's score over the next one.
 CLEAR = 0.005
 
-#: The most bytes.
+#: Maximum size in bytes.
 SIZES = {EXPECTED: 1_500_000, DEMO: 2_000_000, **{APP / task: 150_000 for task in READABLE}}
 
 
 @pytest.fixture(scope="module")
-def tiny_ones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("expected")
     assert tuple(runner_expectations.export_all(folder)) == TINY
     return folder / "artifacts"
 
 
 @pytest.fixture(scope="module")
-def readable_ones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def readable_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("app")
     assert tuple(app_expectations.export_all(folder)) == READABLE
     return folder
@@ -48,28 +48,28 @@ def readable_ones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_a_tiny_artifact_is_what_export_makes(name: str, tiny_ones: Path) -> None:
-    assert_same(EXPECTED / "artifacts" / name, tiny_ones / name)
+def test_a_tiny_artifact_is_up_to_date(name: str, tiny_artifacts: Path) -> None:
+    assert_same(EXPECTED / "artifacts" / name, tiny_artifacts / name)
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_a_readable_artifact_is_what_export_makes(name: str, readable_ones: Path) -> None:
-    assert_same(APP / name, readable_ones / name)
+def test_a_readable_artifact_is_up_to_date(name: str, readable_artifacts: Path) -> None:
+    assert_same(APP / name, readable_artifacts / name)
 
 
-def test_the_apps_asset_is_the_demo_as_it_is_exported(tmp_path: Path) -> None:
+def test_the_apps_asset_is_the_exported_demo(tmp_path: Path) -> None:
     app(["export", "demo", "-o", str(tmp_path / "demo")], standalone_mode=False)
     assert_same(DEMO, tmp_path / "demo")
-    recorded, made = (read_artifact(folder) for folder in (DEMO, tmp_path / "demo"))
-    assert recorded.source == made.source
+    recorded, exported = (read_artifact(folder) for folder in (DEMO, tmp_path / "demo"))
+    assert recorded.source == exported.source
 
 
-def test_the_apps_asset_answers_here_as_it_answered_there(cli: Cli) -> None:
+def test_the_apps_asset_gives_its_golden_outputs(cli: Cli) -> None:
     code, out, err = cli("verify", DEMO)
     assert (code, err) == (0, ""), out
 
 
-def test_random_weights_are_called_random() -> None:
+def test_random_weights_are_marked_random() -> None:
     for folder in (EXPECTED / "artifacts", APP):
         for path in folder.glob("*/"):
             assert read_artifact(path).weights == "random"
@@ -82,7 +82,7 @@ def test_the_size(folder: Path) -> None:
     assert size <= SIZES[folder]
 
 
-def test_nothing_else_is_there() -> None:
+def test_there_are_no_other_files() -> None:
     files = {"answers.json", "damaged.json", "random.jsonl"}
     assert {path.name for path in EXPECTED.iterdir()} == {"artifacts", *files}
     assert {path.name for path in (EXPECTED / "artifacts").iterdir()} == set(TINY)
@@ -92,43 +92,43 @@ def test_nothing_else_is_there() -> None:
 # Answers ------------------------------------------------------------------------------------
 
 
-def test_the_pipelines_answer_the_tiny_artifacts_calls_so() -> None:
-    found = [*runner_expectations.answers(EXPECTED / "artifacts")]
-    _assert_close(_read(EXPECTED / "answers.json"), runner_expectations.nine_digits(found))
+def test_the_pipelines_give_the_recorded_answers_for_the_tiny_artifacts() -> None:
+    computed = [*runner_expectations.answers(EXPECTED / "artifacts")]
+    _assert_close(_read(EXPECTED / "answers.json"), runner_expectations.nine_digits(computed))
 
 
-def test_the_pipelines_answer_the_apps_calls_so() -> None:
-    found = [*app_expectations.answers(APP)]
-    _assert_close(_read(APP / "answers.json"), runner_expectations.nine_digits(found))
+def test_the_pipelines_give_the_recorded_answers_for_the_app() -> None:
+    computed = [*app_expectations.answers(APP)]
+    _assert_close(_read(APP / "answers.json"), runner_expectations.nine_digits(computed))
 
 
-def test_python_accepts_the_damaged_files_that_are_called_accepted() -> None:
-    found = {"files": [*runner_expectations.damaged(DEMO)]}
-    assert _read(EXPECTED / "damaged.json") == runner_expectations.nine_digits(found), REMEDY
+def test_python_accepts_the_damaged_files_marked_as_accepted() -> None:
+    computed = {"files": [*runner_expectations.damaged(DEMO)]}
+    assert _read(EXPECTED / "damaged.json") == runner_expectations.nine_digits(computed), REMEDY
 
 
-def test_the_random_texts_have_these_ids() -> None:
+def test_the_random_texts_have_the_recorded_ids() -> None:
     lines = (EXPECTED / "random.jsonl").read_text(encoding="ascii").splitlines()
-    found = wordpiece_vectors.random_vectors(runner_expectations.FEW_TEXTS)
-    assert [json.loads(line) for line in lines] == json.loads(json.dumps([*found])), REMEDY
+    computed = wordpiece_vectors.random_vectors(runner_expectations.FEW_TEXTS)
+    assert [json.loads(line) for line in lines] == json.loads(json.dumps([*computed])), REMEDY
 
 
-def test_the_apps_answers_are_decided_by_more_than_rounding() -> None:
+def test_the_apps_answers_lead_by_more_than_rounding_errors() -> None:
     for case in _read(APP / "answers.json"):
         result = case["result"]
         lists = [result[key] for key in ("labels", "choices", "answers") if key in result]
         for ranking in [*lists, *result.get("masks", [])]:
-            scores = [each["score"] for each in ranking]
+            scores = [answer["score"] for answer in ranking]
             for better, worse in itertools.pairwise(scores):
                 assert better - worse >= CLEAR * better, (case["call"], scores)
 
 
-def test_the_apps_calls_have_what_is_hard_in_a_text() -> None:
+def test_the_apps_texts_contain_difficult_characters() -> None:
     for name, calls in app_expectations.CALLS.items():
         assert 3 <= len(calls) <= 8
         text = json.dumps(calls, ensure_ascii=False)
         assert any(ord(char) > 0xFFFF for char in text), name  # two UTF-16 units
-        assert any("\u0590" <= char <= "\u06ff" for char in text), name  # from right to left
+        assert any("\u0590" <= char <= "\u06ff" for char in text), name  # right to left
         assert "é" in text or "ë" in text, name
 
 
@@ -136,16 +136,16 @@ def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="ascii"))
 
 
-def _assert_close(recorded: Any, found: Any, where: str = "") -> None:
+def _assert_close(recorded: Any, computed: Any, where: str = "") -> None:
     if isinstance(recorded, dict):
-        assert recorded.keys() == found.keys(), where
+        assert recorded.keys() == computed.keys(), where
         for key in recorded:
-            _assert_close(recorded[key], found[key], f"{where}.{key}")
+            _assert_close(recorded[key], computed[key], f"{where}.{key}")
     elif isinstance(recorded, list):
-        assert len(recorded) == len(found), where
-        for place, (one, other) in enumerate(zip(recorded, found, strict=True)):
-            _assert_close(one, other, f"{where}.{place}")
+        assert len(recorded) == len(computed), where
+        for index, (theirs, ours) in enumerate(zip(recorded, computed, strict=True)):
+            _assert_close(theirs, ours, f"{where}.{index}")
     elif isinstance(recorded, float):
-        assert abs(recorded - found) <= TOLERANCE, where
+        assert abs(recorded - computed) <= TOLERANCE, where
     else:
-        assert recorded == found, f"{where}; {REMEDY}"
+        assert recorded == computed, f"{where}; {REMEDY}"

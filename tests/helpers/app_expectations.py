@@ -1,19 +1,19 @@
-"""Artifacts whose answers can be read, for the app's tests, and what Python answers with them.
+"""Writes artifacts with readable answers for the app's tests, and Python's answers with them.
 
 python tests/helpers/app_expectations.py    writes tests/golden/app (make app-assets)
 
 <task>/       for each task but text-classification, whose artifact is the demo: a tiny artifact
               with words of the demo's vocabulary. Its weights are random, as its manifest says
-answers.json  a list: what the pipelines answer
-    artifact  the folder's name, or "demo-intents", the demo's artifact in the app's assets
-    task      the artifact's
-    call      what the Python pipeline was called with, by the names of its parameters
-    ids       the rows that the model was given, a list of ids each: one row a text, a choice,
-              or a window of the context (question-answering)
-    result    what it answered, as `to_dict` gives it; `start` and `end` count characters
+answers.json  a list of the pipelines' answers
+    artifact  name of the folder, or "demo-intents" for the demo's artifact in the app's assets
+    task      the artifact's task
+    call      arguments of the Python pipeline, by parameter name
+    ids       the model's input rows, a list of ids each: one row per text, per choice, or per
+              window of the context (question-answering)
+    result    the pipeline's result, as given by `to_dict`; `start` and `end` count characters
               (code points, not UTF-16 units)
-    tolerance how far a score or a number of a vector may be off. Ids, labels, words, places and
-              their order are the same everywhere
+    tolerance maximum difference of a score or of an element of a vector. Ids, labels, words,
+              offsets and their order must be equal
 """
 
 import shutil
@@ -30,11 +30,11 @@ from squeezebert_mobile.models.checkpoint import demo_folder
 from squeezebert_mobile.runtime import SqueezeBertTokenizer, load_artifact
 
 FOLDER = ROOT / "tests/golden/app"
-#: int8 on another processor, and in another version of ONNX Runtime, is off in the third digit.
+#: On another processor or ONNX Runtime version, int8 differs in the third digit.
 TOLERANCE = 0.01
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
-#: Small enough to be checked in: of the demo's vocabulary, which is most of it, the first words.
+#: Small enough to be checked in. The vocabulary, most of the size, is the start of the demo's.
 SIZES: dict[str, Any] = {
     "vocab_size": 1600,
     "hidden_size": 16,
@@ -46,7 +46,7 @@ SIZES: dict[str, Any] = {
 }
 
 LONG = "remind me to call my mother about the weather in Paris and the music at the party " * 5
-#: Plain; with an accent and an emoji; from right to left; longer than the models take.
+#: Plain; with an accent and an emoji; right to left; longer than the models' maximum.
 TEXTS = (
     "wake me at half past six",
     "tell Zoë I'm at the café \U0001f389 \u2615",
@@ -83,7 +83,7 @@ CALLS: dict[str, list[dict[str, Any]]] = {
 
 
 def write(folder: Path) -> None:
-    """Write everything."""
+    """Write all files."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for task in export_all(folder):
@@ -92,7 +92,7 @@ def write(folder: Path) -> None:
 
 
 def export_all(folder: Path) -> Iterator[str]:
-    """The artifacts of all tasks but the demo's."""
+    """Export the artifacts of all tasks but the demo's, and yield each task."""
     for task in sorted(CALLS.keys() - {DEMO.name}):
         _export(folder, task)
         yield task
@@ -104,7 +104,7 @@ def _export(folder: Path, task: str) -> None:
     theirs = tiny.tiny_theirs("squeezebert", task, **SIZES, **changes)
     words = (demo_folder() / "vocab.txt").read_text(encoding="utf-8").split("\n")
     words = words[: theirs.config.vocab_size]
-    _let_texts_differ(theirs)
+    _spread_answers(theirs)
     if task == "fill-mask":
         _prefer_words(theirs, words)
     checkpoint = folder / "tiny"
@@ -115,8 +115,8 @@ def _export(folder: Path, task: str) -> None:
     shutil.rmtree(checkpoint)
 
 
-def _let_texts_differ(theirs: Any) -> None:
-    """Have answers far enough apart that rounding on another processor does not exchange them."""
+def _spread_answers(theirs: Any) -> None:
+    """Scale weights so that rounding on another processor cannot change the order of answers."""
     with torch.no_grad():
         for name, parameter in theirs.named_parameters():
             if parameter.dim() > 1 and "embeddings" not in name:
@@ -124,16 +124,16 @@ def _let_texts_differ(theirs: Any) -> None:
 
 
 def _prefer_words(theirs: Any, words: list[str]) -> None:
-    """Have a mask filled with words, and not with pieces and signs."""
-    whole = torch.tensor([len(word) > 3 and word.isalpha() for word in words])
+    """Add a bias so that masks are filled with words, not with pieces and punctuation."""
+    is_word = torch.tensor([len(word) > 3 and word.isalpha() for word in words])
     with torch.no_grad():
         for name, parameter in theirs.named_parameters():
             if name.endswith("bias") and len(parameter) == len(words):
-                parameter += 8.0 * whole
+                parameter += 8.0 * is_word
 
 
 def answers(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the artifacts in `folder`, and the demo, answer to CALLS."""
+    """The answers of the artifacts in `folder`, and of the demo, to CALLS."""
     for name, calls in CALLS.items():
         pipeline = load_artifact(DEMO if name == DEMO.name else folder / name, threads=1)
         for call in calls:
@@ -149,7 +149,7 @@ def answers(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _rows(run: dict[str, Any]) -> list[list[int]]:
-    """The ids of a run, without padding."""
+    """The input ids of a run, without padding."""
     length = run["shape"][-1]
     ids, mask = (
         np.reshape(run["inputs"][name], (-1, length)) for name in ("input_ids", "attention_mask")

@@ -251,7 +251,7 @@ def test_a_phone_that_answers_wrongly_is_not_measured(run: Run) -> None:
     with pytest.raises(BenchmarkError) as caught:
         run.measure()
     assert re.fullmatch(
-        r"nothing can be measured: 'theirs': the runner on the phone: .* differs by .*; export the "
+        r"nothing can be measured: 'theirs': the runner on the phone: .* is off by .*; export the "
         "artifact again, or report it with the phone's name",
         str(caught.value),
     ), str(caught.value)

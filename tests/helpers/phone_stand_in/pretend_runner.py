@@ -96,21 +96,21 @@ def read_job(path: Path) -> dict[str, Any]:
     try:
         job = json.loads(text)
     except ValueError as error:
-        raise Wrong("job", f"the job '{path}' is not JSON: {error}") from None
+        raise Wrong("job", f"the job '{path}' is not valid JSON: {error}") from None
     if not isinstance(job, dict):
         raise Wrong("job", f"the job '{path}' must be a JSON object")
     if job.get("protocol") != PROTOCOL:
         raise Wrong(
             "protocol",
-            f"this runner speaks protocol {PROTOCOL}, and the job protocol "
-            f"{json.dumps(job.get('protocol'))}; push the runner that belongs to the computer's "
-            "version",
+            f"this runner speaks protocol {PROTOCOL}, but the job has protocol "
+            f"{json.dumps(job.get('protocol'))}; push the runner that matches the version on "
+            "the computer",
         )
     check("the job", job, JOB)
     if job["format"] not in ("onnx", "executorch"):
-        raise Wrong("job", f"the job is wrong at 'format': '{job['format']}' is none of them")
+        raise Wrong("job", f"the job is invalid at 'format': '{job['format']}' is not one of them")
     if not 1 <= job["threads"] <= 64:
-        raise Wrong("job", f"the job is wrong at 'threads': {job['threads']} is not from 1 to 64")
+        raise Wrong("job", f"the job is invalid at 'threads': {job['threads']} is not from 1 to 64")
     for command in job["commands"]:
         check_command("the job", command)
     return job
@@ -119,23 +119,25 @@ def read_job(path: Path) -> dict[str, Any]:
 def check(what: str, data: dict[str, Any], fields: dict[str, Any]) -> None:
     for name, kind in fields.items():
         if name not in data:
-            raise Wrong("job", f"{what} is wrong at '{name}': it is missing")
+            raise Wrong("job", f"{what} is invalid at '{name}': missing")
         kind = int | float if kind is float else kind
         surprise = isinstance(data[name], bool) and kind is not bool
         if surprise or not isinstance(data[name], kind):
-            raise Wrong("job", f"{what} is wrong at '{name}': {json.dumps(data[name])}")
+            raise Wrong("job", f"{what} is invalid at '{name}': {json.dumps(data[name])}")
         if name in RANGES and not RANGES[name][0] <= data[name] <= RANGES[name][1]:
-            raise Wrong("job", f"{what} is wrong at '{name}': {data[name]} is out of range")
+            raise Wrong("job", f"{what} is invalid at '{name}': {data[name]} is out of range")
     for name in data:
         if name not in fields:
-            raise Wrong("job", f"{what} is wrong at '{name}': there is no such field")
+            raise Wrong("job", f"{what} is invalid at '{name}': unknown field")
 
 
 def check_command(what: str, command: Any) -> None:
     name = command.get("do") if isinstance(command, dict) else None
     if name not in FIELDS:
         choices = ", ".join(FIELDS)
-        raise Wrong("job", f"{what} is wrong at '': '{name}' is no command; choose from: {choices}")
+        raise Wrong(
+            "job", f"{what} is invalid at '': '{name}' is not a command; choose from: {choices}"
+        )
     check(what, command, {"do": str, "id": str, **FIELDS[name]})
 
 
@@ -221,7 +223,7 @@ class Runner:
             try:
                 command = json.loads(line)
             except ValueError as error:
-                raise Wrong("job", f"{shown} is not JSON: {error}") from None
+                raise Wrong("job", f"{shown} is not valid JSON: {error}") from None
             if not isinstance(command, dict):
                 raise Wrong("job", f"{shown} must be a JSON object")
             check_command(shown, command)
@@ -247,7 +249,7 @@ class Runner:
         if manifest["format"] != self._job["format"]:
             raise Wrong(
                 "job",
-                f"the job wants {self._job['format']}, and the artifact's format is "
+                f"the job requires {self._job['format']}, but the artifact's format is "
                 f"{manifest['format']}",
             )
 
@@ -281,8 +283,9 @@ class Runner:
             name, facts = next(iter(outputs.items()))
             raise Wrong(
                 "golden",
-                "this machine does not compute what the artifact computed where it was made: "
-                f"{name} differs by {facts['max_abs_diff']}, and {facts['tolerance']} is allowed",
+                "this machine's outputs differ from the golden outputs: "
+                f"{name} is off by {facts['max_abs_diff']}, more than the tolerance of "
+                f"{facts['tolerance']}",
             )
 
     # Commands ---------------------------------------------------------------------------------

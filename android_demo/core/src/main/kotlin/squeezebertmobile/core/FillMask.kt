@@ -41,7 +41,7 @@ class FillMask(private val model: Model) {
         if (tokenizer.maskId in row.segments[0].ids) {
             throw InputError(
                 "the ${tokenizer.maskToken} is beyond the ${model.manifest.maxLength} tokens that this " +
-                    "model accepts; shorten the text before it",
+                    "model takes; shorten the text before it",
             )
         }
         throw InputError("the text has no ${tokenizer.maskToken}; put it where a word goes")

@@ -167,7 +167,7 @@ fun checkGoldenIds(tokenizer: Tokenizer, golden: Golden) {
 private fun run(session: Session, manifest: Manifest, text: GoldenText): Map<String, FloatTensor> = try {
     session.run(Feed.of(manifest, text.inputIds, text.attentionMask, text.tokenTypeIds))
 } catch (error: InputError) {
-    throw mismatch("has an input that the model does not accept: ${error.message}")
+    throw mismatch("has an input that the model does not take: ${error.message}")
 }
 
 private fun difference(name: String, ours: FloatTensor, stored: GoldenOutput): Double {

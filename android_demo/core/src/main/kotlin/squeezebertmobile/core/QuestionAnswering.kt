@@ -70,7 +70,7 @@ class QuestionAnswering(private val model: Model) {
         if (requested == null) return minOf(DEFAULT_WINDOW, maximum)
         checkCount("maxSequenceLength", requested, MIN_WINDOW)
         if (requested > maximum) {
-            throw InputError("maxSequenceLength=$requested is more than the $maximum tokens that this model accepts")
+            throw InputError("maxSequenceLength=$requested is more than the $maximum tokens that this model takes")
         }
         return requested
     }

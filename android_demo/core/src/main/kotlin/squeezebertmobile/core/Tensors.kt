@@ -53,11 +53,11 @@ private fun checkShape(manifest: Manifest, shape: LongArray) {
     // An ExecuTorch program accepts one row; its session runs the rows one after another.
     val checked = if (manifest.format == "executorch") listOf(axes.size - 1) else axes.indices.toList()
     if (checked.any { axes[it] is Long && axes[it] != shape[it] }) {
-        throw InputError("'input_ids' has shape ${shape.toList()}, but this model accepts $axes")
+        throw InputError("'input_ids' has shape ${shape.toList()}, but this model takes $axes")
     }
     if (shape.last() > manifest.maxSequenceLength) {
         throw InputError(
-            "'input_ids' has ${shape.last()} tokens per row, but this model accepts at most " +
+            "'input_ids' has ${shape.last()} tokens per row, but this model takes at most " +
                 "${manifest.maxSequenceLength}",
         )
     }
@@ -65,7 +65,7 @@ private fun checkShape(manifest: Manifest, shape: LongArray) {
 
 private fun checkRange(name: String, numbers: LongArray, end: Int) {
     val wrong = numbers.firstOrNull { it < 0 || it >= end } ?: return
-    throw InputError("'$name' contains $wrong, but this model accepts 0 to ${end - 1}")
+    throw InputError("'$name' holds $wrong, but this model takes 0 to ${end - 1}")
 }
 
 /** A float32 tensor in row-major order. */

@@ -108,7 +108,7 @@ class SessionTest {
             val beyond = GoldenText(text.texts, ids, listOf(longArrayOf(1)), listOf(longArrayOf(0)), text.outputs)
             assertMismatch(
                 Golden(ours.tolerance, listOf(beyond)),
-                "has an input that the model does not accept: 'input_ids' contains 64, but this model accepts 0 to 63",
+                "has an input that the model does not take: 'input_ids' holds 64, but this model takes 0 to 63",
             )
         }
     }
@@ -122,13 +122,13 @@ class SessionTest {
         }
         val row = LongArray(12)
         assertRefused("'input_ids' has no tokens", listOf(LongArray(0)))
-        assertRefused("'input_ids' has shape [1, 3], but this model accepts [batch, 12]", listOf(LongArray(3)))
+        assertRefused("'input_ids' has shape [1, 3], but this model takes [batch, 12]", listOf(LongArray(3)))
         assertRefused("the rows of 'input_ids' must have the same length as those of 'input_ids'", listOf(row, LongArray(3)))
         assertRefused("the rows of 'attention_mask' must have the same length as those of 'input_ids'", listOf(row), emptyList())
-        assertRefused("'attention_mask' contains 2, but this model accepts 0 to 1", listOf(row), listOf(LongArray(12) { 2 }))
+        assertRefused("'attention_mask' holds 2, but this model takes 0 to 1", listOf(row), listOf(LongArray(12) { 2 }))
         val free = artifact("text-classification").manifest
         val error = assertThrows(InputError::class.java) { Feed.of(free, listOf(LongArray(41))) }
-        assertEquals("'input_ids' has 41 tokens per row, but this model accepts at most 40", error.message)
+        assertEquals("'input_ids' has 41 tokens per row, but this model takes at most 40", error.message)
     }
 
     @Test

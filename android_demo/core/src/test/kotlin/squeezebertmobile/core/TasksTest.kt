@@ -50,7 +50,7 @@ class TasksTest {
         assertRefused("unknown function 'max'; $functions") { texts.classify("a", functionToApply = "max") }
         assertRefused("the text has no [MASK]; put it where a word goes") { masks.fill("a [mask]") }
         assertRefused(
-            "the [MASK] stands beyond the 40 tokens that this model takes; shorten the text before it",
+            "the [MASK] is beyond the 40 tokens that this model takes; shorten the text before it",
         ) { masks.fill("a ".repeat(40) + "[MASK]") }
         assertRefused("targets is empty; give at least one word, or leave it out") {
             masks.fill("[MASK]", targets = emptyList())
@@ -61,7 +61,7 @@ class TasksTest {
         assertRefused("maxAnswerLength=0 must be at least 1") { questions.answer("a", "b", maxAnswerLength = 0) }
         assertRefused("stride=-1 must be at least 0") { questions.answer("a", "b", stride = -1) }
         assertRefused("maxSequenceLength=4 must be at least 5") { questions.answer("a", "b", maxSequenceLength = 4) }
-        assertRefused("maxSequenceLength=41 is more than the 40 tokens that this model accepts") {
+        assertRefused("maxSequenceLength=41 is more than the 40 tokens that this model takes") {
             questions.answer("a", "b", maxSequenceLength = 41)
         }
         assertRefused("the question is empty; give at least one word") { questions.answer("", "b") }

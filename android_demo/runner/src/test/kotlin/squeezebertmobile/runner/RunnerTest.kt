@@ -183,9 +183,9 @@ class RunnerTest {
         fun output(ids: List<Any>) = runner.run(runner.job("inputs" to mapOf("x" to ids), "golden" to false))
         assertError(output(emptyList()), "job", "'input_ids' has no tokens")
         assertError(output(listOf(listOf(1, 2), listOf(1))), "job", "the rows of 'input_ids' must have the same length as those of 'input_ids'")
-        assertError(output(listOf(listOf(3000))), "job", "'input_ids' contains 3000, but this model accepts 0 to 2399")
+        assertError(output(listOf(listOf(3000))), "job", "'input_ids' holds 3000, but this model takes 0 to 2399")
         val long = output(listOf(List(200) { 1 }))
-        assertError(long, "job", "'input_ids' has 200 tokens per row, but this model accepts at most 128")
+        assertError(long, "job", "'input_ids' has 200 tokens per row, but this model takes at most 128")
     }
 
     @Test
