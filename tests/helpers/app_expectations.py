@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import tiny
 import torch
-from runner_expectations import DEMO, ROOT, asked, export_random, write_json
+from runner_expectations import DEMO, ROOT, export_random, record_call, write_json
 
 from squeezebert_mobile.models.checkpoint import demo_folder
 from squeezebert_mobile.runtime import SqueezeBertTokenizer, load_artifact
@@ -137,7 +137,7 @@ def answers(folder: Path) -> Iterator[dict[str, Any]]:
     for name, calls in CALLS.items():
         pipeline = load_artifact(DEMO if name == DEMO.name else folder / name, threads=1)
         for call in calls:
-            result, runs = asked(pipeline, call)
+            result, runs = record_call(pipeline, call)
             yield {
                 "artifact": name,
                 "task": pipeline.manifest.task,

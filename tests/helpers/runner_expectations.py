@@ -1,28 +1,28 @@
-"""What Python computes, for the Kotlin tests to compute again.
+"""Writes results computed by Python, with which the Kotlin tests compare theirs.
 
     python tests/helpers/runner_expectations.py FOLDER    for make test-runner
-    python tests/helpers/runner_expectations.py --golden  what is checked in (make app-assets)
+    python tests/helpers/runner_expectations.py --golden  for tests/golden/expected
 
-Both write the same files; the checked-in folder, tests/golden/expected, has fewer random texts.
+Both write the same files; the checked-in folder (--golden) has fewer random texts.
 
-    artifacts/    tiny ones of every task and precision, of random weights. The demo is not among
-                  them: its artifact is checked in for the app, and the tests take it from there
-    answers.json  a list: what the pipelines answer
-        artifact  the folder's name, or "demo"
-        task      the artifact's
-        call      what the Python pipeline was called with, by the names of its parameters
-        result    what it answered, as `to_dict` gives it
-        runs      of the model: its inputs (flat) and their shape, each output's shape and values
-    damaged.json  manifests and golden files with one thing changed
-        files     file: its name; sound: what it holds before; wrong: values that are put into it;
-                  places: for each path of it whether Python accepts the file
-                      replaced  with each of the wrong values there (a list)
-                      removed   with what stands there removed
-                      joined    with an unknown field in what stands there (null: it has no fields)
-    random.jsonl  the tokenizer's random texts, see wordpiece_vectors.py
+    artifacts/    a tiny artifact of every task and precision, with random weights. The demo's
+                  artifact is not among them; the tests use the one in the app's assets
+    answers.json  a list of the pipelines' answers
+        artifact  name of the folder, or "demo"
+        task      the artifact's task
+        call      arguments of the Python pipeline, by parameter name
+        result    the pipeline's result, as given by `to_dict`
+        runs      the runs of the model: inputs (flat) and their shape, shape and values of outputs
+    damaged.json  manifests and golden files with one change
+        files     file: its name; sound: its original content; wrong: the values to insert;
+                  places: for each path in the file, whether Python accepts the file
+                      replaced  with each of the wrong values at the path (a list)
+                      removed   without the value at the path
+                      joined    with an unknown field in the value (null: it has no fields)
+    random.jsonl  random texts for the tokenizer, see wordpiece_vectors.py
 
-Floats have nine digits, which is all there is to know of a float32. For FOLDER nothing is done
-where it is newer than the Python sources.
+Floats have nine digits, which identify a float32. FOLDER is not written again if it is newer than
+the Python sources.
 """
 
 import copy
@@ -48,12 +48,12 @@ from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
-#: The demo's artifact, which the app has (make app-assets).
+#: The demo's artifact in the app's assets (make app-assets).
 DEMO = ROOT / "android_demo/app/src/main/assets/artifacts/demo-intents"
-#: The folder that is checked in, and how many random texts it holds.
+#: The checked-in folder, and its number of random texts.
 GOLDEN = ROOT / "tests/golden/expected"
 FEW_TEXTS = 200
-#: The file that is written last; not in the folder that is checked in.
+#: Written last; not in the checked-in folder.
 DONE = "done"
 
 LONG = artifacts.TEXTS[4]
@@ -107,7 +107,7 @@ CALLS: dict[str, list[dict[str, Any]]] = {
 
 
 def write(folder: Path, random_texts: int = wordpiece_vectors.COUNT) -> None:
-    """Write everything."""
+    """Write all files."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in export_all(folder):
@@ -119,13 +119,13 @@ def write(folder: Path, random_texts: int = wordpiece_vectors.COUNT) -> None:
 
 
 def write_json(data: Any, path: Path) -> None:
-    """In as few bytes as keep every figure."""
+    """Write compact JSON."""
     text = json.dumps(nine_digits(data), separators=(",", ":"))
     path.write_text(text + "\n", encoding="ascii")
 
 
 def nine_digits(data: Any) -> Any:
-    """The same with shorter floats; as float32 they are the same."""
+    """Round floats to nine digits, which does not change them as float32."""
     if isinstance(data, dict):
         return {key: nine_digits(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -137,7 +137,7 @@ def nine_digits(data: Any) -> Any:
 
 
 def export_all(folder: Path) -> Iterator[str]:
-    """One tiny artifact a task, one of a fixed length, one a precision."""
+    """A tiny artifact for each task, one of a fixed length, and one for each precision."""
     target = folder / "artifacts"
     for task in TASKS:
         _export(folder, task, target / task)
@@ -159,7 +159,7 @@ def _export(folder: Path, task: str, target: Path, **options: Any) -> None:
 
 
 def export_random(checkpoint: Path, target: Path, **options: Any) -> None:
-    """Export a checkpoint of random weights, and say in the manifest that they are."""
+    """Export a checkpoint with random weights, and mark them as random in the manifest."""
     export_checkpoint(checkpoint, target, texts=shipped_texts()[::8], **options)
     artifacts.rewrite_manifest(target, weights="random")
 
@@ -168,7 +168,7 @@ def export_random(checkpoint: Path, target: Path, **options: Any) -> None:
 
 
 class Recorder:
-    """A session that keeps what went in and what came out."""
+    """A session that records its inputs and outputs."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -190,11 +190,11 @@ class Recorder:
 
 
 def answers(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the artifacts in `folder`, and the demo, answer to CALLS."""
+    """The answers of the artifacts in `folder`, and of the demo, to CALLS."""
     for name, path in [*((path.name, path) for path in sorted(folder.iterdir())), ("demo", DEMO)]:
         pipeline = load_artifact(path, threads=1)
         for call in CALLS[pipeline.manifest.task]:
-            result, runs = asked(pipeline, call)
+            result, runs = record_call(pipeline, call)
             yield {
                 "artifact": name,
                 "task": pipeline.manifest.task,
@@ -204,8 +204,8 @@ def answers(folder: Path) -> Iterator[dict[str, Any]]:
             }
 
 
-def asked(pipeline: Any, call: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
-    """What a pipeline answers to a call, and the runs of its model."""
+def record_call(pipeline: Any, call: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
+    """The pipeline's result for a call, and the runs of its model."""
     recorder = Recorder(pipeline.session)
     answer = dataclasses.replace(pipeline, session=recorder)(**call, batch_size=1)
     return answer.to_dict(), recorder.runs
@@ -213,13 +213,13 @@ def asked(pipeline: Any, call: dict[str, Any]) -> tuple[Any, list[dict[str, Any]
 
 # Damaged files ------------------------------------------------------------------------------
 
-#: What is put in the place of a value. No number in a text and no truth value: pydantic makes
-#: numbers of them, the Kotlin reader does not.
+#: Values to insert. Strings with numbers and booleans are excluded: pydantic converts them to
+#: numbers, the Kotlin reader does not.
 _WRONG: tuple[Any, ...] = (None, -1, 1.5, "x", [], {}, ["x"], {"x": 1})
 
 
 def damaged(folder: Path) -> Iterator[dict[str, Any]]:
-    """Both JSON files of the artifact in `folder`, changed in every place."""
+    """Both JSON files of the artifact in `folder`, with every value changed in turn."""
     models: dict[str, type[BaseModel]] = {"manifest.json": Manifest, "golden.json": Golden}
     for name, model in models.items():
         sound = json.loads((folder / name).read_text(encoding="utf-8"))
@@ -231,7 +231,7 @@ def damaged(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _shortened(golden: dict[str, Any]) -> dict[str, Any]:
-    """One text, with two of everything."""
+    """The first golden text, with two ids and two values of each output."""
     text = golden["texts"][0]
     for key in ("input_ids", "attention_mask", "token_type_ids"):
         text[key] = [text[key][0][:2]]
@@ -241,7 +241,7 @@ def _shortened(golden: dict[str, Any]) -> dict[str, Any]:
 
 
 def _place(model: type[BaseModel], sound: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
-    """What the file is worth when this place of it is changed."""
+    """Whether the file is accepted after each change at this path."""
 
     def accepted(change: Callable[[Any, Any], None], path: tuple[Any, ...] = path) -> bool:
         data = copy.deepcopy(sound)
@@ -251,13 +251,13 @@ def _place(model: type[BaseModel], sound: dict[str, Any], path: tuple[Any, ...])
     has_fields = isinstance(_at(sound, path), dict)
     return {
         "path": path,
-        "replaced": [accepted(_putting(wrong)) for wrong in _WRONG],
+        "replaced": [accepted(_replace(wrong)) for wrong in _WRONG],
         "removed": accepted(operator.delitem),
-        "joined": accepted(_putting(1), (*path, "unknown")) if has_fields else None,
+        "joined": accepted(_replace(1), (*path, "unknown")) if has_fields else None,
     }
 
 
-def _putting(value: Any) -> Callable[[Any, Any], None]:
+def _replace(value: Any) -> Callable[[Any, Any], None]:
     return lambda parent, key: operator.setitem(parent, key, value)
 
 
@@ -271,10 +271,10 @@ def _is_accepted(model: type[BaseModel], data: dict[str, Any]) -> bool:
 
 def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
     items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, each in items:
+    for key, item in items:
         yield (key,)
-        if isinstance(each, dict | list):
-            yield from ((key, *path) for path in _paths(each))
+        if isinstance(item, dict | list):
+            yield from ((key, *path) for path in _paths(item))
 
 
 def _at(data: Any, path: tuple[Any, ...]) -> Any:
@@ -283,11 +283,11 @@ def _at(data: Any, path: tuple[Any, ...]) -> Any:
     return data
 
 
-# Only what changed --------------------------------------------------------------------------
+# Freshness ---------------------------------------------------------------------------------
 
 
 def is_fresh(folder: Path) -> bool:
-    """Whether everything was written after the last change to a Python source or to the demo."""
+    """Whether the folder is newer than every Python source and the demo."""
     done = folder / DONE
     sources = [
         path
@@ -299,7 +299,7 @@ def is_fresh(folder: Path) -> bool:
 
 
 def main(argument: str) -> None:
-    """Write the folder that is asked for."""
+    """Write the checked-in folder (--golden) or another one."""
     if argument == "--golden":
         write(GOLDEN, FEW_TEXTS)
     elif not is_fresh(folder := Path(argument)):

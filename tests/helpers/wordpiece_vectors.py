@@ -1,12 +1,12 @@
-"""What our Python tokenizer makes of texts, written down for the Kotlin one.
+"""Writes texts with the ids of the Python tokenizer, for the tests of the Kotlin one.
 
     python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json
     python tests/helpers/wordpiece_vectors.py random FILE
 
-The golden vectors are checked in, and read by pytest and JUnit alike. The random ones are 100,000
-texts, half of which hold every Unicode character once, the other half what is hard; their
-vocabulary has a piece for almost every character, so that ids show the whole normalized text. Of
-fewer texts it has the characters that are in them.
+The golden vectors are checked in, and read by both pytest and JUnit. The random vectors are 100,000
+texts: one half contains every Unicode character once, the other half difficult characters. Their
+vocabulary has a piece for almost every character, so that the ids show the whole normalized text.
+For fewer texts it has only the characters of these texts.
 """
 
 import json
@@ -39,11 +39,11 @@ WORDS = [
     "##ld",
 ]
 
-#: Where ports of this tokenizer have gone wrong.
+#: Texts on which ports of this tokenizer have failed.
 TEXTS = [text for trap in TRAPS for text in trap.texts]
 LENGTHS = (3, 4, 5, 10, 11, 40)
 
-#: How many random texts hold every character.
+#: The number of random texts that together contain every character.
 COUNT = 100_000
 
 ADDED = [
@@ -67,13 +67,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def golden() -> dict[str, Any]:
     """The content of wordpiece.json."""
     vocab = vocabulary_of_traps()
-    tokenizers = {name: SqueezeBertTokenizer(vocab, **each) for name, each in VARIANTS.items()}
+    tokenizers = {
+        name: SqueezeBertTokenizer(vocab, **options) for name, options in VARIANTS.items()
+    }
     first = tokenizers["uncased"]
     ids = first("The cats, unaffable: don't [MASK] ##s ' n't é")["input_ids"]
     pieces = ["##s", ".", "##ing", "n't", "do not", "'", "s", "##", "?", "cat"]
     return {
         "tokenizer": _file(first),
-        "variants": {name: _overrides(each) for name, each in tokenizers.items()},
+        "variants": {name: _overrides(tokenizer) for name, tokenizer in tokenizers.items()},
         "texts": [
             {"variant": name, **_encoded(tokenizer, text)}
             for name, tokenizer in tokenizers.items()
@@ -89,16 +91,16 @@ def golden() -> dict[str, Any]:
 
 
 def random_vectors(count: int = COUNT, seed: int = 7) -> Iterator[dict[str, Any]]:
-    """First the tokenizers, then `count` texts, every fourth as a pair that is cut."""
+    """First the tokenizers, then `count` texts, every fourth as a pair that is truncated."""
     draw = random.Random(seed)
     drawn = list(_drawn(draw, count))
     chars = {char for text, pair, *_ in drawn for char in text + (pair or "")}
     vocab = vocabulary(sorted(c for c in chars if unicodedata.category(c) not in {"Cn", "Co"}))
-    tokenizers = [SqueezeBertTokenizer(vocab, **each) for each in VARIANTS.values()]
+    tokenizers = [SqueezeBertTokenizer(vocab, **options) for options in VARIANTS.values()]
     yield {
         "count": count,
         "tokenizer": _file(tokenizers[0]),
-        "variants": [_overrides(each) for each in tokenizers],
+        "variants": [_overrides(tokenizer) for tokenizer in tokenizers],
     }
     for text, pair, which, length in drawn:
         if pair is None:
@@ -108,7 +110,7 @@ def random_vectors(count: int = COUNT, seed: int = 7) -> Iterator[dict[str, Any]
 
 
 def _drawn(draw: random.Random, count: int) -> Iterator[tuple[str, str | None, int, int]]:
-    """Texts, pairs or None, a variant's place, and the length that pairs are cut to."""
+    """Texts, pairs or None, the index of a variant, and the maximum length of pairs."""
     codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
     hard = _hard_pieces(codes)
     draw.shuffle(codes)
@@ -124,7 +126,7 @@ def _drawn(draw: random.Random, count: int) -> Iterator[tuple[str, str | None, i
 
 
 def _hard_pieces(codes: Sequence[str]) -> list[str]:
-    """Characters by what is hard about them, each kind as often as the others."""
+    """Difficult characters and words, with all kinds about equally frequent."""
     kinds: dict[str, list[str]] = {}
     for char in codes:
         category = unicodedata.category(char)
@@ -136,27 +138,29 @@ def _hard_pieces(codes: Sequence[str]) -> list[str]:
             kinds.setdefault("decomposes", []).append(char)
     kinds["special"] = [*SPECIAL, "newword", "NEWWORD", "[X]", "whole", "É", "e\u0301", "cat", "##"]
     kinds["words"] = ["the ", "cats", "don't", "hello world", "unaffable", "  ", "a" * 101]
-    most = max(map(len, kinds.values()))
-    return [piece for pieces in kinds.values() for piece in pieces * (1 + most // len(pieces) // 8)]
+    largest = max(map(len, kinds.values()))
+    return [
+        piece for pieces in kinds.values() for piece in pieces * (1 + largest // len(pieces) // 8)
+    ]
 
 
 # Tokenizers ---------------------------------------------------------------------------------
 
 
 def vocabulary_of_traps() -> dict[str, int]:
-    """What `vocabulary` makes of the characters in TEXTS and of ASCII's."""
+    """The vocabulary of the characters in TEXTS and of ASCII."""
     return vocabulary(sorted({c for text in TEXTS for c in text} | set(map(chr, range(33, 127)))))
 
 
 def vocabulary(chars: Sequence[str]) -> dict[str, int]:
-    """Special tokens, a few words, and a piece for every character in every form of it."""
+    """Special tokens, a few words, and a piece for every form of every character."""
     forms = set(chars)
     for options in VARIANTS.values():
         tokenizer = SqueezeBertTokenizer(dict.fromkeys(SPECIAL, 0), **options)
         for char in chars:
             forms.update(_normalized(tokenizer, char))
-    found = [*SPECIAL, *WORDS, *(f"{mark}{c}" for c in sorted(forms) for mark in ("", "##"))]
-    return {token: number for number, token in enumerate(dict.fromkeys(found))}
+    tokens = [*SPECIAL, *WORDS, *(f"{mark}{c}" for c in sorted(forms) for mark in ("", "##"))]
+    return {token: number for number, token in enumerate(dict.fromkeys(tokens))}
 
 
 def _normalized(tokenizer: SqueezeBertTokenizer, text: str) -> str:
@@ -171,13 +175,13 @@ def _parsed(text: str) -> Any:
 
 
 def _file(tokenizer: SqueezeBertTokenizer) -> dict[str, Any]:
-    """What stands in tokenizer.json."""
+    """The contents of tokenizer.json."""
     data: dict[str, Any] = _parsed(tokenizer._tokenizer.to_str())
     return data
 
 
 def _overrides(tokenizer: SqueezeBertTokenizer) -> dict[str, Any]:
-    """How the file differs from that of the first variant."""
+    """The parts of tokenizer.json that differ between variants."""
     data = _file(tokenizer)
     return {name: data[name] for name in ("normalizer", "added_tokens")}
 
@@ -202,10 +206,10 @@ def _row(tokenizer: SqueezeBertTokenizer, text: str, pair: str, length: int) -> 
 
 
 def write_random(path: Path, count: int = COUNT) -> None:
-    """One JSON object a line."""
+    """Write one JSON object per line."""
     with path.open("w", encoding="ascii") as file:
-        for each in random_vectors(count):
-            file.write(json.dumps(each, separators=(",", ":")) + "\n")
+        for vector in random_vectors(count):
+            file.write(json.dumps(vector, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
