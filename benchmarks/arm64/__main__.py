@@ -15,7 +15,7 @@ from rich.table import Table
 from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
 from squeezebert_mobile.benchmarks.arm64.userland import prepare
 from squeezebert_mobile.benchmarks.command import run_command
-from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart, select
+from squeezebert_mobile.benchmarks.peers import BuildError, build_in_subprocess, select
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import BenchmarkError, choose
 
@@ -125,8 +125,8 @@ def _base_models(
         if not model.variant:
             progress.print(f"build {model.label}")
             try:
-                build_apart(folder / "build.log", model.build, folder)
-            except BuildFailed as error:
+                build_in_subprocess(folder / "build.log", model.build, folder)
+            except BuildError as error:
                 progress.print(f"not built: {error}")
             else:
                 yield model.label, model.path(folder)

@@ -1,4 +1,4 @@
-"""Counts instructions of a model, in all and by operator."""
+"""Counts the instructions of a model: the total, and by operator."""
 
 import json
 import subprocess
@@ -13,10 +13,10 @@ from squeezebert_mobile.errors import BenchmarkError, choose
 
 __all__ = ["CPUS", "Count", "count"]
 
-#: Cores that qemu knows: with dot products of int8 (SDOT), and without.
+#: Cores that qemu emulates: the first has int8 dot products (SDOT), the second has not.
 CPUS = ("cortex-a76", "cortex-a72")
-#: Readings of the clock before a run's first operator, and after its last: there are five where
-#: fewer than 128 tokens were run.
+#: How often the profiler reads the clock before the first operator of a run, and after the last
+#: one (five times for fewer than 128 tokens).
 _BEFORE, _AFTER = 3, (5, 6)
 
 
@@ -28,22 +28,23 @@ class Count:
     cpu: str
     sequence_length: int
     instructions: int
-    by_operator: dict[str, int]  # with the profiler's own, a hundredth
-    golden_texts: int | None  # how many answers were checked; None where there are none
+    by_operator: dict[str, int]  # includes those of the profiler, about 1 %
+    golden_texts: int | None  # texts whose golden outputs were checked; None: the model has none
     onnxruntime: str
 
 
 def count(userland: Userland, model: Path, *, cpu: str = CPUS[0], length: int = 128) -> Count:
-    """Count one inference of an artifact's, or any, ONNX model.
+    """Count one inference of an ONNX model.
 
     Args:
-        userland: What `prepare` gave.
+        userland: The return value of `prepare`.
         model: An artifact's folder, or an .onnx file.
         cpu: One of CPUS.
-        length: Tokens of the text.
+        length: The length of the text in tokens.
 
     Raises:
-        BenchmarkError: the model does not load or run there, or a golden answer is off.
+        BenchmarkError: the model does not load or run under emulation, or its outputs differ
+            from the golden outputs.
     """
     if cpu not in CPUS:
         raise BenchmarkError(choose("cpu", cpu, CPUS))
@@ -51,52 +52,52 @@ def count(userland: Userland, model: Path, *, cpu: str = CPUS[0], length: int = 
     if not file.is_file():
         raise BenchmarkError(f"no such file: {str(file)!r}; give an ONNX artifact or an .onnx file")
     golden = [str(model / "golden.json")] if model.is_dir() else []
-    done = subprocess.run(
+    guest = subprocess.run(
         userland.command(cpu, str(file), str(length), *golden),
         env=userland.environment,
         capture_output=True,
         text=True,
     )
-    if done.returncode:
+    if guest.returncode:
         lines = [
-            line for line in done.stderr.splitlines() if not line.startswith(("clock", "mark"))
+            line for line in guest.stderr.splitlines() if not line.startswith(("clock", "mark"))
         ]
         raise BenchmarkError(
-            f"{str(model)!r} does not run on {cpu}: {lines[-1] if lines else 'it said nothing'}"
+            f"{str(model)!r} does not run on {cpu}: {lines[-1] if lines else 'no output'}"
         )
-    told = json.loads(done.stdout.splitlines()[-1])
-    total, by_operator = read_counts(done.stderr.splitlines(), told["operators"])
-    checked = told["golden"]
+    report = json.loads(guest.stdout.splitlines()[-1])
+    total, by_operator = read_counts(guest.stderr.splitlines(), report["operators"])
+    checked = report["golden"]
     if checked and not checked["worst"] <= 1:
         raise BenchmarkError(
-            f"{str(model)!r} answers otherwise on {cpu}: a golden answer is off by "
+            f"{str(model)!r} differs on {cpu}: a golden output is off by "
             f"{checked['worst']:.3g} times its tolerance"
         )
     texts = checked["texts"] if checked else None
-    return Count(str(model), cpu, length, total, by_operator, texts, told["onnxruntime"])
+    return Count(str(model), cpu, length, total, by_operator, texts, report["onnxruntime"])
 
 
 def read_counts(lines: Sequence[str], operators: Sequence[str]) -> tuple[int, dict[str, int]]:
-    """The instructions of the plain run, and those of each operator of the profiled one.
+    """The instructions of the plain run, and of each operator in the profiled run.
 
     Args:
-        lines: What the plugin printed, between other lines.
-        operators: The operators of a run, in order.
+        lines: The output of the plugin, with other lines between.
+        operators: The operators of a run in order.
 
     Raises:
-        BenchmarkError: the profiler read the clock another number of times than expected.
+        BenchmarkError: the number of clock readings is not the expected one.
     """
     readings = [line.split() for line in lines if line.startswith(("clock ", "mark "))]
     marks = [place for place, (kind, _) in enumerate(readings) if kind == "mark"]
     if len(marks) != 4:
-        raise BenchmarkError(f"{len(marks)} marks of runs were counted, and not 4")
+        raise BenchmarkError(f"the plugin printed {len(marks)} marks of runs instead of 4")
     at = [int(number) for _, number in readings]
     clocks = at[marks[2] + 1 : marks[3]]
     end_of_last = _BEFORE + 2 * len(operators)
     expected = [end_of_last + after for after in _AFTER]
     if len(clocks) not in expected:
         raise BenchmarkError(
-            f"the profiler read the clock {len(clocks)} times, and neither {expected[0]} nor "
+            f"the profiler read the clock {len(clocks)} times instead of {expected[0]} or "
             f"{expected[1]}: this version of onnxruntime cannot be broken down by operator"
         )
     by_operator: Counter[str] = Counter()

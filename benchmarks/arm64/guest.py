@@ -1,8 +1,8 @@
-"""Runs under emulation, with numpy and onnxruntime alone: guest.py MODEL LENGTH [GOLDEN].
+"""Runs under emulation, with only numpy and onnxruntime: guest.py MODEL LENGTH [GOLDEN].
 
-Runs the model twice plainly and twice with the profiler, and marks the second run of each for the
-plugin. Then it asks the golden texts. Prints JSON: the operators of a run, in order, and how far
-the golden answers are off, in tolerances.
+Runs the model twice without and twice with the profiler, and marks the second run of each for the
+plugin. Then runs the golden texts. Prints JSON: the operators of a run in order, and the largest
+difference from the golden outputs as a multiple of the tolerance.
 """
 
 import json
@@ -12,11 +12,11 @@ import tempfile
 from typing import Any
 
 import numpy as np
-import onnxruntime  # noqa: TID253 - it is never imported here, only run there
+import onnxruntime  # noqa: TID253 - this module runs under emulation and is never imported
 
 
 def main(model: str, length: str, golden: str | None = None) -> None:
-    """Count one model."""
+    """Run one model and print the JSON."""
     session = _session(model)
     feed = _feed(session, int(length))
     _run_marked(session, feed)
@@ -60,14 +60,14 @@ def _shaped(array: Any, spec: Any) -> Any:
 
 
 def _run_marked(session: Any, feed: dict[str, Any]) -> None:
-    session.run(None, feed)  # memory is laid out in the first run
+    session.run(None, feed)  # allocations happen in the first run
     os.getppid()
     session.run(None, feed)
     os.getppid()
 
 
 def _golden(session: Any, path: str) -> dict[str, float]:
-    """The largest difference of a golden answer, in its tolerance."""
+    """The number of texts, and the largest difference as a multiple of its tolerance."""
     with open(path, encoding="utf-8") as file:
         golden = json.load(file)
     names = [output.name for output in session.get_outputs()]
@@ -78,8 +78,8 @@ def _golden(session: Any, path: str) -> dict[str, float]:
             feed = {name: array[None] for name, array in feed.items()}
         for name, array in zip(names, session.run(None, feed), strict=True):
             expected = text["outputs"][name]
-            found = array.ravel()[expected["indices"]]
-            difference = np.abs(found - expected["values"]).max() / golden["tolerance"][name]
+            actual = array.ravel()[expected["indices"]]
+            difference = np.abs(actual - expected["values"]).max() / golden["tolerance"][name]
             worst = max(worst, float(difference)) if np.isfinite(difference) else float("inf")
     return {"texts": len(golden["texts"]), "worst": worst}
 

@@ -1,7 +1,7 @@
-"""What emulation needs: an arm64 Debian that is only read, packages for it, and the plugin.
+"""Prepares the emulation: a read-only arm64 Debian, Python packages for it, and the plugin.
 
-300 MB in the user's cache, made once, in about a minute. Nothing in it is installed, or run
-natively.
+It takes 300 MB in the user's cache and is made once, in about a minute. Nothing is installed on
+this machine, and nothing of it runs natively.
 """
 
 import os
@@ -19,7 +19,7 @@ from squeezebert_mobile.errors import BenchmarkError
 __all__ = ["Userland", "prepare"]
 
 _HERE = Path(__file__).parent
-#: Program -> the Debian package that has it.
+#: Program -> the Debian package that provides it.
 _PROGRAMS = {
     "qemu-aarch64": "qemu-user",
     "debootstrap": "debootstrap",
@@ -32,12 +32,12 @@ _PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")
 
 @dataclass(frozen=True)
 class Userland:
-    """A folder with everything that emulation reads."""
+    """A folder with everything that the emulation reads."""
 
     folder: Path
 
     def command(self, cpu: str, *arguments: str) -> list[str]:
-        """guest.py under emulation of a core."""
+        """The command that runs guest.py on an emulated core."""
         root = self.folder / "root"
         plugin = str(self.folder / "count_instructions.so")
         python = str(root / "usr" / "bin" / "python3.11")
@@ -46,15 +46,15 @@ class Userland:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For the emulated Python."""
+        """The environment of the emulated Python."""
         return {**os.environ, "PYTHONPATH": str(self.folder / "site")}
 
 
 def prepare(folder: Path, *, progress: Callable[[str], object] = lambda step: None) -> Userland:
-    """The userland in `folder`, made there if it is not.
+    """The userland in `folder`, which is created if it does not exist.
 
     Args:
-        folder: Where it is, or goes.
+        folder: The folder of the userland.
         progress: Called with the name of each step.
 
     Raises:
@@ -62,48 +62,51 @@ def prepare(folder: Path, *, progress: Callable[[str], object] = lambda step: No
     """
     if missing := sorted({p for name, p in _PROGRAMS.items() if shutil.which(name) is None}):
         raise BenchmarkError(
-            f"{' and '.join(missing)} must be there; run: apt-get install {' '.join(missing)}"
+            f"{' and '.join(missing)} not found; run: apt-get install {' '.join(missing)}"
         )
     if (folder / "count_instructions.so").exists():
         return Userland(folder)
     if os.geteuid() != 0:
-        raise BenchmarkError("debootstrap unpacks an arm64 Debian as root; run this once as root")
+        raise BenchmarkError(
+            "debootstrap needs root to unpack an arm64 Debian; run this once as root"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-        draft = Path(name) / "userland"
-        draft.mkdir()
+        partial = Path(name) / "userland"
+        partial.mkdir()
         progress("Debian for arm64")
-        _unpack_debian(draft / "root")
+        _unpack_debian(partial / "root")
         progress("numpy and onnxruntime for arm64")
-        _unpack_wheels(draft / "site", Path(name) / "wheels")
+        _unpack_wheels(partial / "site", Path(name) / "wheels")
         progress("the counting plugin")
-        source, plugin = _HERE / "count_instructions.c", draft / "count_instructions.so"
-        _do("gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", str(plugin), str(source))
-        shutil.rmtree(folder, ignore_errors=True)  # one that was not finished
-        draft.rename(folder)
+        source, plugin = _HERE / "count_instructions.c", partial / "count_instructions.so"
+        _run("gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-o", str(plugin), str(source))
+        shutil.rmtree(folder, ignore_errors=True)  # an unfinished one
+        partial.rename(folder)
     return Userland(folder)
 
 
 def _unpack_debian(root: Path) -> None:
     options = "--arch=arm64", "--foreign", "--variant=minbase", f"--include={_PACKAGES}"
-    _do("debootstrap", *options, _SUITE, str(root))
+    _run("debootstrap", *options, _SUITE, str(root))
     for package in sorted((root / "var" / "cache" / "apt" / "archives").glob("*.deb")):
-        _do("dpkg-deb", "-x", str(package), str(root))
+        _run("dpkg-deb", "-x", str(package), str(root))
 
 
 def _unpack_wheels(site: Path, wheels: Path) -> None:
-    """What requirements.txt pins, with the checksums that stand there."""
+    """Unpack the wheels that requirements.txt pins with their checksums."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     kind = ["--implementation", "cp", "--python-version", "3.11"]
     kind += [word for platform in _PLATFORMS for word in ("--platform", platform)]
-    _do(*pip, *kind, "-d", str(wheels), "-r", str(_HERE / "requirements.txt"))
+    _run(*pip, *kind, "-d", str(wheels), "-r", str(_HERE / "requirements.txt"))
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
 
 
-def _do(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["nothing"]
-        raise BenchmarkError(f"{command[0]} failed (exit {done.returncode}): {said[0]}")
+def _run(*command: str) -> None:
+    process = subprocess.run(command, capture_output=True, text=True)
+    if process.returncode:
+        output = process.stderr.strip() or process.stdout.strip() or "no output"
+        reason = output.splitlines()[-1]
+        raise BenchmarkError(f"{command[0]} failed (exit {process.returncode}): {reason}")

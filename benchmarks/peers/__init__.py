@@ -15,7 +15,7 @@ default options of their libraries.
     tables.py     the tables of the report; pages.py, readme.py and plot.py show them
 """
 
-from squeezebert_mobile.benchmarks.peers.building import BuildFailed, build_apart
+from squeezebert_mobile.benchmarks.peers.building import BuildError, build_in_subprocess
 from squeezebert_mobile.benchmarks.peers.models import MODELS, SurveyModel, select
 from squeezebert_mobile.benchmarks.peers.survey import GOALS, PRESETS, bench_peers
 
@@ -23,9 +23,9 @@ __all__ = [
     "GOALS",
     "MODELS",
     "PRESETS",
-    "BuildFailed",
+    "BuildError",
     "SurveyModel",
     "bench_peers",
-    "build_apart",
+    "build_in_subprocess",
     "select",
 ]

@@ -1,4 +1,4 @@
-"""The two architectures, as transformers calls them and as we do."""
+"""The two architectures, with the names that transformers and this package give them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,13 +14,15 @@ class Family:
     """One architecture with random weights."""
 
     name: str
-    prefix: str  # of transformers' class names
-    checkpoint: str  # what our export takes
-    sizes: Mapping[str, int] = field(default_factory=dict)  # transformers' defaults are base size
+    prefix: str  # of the class names in transformers
+    checkpoint: str  # the CHECKPOINT argument of our export
+    sizes: Mapping[str, int] = field(
+        default_factory=dict
+    )  # changes to the config; default: base size
 
     @property
     def vocab_size(self) -> int:
-        """How many ids there are."""
+        """The number of token ids."""
         return self.sizes.get("vocab_size", VOCAB_SIZE)
 
 

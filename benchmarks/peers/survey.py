@@ -9,7 +9,7 @@ from squeezebert_mobile.benchmarks.measure.host import measure_host
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, progress_bar
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS as LONGER_PRESETS
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.peers.building import BuildFailed, build_apart
+from squeezebert_mobile.benchmarks.peers.building import BuildError, build_in_subprocess
 from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, SurveyModel
 from squeezebert_mobile.benchmarks.records.assembly import ratio_to_baseline
 from squeezebert_mobile.benchmarks.records.results import Failure, Goal, Results
@@ -95,8 +95,8 @@ def _build_all(
 
     def build(model: SurveyModel) -> None:
         try:
-            build_apart(folder / "log.txt", model.build, folder)
-        except BuildFailed as error:
+            build_in_subprocess(folder / "log.txt", model.build, folder)
+        except BuildError as error:
             reasons[model.label] = str(error)
         else:
             reasons[model.label] = None

@@ -1,7 +1,7 @@
-"""How the peers are built: what each library's guide tells a user of transformers to do.
+"""Builds the peers as the guide of each library recommends for a transformers model.
 
-Each function builds from the same seeded weights. Where a guide leaves a choice, the peer gets the
-faster one.
+All functions use the same seeded weights. Where a guide leaves a choice, the peer gets the faster
+one.
 """
 
 import os
@@ -21,11 +21,11 @@ _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def network(family: Family) -> Any:
-    """transformers' model with random weights, the same on every call; it returns a tuple."""
+    """The transformers model with random weights, the same on every call. It returns a tuple."""
     torch, transformers = require("torch", "export"), require("transformers", "peers")
     torch.manual_seed(_SEED)
     settings = getattr(transformers, f"{family.prefix}Config")(num_labels=2, **family.sizes)
-    settings.return_dict = False  # tracers want tuples
+    settings.return_dict = False  # tracing needs tuples
     return getattr(transformers, f"{family.prefix}ForSequenceClassification")(settings).eval()
 
 
@@ -64,7 +64,7 @@ def _trace(model: Any, target: Path) -> None:
 
 def _onnx(family: Family, target: Path) -> None:
     torch = require("torch", "export")
-    # The int8 peers start from what is whole, and may be built at the same time.
+    # The int8 peers read this file and may be built at the same time: it appears when complete.
     partial = target.with_suffix(f".{os.getpid()}.partial")
     # dynamo=False: its graph is the faster of the two (BERT-base on onnxruntime 1.32, x86: 7 %
     # in fp32, 11 % in int8).
@@ -89,9 +89,9 @@ def _onnx_int8_per_channel(family: Family, target: Path) -> None:
 
 
 def _onnx_int8_as_optimum(family: Family, target: Path) -> None:
-    """What AutoQuantizationConfig.arm64(is_static=False) asks of onnxruntime.
+    """Quantize with the settings of optimum's AutoQuantizationConfig.arm64(is_static=False).
 
-    avx512_vnni asks for the same. Unlike quantize_dynamic, optimum quantizes products of two
+    Those of avx512_vnni are the same. Unlike quantize_dynamic, optimum quantizes products of two
     activations as well.
     """
     _quantize(family, target, per_channel=True, extra_options={"MatMulConstBOnly": False})
@@ -100,7 +100,7 @@ def _onnx_int8_as_optimum(family: Family, target: Path) -> None:
 def _quantize(family: Family, target: Path, **options: Any) -> None:
     quantization = require("onnxruntime.quantization", "peers")
     plain = target.with_name("onnx fp32.onnx")
-    if not plain.exists():  # where it is left out, or comes later
+    if not plain.exists():  # it was not selected, or is built later
         _onnx(family, plain)
     quantization.quantize_dynamic(plain, target, **options)
 
@@ -110,7 +110,9 @@ def _quantize(family: Family, target: Path, **options: Any) -> None:
 
 def _executorch(family: Family, target: Path) -> None:
     torch = require("torch", "export")
-    _lower(torch.export.export(network(family), _example(), dynamic_shapes=_free()), target)
+    _lower(
+        torch.export.export(network(family), _example(), dynamic_shapes=_dynamic_shapes()), target
+    )
 
 
 def _executorch_int8(family: Family, target: Path) -> None:
@@ -118,15 +120,15 @@ def _executorch_int8(family: Family, target: Path) -> None:
     pt2e = require("torchao.quantization.pt2e.quantize_pt2e", "executorch")
     xnnpack = require("executorch.backends.xnnpack.quantizer.xnnpack_quantizer", "executorch")
     settings = xnnpack.get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True)
-    exported = torch.export.export(network(family), _example(), dynamic_shapes=_free())
+    exported = torch.export.export(network(family), _example(), dynamic_shapes=_dynamic_shapes())
     prepared = pt2e.prepare_pt2e(exported.module(), xnnpack.XNNPACKQuantizer().set_global(settings))
     prepared(*_example())
     converted = pt2e.convert_pt2e(prepared)
-    _lower(torch.export.export(converted, _example(), dynamic_shapes=_free()), target)
+    _lower(torch.export.export(converted, _example(), dynamic_shapes=_dynamic_shapes()), target)
 
 
-def _free() -> tuple[Any, ...]:
-    """Any length, a batch of 1."""
+def _dynamic_shapes() -> tuple[Any, ...]:
+    """Dynamic shapes: any length, a batch of 1."""
     torch = require("torch", "export")
     return ({1: torch.export.Dim("sequence", min=2, max=_LONGEST)},) * len(_INPUTS)
 
@@ -144,12 +146,12 @@ def _lower(exported: Any, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Peer:
-    """One way from transformers' model to a file."""
+    """One way to export a transformers model to a file."""
 
     format: str
     precision: str
-    variant: str  # what tells it from another of its format and precision
-    file: str  # its name
+    variant: str  # distinguishes peers of one format and precision; may be empty
+    file: str  # file name
     make: Callable[[Family, Path], None]
     how: str
 
@@ -162,7 +164,7 @@ PEERS = (
         "",
         "transformers/model.safetensors",
         _saved,
-        "transformers' own model in torch, in inference mode",
+        "the transformers model in torch, in inference mode",
     ),
     Peer(
         "onnx",
@@ -172,7 +174,14 @@ PEERS = (
         _onnx,
         "torch.onnx.export, dynamo=False (the faster graph)",
     ),
-    Peer("onnx", "int8", "", "onnx int8.onnx", _onnx_int8, f"that, {_QUANTIZED}, its defaults"),
+    Peer(
+        "onnx",
+        "int8",
+        "",
+        "onnx int8.onnx",
+        _onnx_int8,
+        f"the same, then {_QUANTIZED} with its defaults",
+    ),
     Peer(
         "onnx",
         "int8",
@@ -188,7 +197,7 @@ PEERS = (
         "onnx int8 as optimum.onnx",
         _onnx_int8_as_optimum,
         "a reproduction with onnxruntime.quantization of what optimum's "
-        "AutoQuantizationConfig.arm64 and .avx512_vnni(is_static=False) do: optimum-onnx wants a "
+        "AutoQuantizationConfig.arm64 and .avx512_vnni(is_static=False) do: optimum-onnx needs "
         "transformers older than 4.58",
     ),
     Peer(

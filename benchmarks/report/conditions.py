@@ -6,13 +6,10 @@ from functools import partial
 from squeezebert_mobile.benchmarks.records.phone import Conditions
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report import figures
-from squeezebert_mobile.benchmarks.report.formatting import format_number
+from squeezebert_mobile.benchmarks.report.formatting import THERMAL_STATUSES, format_number
 from squeezebert_mobile.benchmarks.report.page import Block, Listing, Picture, Row, Table
 
 __all__ = ["condition_notes", "conditions"]
-
-#: PowerManager's thermal statuses from 0 on.
-_THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 
 _READINGS: dict[str, Callable[[Conditions], float | None]] = {
     "temperature of the hottest sensor, °C": lambda c: max(c.celsius.values(), default=None),
@@ -41,7 +38,7 @@ def conditions(results: Results) -> Iterator[Block]:
             alt="Temperature, thermal status, clock and fixed arithmetic over time; "
             "the table above has their ranges.",
             caption=f"Over time; a grey line marks the start of each block.{some}",
-            draw=partial(figures.course, results),
+            draw=partial(figures.over_time, results),
         )
 
 
@@ -59,7 +56,7 @@ def _notes(conditions: Sequence[Conditions]) -> Iterator[str]:
     statuses = [c.thermal_status for c in conditions if c.thermal_status is not None]
     if statuses:
         worst = max(statuses)
-        name = _THERMAL[worst] if 0 <= worst < len(_THERMAL) else str(worst)
+        name = THERMAL_STATUSES[worst] if 0 <= worst < len(THERMAL_STATUSES) else str(worst)
         hot = sum(status > 0 for status in statuses)
         share = f", throttled at {hot} of {len(statuses)} readings" if hot else ""
         yield f"Thermal status: {name} at worst{share}."

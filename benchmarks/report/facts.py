@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator, Mapping
 
 from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.benchmarks.report.formatting import format_number
+from squeezebert_mobile.benchmarks.report.formatting import cores_text, format_number
 from squeezebert_mobile.benchmarks.report.page import Block, Row, Table
 
 __all__ = ["MEASURED_BY", "facts_notes", "machine", "models", "phone", "settings", "versions"]
@@ -87,11 +87,10 @@ def _phone(results: Results) -> Facts:
     }
     clusters: dict[str, object] = {}
     for each in phone.clusters:
-        cores = f"core{'s' * (len(each.cores) > 1)} {', '.join(map(str, each.cores))}"
         clock = (
             f"up to {format_number(each.max_khz / 1e6)} GHz" if each.max_khz else "clock unknown"
         )
-        clusters[cores] = f"{clock}, governor {each.governor or 'unknown'}"
+        clusters[cores_text(each.cores)] = f"{clock}, governor {each.governor or 'unknown'}"
     return {
         # A stand-in carries the name of a phone that was not measured.
         **({} if phone.stand_in else names),

@@ -1,4 +1,4 @@
-"""Figures as inline SVG: text stays text, and colours are those of the page, dark or light."""
+"""Figures as inline SVG: text stays text, and the colours follow the page, dark or light."""
 
 import io
 import re
@@ -11,28 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from squeezebert_mobile.benchmarks.records.results import Measurement, Results
-from squeezebert_mobile.benchmarks.report.formatting import format_number
+from squeezebert_mobile.benchmarks.report.formatting import (
+    THERMAL_STATUSES,
+    cores_text,
+    format_number,
+)
 from squeezebert_mobile.benchmarks.report.page import printable
 from squeezebert_mobile.errors import require
 
-__all__ = ["SENSORS", "course", "distributions", "has_samples", "panels", "shown_sensors"]
+__all__ = ["SENSORS", "over_time", "distributions", "has_samples", "panels", "shown_sensors"]
 
-#: The hottest of a phone's sensors that are drawn; it may have forty.
+#: How many of a phone's sensors are drawn, the hottest ones; a phone may have forty.
 SENSORS = 4
 
-# Matplotlib wants a colour; the page replaces each by one that suits its background.
+# Placeholders: matplotlib needs a colour, and each becomes a CSS variable of the page.
 _INK, _MUTED, _GRID = "#010101", "#010102", "#010103"
 _SERIES = ("#010104", "#010105", "#010106", "#010107", "#010108")
 _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _GRID: "--grid"} | {
     colour: f"--series-{index}" for index, colour in enumerate(_SERIES)
 }
-_DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))  # colour alone tells nothing to some
-_FONT = "DejaVu Sans"  # it comes with matplotlib: the same layout everywhere
+_DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))  # readable without seeing colours
+_FONT = "DejaVu Sans"  # shipped with matplotlib: the same layout everywhere
 _SETTINGS = {
     "font.size": 9,
     "font.family": _FONT,
     "text.color": _INK,
-    "text.parse_math": False,  # a label with dollars is a label
+    "text.parse_math": False,  # dollars in a label are no formula
     "axes.edgecolor": _MUTED,
     "axes.labelcolor": _INK,
     "axes.spines.top": False,
@@ -46,7 +50,7 @@ _SETTINGS = {
 }
 _WIDTH = 7.0  # inches
 _BINS = 80
-_LONGEST = 28  # characters of a label in a figure; the tables have all of it
+_LONGEST = 28  # characters of a label in a figure; tables show all of it
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"#([A-Za-z]\w*)")
 
@@ -57,18 +61,18 @@ _REFERENCE = re.compile(r"#([A-Za-z]\w*)")
 def distributions(measurements: Sequence[Measurement], alt: str, prefix: str) -> str:
     """A row for each measurement of a cell: its samples relative to its own median.
 
-    On one scale in ms, a model of 25 ms beside one of 160 would be a line without a shape. The
-    slowest and the fastest hundredth of the samples are left out.
+    On one scale in ms, the distribution of a 25 ms model beside a 160 ms one would be a thin line.
+    The slowest and the fastest hundredth of the samples are left out.
 
     Args:
-        measurements: Those of one number of threads and one length that have samples.
-        alt: What there is to see.
-        prefix: What every id begins with, so that two figures on a page share none.
+        measurements: Those of one workload; all have samples.
+        alt: The description of the figure.
+        prefix: The start of every id, so that figures of one page share none.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    return _drawn(lambda: _distributions(measurements), alt, prefix)
+    return _draw(lambda: _distributions(measurements), alt, prefix)
 
 
 def _distributions(measurements: Sequence[Measurement]) -> Any:
@@ -77,8 +81,8 @@ def _distributions(measurements: Sequence[Measurement]) -> Any:
     low = min(float(each.min()) for each in middle)
     high = max(float(each.max()) for each in middle)
     pad = max(0.05 * (high - low), 0.05)
-    page = _figure(0.42 * len(rows) + 0.75)
-    axes = page.subplots()
+    figure = _figure(0.42 * len(rows) + 0.75)
+    axes = figure.subplots()
     edges = np.linspace(low - pad, high + pad, _BINS + 1)
     for place, (each, row) in enumerate(zip(measurements, middle, strict=True)):
         centres, heights = _density(row, edges)
@@ -101,32 +105,32 @@ def _distributions(measurements: Sequence[Measurement]) -> Any:
     axes.set_xlabel("slower than its own median, in %")
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    return page
+    return figure
 
 
 def _without_extremes(row: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without the lowest and the highest hundredth; of a few samples nothing is left out."""
+    """Without the lowest and the highest hundredth; few samples are all kept."""
     low = np.percentile(row, 1, method="lower")
     high = np.percentile(row, 99, method="higher")
     return row[(row >= low) & (row <= high)]
 
 
 def has_samples(measurement: Measurement) -> bool:
-    """Whether there is anything to draw: a file may hold no samples, or none that is a number."""
+    """Whether there is a finite sample to draw; a results file may have none."""
     return _relative(measurement).size > 0
 
 
 def _relative(measurement: Measurement) -> NDArray[np.float64]:
     """The samples, in % above the median."""
     samples = np.array([each for block in measurement.blocks for each in block], np.float64)
-    found = 100 * samples / (measurement.latency.median_ms or 1) - 100
-    return found[np.isfinite(found)]
+    relative = 100 * samples / (measurement.latency.median_ms or 1) - 100
+    return relative[np.isfinite(relative)]
 
 
 def _density(
     samples: NDArray[np.float64], edges: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where samples lie: the middles of bins, and a smoothed count in each, 1 at its highest."""
+    """A density estimate: the centres of bins, and smoothed counts with a maximum of 1."""
     counts = np.histogram(samples, edges)[0].astype(np.float64)
     step = edges[1] - edges[0]
     spread = min(float(samples.std()), float(np.subtract(*np.percentile(samples, [75, 25]))) / 1.34)
@@ -142,7 +146,7 @@ def _density(
 
 
 def shown_sensors(results: Results) -> list[str]:
-    """The sensors that `course` draws: the hottest ones."""
+    """The sensors that `over_time` draws: the hottest ones."""
     peaks: dict[str, float] = {}
     for each in results.conditions:
         for name, value in each.celsius.items():
@@ -150,45 +154,45 @@ def shown_sensors(results: Results) -> list[str]:
     return sorted(peaks, key=lambda name: -peaks[name])[:SENSORS]
 
 
-def course(results: Results, alt: str, prefix: str) -> str:
-    """Temperature, thermal status, clock and fixed arithmetic over time, blocks marked by lines.
+def over_time(results: Results, alt: str, prefix: str) -> str:
+    """Temperature, thermal status, clock and fixed arithmetic over time; lines mark the blocks.
 
-    A panel without any value is left out.
+    Panels without values are left out.
 
     Args:
-        results: Those of a phone, with two conditions or probes at least that have `panels`.
-        alt: What there is to see.
-        prefix: What every id begins with, so that two figures on a page share none.
+        results: Of a phone, with `panels` and at least two conditions or probes.
+        alt: The description of the figure.
+        prefix: The start of every id, so that figures of one page share none.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    return _drawn(lambda: _course(results), alt, prefix)
+    return _draw(lambda: _over_time(results), alt, prefix)
 
 
-Line = tuple[str, list[tuple[float, float]]]  # a name; minutes and values
+Line = tuple[str, list[tuple[float, float]]]  # name, [(minutes, value), ...]
 
 
 def panels(results: Results) -> dict[str, list[Line]]:
-    """What `course` draws: the lines of each panel that has any, by unit."""
-    found = {
+    """The lines of each panel that `over_time` draws, by unit."""
+    lines = {
         "°C": _temperatures(results),
-        "thermal\nstatus": _one(
+        "thermal\nstatus": _line(
             "thermal status", [(c.at_s, c.thermal_status) for c in results.conditions]
         ),
         "GHz": _clocks(results),
-        "fixed\narithmetic, ms": _one(
+        "fixed\narithmetic, ms": _line(
             "fixed arithmetic", [(p.at_s, p.median_ms) for p in results.probes]
         ),
     }
-    return {unit: lines for unit, lines in found.items() if lines}
+    return {unit: values for unit, values in lines.items() if values}
 
 
-def _course(results: Results) -> Any:
+def _over_time(results: Results) -> Any:
     shown = panels(results)
-    page = _figure(1.35 * len(shown) + 0.4)
-    places = page.subplots(len(shown), sharex=True, squeeze=False)[:, 0]
-    for axes, (unit, lines) in zip(places, shown.items(), strict=True):
+    figure = _figure(1.35 * len(shown) + 0.4)
+    all_axes = figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0]
+    for axes, (unit, lines) in zip(all_axes, shown.items(), strict=True):
         blocks = [probe.at_s / 60 for probe in results.probes]
         axes.vlines(blocks, 0, 1, color=_GRID, linewidth=0.8, transform=axes.get_xaxis_transform())
         for index, (name, points) in enumerate(lines):
@@ -201,29 +205,29 @@ def _course(results: Results) -> Any:
         axes.set_ylabel(unit)
         axes.margins(y=0.15)
         if "status" in unit:
-            axes.set_yticks(range(7), ["none", "light", "moderate", "severe", "critical", "5", "6"])
+            axes.set_yticks(range(len(THERMAL_STATUSES)), THERMAL_STATUSES)
             axes.set_ylim(-0.3, max(3.3, max(y for _, y in lines[0][1]) + 0.3))
         elif "°C" not in unit:
-            axes.set_ylim(bottom=0)  # a tenth less looks like a tenth less
+            axes.set_ylim(bottom=0)  # from 0, so that lengths are proportional to values
         if len(lines) > 1:
             axes.legend(
                 loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, handlelength=2.4
             )
-    places[-1].set_xlabel("minutes since the run began")
-    page.align_ylabels(places)
-    return page
+    all_axes[-1].set_xlabel("minutes since the run began")
+    figure.align_ylabels(all_axes)
+    return figure
 
 
-def _one(name: str, points: Sequence[tuple[float, float | None]]) -> list[Line]:
-    there = [(at / 60, float(value)) for at, value in points if value is not None]
-    return [(name, there)] if there else []
+def _line(name: str, points: Sequence[tuple[float, float | None]]) -> list[Line]:
+    known = [(at / 60, float(value)) for at, value in points if value is not None]
+    return [(name, known)] if known else []
 
 
 def _temperatures(results: Results) -> list[Line]:
     lines: list[Line] = []
     for sensor in shown_sensors(results):
-        lines += _one(sensor, [(c.at_s, c.celsius.get(sensor)) for c in results.conditions])
-    return lines + _one("battery", [(c.at_s, c.battery_celsius) for c in results.conditions])
+        lines += _line(sensor, [(c.at_s, c.celsius.get(sensor)) for c in results.conditions])
+    return lines + _line("battery", [(c.at_s, c.battery_celsius) for c in results.conditions])
 
 
 def _clocks(results: Results) -> list[Line]:
@@ -234,17 +238,16 @@ def _clocks(results: Results) -> list[Line]:
         for each in results.conditions:
             clocks = [each.cpu_khz[core] for core in cluster.cores if core in each.cpu_khz]
             points.append((each.at_s, max(clocks) / 1e6 if clocks else None))
-        many = "s" * (len(cluster.cores) > 1)
-        lines += _one(f"core{many} {', '.join(map(str, cluster.cores))}", points)
+        lines += _line(cores_text(cluster.cores), points)
     return lines
 
 
-# Matplotlib's SVG to the page's -------------------------------------------------------------
+# From matplotlib's SVG to inline SVG -------------------------------------------------------
 
 
 def _figure(height: float) -> Any:
-    figures = require("matplotlib.figure", "bench")
-    return figures.Figure(figsize=(_WIDTH, height), layout="constrained")
+    matplotlib_figure = require("matplotlib.figure", "bench")
+    return matplotlib_figure.Figure(figsize=(_WIDTH, height), layout="constrained")
 
 
 def _short(label: str) -> str:
@@ -252,29 +255,29 @@ def _short(label: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _drawn(make: Callable[[], Any], alt: str, prefix: str) -> str:
+def _draw(make: Callable[[], Any], alt: str, prefix: str) -> str:
     matplotlib = require("matplotlib", "bench")
     file = io.StringIO()
     with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the browser's font has the letters that DejaVu lacks
+        warnings.simplefilter("ignore")  # letters that DejaVu lacks; a browser has other fonts
         make().savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return _inline(ElementTree.fromstring(file.getvalue()), printable(alt), prefix)
 
 
 def _inline(root: ElementTree.Element, alt: str, prefix: str) -> str:
-    """An <svg> element for the middle of an HTML page: no rules for all of it, no ids of others."""
+    """An <svg> element to place in an HTML page: no global style, no ids that clash."""
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag.endswith(("}metadata", "}style")):
                 parent.remove(child)
-    ids = {each for found in root.iter() for each in _referred(found)}
-    for found in root.iter():
-        found.tag = found.tag.rpartition("}")[2]
-        found.attrib = {
-            name.rpartition("}")[2]: _value(value, ids, prefix) for name, value in found.items()
+    ids = {each for element in root.iter() for each in _references(element)}
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.attrib = {
+            name.rpartition("}")[2]: _value(value, ids, prefix) for name, value in element.items()
         }
-        if (own := found.attrib.pop("id", None)) in ids:
-            found.set("id", f"{prefix}{own}")
+        if (own := element.attrib.pop("id", None)) in ids:
+            element.set("id", f"{prefix}{own}")
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("role", "img")
@@ -282,7 +285,7 @@ def _inline(root: ElementTree.Element, alt: str, prefix: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _referred(element: ElementTree.Element) -> list[str]:
+def _references(element: ElementTree.Element) -> list[str]:
     return [each for value in element.attrib.values() for each in _REFERENCE.findall(value)]
 
 
@@ -291,4 +294,4 @@ def _value(value: str, ids: set[str], prefix: str) -> str:
         value = value.replace(colour, f"var({variable})")
     value = value.replace(f"'{_FONT}'", "system-ui, sans-serif")
     value = _REFERENCE.sub(lambda f: f"#{prefix}{f[1]}" if f[1] in ids else f[0], value)
-    return _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", value)
+    return _NUMBER.sub(lambda match: f"{float(match[0]):.1f}", value)

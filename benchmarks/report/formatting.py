@@ -1,10 +1,14 @@
 """Numbers, intervals and workloads as text."""
 
+from collections.abc import Sequence
+
 from squeezebert_mobile.benchmarks.records.results import Interval, Measurement
 from squeezebert_mobile.benchmarks.report.queries import Workload
 
 __all__ = [
     "DOUBT",
+    "THERMAL_STATUSES",
+    "cores_text",
     "format_interval",
     "format_median",
     "format_number",
@@ -15,6 +19,9 @@ __all__ = [
 
 #: Marks a figure that has a flag; a note below the table explains it.
 DOUBT = "?"
+
+#: The thermal statuses of Android's PowerManager, from 0 on.
+THERMAL_STATUSES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 
 
 def format_number(value: float) -> str:
@@ -46,6 +53,11 @@ def format_interval(interval: Interval) -> str:
 def plural(count: int, noun: str, ending: str = "s") -> str:
     """1 thread, 2 threads, ..."""
     return f"{count} {noun}{ending * (count != 1)}"
+
+
+def cores_text(cores: Sequence[int]) -> str:
+    """Core 7; cores 4, 5, 6."""
+    return f"core{'s' * (len(cores) > 1)} {', '.join(map(str, cores))}"
 
 
 def workload_text(workload: Workload) -> str:

@@ -55,7 +55,7 @@ def _block(block: Block) -> str:
 def markdown_table(table: Table) -> str:
     """A table without its caption."""
     lines = [
-        [escaped(name.replace("\n", " ")) for name in table.header],
+        list(map(escaped, table.names)),
         ["---" if index in table.words else "---:" for index in range(len(table.header))],
     ]
     for row in table.rows:

@@ -44,6 +44,11 @@ class Table:
     rows: tuple[Row | str, ...]  # a str is a heading above the rows that follow it
     words: frozenset[int] = frozenset({0})  # the columns that hold words; the others hold numbers
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The header without line breaks."""
+        return tuple(name.replace("\n", " ") for name in self.header)
+
 
 @dataclass(frozen=True)
 class Listing:

@@ -25,7 +25,7 @@ def stand_ins(monkeypatch, pretend, tiny_file):
     """Each model is the tiny one, but for what a test puts among the broken ones."""
     broken = Broken()
 
-    def build_apart(log, build, folder):
+    def build_in_subprocess(log, build, folder):
         broken.built.append(build.__self__.label)
         time.sleep(0.001)  # a build takes its time: others may begin meanwhile
         if error := broken.get(build.__self__.label):
@@ -40,7 +40,7 @@ def stand_ins(monkeypatch, pretend, tiny_file):
             role="baseline" if model.label == REFERENCE else "contender",
         )
 
-    monkeypatch.setattr(survey, "build_apart", build_apart)
+    monkeypatch.setattr(survey, "build_in_subprocess", build_in_subprocess)
     monkeypatch.setattr(SurveyModel, "contender", contender)
     monkeypatch.setitem(survey.PRESETS, "survey", QUICK)
     # `pretend` has replaced the fresh processes; the models themselves are real.

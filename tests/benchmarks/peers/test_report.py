@@ -8,7 +8,7 @@ import matplotlib
 import pytest
 
 from squeezebert_mobile.artifact import FORMATS
-from squeezebert_mobile.benchmarks.peers import BuildFailed, select
+from squeezebert_mobile.benchmarks.peers import BuildError, select
 from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.peers.pages import report_page
 from squeezebert_mobile.benchmarks.peers.plot import draw
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def results(stand_ins, folder):
     """ONNX at one cell, measured once; one peer was not built."""
-    stand_ins["peer SqueezeBERT onnx int8"] = BuildFailed("no | disk")
+    stand_ins["peer SqueezeBERT onnx int8"] = BuildError("no | disk")
     if not (folder / "results.json").exists():
         words = ["--only", "onnx", "--threads", "1", "--lengths", "128", "-o", str(folder)]
         assert main(words) == 0

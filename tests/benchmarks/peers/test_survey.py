@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from squeezebert_mobile.benchmarks.peers import GOALS, MODELS, BuildFailed
+from squeezebert_mobile.benchmarks.peers import GOALS, MODELS, BuildError
 from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE
 from squeezebert_mobile.benchmarks.records.reading import read_results
@@ -49,7 +49,7 @@ def test_every_cell_is_measured(stand_ins, capsys):
 
 
 def test_what_was_not_built_is_a_row_with_its_error(stand_ins, tmp_path, capsys):
-    stand_ins["peer BERT-base onnx int8"] = BuildFailed("IndexError: tensors used as indices")
+    stand_ins["peer BERT-base onnx int8"] = BuildError("IndexError: tensors used as indices")
     assert main([*ONE_CELL, *GOALS_ONLY, "-o", str(tmp_path)]) == 0
     out = flat(capsys.readouterr().out)
     assert "peer onnx int8 fails" in out
@@ -76,7 +76,7 @@ def test_what_was_measured_is_shown_again(stand_ins, tmp_path, capsys):
 def test_a_cut_off_run_is_shown_with_what_was_not_built(stand_ins, tmp_path, monkeypatch, capsys):
     from squeezebert_mobile.benchmarks.measure import host
 
-    stand_ins["peer BERT-base onnx int8"] = BuildFailed("no memory")
+    stand_ins["peer BERT-base onnx int8"] = BuildError("no memory")
 
     monkeypatch.setattr(host, "load_average", iter([(0.0, 0.0, 0.0)]).__next__)
     with pytest.raises(StopIteration):  # at the end: the journal has all but its last line
@@ -110,7 +110,7 @@ def test_int8_peers_are_built_after_the_fp32_that_they_are_made_from(stand_ins, 
 
 
 def test_nothing_can_be_built(stand_ins, capsys):
-    stand_ins.update({model.label: BuildFailed("no disk space") for model in MODELS})
+    stand_ins.update({model.label: BuildError("no disk space") for model in MODELS})
     assert main([]) == 1
     assert capsys.readouterr().err == "error: no model could be built: no disk space\n"
 

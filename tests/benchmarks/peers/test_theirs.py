@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from peer_builds import SMALL_FAMILIES, SMALL_PEERS
 
 from squeezebert_mobile.benchmarks.measure.contenders import import_library, make_feed, open_model
-from squeezebert_mobile.benchmarks.peers import BuildFailed, build_apart
+from squeezebert_mobile.benchmarks.peers import BuildError, build_in_subprocess
 from squeezebert_mobile.benchmarks.peers.models import REFERENCE, SurveyModel
 from squeezebert_mobile.benchmarks.peers.theirs import network
 from squeezebert_mobile.errors import MissingExtraError
@@ -23,7 +23,7 @@ LOWERED = [model for model in SMALL_PEERS if model.format == "executorch"]
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("peers")
-    build_apart(folder / "log.txt", peer_builds.every_quick_peer, folder)
+    build_in_subprocess(folder / "log.txt", peer_builds.every_quick_peer, folder)
     return folder
 
 
@@ -87,7 +87,7 @@ def test_the_reference_is_the_baseline(built):
     "model", [m for m in LOWERED if m.precision == "fp32"], ids=lambda model: model.label
 )
 def test_a_program_for_xnnpack(model, tmp_path):
-    build_apart(tmp_path / "log.txt", model.build, tmp_path)
+    build_in_subprocess(tmp_path / "log.txt", model.build, tmp_path)
     for length in (16, 29):
         found, expected = answers(model, tmp_path, length)
         np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -97,8 +97,8 @@ def test_a_program_for_xnnpack(model, tmp_path):
 def test_pt2e_fails_with_transformers_model(tmp_path):
     """If this passes one day, the peer is there: the row will have figures."""
     model = find("peer executorch int8")
-    with pytest.raises(BuildFailed, match="IndexError: tensors used as indices must be long"):
-        build_apart(tmp_path / "log.txt", model.build, tmp_path)
+    with pytest.raises(BuildError, match="IndexError: tensors used as indices must be long"):
+        build_in_subprocess(tmp_path / "log.txt", model.build, tmp_path)
 
 
 def test_a_failed_export_leaves_nothing_to_quantize(monkeypatch, tmp_path):
@@ -130,19 +130,19 @@ def test_both_families_are_built_from_the_same_weights_again():
 
 def test_what_a_build_prints_goes_to_the_log_and_its_error_is_one_line(tmp_path, capfd):
     log = tmp_path / "log.txt"
-    with pytest.raises(BuildFailed, match="^ValueError: first line$"):
-        build_apart(log, peer_builds.noisy_failure)
+    with pytest.raises(BuildError, match="^ValueError: first line$"):
+        build_in_subprocess(log, peer_builds.noisy_failure)
     assert capfd.readouterr() == ("", "")
     assert b"from C++ too" in log.read_bytes()
 
 
 def test_a_missing_extra_is_no_row(tmp_path):
     with pytest.raises(MissingExtraError, match="transformers is not installed"):
-        build_apart(tmp_path / "log.txt", peer_builds.missing_extra)
+        build_in_subprocess(tmp_path / "log.txt", peer_builds.missing_extra)
 
 
 def test_a_build_that_is_killed(tmp_path):
     log = tmp_path / "log.txt"
-    with pytest.raises(BuildFailed, match="was ended"):
-        build_apart(log, peer_builds.killed)
+    with pytest.raises(BuildError, match="was killed"):
+        build_in_subprocess(log, peer_builds.killed)
     assert log.read_text() == "about to die\n"

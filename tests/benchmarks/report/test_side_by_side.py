@@ -1,9 +1,11 @@
 """Which results may stand side by side, and what they have in common."""
 
 import pytest
+from parsed_page import Parsed
 from phone_results import PHONE, phone_results
 
 from squeezebert_mobile.benchmarks.measure.host import measure_host
+from squeezebert_mobile.benchmarks.report import write_report
 from squeezebert_mobile.benchmarks.report.side_by_side import (
     check_comparable,
     differences,
@@ -181,3 +183,36 @@ def test_another_machine_and_other_versions_are_noted(pretend, short, fake_clock
         f"The version of onnxruntime is not the same ({one.host.versions['onnxruntime']} and 9.9) "
         "in 'a' and 'b'.",
     ]
+
+
+# The report ----------------------------------------------------------------------------------
+
+
+def test_side_by_side_has_what_both_have_and_the_change(written):
+    before, after = phone_results(threads=(1, 4)), phone_results(scale=0.5)
+    page = Parsed(written(before, after))
+    (title,) = page.said["h1"]
+    assert title == (
+        "SqueezeBERT int8: 58.1 ms in a.json (Test Phone), 29.1 ms in b.json (Test Phone)"
+    )
+    at = next(i for i, row in enumerate(page.rows) if row[-1] == "change in b.json")
+    assert page.rows[at + 1] == ["SqueezeBERT int8", "1", "128", "58.1", "29.1", "0.50 (-50.0 %)"]
+    assert [row[1] for row in page.rows[at + 1 : at + 5]] == ["1"] * 4
+    assert any("It has no interval" in text for text in page.said["p"])
+    assert "The same phone was measured in 'a.json' and 'b.json'." in page.said["li"]
+    assert [text for text in page.said["h2"]] == [
+        "Side by side", "a.json (Test Phone)", "b.json (Test Phone)"
+    ]  # fmt: skip
+
+
+def test_stand_ins_side_by_side_are_stand_ins(written):
+    text = written(phone_results(phone=STAND_IN), phone_results(phone=STAND_IN))
+    assert text.count("was measured on a stand-in, a program") == 2
+    assert "a.json (stand-in)" in text and "Test Phone" not in text
+
+
+def test_what_cannot_be_compared_leaves_no_file(tmp_path):
+    path = tmp_path / "report.html"
+    with pytest.raises(BenchmarkError, match="cannot be compared: what was measured"):
+        write_report([("a", phone_results()), ("b", phone_results(phone=STAND_IN))], path)
+    assert list(tmp_path.iterdir()) == []
