@@ -24,7 +24,7 @@ OURS = {name: family.config_class for name, family in FAMILIES.items()}
 THEIRS = {
     name: getattr(transformers, f"{family.class_prefix}Config") for name, family in FAMILIES.items()
 }
-#: Keys of config.json, those of every family.
+#: The keys of config.json, for any family.
 KEYS = [field.name for field in dataclasses.fields(SqueezeBertConfig)] + ["model_type"]
 
 
@@ -35,7 +35,7 @@ def write_config(folder: Path, **values: object) -> Path:
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_defaults_are_theirs(family):
+def test_defaults_are_those_of_transformers(family):
     theirs = THEIRS[family]().to_dict()
     ours = OURS[family]()
     shared = ours.to_dict().keys() & theirs.keys()
@@ -43,7 +43,7 @@ def test_defaults_are_theirs(family):
     assert {key: ours.to_dict()[key] for key in shared} == {key: theirs[key] for key in shared}
 
 
-def test_bert_is_the_encoder_in_one_group():
+def test_bert_has_one_group_everywhere():
     config = BertConfig(hidden_size=36)
     assert config.q_groups == config.post_attention_groups == config.output_groups == 1
     assert config.embedding_size == 36
@@ -51,7 +51,7 @@ def test_bert_is_the_encoder_in_one_group():
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_written_config_is_theirs_too(family, tmp_path):
+def test_transformers_reads_our_config(family, tmp_path):
     changes = {"hidden_act": "relu", "id2label": {0: "no", 1: "yes", 2: "später"}}
     config = tiny.tiny_config(family, **changes, problem_type="multi_label_classification")
     config.save_pretrained(tmp_path)
@@ -64,7 +64,7 @@ def test_written_config_is_theirs_too(family, tmp_path):
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_their_config_is_read(family, tmp_path):
+def test_config_of_transformers_is_read(family, tmp_path):
     theirs = THEIRS[family](hidden_size=24, num_attention_heads=3, num_labels=5, vocab_size=64)
     theirs.update({"embedding_size": 24, "architectures": ["BertForTokenClassification"]})
     theirs.save_pretrained(tmp_path)
@@ -74,7 +74,7 @@ def test_their_config_is_read(family, tmp_path):
     assert ours.id2label == theirs.id2label
 
 
-def test_unknown_keys_survive_saving(tmp_path):
+def test_unknown_keys_are_kept(tmp_path):
     write_config(tmp_path, made_by="us", nested={"a": [1, None]}, transformers_version="4.0")
     load_config(tmp_path).save_pretrained(tmp_path / "new" / "folder")
     saved = json.loads((tmp_path / "new" / "folder" / "config.json").read_text(encoding="utf-8"))
@@ -83,14 +83,14 @@ def test_unknown_keys_survive_saving(tmp_path):
 
 
 def test_dtype_of_the_file_that_was_read_is_not_kept(tmp_path):
-    """The weights are saved as float32; transformers would cast them back."""
+    """Weights are saved as float32, and transformers would cast them to the old dtype."""
     write_config(tmp_path, dtype="float16", torch_dtype="bfloat16")
     saved = load_config(tmp_path).to_dict()
     assert "dtype" not in saved and "torch_dtype" not in saved
 
 
 def test_no_padding_token_is_kept(tmp_path):
-    """Its default is 0: left out of the file, it would come back as that."""
+    """The default is 0, so null must be written."""
     tiny.tiny_config(pad_token_id=None).save_pretrained(tmp_path)
     assert load_config(tmp_path).pad_token_id is None
 
@@ -194,7 +194,7 @@ def test_bad_values(changes, message):
         ({"position_embedding_type": "relative_key"}, "position_embedding_type is 'relative_key'"),
     ],
 )
-def test_bert_that_is_another_network(changes, message):
+def test_bert_that_is_not_an_encoder(changes, message):
     data = tiny.tiny_config("bert").to_dict()
     assert BertConfig.from_dict(data | {"is_decoder": False, "position_embedding_type": "absolute"})
     with pytest.raises(CheckpointError, match=message):
@@ -214,7 +214,7 @@ ANY_JSON = st.recursive(
     key=st.sampled_from(KEYS),
     value=ANY_JSON,
 )
-def test_any_value_is_read_or_refused(family, key, value):
+def test_any_value_is_read_or_rejected(family, key, value):
     data = tiny.tiny_config(family).to_dict() | {key: value}
     with contextlib.suppress(CheckpointError):
         config = config_from_dict(data)
@@ -262,7 +262,7 @@ def test_broken_file(text, message, tmp_path):
         load_config(tmp_path)
 
 
-def test_file_that_is_no_text(tmp_path):
+def test_file_that_is_not_text(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00{")
     with pytest.raises(CheckpointError, match="cannot be read as JSON"):
         load_config(tmp_path)

@@ -1,4 +1,4 @@
-"""The rewrite computes what the checkpoint computes, and has no convolution left."""
+"""The rewritten model computes the same as the checkpoint, and has no convolutions."""
 
 import pytest
 import tiny
@@ -13,7 +13,7 @@ from squeezebert_mobile.tasks import TASKS
 
 ONE = dict.fromkeys(("q_groups", "k_groups", "v_groups"), 1)
 
-#: What decides which form a layer takes.
+#: The group counts that decide how a layer is rewritten.
 SHAPES = {
     "groups of whole heads": dict.fromkeys(("q_groups", "k_groups", "v_groups"), 3)
     | {"intermediate_groups": 4, "output_groups": 4},
@@ -33,7 +33,7 @@ SHAPES = {
 
 
 def _model(task: str, config: SqueezeBertConfig) -> PretrainedModel:
-    """Every weight random: a bias of 0 would hide a lost one."""
+    """All weights are random: with a bias of 0, losing it would go unnoticed."""
     model = initialize(task, config)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -44,7 +44,7 @@ def _model(task: str, config: SqueezeBertConfig) -> PretrainedModel:
 
 @pytest.mark.parametrize("groups", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("act", ["gelu", "relu"])
-def test_every_shape_of_layer_is_equal(groups: dict[str, int], act: str) -> None:
+def test_every_kind_of_layer_is_equal(groups: dict[str, int], act: str) -> None:
     model = _model("feature-extraction", tiny.tiny_config(hidden_act=act, **groups))
     rewritten = rewrite(model)
     largest = prove_equal(model, rewritten)
@@ -55,7 +55,7 @@ def test_every_shape_of_layer_is_equal(groups: dict[str, int], act: str) -> None
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize("task", TASKS)
-def test_every_head_of_both_families_is_equal(family: str, task: str) -> None:
+def test_every_head_of_every_family_is_equal(family: str, task: str) -> None:
     model = _model(task, tiny.tiny_config(family, num_labels=4))
     largest = prove_equal(model, rewrite(model))
     print(f"{family} {task}: largest difference {largest:.2g}")
@@ -64,7 +64,7 @@ def test_every_head_of_both_families_is_equal(family: str, task: str) -> None:
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize("task", TASKS)
-def test_the_last_layer_computes_no_token_that_nobody_reads(family: str, task: str) -> None:
+def test_the_last_layer_computes_only_tokens_that_are_read(family: str, task: str) -> None:
     groups = SHAPES["groups of whole heads"] if family == "squeezebert" else {}
     rewritten = rewrite(_model(task, tiny.tiny_config(family, **groups)))
     widths: list[int] = []
@@ -76,7 +76,7 @@ def test_the_last_layer_computes_no_token_that_nobody_reads(family: str, task: s
     assert widths == [6, 1 if task in {"text-classification", "multiple-choice"} else 6]
 
 
-def test_the_original_is_left_as_it_is() -> None:
+def test_the_original_is_not_changed() -> None:
     model = _model("text-classification", tiny.tiny_config())
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     rewrite(model)
@@ -90,14 +90,14 @@ def test_the_original_is_left_as_it_is() -> None:
 def test_a_wrong_rewrite_is_caught(name: str) -> None:
     model = _model("feature-extraction", tiny.tiny_config())
     rewritten = rewrite(model)
-    with torch.no_grad():  # the rewritten products have copies, or views of what is replaced here
+    with torch.no_grad():  # the rewritten products hold copies, or views of the old weights
         convolution = getattr(model.layers[1], name)
         convolution.weight = nn.Parameter(convolution.weight.roll(1, dims=0))
     with pytest.raises(ExportError, match="the rewritten model differs from the checkpoint by"):
         prove_equal(model, rewritten)
 
 
-def test_numbers_that_overflow_are_caught() -> None:
+def test_overflow_is_caught() -> None:
     model = _model("feature-extraction", tiny.tiny_config())
     with torch.no_grad():
         model.layers[0].query.weight.fill_(1e30)  # type: ignore[index, union-attr]
@@ -106,7 +106,7 @@ def test_numbers_that_overflow_are_caught() -> None:
         prove_equal(model, rewrite(model))
 
 
-def test_padding_changes_nothing_before_it() -> None:
+def test_padding_does_not_change_tokens_before_it() -> None:
     model = Traceable(_model("feature-extraction", tiny.tiny_config()))
     ids, types = torch.arange(5, 11)[None], torch.zeros(1, 6, dtype=torch.long)
     alone = model(ids, torch.ones_like(ids), types)[0]
