@@ -54,7 +54,7 @@ def bench_on_host(
 ) -> Results:
     """Measure on this machine with a progress bar, and write the results to `output`, if given.
 
-    While it runs, the journal stands beside `output`.
+    During the run a journal is kept next to `output`.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these settings, or all of them fail.

@@ -29,11 +29,11 @@ def test_baseline_labels_say_what_differs() -> None:
     int8 = Baseline("fill-mask", "onnx", "int8", None)
     fp32 = Baseline("fill-mask", "onnx", "fp32", None)
     short = Baseline("fill-mask", "executorch", "int8", 128)
-    assert [each.label([int8, fp32]) for each in (int8, fp32)] == [
+    assert [baseline.label([int8, fp32]) for baseline in (int8, fp32)] == [
         "BERT-base int8",
         "BERT-base fp32",
     ]
-    assert [each.label([int8, short]) for each in (int8, short)] == [
+    assert [baseline.label([int8, short]) for baseline in (int8, short)] == [
         "BERT-base int8 onnx at any length",
         "BERT-base int8 executorch at 128",
     ]

@@ -11,7 +11,7 @@ from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.progress import Progress
 
-__all__ = ["Baseline", "bert_base_contenders", "verification_texts"]
+__all__ = ["Baseline", "bert_base_contenders"]
 
 _CHECKPOINT = "preset:bert-base"
 
@@ -74,14 +74,14 @@ def _artifact(baseline: Baseline, progress: Progress) -> Path:
             format=baseline.format,
             precision=baseline.precision,
             sequence_length=baseline.sequence_length,
-            texts=verification_texts(),
+            texts=_verification_texts(),
             force=True,
             progress=progress,
         )
     return folder
 
 
-def verification_texts() -> list[str]:
+def _verification_texts() -> list[str]:
     """Every eighth of the 200 bundled texts: enough to verify a model with random weights.
 
     Its predictions are meaningless, and someone is waiting for a first benchmark.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bench", "report"]
 
-_PRESETS = ", ".join(f"{each.name} {each.runs} and {each.seconds:g} s" for each in PRESETS.values())
+_PRESETS = ", ".join(f"{p.name} {p.runs} and {p.seconds:g} s" for p in PRESETS.values())
 
 
 def bench(
