@@ -39,13 +39,13 @@ def measure_start(contender: "Contender", settings: "Settings") -> "Start":
     from squeezebert_mobile.benchmarks.records.results import Start
     from squeezebert_mobile.errors import BenchmarkError
 
-    task = {
+    request = {
         "contender": dataclasses.asdict(contender),
         "threads": settings.start_threads,
         "feed": feed_arguments(contender, settings, settings.start_sequence_length),
     }
     # -P: a file in the current folder must not shadow a library.
-    command = [sys.executable, "-P", "-m", __spec__.name, json.dumps(task)]
+    command = [sys.executable, "-P", "-m", __spec__.name, json.dumps(request)]
     try:
         done = subprocess.run(
             command,
@@ -60,7 +60,7 @@ def measure_start(contender: "Contender", settings: "Settings") -> "Start":
             f"{contender.label!r} did not load and run within {_TIMEOUT_SECONDS} s"
         ) from None
     if done.returncode != 0:
-        raise BenchmarkError(f"{contender.label!r} cannot be loaded: {_reason(done)}")
+        raise BenchmarkError(f"{contender.label!r} failed in a fresh process: {_reason(done)}")
     return Start.model_validate_json(done.stdout.splitlines()[-1])
 
 
@@ -74,12 +74,12 @@ def _reason(done: "subprocess.CompletedProcess[str]") -> str:
 # The fresh process --------------------------------------------------------------------------
 
 
-def main(task: str) -> None:
-    """Load and run the model that `task` describes (JSON), and print the `Start`."""
-    print(json.dumps(_measure(json.loads(task))), flush=True)
+def main(request: str) -> None:
+    """Load and run the model that `request` describes (JSON), and print the `Start`."""
+    print(json.dumps(_measure(json.loads(request))), flush=True)
 
 
-def _measure(task: dict[str, Any]) -> dict[str, int | float | None]:
+def _measure(request: dict[str, Any]) -> dict[str, int | float | None]:
     before_import = _resident_bytes()
     from squeezebert_mobile.benchmarks.measure.contenders import (
         Contender,
@@ -88,11 +88,11 @@ def _measure(task: dict[str, Any]) -> dict[str, int | float | None]:
         open_model,
     )
 
-    contender = Contender(**task["contender"])
-    feed = make_feed(**task["feed"])
+    contender = Contender(**request["contender"])
+    feed = make_feed(**request["feed"])
     import_ms, _ = _timed(lambda: import_library(contender))
     after_import = _resident_bytes()
-    load_ms, model = _timed(lambda: open_model(contender, threads=task["threads"]))
+    load_ms, model = _timed(lambda: open_model(contender, threads=request["threads"]))
     after_load = _resident_bytes()
     first_run_ms, _ = _timed(lambda: model(feed))
     for _ in range(_RUNS - 1):

@@ -24,7 +24,7 @@ from squeezebert_mobile.benchmarks.measure.progress import (
     progress_bar,
 )
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, planned_seconds
-from squeezebert_mobile.benchmarks.measure.settings import settings_for
+from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.events import (
@@ -107,7 +107,7 @@ def measure_host(
     Raises:
         BenchmarkError: the contenders cannot be measured with these options, or all of them fail.
     """
-    settings = settings_for(contenders, preset, threads, sequence_lengths)
+    settings = make_settings(contenders, preset, threads, sequence_lengths)
     with Journal(journal) as log:
         try:
             log.add(_begin(contenders, settings))

@@ -11,10 +11,10 @@ from squeezebert_mobile.benchmarks.measure.schedule import (
 from squeezebert_mobile.benchmarks.records.results import Settings
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["settings_for"]
+__all__ = ["make_settings"]
 
 
-def settings_for(
+def make_settings(
     contenders: Sequence[Contender],
     preset: Preset,
     threads: Sequence[int],

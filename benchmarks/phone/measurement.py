@@ -9,7 +9,7 @@ from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.measure.settings import settings_for
+from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.facts import core_mask, read_phone
 from squeezebert_mobile.benchmarks.phone.app.sample_app import apk_sha256
@@ -81,7 +81,7 @@ def measure_phone(
     """
     assert (libraries is None) == (target == "app"), target
     check_cores(target, cores)
-    settings = settings_for(contenders, preset, threads, sequence_lengths, cores=cores)
+    settings = make_settings(contenders, preset, threads, sequence_lengths, cores=cores)
     checksums = libraries.sha256 if libraries else {}
     runner_sha256 = sha256_of(RUNNER_JAR) if libraries else apk_sha256(device)
     phone = read_phone(device, libraries=checksums, runner_sha256=runner_sha256)

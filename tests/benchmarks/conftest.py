@@ -1,4 +1,4 @@
-"""Tiny models, artifacts around them, and contenders that only pretend to compute."""
+"""Tiny models, artifacts that contain them, and contenders that only pretend to compute."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Results of a phone that does not exist, as a run on one leaves them behind."""
+"""Results of a phone that does not exist, as a run on it would write them."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -73,12 +73,12 @@ def phone_results(
     """Results with four models on the Test Phone.
 
     Args:
-        phone: Another phone.
-        scale: How many times as long every run takes.
+        phone: The phone.
+        scale: Factor of every latency.
         threads: Numbers of threads.
-        lengths: In tokens; latency goes with them.
-        labels: Other names of the two contenders and the two baselines.
-        **changes: Fields of `Results` that are to be others.
+        lengths: In tokens; latency is proportional to them.
+        labels: Names of the two contenders and the two baselines.
+        **changes: Other values for fields of `Results`.
     """
     contenders = tuple(_facts(label, like) for label, like in zip(labels, _MODELS, strict=True))
     measurements, ratios = _measured(contenders, scale, tuple(threads), tuple(lengths))
@@ -143,7 +143,7 @@ def _facts(label: str, like: str) -> ContenderFacts:
     )
 
 
-@functools.cache  # intervals take their time, and tests ask for the same ones
+@functools.cache  # intervals take long to compute, and tests need the same ones
 def _measured(
     contenders: tuple[ContenderFacts, ...],
     scale: float,

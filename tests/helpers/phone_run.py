@@ -1,4 +1,4 @@
-"""A run on a stand-in for a phone, with what can be done to it on the way."""
+"""A run on a stand-in for a phone, with actions while it runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ SHORT = Preset("short", runs=4, seconds=0, blocks=2, starts=1)
 
 @dataclass
 class Run:
-    """A measurement of two small artifacts, again and again."""
+    """Measures two small artifacts, any number of times."""
 
     folder: Path
     server: AdbServer
     phone: StandIn
-    said: list[str] = field(default_factory=list)  # what the progress bar showed
+    said: list[str] = field(default_factory=list)  # steps that the progress bar showed
 
     @property
     def journal(self) -> Path:
@@ -48,7 +48,7 @@ class Run:
     def measure(
         self, *, at: str = "", nth: int = 1, do: Callable[[], object] = lambda: None, **changes: Any
     ) -> Results:
-        """Measure; `do` is done when the bar shows `at` for the nth time."""
+        """Measure; `do` is called when the progress bar shows `at` for the nth time."""
         seen = 0
 
         def progress(what: str, done: float, total: float) -> None:

@@ -216,7 +216,7 @@ def test_an_invalid_server_address(cli: Cli, address: str, message: str) -> None
     assert (code, err) == (1, f"error: {message}\n")
 
 
-def test_no_server_there(cli: Cli) -> None:
+def test_no_server_at_the_address(cli: Cli) -> None:
     code, _, err = cli("devices", "--adb-server", "127.0.0.1:9")
     assert code == 1
     assert re.fullmatch(

@@ -231,12 +231,12 @@ def test_interrupted_and_resumed(run: Run, case: Case) -> None:
 # What does not interrupt a run --------------------------------------------------------------
 
 
-def test_a_runner_killed_once_is_started_again(run: Run) -> None:
+def test_a_runner_killed_once_is_restarted(run: Run) -> None:
     run.phone.faults.kill_runner(block=3)
     assert run.measure().complete
 
 
-def test_a_runner_killed_in_the_middle_of_a_line_is_started_again(run: Run) -> None:
+def test_a_runner_killed_in_the_middle_of_a_line_is_restarted(run: Run) -> None:
     half = partial(run.phone.faults.garbage, after=2, half=True)
     assert run.measure(at="start", do=half).complete
 
@@ -246,7 +246,7 @@ def test_a_slow_connection_only_takes_longer(run: Run) -> None:
     assert run.measure().complete
 
 
-def test_a_phone_that_answers_wrongly_is_not_measured(run: Run) -> None:
+def test_a_phone_with_wrong_golden_outputs_is_not_measured(run: Run) -> None:
     run.phone.pretend(golden_holds=False)
     with pytest.raises(BenchmarkError) as caught:
         run.measure()
@@ -258,7 +258,7 @@ def test_a_phone_that_answers_wrongly_is_not_measured(run: Run) -> None:
     assert not run.journal.exists()
 
 
-def test_a_phone_that_says_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_phone_that_does_not_answer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_SECONDS", 0.5)
     with pytest.raises(PhoneUnreachable) as caught:
         run.measure(at="start", do=lambda: setattr(run.phone.faults, "delay_ms", 700))
@@ -329,9 +329,7 @@ def test_a_journal_that_is_there_is_not_overwritten(run: Run) -> None:
         ({"libraries": "another"}, "the runtime's libraries"),
     ],
 )
-def test_another_run_does_not_go_on_in_it(
-    run: Run, changes: dict[str, object], differs: str
-) -> None:
+def test_another_run_is_not_resumed(run: Run, changes: dict[str, object], differs: str) -> None:
     _broken_off(run)
     kept = run.journal.read_bytes()
     if "libraries" in changes:
@@ -347,7 +345,7 @@ def test_another_run_does_not_go_on_in_it(
     assert run.journal.read_bytes() == kept
 
 
-def test_a_complete_run_does_not_go_on(run: Run) -> None:
+def test_a_complete_run_is_not_resumed(run: Run) -> None:
     run.measure()
     with pytest.raises(PhoneError) as caught:
         run.measure(resume=True)
@@ -361,7 +359,7 @@ def test_half_a_line_at_the_end_of_the_journal_is_dropped(run: Run) -> None:
     assert run.measure(resume=True).complete
 
 
-def test_nothing_to_go_on_with(run: Run) -> None:
+def test_nothing_to_resume(run: Run) -> None:
     with pytest.raises(BenchmarkError) as caught:
         run.measure(resume=True)
     assert str(caught.value).startswith(f"there is no {str(run.journal)!r} to resume")

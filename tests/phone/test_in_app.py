@@ -1,4 +1,4 @@
-"""`bench --target app` on a stand-in for a phone: host and app talk through files."""
+"""`bench --target app` on a stand-in for a phone: computer and app communicate through files."""
 
 import itertools
 import json
@@ -71,7 +71,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 @dataclass(frozen=True)
 class Done:
-    """A run that was measured, and the phone as it is then."""
+    """A complete run, and the phone after it."""
 
     run: Run
     results: Results
@@ -83,7 +83,7 @@ class Done:
 
 @pytest.fixture(scope="module")
 def done(adb_server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
-    """A whole run on a phone where an earlier one has left files; the tests look at it."""
+    """A complete run on a phone where an earlier one left files; several tests use it."""
     folder = tmp_path_factory.mktemp("in-app")
     with (
         pytest.MonkeyPatch.context() as patched,
@@ -139,7 +139,7 @@ def test_a_start_is_a_fresh_process_and_blocks_share_one(done: Done) -> None:
     assert done.run.phone.app.started == ["MeasureFromAdb"] * 8
 
 
-def test_contenders_alternate_in_the_order_of_the_protocol(done: Done) -> None:
+def test_contenders_alternate_in_the_order_of_the_schedule(done: Done) -> None:
     visits = [event for event in done.run.events if isinstance(event, VisitMeasured)]
     for threads, length, index in itertools.product((1, 2), (4, 8), (0, 1)):
         cell = (threads, length, index)
@@ -148,7 +148,7 @@ def test_contenders_alternate_in_the_order_of_the_protocol(done: Done) -> None:
         assert [each.contender for each in made] == block_order(["ours", "theirs"], index)
 
 
-def test_what_it_gives_to_adb(done: Done) -> None:
+def test_the_commands_that_adb_gets(done: Done) -> None:
     """Names are the job's with something that no other start has, and reach the app as they are."""
     name = r"job-[01]-[0-9a-f]{8}"
     home = re.escape(HOME)
@@ -185,7 +185,7 @@ def test_what_an_earlier_run_has_left_is_removed(done: Done) -> None:
 
 
 @pytest.mark.parametrize(("at", "nth"), [("warm up", 2), (BLOCK, 2)])
-def test_an_app_that_crashes_once_is_started_again(
+def test_an_app_that_crashes_once_is_restarted(
     run: Run, measure: Callable[..., Results], at: str, nth: int
 ) -> None:
     results = measure(at=at, nth=nth, do=run.phone.kill_app)
@@ -220,9 +220,7 @@ def test_one_that_crashes_in_a_block_takes_the_others_with_it(
     assert starts == {"ours": 1, "theirs": 1}
 
 
-def test_a_cable_that_is_pulled_and_a_run_that_goes_on(
-    run: Run, measure: Callable[..., Results]
-) -> None:
+def test_an_unplugged_cable_and_a_resumed_run(run: Run, measure: Callable[..., Results]) -> None:
     with pytest.raises(PhoneUnreachable):
         measure(at=BLOCK, nth=2, do=run.phone.drop)
     run.server.disconnect(run.phone)
@@ -230,9 +228,7 @@ def test_a_cable_that_is_pulled_and_a_run_that_goes_on(
     assert measure(resume=True).complete
 
 
-def test_a_run_of_another_target_does_not_go_on_in_it(
-    run: Run, measure: Callable[..., Results]
-) -> None:
+def test_a_run_of_another_target_is_not_resumed(run: Run, measure: Callable[..., Results]) -> None:
     with pytest.raises(PhoneUnreachable):
         measure(at=BLOCK, nth=2, do=run.phone.drop)
     run.server.disconnect(run.phone)
@@ -245,7 +241,7 @@ def test_a_run_of_another_target_does_not_go_on_in_it(
     )
 
 
-def test_an_app_that_never_begins(
+def test_an_app_that_never_starts_measuring(
     run: Run, measure: Callable[..., Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launchers, "_MAX_TRIES", 2)

@@ -1,4 +1,4 @@
-"""A run on a stand-in for a phone: what is measured, written down, and asked of the phone."""
+"""A run on a stand-in for a phone: measurements, journal, and commands on the phone."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_a_whole_run(run: Run) -> None:
     assert all(each.thermal_status == 0 and each.plugged == "usb" for each in results.conditions)
 
 
-def test_contenders_alternate_in_the_order_of_the_protocol(run: Run) -> None:
+def test_contenders_alternate_in_the_order_of_the_schedule(run: Run) -> None:
     run.measure()
     visits = [event for event in run.events if isinstance(event, VisitMeasured)]
     for index in (0, 1):
@@ -88,7 +88,7 @@ def test_cores(run: Run, cores: str, masks: set[str]) -> None:
         ("0", "--cores 0 selects cores that do not exist; Pixel 8 has cores 0 to 8"),
     ],
 )
-def test_cores_that_are_none(run: Run, cores: str, message: str) -> None:
+def test_invalid_cores(run: Run, cores: str, message: str) -> None:
     with pytest.raises(PhoneError) as caught:
         run.measure(cores=cores)
     assert str(caught.value) == message

@@ -1,4 +1,4 @@
-"""`push`: an artifact as a zip file, and its way into the sample app on a stand-in for a phone."""
+"""`push`: an artifact as a zip file, and sending it to the sample app on a stand-in for a phone."""
 
 import json
 import os
@@ -132,7 +132,7 @@ def test_json(cli: Cli, ours: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_refused_of_a_zip(
+def test_refused_options_of_a_zip(
     cli: Cli, ours: Path, words: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ours.parent)
@@ -217,8 +217,8 @@ def test_no_app_to_push_to(cli: Cli, run: Run, ours: Path, kind: str | None, mes
         (
             "app_full",
             True,
-            "no access to the app's folder on the phone: cp: xwrite: No space left on device; free "
-            "some space on the phone, and run again",
+            "access to the app's folder on the phone failed: cp: xwrite: No space left on device; "
+            "free some space on the phone, and run again",
         ),
         (
             "free_kb",
@@ -320,7 +320,7 @@ def test_formats_that_phones_do_not_run(cli: Cli, ours: Path, tmp_path: Path) ->
     assert not (tmp_path / "ours.zip").exists()
 
 
-def test_doctor_tells_of_the_app(cli: Cli, run: Run) -> None:
+def test_doctor_reports_the_app(cli: Cli, run: Run) -> None:
     server = ("--adb-server", run.server.address)
     _, out, _ = cli("doctor", *server)
     assert f"-   sample app on {run.phone.serial}: the sample app" in out
@@ -329,7 +329,7 @@ def test_doctor_tells_of_the_app(cli: Cli, run: Run) -> None:
     assert f"ok  sample app on {run.phone.serial}: {APP}, a debug build" in out
 
 
-def test_an_older_androids_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_of_an_older_android(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to Android 7 run-as said it otherwise; some makers' later ones do."""
     run.phone.install()
     script = run.phone.root / "system/bin/run-as"

@@ -27,6 +27,7 @@ __all__ = [
 
 #: The only folder on a phone that this package writes to, apart from the sample app's own.
 HOME = "/data/local/tmp/squeezebert-mobile"
+
 _READ_ONLY = 0o444  # from Android 14 on, a writable jar is not executed
 _MARGIN = 16 << 20  # bytes to leave free
 _HASH_SECONDS = 120.0  # for the SHA-256 of a file of 500 MB on a slow phone
@@ -40,11 +41,6 @@ class FileSet:
 
     folder: str  # on the phone
     files: Mapping[str, tuple[Path, str]]  # name -> local file and its SHA-256
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files together."""
-        return sum(path.stat().st_size for path, _ in self.files.values())
 
 
 def file_set(kind: str, files: Mapping[str, Path]) -> FileSet:

@@ -95,8 +95,8 @@ def in_app(device: Device, *arguments: str, timeout: float = _SECONDS) -> None:
         if words in reason:
             raise PhoneError(meaning)
     raise PhoneError(
-        f"no access to the app's folder on the phone: {reason}; free some space on the phone, and "
-        "run again"
+        f"access to the app's folder on the phone failed: {reason}; free some space on the phone, "
+        "and run again"
     )
 
 

@@ -7,7 +7,7 @@ from squeezebert_mobile.benchmarks.measure import cold_start as fresh_process
 from squeezebert_mobile.benchmarks.measure.cold_start import measure_start
 from squeezebert_mobile.benchmarks.measure.contenders import artifact_contender
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.measure.settings import settings_for
+from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.errors import BenchmarkError, MissingExtraError
 
 PRESET = Preset("one", runs=1, seconds=0, blocks=1, starts=1)
@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def alone(contender):
-    return settings_for([contender], PRESET, [1], [16])
+    return make_settings([contender], PRESET, [1], [16])
 
 
 def test_a_fresh_process_reports_times_and_memory(make_artifact):
@@ -49,7 +49,9 @@ def test_a_larger_model_takes_more_memory(tmp_path, tiny_contender):
 
 def test_a_model_that_does_not_load_is_an_error_with_the_reason(tiny_contender, tiny_file):
     tiny_file.write_bytes(b"not a model")
-    with pytest.raises(BenchmarkError, match="'tiny' cannot be loaded: .*Protobuf parsing failed"):
+    with pytest.raises(
+        BenchmarkError, match="'tiny' failed in a fresh process: .*Protobuf parsing failed"
+    ):
         measure_start(tiny_contender, alone(tiny_contender))
 
 
@@ -69,7 +71,7 @@ def test_a_process_that_hangs_is_an_error(tiny_contender, monkeypatch):
         measure_start(tiny_contender, alone(tiny_contender))
 
 
-def test_elsewhere_than_on_linux_psutil_tells_the_memory(monkeypatch, tmp_path):
+def test_psutil_reports_the_memory_on_other_systems_than_linux(monkeypatch, tmp_path):
     expected = fresh_process._resident_bytes()
     monkeypatch.setattr(fresh_process, "_STATUS", tmp_path / "none")
     assert fresh_process._resident_bytes() == pytest.approx(expected, rel=0.2)

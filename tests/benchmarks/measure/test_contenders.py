@@ -51,7 +51,7 @@ def test_a_fixed_length_is_known(make_artifact):
     assert artifact_contender(make_artifact(sequence_length=32)).sequence_length == 32
 
 
-def test_folders_of_one_name_are_told_apart(make_artifact):
+def test_labels_of_folders_with_one_name_are_unique(make_artifact):
     folders = [make_artifact(name) for name in ("a/int8", "b/int8", "c/fp32")]
     labels = [each.label for each in artifact_contenders(folders)]
     assert labels == ["a/int8", "b/int8", "fp32"]

@@ -242,7 +242,7 @@ def test_a_contender_that_crashes_its_own_process_is_not_loaded_into_this_one(
 
     def measure_start(contender, settings):
         if contender.label == "bad":
-            raise BenchmarkError("'bad' cannot be loaded: signal 11")
+            raise BenchmarkError("'bad' failed in a fresh process: signal 11")
         return starter(contender, settings)
 
     monkeypatch.setattr(host, "measure_start", measure_start)
@@ -281,7 +281,7 @@ def test_a_failure_between_blocks_ends_the_measurement_and_keeps_the_journal(
     assert len(read_results(journal).measurements[0].blocks) == 2
 
 
-# What cannot be asked -----------------------------------------------------------------------
+# Invalid options ----------------------------------------------------------------------------
 
 
 def test_no_contenders(short):

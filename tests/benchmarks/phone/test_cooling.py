@@ -1,4 +1,4 @@
-"""When a phone is too hot to be measured, and how long that is waited for."""
+"""When a phone is too hot to be measured, and how long to wait."""
 
 import pytest
 

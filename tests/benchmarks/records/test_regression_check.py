@@ -23,7 +23,7 @@ def test_too_slow() -> None:
     assert message.endswith("length 128), and --fail-if-slower requires 2.5")
 
 
-def test_without_a_baseline_nothing_can_be_said() -> None:
+def test_a_missing_baseline_is_an_error() -> None:
     with pytest.raises(BenchmarkError) as caught:
         check_ratios(phone_results(ratios=()), 1)
     assert str(caught.value) == (

@@ -4,8 +4,8 @@
         server.connect(phone)
         server.client.device(phone.serial).shell("getprop ro.product.model")
 
-It is no phone: commands run on this machine, below a folder, and what Android's tools answer comes
-from files. It says so itself (`ro.squeezebertmobile.stand_in`).
+It is not a phone: commands run on this machine, below a folder, and the output of Android's tools
+comes from files. Its property `ro.squeezebertmobile.stand_in` says so.
 """
 
 from phone_stand_in.device import PRETEND_RUNNER, StandIn

@@ -1,8 +1,8 @@
-"""A stand-in to try by hand.
+"""Run a stand-in by hand.
 
     python -m phone_stand_in FOLDER [--phone "pixel 8"] [--runner-classpath PATH | --pretend]
 
-Then: adb connect with the address that it prints.
+Then run the `adb connect` that it prints.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Stands for Android's am: `am start -n PACKAGE/.ACTIVITY --es NAME TEXT ...`, and force-stop.
+"""Replaces Android's am: `am start -n PACKAGE/.ACTIVITY --es NAME TEXT ...`, and force-stop.
 
-Only the standard library: it is written into ROOT/system/bin and runs by itself. What it asks for
-is done by the stand-in (app.py): a program that this one started would end with its shell.
+Only the standard library: it is written into ROOT/system/bin and runs by itself. The stand-in
+(app.py) does what it requests, because a program started here would end with its shell.
 """
 
 import json
@@ -54,7 +54,7 @@ def read(words: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def ask(request: dict[str, object]) -> None:
-    """Leave it where the stand-in finds it, and wait until it is done."""
+    """Leave a request for the stand-in, and wait until it is done."""
     folder = Path(os.environ["STAND_IN_ROOT"], "stand_in/requests")
     path = folder / f"{time.time_ns()}-{os.getpid()}.json"
     partial = path.with_suffix(".new")

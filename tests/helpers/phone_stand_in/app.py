@@ -1,7 +1,7 @@
-"""The sample app on a stand-in: a process that `pidof` finds, and runners that die with it.
+"""The sample app on a stand-in: a process that `pidof` finds, and runners that end with it.
 
 The phone's `am` leaves a request in a folder, and waits until it is gone. Each runner is a process
-here, where a phone's are threads of one: a runner that crashes takes the others with it.
+here, while on a phone runners are threads of one process: one that crashes ends all others.
 """
 
 import asyncio
@@ -15,18 +15,19 @@ from phone_stand_in.app_process import rewritten
 
 PACKAGE = "squeezebertmobile.app"
 
-_EVERY = 0.01  # seconds between two looks for requests
-_ENDS = (0, 1)  # of a runner that ended by itself: after `end`, and after an error
+_EVERY = 0.01  # seconds between two checks for requests
+_ENDS = (0, 1)  # exit status of a runner that ended normally: after `end`, and after an error
 _MAIN = "squeezebertmobile.runner.ThroughFiles"
 
 
 class App:
-    """What runs in the app.
+    """The app's processes.
 
     Args:
         root: The stand-in's folder.
-        runner: What runs a job through files, its three paths to be added; None for nothing.
-        environment: Of the runners.
+        runner: Command that runs a job through files; its three paths are appended. None: no
+            runner ever starts.
+        environment: Environment of the runners.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class App:
         self.requests.mkdir(parents=True, exist_ok=True)
 
     async def work(self) -> None:
-        """Obey what `am` asks, until it is cancelled."""
+        """Handle the requests of `am`, until it is cancelled."""
         try:
             while True:
                 for path in sorted(self.requests.glob("*.json")):
@@ -76,7 +77,7 @@ class App:
 
     async def _measure(self, extras: dict[str, str]) -> None:
         if self._runner is None:
-            return  # it never begins
+            return  # the runner never starts
         self._jobs += 1
         job = rewritten(str(self._root), extras["job"], f"app-{self._jobs}")
         lines = self.folder / "files/measure" / f"{extras['lines']}.jsonl"
@@ -107,7 +108,7 @@ class App:
 
 
 def runner_in_app(command: Sequence[str] | None, class_path: str | None) -> list[str] | None:
-    """What runs a job through files: the pretended runner, or the desktop's Java."""
+    """The command that runs a job through files: the pretended runner, or the desktop's Java."""
     if command:
         return list(command)
     return ["java", "-Xshare:auto", "-cp", class_path, _MAIN] if class_path else None

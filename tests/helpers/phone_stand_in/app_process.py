@@ -1,4 +1,4 @@
-"""Stands for Android's app_process: starts the runner on this machine's Java, or a pretended one.
+"""Replaces Android's app_process: starts the runner on this machine's Java, or a pretended one.
 
 Only the standard library: it is written into ROOT/system/bin and runs by itself.
 """
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def why_not(jar: str) -> str | None:
-    """Why Android does not run a jar."""
+    """The reason why Android would not run a jar."""
     if not os.path.isfile(jar):
         return "Error: could not find or load main class: java.lang.ClassNotFoundException"
     if int(os.environ["STAND_IN_SDK"]) >= 34 and os.stat(jar).st_mode & 0o222:
@@ -51,7 +51,7 @@ def runner() -> list[str] | None:
 
 
 def rewritten(root: str, path: str, name: str = "") -> str:
-    """A copy of a job with this machine's paths; what is no job is left to the runner."""
+    """A copy of a job with this machine's paths; a damaged job is left to the runner to report."""
     try:
         job = json.loads(Path(path).read_bytes())
     except (OSError, ValueError):
@@ -61,7 +61,7 @@ def rewritten(root: str, path: str, name: str = "") -> str:
     for field in ("artifact", "libraries"):
         if isinstance(job.get(field), str) and job[field].startswith(HOME):
             job[field] = root + job[field]
-    # The desktop's runtime brings its own; a folder that is missing is for the runner to report.
+    # The desktop's runtime has its own libraries; a missing folder is left to the runner to report.
     if isinstance(job.get("libraries"), str) and os.path.isdir(job["libraries"]):
         job["libraries"] = None
     folder = Path(root, "stand_in/jobs")

@@ -21,27 +21,28 @@ from phone_stand_in.shell import Shell
 from phone_stand_in.transport import Connection, Service
 from squeezebert_mobile.closeable import Closeable
 
-#: What is offered; nothing is compressed.
+#: Features offered to the host; no compression.
 _FEATURES = "shell_v2,cmd,stat_v2,fixed_push_mkdir,sendrecv_v2"
-#: Above adb's own ports, below those that outgoing connections get: it stays free in a restart.
+#: Above adb's own ports, below those of outgoing connections: stays free during a restart.
 _PORTS = (20_000, 32_000)
-_SECONDS = 10.0  # for the thread to do something
+_SECONDS = 10.0  # for the thread to handle a call
 
 #: A runner that measures nothing and needs no Java.
 PRETEND_RUNNER = (sys.executable, "-IS", str(Path(__file__).with_name("pretend_runner.py")))
 
 
 class StandIn(Closeable):
-    """A program that an adb server takes for a phone.
+    """A program that an adb server sees as a phone.
 
     Args:
-        root: Its file system is made in here: `root/data/local/tmp`, and what commands answer.
+        root: Folder of its file system: `root/data/local/tmp`, and the output of commands.
         phone: One of `phones.PHONES`.
-        serialno: What the phone calls itself (`ro.serialno`); adb calls it by its address.
-        runner_classpath: Of the runner for the desktop, which `app_process` starts; also the
-            environment's STAND_IN_RUNNER_CLASSPATH.
-        runner_command: What `app_process` starts in place of Java, with the job's path added.
-        port: Where it listens; 0 for any.
+        serialno: The phone's own serial number (`ro.serialno`); adb identifies it by its address.
+        runner_classpath: Class path of the runner for the desktop, which `app_process` starts;
+            by default the environment variable STAND_IN_RUNNER_CLASSPATH.
+        runner_command: Command that `app_process` starts instead of Java; the job's path is
+            appended.
+        port: Its port; 0 for any.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class StandIn(Closeable):
 
     @property
     def serial(self) -> str:
-        """What adb calls it."""
+        """Its serial in adb."""
         return f"127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
@@ -97,7 +98,7 @@ class StandIn(Closeable):
         return self
 
     def close(self) -> None:
-        """End it, and what runs on it."""
+        """End it, and its programs."""
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
@@ -159,7 +160,7 @@ class StandIn(Closeable):
     # What happens to a phone ------------------------------------------------------------------
 
     def drop(self) -> None:
-        """Break off every connection, as a cable does that is pulled; programs end with it."""
+        """Drop every connection, as when the cable is unplugged; programs end with it."""
 
         async def work() -> None:
             for connection in list(self._connections):
@@ -168,7 +169,7 @@ class StandIn(Closeable):
         self._call(work())
 
     def refuse(self) -> None:
-        """Break off, and take no connection until `accept`."""
+        """Drop every connection, and refuse new ones until `accept`."""
 
         async def work() -> None:
             self._close()
@@ -177,7 +178,7 @@ class StandIn(Closeable):
         self._call(work())
 
     def accept(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
 
         async def work() -> None:
             if self._server is None:
@@ -186,7 +187,7 @@ class StandIn(Closeable):
         self._call(work())
 
     def reboot(self, away_s: float) -> None:
-        """Kill everything, break off, and come back after a while; files stay."""
+        """End all programs, drop every connection, and return after `away_s`; files stay."""
         self.refuse()
         self.kill_app()
 
@@ -199,7 +200,7 @@ class StandIn(Closeable):
     # The sample app ---------------------------------------------------------------------------
 
     def install(self, kind: str = "debug") -> None:
-        """Install the sample app: "debug", or "release", which run-as does not enter."""
+        """Install the sample app: "debug", or "release", which run-as refuses."""
         for path, text in (
             (self.root / "stand_in/packages" / PACKAGE, f"{kind}\n"),
             (self.root / f"data/app/{PACKAGE}-1/base.apk", f"an APK, {kind}"),
@@ -214,13 +215,13 @@ class StandIn(Closeable):
 
     @property
     def commands(self) -> list[str]:
-        """What the shell was given, so far."""
+        """The commands that the shell was given so far."""
         return self._shell.commands
 
-    # What a phone answers ---------------------------------------------------------------------
+    # The output of commands -------------------------------------------------------------------
 
     def set_properties(self, **properties: str) -> None:
-        """Change what getprop answers (names with dots: `**{"ro.serialno": "1 2"}`)."""
+        """Change the output of getprop (names with dots: `**{"ro.serialno": "1 2"}`)."""
         self._properties.update(properties)
         path, text = self.root / "stand_in/getprop", phones.properties_text(self._properties)
         path.write_text(text, encoding="utf-8", newline=self.data.line_end)
@@ -232,7 +233,7 @@ class StandIn(Closeable):
         path.write_text(text, encoding="utf-8", newline=self.data.line_end)
 
     def set_throttling(self, after: int, looks: int) -> None:
-        """Be hot (status 3) for so many looks at the thermal service, after so many from now."""
+        """Report thermal status 3 in `looks` calls of the thermal service, after `after` calls."""
         told = self.root / "stand_in"
         hot = phones.thermal_text(self.data, 3, warmer=14.5)
         (told / "thermalservice.hot").write_text(hot, encoding="utf-8", newline=self.data.line_end)
@@ -249,7 +250,7 @@ class StandIn(Closeable):
         path.write_bytes(text.encode("utf-8"))
 
     def pretend(self, **changes: Any) -> None:
-        """Change what the pretended runner does; its docstring has the names. None: as before."""
+        """Change the pretended runner; its docstring has the names. None restores the default."""
         path = self.root / "stand_in/pretend.json"
         told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         told = {name: value for name, value in {**told, **changes}.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What can go wrong with a phone, switched on by a test while it runs."""
+"""Faults of a phone that a test can switch on while it runs."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ Direction = Literal["to host", "from host", "both"]
 
 @dataclass
 class _Drop:
-    """The connection breaks off after so many more bytes."""
+    """The connection is dropped after `left` more bytes."""
 
     left: int
     direction: Direction
@@ -18,7 +18,7 @@ class _Drop:
 
 @dataclass
 class _Kill:
-    """A runner is killed: in its block number `block`, or after it has told `lines` lines."""
+    """A runner is killed in block number `block`, or after `lines` lines of output."""
 
     block: int | None
     lines: int | None
@@ -28,7 +28,7 @@ class _Kill:
 
 @dataclass
 class _Garbage:
-    """What a runner says is disturbed after so many lines."""
+    """The output of a runner is disturbed after `after` lines."""
 
     after: int
     text: bytes
@@ -36,16 +36,16 @@ class _Garbage:
 
 
 class Faults:
-    """The switches; every one may be turned from the test's thread at any time.
+    """The faults; the test's thread may change them at any time.
 
     Attributes:
-        delay_ms: How long each packet takes, in either direction.
-        unauthorized: Nobody has allowed this computer yet; set to False, somebody does.
-        no_space_after: How many bytes may still be pushed; None for as many as there are.
-        free_kb: What `df` says is free.
+        delay_ms: Delay of each packet, in both directions.
+        unauthorized: USB debugging is not allowed for this computer; False allows it.
+        no_space_after: How many more bytes can be pushed; None for any number.
+        free_kb: Free space that `df` reports.
         denied: The folder that the shell may not write to; "" for none.
-        app_full: There is no room in the app's folder.
-        am_says: What `am start` says in place of starting anything; "" for nothing.
+        app_full: There is no space in the app's folder.
+        am_says: Error of `am start`, which then starts nothing; "" for no error.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Faults:
         self.clear()
 
     def clear(self) -> None:
-        """All is well again."""
+        """Remove all faults."""
         self.delay_ms = 0.0
         self.unauthorized = False
         self.no_space_after: int | None = None
@@ -67,7 +67,7 @@ class Faults:
         self._blocks = 0
 
     def drop_after(self, count: int, direction: Direction = "both") -> None:
-        """Break the connection off once, after `count` more bytes."""
+        """Drop the connection once, after `count` more bytes."""
         self._drop = _Drop(count, direction)
 
     def kill_runner(
@@ -78,13 +78,13 @@ class Faults:
         only: str = "",
         always: bool = False,
     ) -> None:
-        """Kill a runner with SIGKILL, as Android does where memory is short.
+        """Kill a runner with SIGKILL, as Android does when memory is low.
 
         Args:
-            block: In which block, counted from 1 over all runners from now on; its answer is lost.
-            lines: After how many lines of one runner.
-            only: A text that the runner's command must hold, such as the name of its job.
-            always: Every runner, not only the first (`block` is then counted within each).
+            block: In this block, counted from 1 over all runners from now on; its answer is lost.
+            lines: After this number of lines of one runner.
+            only: A text that the runner's command must contain, such as the name of its job.
+            always: Kill every runner, not only the first; `block` is then counted for each.
         """
         self._blocks = 0
         self._kill = _Kill(block, lines, only, always)
@@ -92,19 +92,19 @@ class Faults:
     def garbage(
         self, *, after: int, text: bytes = b"W/linker: unused DT entry\n", half: bool = False
     ) -> None:
-        """Disturb what the next runner says, once.
+        """Disturb the output of the next runner, once.
 
         Args:
-            after: How many of its lines come before.
-            text: What is put in.
-            half: Cut the following line in half instead, and end the runner.
+            after: After this number of lines.
+            text: What is inserted.
+            half: Cut the next line in half instead, and end the runner.
         """
         self._garbage = _Garbage(after, text, half)
 
-    # What the stand-in asks -------------------------------------------------------------------
+    # For the stand-in -------------------------------------------------------------------------
 
     def passing(self, direction: Direction, size: int) -> int:
-        """How many of the next bytes pass before the connection breaks off."""
+        """How many of the next bytes pass before the connection is dropped."""
         drop = self._drop
         if drop is None or drop.direction not in (direction, "both"):
             return size
@@ -115,7 +115,7 @@ class Faults:
         return passing
 
     def room(self, size: int) -> bool:
-        """Whether so many bytes can still be written."""
+        """Whether `size` more bytes can be written."""
         if self.no_space_after is None:
             return True
         self.no_space_after -= size
@@ -128,7 +128,7 @@ class Faults:
         return bool(self.denied) and f"{path}/".startswith(f"{self.denied.rstrip('/')}/")
 
     def environment(self) -> dict[str, str]:
-        """For the commands in ROOT/system/bin, which see no files that are full or denied."""
+        """Environment of the commands in ROOT/system/bin, which simulate these faults by it."""
         return {
             "STAND_IN_DENIED": self.denied,
             "STAND_IN_FREE_KB": str(self.free_kb),
@@ -137,19 +137,19 @@ class Faults:
         }
 
     def watch(self, command: str) -> "Watch":
-        """What is done to the lines of a runner."""
+        """The faults for the lines of a runner."""
         return Watch(self, command)
 
 
 class Watch:
-    """The lines of one runner, on their way to the host."""
+    """Applies faults to the lines of one runner on their way to the host."""
 
     def __init__(self, faults: Faults, command: str) -> None:
         self._faults, self._command = faults, command
         self._lines = self._blocks = 0
 
     def line(self, line: bytes) -> tuple[bytes, bool]:
-        """What is passed on in place of a line, and whether the runner is killed then."""
+        """What is passed on instead of a line, and whether the runner is then killed."""
         garbage = self._faults._garbage
         if garbage and self._lines == garbage.after:
             self._faults._garbage = None

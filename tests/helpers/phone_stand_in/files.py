@@ -12,7 +12,7 @@ from typing import IO
 from phone_stand_in.faults import Faults
 from phone_stand_in.transport import Stream
 
-_MOST = 64 * 1024  # bytes in one message with data
+_MAX = 64 * 1024  # bytes in one message with data
 _OLD = struct.Struct("<3I")  # mode, size, time
 _NEW = struct.Struct("<I2Q4IQ3q")  # error, device, inode, mode, links, user, group, size, times
 _NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -20,7 +20,7 @@ _DENIED = OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 class Refused(Exception):
-    """The host is told why, and the service ends."""
+    """The host gets the reason, and the service ends."""
 
 
 class Files:
@@ -30,7 +30,7 @@ class Files:
         self._root, self._faults = root, faults
 
     def real(self, path: str) -> Path:
-        """Where a path of the device lies; never outside of the folder."""
+        """The real path of a path on the device; never outside of the folder."""
         return self._root / posixpath.normpath(f"/{path}").lstrip("/")
 
     async def serve(self, stream: Stream) -> None:
@@ -104,7 +104,7 @@ class Files:
         if not stat.S_ISREG(mode) and stat.S_IFMT(mode):
             raise Refused("only files can be pushed to a stand-in")
         target = self.real(path)
-        # Written beside it: as on a phone, a file that is read-only is replaced.
+        # Written beside the target: as on a phone, a read-only file is replaced.
         with self._create(path, target) as file:
             partial = Path(file.name)
             try:
@@ -139,8 +139,8 @@ class Files:
         while True:
             kind, size = struct.unpack("<4sI", await stream.read(8))
             if kind == b"DONE":
-                return size  # the time of the last change stands where the length does
-            if kind != b"DATA" or size > _MOST:
+                return size  # the modification time is in the place of the length
+            if kind != b"DATA" or size > _MAX:
                 raise Refused("invalid data message")
             data = await stream.read(size)
             if not self._faults.room(size):
@@ -152,7 +152,7 @@ class Files:
     async def _give(self, stream: Stream, path: str) -> None:
         try:
             with self.real(path).open("rb") as file:
-                while data := file.read(_MOST):
+                while data := file.read(_MAX):
                     await stream.write(b"DATA" + struct.pack("<I", len(data)) + data)
         except ConnectionError:
             raise
@@ -162,7 +162,7 @@ class Files:
 
 
 async def _drain(stream: Stream) -> None:
-    """Read what a host still sends before it has seen the refusal: else it may never see it."""
+    """Read what the host still sends before it sees the refusal, or it might never see it."""
     while True:
         kind, size = struct.unpack("<4sI", await stream.read(8))
         if kind != b"DATA":

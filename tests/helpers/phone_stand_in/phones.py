@@ -1,14 +1,14 @@
-"""What four phones answer.
+"""The command output of four phones.
 
-No phone was at hand: the forms follow what Android's tools print in each version, and the figures
-are the makers', or made up. Whoever has such a phone may put its own answers here.
+It was not recorded on phones: the formats follow Android's tools in each version, and the figures
+are the manufacturers', or made up. Recorded output of such a phone may replace it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: Every stand-in says so; no phone has it.
+#: Every stand-in has this property; no phone has it.
 STAND_IN = "ro.squeezebertmobile.stand_in"
 
 _CPUS = "sys/devices/system/cpu"
@@ -36,7 +36,7 @@ class Sensor:
 
 @dataclass(frozen=True)
 class PhoneData:
-    """A phone, as far as commands tell."""
+    """The facts about a phone that commands report."""
 
     properties: Mapping[str, str]
     cores: tuple[Cores, ...]
@@ -44,7 +44,7 @@ class PhoneData:
     memory_kb: int
     battery: Mapping[str, str] = field(default_factory=dict)
     line_end: str = "\n"
-    throttles: tuple[int, int] | None = None  # after so many looks, for so many looks
+    throttles: tuple[int, int] | None = None  # after how many readings, for how many readings
 
     @property
     def sdk(self) -> int:
@@ -157,7 +157,7 @@ PHONES: dict[str, PhoneData] = {
 
 
 def write(root: Path, data: PhoneData) -> None:
-    """Write the answers into files, where a test may edit them while the stand-in runs."""
+    """Write the output into files, which a test may edit while the stand-in runs."""
     told = root / "stand_in"
     files = {
         told / "getprop": properties_text(data.properties),
@@ -176,7 +176,7 @@ def write(root: Path, data: PhoneData) -> None:
         files[zone / "temp"] = f"{sensor.celsius * 1000:.0f}\n"
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The kernel ends its lines as ever.
+        # Files of the kernel never have CRLF.
         end = data.line_end if path.parent == told and path.name != "throttle" else "\n"
         path.write_text(text, encoding="utf-8", newline=end)
 
@@ -185,11 +185,11 @@ def properties_text(properties: Mapping[str, str]) -> str:
     return "".join(f"[{name}]: [{value}]\n" for name, value in sorted(properties.items()))
 
 
-# The forms ----------------------------------------------------------------------------------
+# The formats --------------------------------------------------------------------------------
 
 
 def thermal_text(data: PhoneData, status: int, *, warmer: float = 0.0) -> str:
-    """`dumpsys thermalservice`: Android 10 says less than later ones, 14 tells headroom as well."""
+    """`dumpsys thermalservice`: Android 10 reports less than later versions, 14 also headroom."""
 
     def lines(add: float) -> str:
         return "".join(

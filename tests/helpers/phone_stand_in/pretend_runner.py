@@ -1,20 +1,20 @@
-"""Speaks docs/runner.md and measures nothing: latencies are made up, so it takes no time.
+"""Implements docs/runner.md and measures nothing: latencies are made up, so it takes no time.
 
     python pretend_runner.py JOB.json [COMMANDS LINES]
 
-With three paths it speaks through files: it reads commands from the one and writes lines to the
-other, as it does in the sample app.
+With three paths it works through files: it reads commands from the second and writes lines to the
+third, as the runner does in the sample app.
 
-What it says of a latency depends on the artifact's folder, the length of the input and the threads,
-with a little noise that is the same every time. STAND_IN_ROOT/stand_in/pretend.json changes that
-while it runs (`StandIn.pretend`):
+A latency depends on the artifact's folder, the length of the input and the threads, with a little
+noise that is the same every time. STAND_IN_ROOT/stand_in/pretend.json changes that while it runs
+(`StandIn.pretend`):
 
     latency_ms    name of a folder, a precision, or "*" -> ms for an input of 128 tokens, one thread
     slowdown      a factor for everything: a hot phone
     hello         fields of the first line to replace
     golden_holds  false: the golden texts fail
     error         {"at": a stage or command, "kind": ..., "message": ...}
-    die_at        a stage or command at which it ends without a word
+    die_at        a stage or command at which it ends without an error message
 
 Only the standard library: it runs by itself.
 """
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = 1
-ONNX_RUNTIME = "1.29.0"  # unless the job's classes say otherwise: set "hello"
+ONNX_RUNTIME = "1.29.0"  # can be changed with "hello"
 POLL, PATIENCE = 0.01, 600.0  # seconds
 PROBE_RESULT = -2941680418117529349  # of 4 million steps of xorshift from 1
 FIELDS = {
@@ -75,7 +75,7 @@ def pretended() -> dict[str, Any]:
 
 
 def reach(stage: str) -> None:
-    """Fail here, where a test wants it."""
+    """Fail at a stage, if a test asks for that."""
     wanted = pretended()
     if wanted.get("die_at") == stage:
         os._exit(139)
@@ -145,7 +145,7 @@ def check_command(what: str, command: Any) -> None:
 
 
 class Artifact:
-    """What is read of the folder."""
+    """The files of the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -180,7 +180,7 @@ class Artifact:
 
 
 class Runner:
-    """Does a job; its clock runs ahead of the machine's by what it pretends to measure."""
+    """Runs a job; its clock is ahead of the machine's by the time it pretends to measure."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._job = job
@@ -294,7 +294,7 @@ class Runner:
         enough = min(8, command["most_runs"])
         limit, spent, samples = command["most_seconds"] * 1e9, 0, []
         while len(samples) < enough and not (len(samples) >= 3 and spent >= limit):
-            # The first runs take longer: memory is taken, files are read.
+            # The first runs take longer: memory is allocated, files are read.
             extra = 1 + 0.8 / (1 + 3 * len(samples)) if len(samples) < 4 else 1.0
             samples.append(int(self._sample(command) * extra))
             spent += samples[-1]
@@ -381,7 +381,7 @@ class Runner:
 
 
 def cores_of(mask: str) -> str:
-    """A mask as the kernel lists it: f0 is 4-7."""
+    """A mask in the kernel's list format: f0 is 4-7."""
     number = int(mask, 16)
     cores = [core for core in range(number.bit_length()) if number >> core & 1]
     parts: list[list[int]] = []
@@ -410,7 +410,7 @@ def hello() -> dict[str, Any]:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """Whole lines of a file, as they are added to it; the end of them after ten silent minutes."""
+    """Complete lines of a file as they are appended; ends after ten minutes without a line."""
     with path.open(encoding="utf-8") as file:
         line, limit = "", time.monotonic() + PATIENCE
         while time.monotonic() < limit:

@@ -28,7 +28,7 @@ read -r cool hot < "$told/throttle"
   exec cat "$told/thermalservice.hot"
 exec cat "$told/thermalservice"
 """,
-    # This machine has other cores: the mask is noted, and not applied.
+    # This machine has other cores: the mask is recorded, and not applied.
     "taskset": r"""
 [ $# -ge 2 ] || { echo "taskset: Need 2 arguments" >&2; exit 1; }
 echo "$1" >> "$told/taskset"
@@ -46,7 +46,7 @@ echo "/dev/block/dm-9 113449984 $used $STAND_IN_FREE_KB  40% /data/user/0"
 [ -f "$told/packages/$2" ] || exit 1
 echo "package:$STAND_IN_ROOT/data/app/$2-1/base.apk"
 """,
-    # What Android 8 and later say. A copy may find no room, half of it written.
+    # Messages of Android 8 and later. A copy may fail for lack of space, half written.
     "run-as": r"""
 package=$1
 shift
@@ -67,7 +67,7 @@ exec "$@"
 """,
 }
 
-# Tests may run as root, whom no permission stops.
+# Tests may run as root, who ignores permissions.
 _DENIED = r"""
 if [ -n "$STAND_IN_DENIED" ]; then
   for each; do

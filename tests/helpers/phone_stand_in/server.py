@@ -1,4 +1,4 @@
-"""An adb server of the tests' own: its port, its keys, its devices."""
+"""The tests' own adb server, with its own port, keys and devices."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import adbutils
 from phone_stand_in.device import StandIn
 from squeezebert_mobile.closeable import Closeable
 
-_SECONDS = 20.0  # for the server to start, a device to come
+_SECONDS = 20.0  # for the server to start, or a device to appear
 
 
 class AdbServer(Closeable):
@@ -46,7 +46,7 @@ class AdbServer(Closeable):
         return self
 
     def close(self) -> None:
-        """Kill this server; `with` starts another."""
+        """Kill this server; another `with` starts one again."""
         self._process.kill()
         self._process.wait()
         self._log.close()
@@ -69,14 +69,14 @@ class AdbServer(Closeable):
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that are to use this server, adb among them."""
+        """Environment of programs that use this server, such as adb."""
         return {
             "HOME": str(self._home),
             "ANDROID_USER_HOME": str(self._home / ".android"),
             "ANDROID_ADB_SERVER_PORT": str(self.port),
             "ADB_MDNS_AUTO_CONNECT": "0",
-            "ADB_LIBUSB": "0",  # its search takes three seconds
-            "ADB_LOCAL_TRANSPORT_MAX_PORT": "0",  # it looks for no emulators
+            "ADB_LIBUSB": "0",  # its search for devices takes three seconds
+            "ADB_LOCAL_TRANSPORT_MAX_PORT": "0",  # does not search for emulators
         }
 
     @property
@@ -85,7 +85,7 @@ class AdbServer(Closeable):
         return adbutils.AdbClient(host="127.0.0.1", port=self.port)
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """The adb binary, against this server."""
+        """Run the adb binary with this server."""
         return subprocess.run(
             [self._adb, "-P", str(self.port), *arguments],
             env={**os.environ, **self.environment},
@@ -100,7 +100,7 @@ class AdbServer(Closeable):
         return {each.serial: each.state for each in self.client.list()}
 
     def connect(self, phone: StandIn, *, state: str | None = "device") -> str:
-        """Connect it; waits until it is in that state, and gives what adb says."""
+        """Connect a stand-in, wait until it is in that state, and return the output of adb."""
         said = str(self.client.connect(phone.serial, timeout=_SECONDS))
         if state:
             self.wait_for(phone, state)

@@ -16,7 +16,7 @@ _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
 _LONGEST = 64 * 1024  # bytes of a line before it is passed on without its end
 _GRACE = 4  # seconds between SIGHUP and SIGKILL; a trap needs its time on a busy machine
 
-#: The paths of the device that a command may name, and that lie in the folder.
+#: Paths of the device that commands may use; they are in the folder.
 _PATHS = re.compile(
     rb"(?<![\w.])/(?=(?:data/local/tmp|data/app|sys/devices/system/cpu|sys/class/thermal"
     rb"|proc/meminfo|proc/loadavg)(?![\w.-]))"
@@ -38,7 +38,7 @@ class Shell:
         self.commands: list[str] = []  # all that were run
 
     def kill(self) -> None:
-        """End every command at once, as a restart does."""
+        """End every command immediately, as a restart does."""
         for group in list(self._running):
             _signal(group, signal.SIGKILL)
 
@@ -76,7 +76,7 @@ class Shell:
                     pumps.create_task(self._pump(stream, process, _STDERR, split, None))
             code = await process.wait()
             if split:
-                # As waitpid tells it of a killed process, with the highest bit.
+                # As waitpid reports a killed process, with the highest bit.
                 status = bytes([code & 255 if code >= 0 else 128 - code])
                 await stream.write(_frame(_EXIT, status))
         finally:
@@ -86,7 +86,7 @@ class Shell:
             hangup.cancel()
             feeding.cancel()
             await asyncio.wait([hangup, feeding])
-            _signal(process.pid, signal.SIGKILL)  # what it has left running
+            _signal(process.pid, signal.SIGKILL)  # processes that it left running
             self._running.discard(process.pid)
             process.stdin.close()
 
@@ -113,14 +113,14 @@ class Shell:
             if killed:
                 _signal(process.pid, signal.SIGKILL)
             if told:
-                with contextlib.suppress(HostClosed):  # read on: the process must not be stuck
+                with contextlib.suppress(HostClosed):  # keep reading, or the process would block
                     await stream.write(_frame(kind, told) if split else told)
             if killed:
                 return
 
 
 async def _lines(source: asyncio.StreamReader, *, single: bool) -> AsyncIterator[bytes]:
-    """Whole lines, one or many at a time; what is very long comes in parts."""
+    """Complete lines, one or many at a time; a very long line comes in parts."""
     rest = b""
     while data := await source.read(_LONGEST):
         lines, end, rest = (rest + data).rpartition(b"\n")
@@ -134,13 +134,13 @@ async def _lines(source: asyncio.StreamReader, *, single: bool) -> AsyncIterator
 
 
 async def _feed(stream: Stream, process: asyncio.subprocess.Process, split: bool) -> None:
-    """The host's input, for as long as it and the process last."""
+    """Pass on the host's input, until it or the process ends."""
     with contextlib.suppress(OSError):
         while split:
             kind, size = struct.unpack("<BI", await stream.read(5))
             data = await stream.read(size)
             if kind == _STDIN:
-                # A process that has ended takes nothing; its exit status still comes.
+                # The process has ended; its exit status still follows.
                 with contextlib.suppress(OSError):
                     process.stdin.write(data)
                     await process.stdin.drain()

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from phone_stand_in.faults import Faults
 
 _HEADER = struct.Struct("<6I")
-_VERSION = 0x01000001  # from this one on nobody looks at the sums
-_MOST = 256 * 1024  # bytes of data in a packet
-_LARGEST = 1 << 20  # what a host may send before it knows our limit
+_VERSION = 0x01000001  # from this version on checksums are not compared
+_MAX = 256 * 1024  # bytes of data in a packet
+_LARGEST = 1 << 20  # bytes that a host may send before it knows our limit
 _TOKEN, _PUBLIC_KEY = 1, 3  # kinds of AUTH
 
 
@@ -29,11 +29,11 @@ Service = Callable[["Stream"], Awaitable[None]]
 
 
 class HostClosed(ConnectionError):
-    """The host wants no more of this stream."""
+    """The host has closed this stream."""
 
 
 class Stream:
-    """A service that the host has opened."""
+    """The stream of a service that the host has opened."""
 
     def __init__(self, connection: "Connection", local: int, remote: int) -> None:
         self._connection, self._local, self._remote = connection, local, remote
@@ -44,7 +44,7 @@ class Stream:
         self._acknowledged.set()
         self.closed = asyncio.Event()  # by the host, or with the connection
 
-    # What the connection tells ----------------------------------------------------------------
+    # For the connection -----------------------------------------------------------------------
 
     def arrived(self, data: bytes) -> None:
         self._packets.put_nowait(data)
@@ -54,10 +54,10 @@ class Stream:
 
     def end(self) -> None:
         self.closed.set()
-        self._acknowledged.set()  # nobody waits for what will not come
+        self._acknowledged.set()  # no more acknowledgements will come
         self._packets.put_nowait(b"")
 
-    # What a service uses ----------------------------------------------------------------------
+    # For the service --------------------------------------------------------------------------
 
     async def write(self, data: bytes) -> None:
         async with self._turn:
@@ -81,14 +81,14 @@ class Stream:
         return found
 
     async def close(self) -> None:
-        await self._acknowledged.wait()  # the last packet must not be overtaken
+        await self._acknowledged.wait()  # CLSE must not overtake the last packet
         if not self.closed.is_set():
             self.end()
             await self._connection.send(CLSE, self._local, self._remote)
 
 
 class Connection:
-    """What comes from one adb server.
+    """The connection of one adb server.
 
     Args:
         reader: From it.
@@ -112,7 +112,7 @@ class Connection:
         self._opened = 0
         self._sending = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.most = 4096  # bytes in a packet, until the host has said what it takes
+        self.most = 4096  # bytes in a packet, until the host reports its limit
 
     async def run(self) -> None:
         """Serve until the connection ends; services end with it."""
@@ -127,7 +127,7 @@ class Connection:
                 await asyncio.wait(self._tasks)
 
     def drop(self) -> None:
-        """Hang up at once."""
+        """Close the connection immediately."""
         for stream in self._streams.values():
             stream.end()
         self._writer.transport.abort()
@@ -141,7 +141,7 @@ class Connection:
             self._writer.write(packet[:passing])
             await self._writer.drain()
             if passing < len(packet):
-                self._writer.close()  # what has passed still arrives
+                self._writer.close()  # what was written still arrives
                 raise ConnectionAbortedError
 
     async def _receive(self) -> tuple[int, int, int, bytes]:
@@ -165,10 +165,10 @@ class Connection:
     async def _obey(self, command: int, first: int, second: int, data: bytes) -> None:
         stream = self._streams.get(second)
         if command == CNXN:
-            self.most = min(_MOST, second)
+            self.most = min(_MAX, second)
             await self._greet()
         elif command == AUTH:
-            # A host offers its keys one by one, then asks for the dialog on the phone's screen.
+            # A host offers its keys one by one, then requests the dialog on the phone's screen.
             if first == _PUBLIC_KEY:
                 self._start(self._wait_for_the_user())
             else:
@@ -189,7 +189,7 @@ class Connection:
         if self._faults.unauthorized:
             await self.send(AUTH, _TOKEN, 0, bytes(range(20)))
         else:
-            await self.send(CNXN, _VERSION, _MOST, self._banner)
+            await self.send(CNXN, _VERSION, _MAX, self._banner)
 
     async def _wait_for_the_user(self) -> None:
         while self._faults.unauthorized:
@@ -224,5 +224,5 @@ class Connection:
 
 
 async def _quietly(work: Awaitable[None]) -> None:
-    with contextlib.suppress(OSError):  # the connection, or the stream, is gone
+    with contextlib.suppress(OSError):  # the connection or the stream is closed
         await work

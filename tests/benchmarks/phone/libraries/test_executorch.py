@@ -85,7 +85,7 @@ def test_an_aar_without_classes(executorch: list[Path], tmp_path: Path) -> None:
     )
 
 
-def test_there_is_no_java(executorch: list[Path], tmp_path: Path) -> None:
+def test_java_is_not_installed(executorch: list[Path], tmp_path: Path) -> None:
     (tmp_path / "bin" / "java").unlink()
     assert refusal(["executorch"], ARM, executorch) == (
         "Java is not installed, and D8 needs it to convert ExecuTorch's classes for Android; "
@@ -118,7 +118,7 @@ def test_d8_fails(java: Callable[[str], str], cache: Path) -> None:
     assert not list(cache.rglob("executorch.jar"))
 
 
-def test_d8_does_not_start_or_end(
+def test_d8_does_not_start_or_finish(
     java: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dex, "_MAX_SECONDS", 0.2)

@@ -28,7 +28,7 @@ from squeezebert_mobile.benchmarks.phone.libraries.maven import MAVEN_PLUGIN, do
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are sh scripts")
 
-#: Maven 3.8.7's own words, in colour.
+#: Output of Maven 3.8.7, in colour.
 NOT_FOUND = f"""\
 \x1b[0m[\x1b[1;31mERROR\x1b[m] Failed to execute goal \
 org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy (default-cli) on project libraries: \
@@ -90,7 +90,7 @@ def test_a_given_file_goes_before_maven(maven: Path, onnx_aar: Path) -> None:
     assert not (maven / "told").exists()
 
 
-def test_there_is_no_maven() -> None:
+def test_maven_is_not_installed() -> None:
     assert refusal(["onnx"], ARM) == (
         f"cannot download {ONNX}: Maven is not installed; run: apt-get install maven, or add: "
         "--android-runtime FILE.aar"
@@ -130,7 +130,7 @@ def test_maven_fails(tmp_path: Path, cache: Path, text: str, reason: str) -> Non
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
-def test_maven_brings_something_else(maven: Path, cache: Path) -> None:
+def test_maven_downloads_another_file(maven: Path, cache: Path) -> None:
     aar(maven / "onnxruntime-android-1.29.0.aar", {"libother.so": b""}, ARM)
     assert "the downloaded file does not contain libonnxruntime.so; run again" in refusal(
         ["onnx"], ARM
@@ -138,7 +138,7 @@ def test_maven_brings_something_else(maven: Path, cache: Path) -> None:
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
-def test_maven_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maven_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(tmp_path / "bin" / "mvn", "exec /bin/sleep 60\n")
     monkeypatch.setattr(maven_module, "_MAX_SECONDS", 0.2)
     assert ": it did not finish within 0.0 minutes; run again" in refusal(["onnx"], ARM)

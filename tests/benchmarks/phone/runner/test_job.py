@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from phone_stand_in import pretend_runner
+
 from squeezebert_mobile.benchmarks.phone.libraries.parts import (
     ONNX_RUNTIME_VERSION,
     REQUIRED_PARTS,
@@ -16,6 +18,12 @@ def test_protocol_formats_and_version_are_those_of_the_golden_file() -> None:
     assert PROTOCOL == GOLDEN["protocol"]
     assert list(REQUIRED_PARTS) == GOLDEN["formats"]
     assert ONNX_RUNTIME_VERSION == GOLDEN["onnx_runtime_version"]
+
+
+def test_the_pretended_runner_has_the_commands_of_the_golden_file() -> None:
+    assert list(pretend_runner.FIELDS) == GOLDEN["commands"]
+    assert pretend_runner.PROTOCOL == GOLDEN["protocol"]
+    assert pretend_runner.ONNX_RUNTIME == GOLDEN["onnx_runtime_version"]
 
 
 def test_a_job_names_its_protocol() -> None:
