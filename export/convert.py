@@ -11,6 +11,7 @@ from squeezebert_mobile.artifact import (
     Accuracy,
     Manifest,
     Parity,
+    Quantization,
     file_facts,
     write_json,
 )
@@ -25,7 +26,7 @@ from squeezebert_mobile.export.quantize.calibration import calibrate
 from squeezebert_mobile.export.quantize.gelu import approximate_gelu
 from squeezebert_mobile.export.quantize.mixed_precision import MixedPrecision
 from squeezebert_mobile.export.quantize.outlier_channels import split_outlier_channels
-from squeezebert_mobile.export.quantize.recipe import RECIPES
+from squeezebert_mobile.export.quantize.recipe import RECIPES, quantization_record
 from squeezebert_mobile.export.quantize.smoothing import smooth
 from squeezebert_mobile.export.verify.golden import GOLDEN_TEXTS, make_golden
 from squeezebert_mobile.export.verify.parity import verify
@@ -106,8 +107,7 @@ def export_checkpoint(
         labelled = _load_data(source, data, max_drop, progress)
         export = _Export(source, options, partial, texts, labelled, progress)
         write = export.write_quantized if precision in RECIPES else export.write_float
-        model_file, measured = write()
-        return export.publish(model_file, measured)
+        return export.publish(*write())
 
 
 def _load_data(
@@ -155,7 +155,7 @@ class _Export:
             options.sequence_length,
         )
 
-    def write_float(self) -> tuple[ModelFile, _Measured]:
+    def write_float(self) -> tuple[ModelFile, _Measured, None]:
         """Write the file in fp32 or fp16.
 
         Raises:
@@ -165,9 +165,9 @@ class _Export:
         measured = self.verify()
         if measured.error:
             raise measured.error
-        return model_file, measured
+        return model_file, measured, None
 
-    def write_quantized(self) -> tuple[ModelFile, _Measured]:
+    def write_quantized(self) -> tuple[ModelFile, _Measured, Quantization]:
         """Write the file until it is within the limits, raising the precision of more units.
 
         Raises:
@@ -187,15 +187,18 @@ class _Export:
             if not raised:
                 measured.error.add_note(mixed.table())
                 raise measured.error
-        assert model_file.quantization is not None
-        record = model_file.quantization.model_copy(
-            update={
-                "kept": model_file.quantization.kept | mixed.reasons,
-                "approximated": approximated,
-                "sensitivity": mixed.sensitivity,
-            }
+        return (
+            model_file,
+            measured,
+            quantization_record(
+                self.options.precision,
+                self.backend.activations,
+                engine=self.options.engine,
+                kept=model_file.kept | mixed.reasons,
+                approximated=approximated,
+                sensitivity=mixed.sensitivity,
+            ),
         )
-        return replace(model_file, quantization=record), measured
 
     def rewrite(self) -> Traceable:
         """Rewrite the model for inference, and save the tokenizer."""
@@ -253,11 +256,14 @@ class _Export:
         write_json(golden, self.folder / GOLDEN_FILE)
         return _Measured(comparison.parity, accuracy, error)
 
-    def publish(self, model_file: ModelFile, measured: _Measured) -> Manifest:
+    def publish(
+        self, model_file: ModelFile, measured: _Measured, quantization: Quantization | None
+    ) -> Manifest:
         """Write the manifest, which makes the folder an artifact."""
         files = {path.name: file_facts(path) for path in sorted(self.folder.iterdir())}
+        parity, accuracy = measured.parity, measured.accuracy
         manifest = make_manifest(
-            self.source, self.options, model_file, measured.parity, measured.accuracy, files
+            self.source, self.options, model_file, quantization, parity, accuracy, files
         )
         write_json(manifest, self.folder / MANIFEST_FILE)
         return manifest

@@ -1,4 +1,4 @@
-"""What a checkpoint is, before anything is exported: for `squeezebert-mobile inspect`."""
+"""Facts of a checkpoint before it is exported, for `squeezebert-mobile inspect`."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -33,48 +33,48 @@ __all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkp
 
 @dataclass(frozen=True)
 class CheckpointPart:
-    """The embeddings, the encoder, or the head."""
+    """Size of the embeddings, the encoder, or the head."""
 
     parameters: int
-    bytes: int  # in float32
+    bytes: int  # in fp32
 
 
 @dataclass(frozen=True)
 class OperatorFacts:
     """Layers of one kind and shape."""
 
-    kind: str  # torch's name
+    kind: str  # name of the torch class
     shape: tuple[int, ...]  # of the weight: [output, input], [rows, channels] or [channels]
     groups: int
     count: int
-    parameters: int  # of all of them
-    multiply_adds: int  # of all of them, a token
+    parameters: int  # of all layers
+    multiply_adds: int  # of all layers, per token
 
 
 @dataclass(frozen=True)
 class CheckpointFacts:
-    """A checkpoint's facts; sizes are those of the head of `task`."""
+    """Facts of a checkpoint; sizes include the head of `task`."""
 
     name: str
-    task: str  # what its config names; else the first of `heads`
-    heads: tuple[str, ...]  # the tasks it has all the weights of
+    task: str  # the one that its config names, or the first of `heads`
+    heads: tuple[str, ...]  # the tasks whose weights are complete
     labels: tuple[str, ...]
     max_sequence_length: int
-    license: str | None  # None where none is stated
+    license: str | None  # None: not stated
     model: ModelFacts
     parts: dict[str, CheckpointPart]
     operators: tuple[OperatorFacts, ...]
-    expected_bytes: dict[str, dict[str, int]]  # format -> precision -> of the model file's weights
+    expected_bytes: dict[str, dict[str, int]]  # format -> precision -> bytes of weights
 
 
 def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
-    """The facts of a checkpoint; its weights are looked at, by name and shape, and not loaded.
+    """The facts of a checkpoint. Names and shapes of its weights are read, but not the values.
 
     Args:
         name: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
 
     Raises:
-        CheckpointError: it is none, or its weights are not those of its config.
+        CheckpointError: it is not a checkpoint, or its weights do not match its config.
     """
     if str(name).startswith("preset:"):
         config, license = preset_config(str(name)), None
@@ -106,12 +106,12 @@ def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
 def _named_task(config: EncoderConfig) -> str:
     try:
         return task_of(config)
-    except CheckpointError:  # it names none; the weights tell
+    except CheckpointError:  # it names none; the weights decide
         return ""
 
 
 def _models(config: EncoderConfig) -> dict[str, PretrainedModel]:
-    """A model without memory for every task that this architecture can have."""
+    """Task -> a model on the meta device, for every task that this architecture supports."""
     models = {}
     for task, model_class in MODEL_CLASSES.items():
         with torch.device("meta"):
@@ -123,25 +123,27 @@ def _models(config: EncoderConfig) -> dict[str, PretrainedModel]:
 
 
 def _models_in(folder: Path, config: EncoderConfig) -> dict[str, PretrainedModel]:
-    """Of these, those whose weights are all in the folder.
+    """Task -> a model on the meta device, for every task whose weights are all in the folder.
 
     Raises:
-        CheckpointError: there is none, and why the encoder alone is not there.
+        CheckpointError: there is none; the error of the encoder alone.
     """
-    tensors, found, reasons = read_weights(folder), {}, []
+    tensors = read_weights(folder)
+    models: dict[str, PretrainedModel] = {}
+    errors: list[CheckpointError] = []
     for task, model in _models(config).items():
         try:
             check_weights(model, tensors, folder, config, task)
-            found[task] = model
+            models[task] = model
         except CheckpointError as error:
-            reasons.append(error)
-    if not found:
-        raise reasons[0]
-    return found
+            errors.append(error)
+    if not models:
+        raise errors[0]
+    return models
 
 
 def _operators(model: PretrainedModel) -> Iterator[OperatorFacts]:
-    """The layers with weights, in the order in which the model runs them first."""
+    """The layers with weights, in the order in which the model first runs them."""
     kinds = Counter(_kind(layer) for layer in model.modules() if hasattr(layer, "weight"))
     for (kind, shape, groups, parameters), count in kinds.items():
         products = 1 if kind in {"Conv1d", "Linear"} else 0
@@ -156,7 +158,7 @@ def _operators(model: PretrainedModel) -> Iterator[OperatorFacts]:
 
 
 def _kind(layer: nn.Module) -> tuple[str, tuple[int, ...], int, int]:
-    """What tells two layers apart: name, [output, input], groups, parameters."""
+    """What distinguishes two layers: class, shape of the weight, groups, parameters."""
     groups = layer.groups if isinstance(layer, nn.Conv1d) else 1
     outputs, *inputs = layer.get_parameter("weight").shape
     shape = (outputs, *(size * groups for size in inputs[:1]))  # without a Conv1d's kernel size

@@ -10,6 +10,7 @@ from squeezebert_mobile.artifact import (
     Manifest,
     ModelSpec,
     Parity,
+    Quantization,
     Source,
 )
 from squeezebert_mobile.export.backends import BACKENDS
@@ -25,6 +26,7 @@ def make_manifest(
     source: Checkpoint,
     options: ExportOptions,
     model_file: ModelFile,
+    quantization: Quantization | None,
     parity: Parity,
     accuracy: Accuracy | None,
     files: dict[str, FileFacts],
@@ -45,7 +47,7 @@ def make_manifest(
         outputs=spec.outputs,
         max_sequence_length=spec.max_sequence_length,
         source=Source(name=source.name, sha256=source.sha256, license=source.license),
-        quantization=model_file.quantization,
+        quantization=quantization,
         operators=model_file.operators,
         delegated=model_file.delegated,
         planned_bytes=model_file.planned_bytes,

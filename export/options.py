@@ -2,11 +2,11 @@
 
 from typing import get_args
 
-from squeezebert_mobile.artifact import FORMATS, Precision
 from squeezebert_mobile.errors import ExportError, choose, require_extra
 from squeezebert_mobile.export.backends import BACKENDS
 from squeezebert_mobile.export.backends.base.backend import ExportOptions
 from squeezebert_mobile.export.quantize.recipe import RECIPES
+from squeezebert_mobile.formats import FORMATS, Precision
 from squeezebert_mobile.models.checkpoint import Checkpoint
 
 __all__ = ["check_choices", "checked_options"]

@@ -22,7 +22,6 @@ from torch.nn import functional
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptions, ModelFile
 from squeezebert_mobile.export.backends.base.int8_modules import with_int8
-from squeezebert_mobile.export.quantize.recipe import PER_TENSOR, quantization_record
 from squeezebert_mobile.formats import Engine
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
@@ -42,7 +41,7 @@ def write_torchscript(
     with progress("export"):
         if options.precision == "fp32":
             stored = {name: parameter.nbytes for name, parameter in model.named_parameters()}
-            return ModelFile(stored, _save(model, path, options.sequence_length), None)
+            return ModelFile(stored, _save(model, path, options.sequence_length))
         return _write_int8(model, path, options)
 
 
@@ -56,8 +55,7 @@ def _write_int8(model: Traceable, path: Path, options: ExportOptions) -> ModelFi
     with _kernel_backend(engine):
         int8 = with_int8(model, _Table, _Product, options.overrides)
         operators = _save(int8.model, path, options.sequence_length)
-    record = quantization_record("int8", PER_TENSOR, int8.kept, engine=engine)
-    return ModelFile(int8.stored, operators, record)
+    return ModelFile(int8.stored, operators, int8.kept)
 
 
 class _Table(nn.Module):

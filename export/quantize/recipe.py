@@ -6,8 +6,8 @@
                   of at least a million numbers; smaller tables are int8
     activations   asymmetric, quantized at run time with one scale per tensor or per token
 
-An encoder's scales are chosen so that no pair of neighbouring weights sums to more than
-`Recipe.max_value`: see `saturation.py`.
+The scales of a product are chosen so that no pair of neighbouring weights sums to more than
+`Recipe.max_value` (`saturation.py`).
 """
 
 from collections.abc import Mapping
@@ -101,17 +101,21 @@ def fp32_reason(name: str, nbytes: int) -> dict[str, str]:
 def quantization_record(
     precision: str,
     activations: Activations,
-    kept: Mapping[str, str],
     *,
-    engine: str | None = None,
+    engine: str | None,
+    kept: Mapping[str, str],
+    approximated: Mapping[str, str],
+    sensitivity: Mapping[str, float],
 ) -> Quantization:
     """The manifest's record of how a model was quantized.
 
     Args:
         precision: "int8" or "int4".
         activations: How products quantize their inputs.
-        kept: Small modules that stay fp32, with the reason.
         engine: The kernel backend that the weights are packed for, where the format has several.
+        kept: Modules with a higher precision, and the reason.
+        approximated: Operators that were approximated, and how.
+        sensitivity: The signal-to-noise ratio of each unit, in dB.
     """
     recipe = RECIPES[precision]
     return Quantization(
@@ -120,4 +124,6 @@ def quantization_record(
         activations=activations.description,
         engine=engine,
         kept=_NO_WEIGHTS | dict(kept),
+        approximated=dict(approximated),
+        sensitivity=dict(sensitivity),
     )

@@ -1,4 +1,4 @@
-"""Every task of both families, fp32 and int8, from a checkpoint to a verified artifact."""
+"""From a checkpoint to a verified artifact: every task of both families in every precision."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(("format", "precision"), MADE)
-def test_every_task_answers_as_transformers_does(
+def test_every_task_agrees_with_transformers(
     format: str, task: str, family: str, precision: str, tmp_path: Path
 ) -> None:
     theirs = tiny.write_checkpoint(tmp_path / "checkpoint", family, task, num_hidden_layers=2)
@@ -50,7 +50,7 @@ def test_every_task_answers_as_transformers_does(
             found = theirs(**{name: torch.from_numpy(feed[name]) for name in INPUT_NAMES})
         for name, ours in session.run(feed).items():
             theirs_output = found[name].numpy()
-            if "sequence" in TASKS[task].outputs[name]:  # what stands at padding is nobody's answer
+            if "sequence" in TASKS[task].outputs[name]:  # outputs at padding do not count
                 real = feed["attention_mask"].astype(bool)
                 ours, theirs_output = ours[real], theirs_output[real]
             difference = np.abs(ours - theirs_output).max()
@@ -59,7 +59,7 @@ def test_every_task_answers_as_transformers_does(
             ), (name, difference)
 
 
-def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_manifest_describes_the_artifact(checkpoint: Path, tmp_path: Path) -> None:
     made = export_checkpoint(checkpoint, tmp_path / "out", texts=TEXTS)
     manifest = read_artifact(tmp_path / "out")
     assert manifest == made
@@ -71,14 +71,14 @@ def test_the_manifest_says_what_was_made(checkpoint: Path, tmp_path: Path) -> No
     assert manifest.parity.texts == 25
     assert manifest.parity.top1_agreement == 1
     answered = manifest.parity.answers + manifest.parity.answers_undecided
-    assert 75 <= answered <= 75 + 3 * 2  # at three lengths; a last batch of 3 begins again
+    assert 75 <= answered <= 75 + 3 * 2  # at three lengths; a last batch of 3 wraps around
     assert sum(part.parameters for part in manifest.parts.values()) == manifest.model.parameters
     kinds = {"golden.json", "model.onnx", "tokenizer.json", "tokenizer_config.json", "vocab.txt"}
     assert manifest.files.keys() == kinds
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_golden_answers_are_the_artifacts_own(
+def test_golden_outputs_are_the_artifacts_own(
     checkpoint: Path, tmp_path: Path, format: str
 ) -> None:
     export_checkpoint(checkpoint, tmp_path / "out", format=format, texts=TEXTS)
@@ -156,14 +156,14 @@ def test_a_wrong_option_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_answers_otherwise_is_not_written(
+def test_a_model_with_other_outputs_is_not_written(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(graph: object, precision: str, overrides: dict[str, str]) -> object:
         quantized, record = correct(graph, precision, overrides)  # type: ignore[arg-type]
         for tensor in quantized.graph.initializer:
             if "layers.1" in tensor.name and tensor.name.endswith(".scale"):
-                tensor.raw_data = bytes(len(tensor.raw_data))  # the products of a layer are 0
+                tensor.raw_data = bytes(len(tensor.raw_data))  # the products of one layer give 0
         return quantized, record
 
     correct = backend.quantize
@@ -173,7 +173,7 @@ def test_a_model_that_answers_otherwise_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fp32_is_held_to_its_limit(
+def test_the_limit_of_fp32_is_checked(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LIMITS, "fp32", Limit(max_abs_diff=1e-12))

@@ -21,7 +21,7 @@ WIDE = {"num_hidden_layers": 1, "vocab_size": 2000, "hidden_size": 192, "interme
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize(("format", "precision"), MADE)
-def test_expected_size_is_the_size(
+def test_the_expected_size_is_the_files_size(
     format: str, family: str, precision: str, tmp_path: Path
 ) -> None:
     model = initialize("fill-mask", tiny.tiny_config(family, **WIDE))
@@ -43,14 +43,14 @@ def test_expected_size_is_the_size(
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_parameters_are_theirs(family: str, tmp_path: Path) -> None:
+def test_parameters_are_those_of_transformers(family: str, tmp_path: Path) -> None:
     theirs = tiny.write_checkpoint(tmp_path, family, "text-classification")
     facts = inspect_checkpoint(tmp_path)
     assert facts.model.parameters == theirs.num_parameters()
     assert sum(layer.parameters for layer in facts.operators) == theirs.num_parameters()
 
 
-def test_layers_and_what_they_multiply(tmp_path: Path) -> None:
+def test_layers_and_their_multiply_adds(tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path, "squeezebert", "text-classification")
     layers = inspect_checkpoint(tmp_path).operators
     grouped = [dataclasses.astuple(layer) for layer in layers if layer.kind == "Conv1d"]
@@ -65,7 +65,7 @@ def test_layers_and_what_they_multiply(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize("task", TASKS)
-def test_the_head_that_is_there(task: str, family: str, tmp_path: Path) -> None:
+def test_the_heads_with_complete_weights(task: str, family: str, tmp_path: Path) -> None:
     tiny.write_checkpoint(tmp_path, family, task)
     facts = inspect_checkpoint(tmp_path)
     # transformers' SqueezeBERT has a pooler beside every head, its BERT where the head reads it.

@@ -49,8 +49,8 @@ def _nearest(vectors: Vectors) -> NDArray[np.int64]:
     return similarity.argmax(axis=1)  # type: ignore[no-any-return]
 
 
-#: Against transformers: mean and least cosine, and how many keep their nearest neighbour.
-LEAST = {
+#: Against transformers: mean and minimum cosine, and the share with the same nearest neighbour.
+MINIMUM = {
     "fp32": (0.9999, 0.9999, 1.0),
     "fp16": (0.9999, 0.9999, 1.0),
     "int8": (0.998, 0.995, 0.95),
@@ -68,7 +68,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("format", "precision"), CASES)
-def test_sentence_vectors_are_transformers(
+def test_sentence_vectors_agree_with_transformers(
     theirs: Vectors, tmp_path_factory: pytest.TempPathFactory, format: str, precision: str
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "minilm"
@@ -80,7 +80,7 @@ def test_sentence_vectors_are_transformers(
         f"MiniLM {format} {precision}: cosine mean {cosines.mean():.5f}, minimum "
         f"{cosines.min():.5f}, same nearest neighbour {same:.1%}, {megabytes:.1f} MB"
     )
-    mean, minimum, same_nearest = LEAST[precision]
+    mean, minimum, same_nearest = MINIMUM[precision]
     assert cosines.mean() >= mean
     assert cosines.min() >= minimum
     assert same >= same_nearest
@@ -91,10 +91,10 @@ def test_sentence_vectors_are_transformers(
 
 
 @pytest.mark.slow
-def test_both_engines_of_torch_are_as_close(theirs: Vectors, tmp_path: Path) -> None:
-    """Where x86 adds products in 16 bits as well: torch's own advice is 7 bits, at 0.9973."""
+def test_both_kernel_backends_of_torch_are_as_close(theirs: Vectors, tmp_path: Path) -> None:
+    """Also where x86 adds in 16 bits: torch's own advice, 7-bit activations, has 0.9973."""
     ours, _ = _exported(tmp_path, "torchscript", "int8", engine="x86")
-    mean, minimum, _ = LEAST["int8"]
+    mean, minimum, _ = MINIMUM["int8"]
     cosines = (ours * theirs).sum(axis=1)
     assert cosines.mean() >= mean
     assert cosines.min() >= minimum

@@ -1,11 +1,13 @@
-"""Exports over an existing artifact, each killed at a random moment; run as a script.
+"""Runs exports over an existing artifact and kills each at a random moment; run as a script.
 
-One process with everything imported forks each export, or the kills would mostly hit imports.
+Each export is forked from one process that has imported everything. Otherwise most kills would hit
+imports.
 
     python kill_exports.py FOLDER COUNT SEED
 
-FOLDER holds two checkpoints, `one` and `two`. Prints JSON: after each kill whose artifact stands
-there, and how many partial folders; and what is left in FOLDER after a last, undisturbed export.
+FOLDER contains two checkpoints, `one` and `two`. Prints JSON: after each kill, which checkpoint's
+artifact is there and how many partial folders; and what is left in FOLDER after a last export that
+is not killed.
 """
 
 import json
@@ -23,7 +25,7 @@ from squeezebert_mobile.export import export_checkpoint
 
 TEXTS = ["wake me at six", "play music", "what time is it", "is it cold"] * 2
 
-torch.set_num_threads(1)  # a forked process has none of its parent's threads, and waits for them
+torch.set_num_threads(1)  # a fork has no threads of its parent, and would wait for them
 
 
 def _export(folder: Path, checkpoint: str) -> None:
@@ -41,20 +43,20 @@ def _forked(folder: Path, checkpoint: str) -> int:
 def main(folder: Path, count: int, seed: int) -> None:
     chance = random.Random(seed)
     _export(folder, "one")
-    begun = time.monotonic()
+    start = time.monotonic()
     os.waitpid(_forked(folder, "two"), 0)
-    usual = time.monotonic() - begun
+    duration = time.monotonic() - start
     outcomes = []
     for number in range(count):
         process = _forked(folder, ("one", "two")[number % 2])
-        # Every second one about the end, where folders change places.
-        time.sleep(usual * chance.uniform(*((0, 1.1), (0.8, 1.1))[number // 2 % 2]))
+        # Half of the kills are near the end, when the folders are swapped.
+        time.sleep(duration * chance.uniform(*((0, 1.1), (0.8, 1.1))[number // 2 % 2]))
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         outcomes.append(
             {
                 "killed": os.WIFSIGNALED(status),
-                "asked": ("one", "two")[number % 2],
+                "expected": ("one", "two")[number % 2],
                 "found": read_artifact(folder / "artifact").source.name,
                 "partial": len(list(folder.glob(".artifact.partial-*"))),
             }

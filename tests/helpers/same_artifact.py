@@ -1,7 +1,7 @@
-"""Is an artifact that is checked in what the exporter makes now?
+"""Checks that an artifact in the repository is what the exporter writes now.
 
-Another processor sums in another order: floats may be off a little, and a rounded weight may fall
-to the other side. Everything else is the same.
+Another processor adds in another order: floats may differ slightly, and a weight may round the
+other way. Everything else must be the same.
 """
 
 import json
@@ -15,24 +15,24 @@ from onnx import numpy_helper
 from squeezebert_mobile.artifact import GOLDEN_FILE, MANIFEST_FILE
 
 MODEL = "model.onnx"
-#: Files that hold no computed number.
+#: Files without computed numbers.
 SAME_BYTES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
-#: What depends on the machine and the tools that made it: checksums, sizes, what was measured.
+#: Entries that depend on the machine and the tools: checksums, sizes, measurements.
 NOT_COMPARED = ("files", "parity", "versions", "source")
 RELATIVE = 1e-3
-MOST_STEPS = 1
-#: Of all the whole numbers of a model, how many may be a step off.
-MOST_OFF = 0.01
+MAX_STEPS = 1
+#: The share of a model's integers that may be a step off.
+MAX_OFF_SHARE = 0.01
 
 
-def assert_same(recorded: Path, made: Path) -> None:
-    names = {path.name for path in made.iterdir()}
+def assert_same(recorded: Path, exported: Path) -> None:
+    names = {path.name for path in exported.iterdir()}
     assert {path.name for path in recorded.iterdir()} == names
     for name in SAME_BYTES:
-        assert (recorded / name).read_bytes() == (made / name).read_bytes(), name
-    _assert_same_manifest(*(_read(folder, MANIFEST_FILE) for folder in (recorded, made)))
-    _assert_same_golden(*(_read(folder, GOLDEN_FILE) for folder in (recorded, made)))
-    _assert_same_model(*(onnx.load(folder / MODEL) for folder in (recorded, made)))
+        assert (recorded / name).read_bytes() == (exported / name).read_bytes(), name
+    _assert_same_manifest(*(_read(folder, MANIFEST_FILE) for folder in (recorded, exported)))
+    _assert_same_golden(*(_read(folder, GOLDEN_FILE) for folder in (recorded, exported)))
+    _assert_same_model(*(onnx.load(folder / MODEL) for folder in (recorded, exported)))
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
@@ -40,24 +40,27 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
     return data
 
 
-def _assert_same_manifest(recorded: dict[str, Any], made: dict[str, Any]) -> None:
-    one, other = ({k: v for k, v in m.items() if k not in NOT_COMPARED} for m in (recorded, made))
-    for manifest in (one, other):
-        if manifest["quantization"]:  # how far Gelu's approximation moves the outputs
+def _assert_same_manifest(recorded: dict[str, Any], exported: dict[str, Any]) -> None:
+    manifests = [
+        {key: value for key, value in manifest.items() if key not in NOT_COMPARED}
+        for manifest in (recorded, exported)
+    ]
+    for manifest in manifests:
+        if manifest["quantization"]:  # without how far Gelu's approximation moves the outputs
             manifest["quantization"]["approximated"] = [*manifest["quantization"]["approximated"]]
-    assert one == other
-    assert recorded["files"].keys() == made["files"].keys()
-    assert recorded["versions"].keys() == made["versions"].keys()
+    assert manifests[0] == manifests[1]
+    assert recorded["files"].keys() == exported["files"].keys()
+    assert recorded["versions"].keys() == exported["versions"].keys()
     for name in ("name", "license"):
-        assert recorded["source"][name] == made["source"][name]
-    assert recorded["parity"]["outputs"].keys() == made["parity"]["outputs"].keys()
-    assert recorded["parity"]["texts"] == made["parity"]["texts"]
+        assert recorded["source"][name] == exported["source"][name]
+    assert recorded["parity"]["outputs"].keys() == exported["parity"]["outputs"].keys()
+    assert recorded["parity"]["texts"] == exported["parity"]["texts"]
 
 
-def _assert_same_golden(recorded: dict[str, Any], made: dict[str, Any]) -> None:
-    assert recorded["tolerance"].keys() == made["tolerance"].keys()
-    assert len(recorded["texts"]) == len(made["texts"])
-    for one, other in zip(recorded["texts"], made["texts"], strict=True):
+def _assert_same_golden(recorded: dict[str, Any], exported: dict[str, Any]) -> None:
+    assert recorded["tolerance"].keys() == exported["tolerance"].keys()
+    assert len(recorded["texts"]) == len(exported["texts"])
+    for one, other in zip(recorded["texts"], exported["texts"], strict=True):
         assert {**one, "outputs": None} == {**other, "outputs": None}
         assert one["outputs"].keys() == other["outputs"].keys()
         for name, output in one["outputs"].items():
@@ -67,12 +70,12 @@ def _assert_same_golden(recorded: dict[str, Any], made: dict[str, Any]) -> None:
             np.testing.assert_allclose(output["values"], fresh["values"], rtol=0, atol=tolerance)
 
 
-def _assert_same_model(recorded: onnx.ModelProto, made: onnx.ModelProto) -> None:
-    one, other = (_skeleton(model) for model in (recorded, made))
+def _assert_same_model(recorded: onnx.ModelProto, exported: onnx.ModelProto) -> None:
+    one, other = (_skeleton(model) for model in (recorded, exported))
     assert one == other
     arrays = [
         {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-        for model in (recorded, made)
+        for model in (recorded, exported)
     ]
     steps = []
     for name, array in arrays[0].items():
@@ -88,12 +91,12 @@ def _assert_same_model(recorded: onnx.ModelProto, made: onnx.ModelProto) -> None
             np.testing.assert_array_equal(array, fresh, err_msg=name)
     if steps:
         off = np.concatenate(steps)
-        assert off.max() <= MOST_STEPS
-        assert (off > 0).mean() <= MOST_OFF
+        assert off.max() <= MAX_STEPS
+        assert (off > 0).mean() <= MAX_OFF_SHARE
 
 
 def _steps_of_packed(array: np.ndarray, fresh: np.ndarray) -> np.ndarray:
-    """Two numbers of 4 bits a byte; a lone byte is a zero point."""
+    """The differences of 4-bit numbers, two per byte."""
     pairs = ((array & 15, fresh & 15), (array >> 4, fresh >> 4))
     return np.concatenate([np.abs(a.astype(int) - b.astype(int)).ravel() for a, b in pairs])
 
@@ -107,7 +110,7 @@ def _assert_close(name: str, array: np.ndarray, fresh: np.ndarray) -> None:
 
 
 def _skeleton(model: onnx.ModelProto) -> dict[str, Any]:
-    """Everything but the numbers that are stored."""
+    """Everything but the stored numbers."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     stored = {each.name: (tuple(each.dims), each.data_type) for each in copy.graph.initializer}

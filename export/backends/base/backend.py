@@ -1,11 +1,11 @@
-"""What the exporter must know about a format, and what it hands to it and gets back."""
+"""The interface of a format's backend: its properties, its options, and the file it writes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from squeezebert_mobile.artifact import FORMATS, FormatFacts, Quantization
 from squeezebert_mobile.export.quantize.recipe import PER_TENSOR, Activations
+from squeezebert_mobile.formats import FORMATS, FormatFacts
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
 
@@ -32,7 +32,8 @@ class ModelFile:
     stored: dict[str, int]  # weight -> bytes
     #: Operator -> count. Calls of a delegate are among them.
     operators: dict[str, int]
-    quantization: Quantization | None
+    #: Module -> why it stays fp32 in int8 and int4.
+    kept: dict[str, str] = field(default_factory=dict)
     #: Operator -> count, of those that a delegate runs.
     delegated: dict[str, int] = field(default_factory=dict)
     planned_bytes: int | None = None  # working memory; None where it is allocated at run time
@@ -40,7 +41,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class Backend:
-    """How the exporter writes one format. What consumers must know is in `artifact.FORMATS`."""
+    """How the exporter writes one format. What consumers must know is in `formats.FORMATS`."""
 
     format: str
     #: Packages that write and verify the file; the manifest records their versions.

@@ -15,7 +15,7 @@ from squeezebert_mobile.export.backends.executorch.lowering import (
     operators,
 )
 from squeezebert_mobile.export.backends.executorch.xnnpack import Product, Table
-from squeezebert_mobile.export.quantize.recipe import PER_TOKEN, quantization_record
+from squeezebert_mobile.export.quantize.recipe import PER_TOKEN
 from squeezebert_mobile.models.heads import TiedDecoder
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
@@ -31,13 +31,11 @@ def write_executorch(
     Raises:
         ExportError: torch or executorch cannot lower this model.
     """
-    record = None
     if options.precision == "fp32":
-        stored = _fp32_bytes(model)
+        stored, kept = _fp32_bytes(model), {}
     else:
         int8 = with_int8(model, Table, Product, options.overrides)
-        model, stored = int8.model, int8.stored
-        record = quantization_record("int8", PER_TOKEN, int8.kept)
+        model, stored, kept = int8.model, int8.stored, int8.kept
     longest = options.max_sequence_length
     lowered, program = lower(model, options.sequence_length, longest, progress)
     with path.open("wb") as file:
@@ -46,7 +44,7 @@ def write_executorch(
     return ModelFile(
         stored,
         operators(plan),
-        record,
+        kept,
         delegated=delegated_operators(lowered),
         planned_bytes=sum(plan.non_const_buffer_sizes),
     )

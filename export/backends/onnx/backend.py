@@ -25,15 +25,15 @@ def write_onnx(
     """
     with progress("export"):
         graph = to_onnx(model, sequence_length=options.sequence_length)
-    record = None
+    kept: dict[str, str] = {}
     if options.precision == "fp16":
         store_fp16(graph)
     elif options.precision in RECIPES:
         with progress("quantize"):
-            graph, record = quantize(graph, options.precision, options.overrides)
+            graph, kept = quantize(graph, options.precision, options.overrides)
     stored = {tensor.name: tensor.ByteSize() for tensor in graph.graph.initializer}
     external_data.save(graph, path)
-    return ModelFile(stored, operators(graph), record)
+    return ModelFile(stored, operators(graph), kept)
 
 
 ONNX = Backend(

@@ -16,7 +16,6 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node, make_opsetid
 
-from squeezebert_mobile.artifact import Quantization
 from squeezebert_mobile.export.backends.onnx import int4
 from squeezebert_mobile.export.backends.onnx.attention import fuse_attention
 from squeezebert_mobile.export.backends.onnx.graph import (
@@ -28,10 +27,8 @@ from squeezebert_mobile.export.backends.onnx.graph import (
 from squeezebert_mobile.export.quantize.int4 import is_int4_table, quantize_table
 from squeezebert_mobile.export.quantize.recipe import (
     BLOCK,
-    PER_TENSOR,
     RECIPES,
     fp32_reason,
-    quantization_record,
     stays_fp32,
 )
 from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
@@ -76,8 +73,8 @@ class _Graph:
 
 def quantize(
     fp32: ModelProto, precision: str = "int8", overrides: Mapping[str, str] | None = None
-) -> tuple[ModelProto, Quantization]:
-    """The int8 or int4 form of a graph, and the manifest's record of it.
+) -> tuple[ModelProto, dict[str, str]]:
+    """The int8 or int4 form of a graph, and why small modules stay fp32.
 
     Args:
         fp32: The result of `to_onnx`; it does not change.
@@ -101,7 +98,7 @@ def quantize(
         int4.pack(proto)
     drop_unread(proto)
     onnx.checker.check_model(proto)
-    return proto, quantization_record(precision, PER_TENSOR, graph.kept)
+    return proto, graph.kept
 
 
 def _is_lookup(graph: _Graph, node: NodeProto) -> bool:

@@ -1,4 +1,4 @@
-"""What is particular to ExecuTorch programs: what is delegated, lengths, batches, and threads."""
+"""ExecuTorch programs: delegation, lengths, batches, memory and threads."""
 
 import subprocess
 import sys
@@ -70,7 +70,7 @@ def test_a_row_does_not_depend_on_its_batch(artifact: Path) -> None:
     assert (together == np.concatenate(apart)).all()
 
 
-def test_what_stays_in_fp32_does(checkpoint: Path, tmp_path: Path) -> None:
+def test_modules_that_stay_fp32(checkpoint: Path, tmp_path: Path) -> None:
     model = rewrite(open_checkpoint(checkpoint).model)
     kept = (
         units(model)["layers.0.attention.product"].modules,
@@ -83,7 +83,7 @@ def test_what_stays_in_fp32_does(checkpoint: Path, tmp_path: Path) -> None:
     assert written.delegated["quantized_decomposed.choose_qparams.tensor"] == 1 + 2 * GROUPS
     assert written.delegated["aten.linear.default"] == GROUPS + 1 + 2 * GROUPS + 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # executorch says that it is experimental
+        warnings.simplefilter("ignore")  # executorch warns that it is experimental
         from executorch.runtime import Runtime
 
         program = Runtime.get().load_program(tmp_path / "model.pte").load_method("forward")
@@ -112,12 +112,12 @@ def test_every_kernel_is_one_that_the_runtime_registers(artifact: Path) -> None:
     from executorch.runtime import Runtime
 
     kernels = {name for name in read_manifest(artifact).operators if "::" in name}
-    builtin = {"aten::sym_size.int"}  # of the program's own, not a kernel of the portable library
+    builtin = {"aten::sym_size.int"}  # built into the runtime, not a kernel of the portable library
     assert kernels - builtin <= set(Runtime.get().operator_registry.operator_names)
 
 
 def test_every_group_has_its_own_bias(artifact: Path) -> None:
-    """A group's part of a bias is a view; stored as what it is a view of, answers are far off."""
+    """A group's part of a bias is a view. Stored from the underlying tensor it would be wrong."""
     parity = read_manifest(artifact).parity.outputs["logits"]
     assert parity.max_abs_diff < {"fp32": 1e-5, "int8": 0.1}[artifact.name]
 
@@ -141,7 +141,7 @@ def test_memory_is_reserved_for_the_longest_input(
 
 @pytest.mark.parametrize(("groups", "joined"), [((4, 4, 4), 4), ((8, 8, 8), 8), ((2, 4, 1), 4)])
 def test_any_groups(tmp_path: Path, groups: tuple[int, int, int], joined: int) -> None:
-    """XNNPACK joins five at most; groups that differ attend together."""
+    """XNNPACK concatenates five at most; unequal groups share one attention."""
     names = ("q_groups", "k_groups", "v_groups")
     sizes = {"num_hidden_layers": 1, "num_attention_heads": 8, "hidden_size": 64}
     changes = sizes | dict(zip(names, groups, strict=True)) | {"output_groups": joined}
@@ -153,7 +153,7 @@ def test_any_groups(tmp_path: Path, groups: tuple[int, int, int], joined: int) -
     assert not any("linear" in name or "bmm" in name for name in manifest.operators)
 
 
-def test_what_executorch_cannot_lower_is_said_in_a_line(
+def test_a_failure_to_lower_is_one_line(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     def fails(*_: object, **__: object) -> None:
@@ -188,14 +188,14 @@ def test_several_sessions_in_one_process(artifact: Path) -> None:
     assert (first.session.run(feed)["logits"] == answer).all()
 
 
-def test_it_is_quiet(artifact: Path, tmp_path: Path) -> None:
+def test_nothing_is_logged_by_default(artifact: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "squeezebert_mobile", "run", str(artifact), "play music"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == "" and "play music" in done.stdout
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_what_torch_logs_is_shown_for_debug(checkpoint: Path, tmp_path: Path, debug: bool) -> None:
+def test_torchs_logs_are_shown_with_debug(checkpoint: Path, tmp_path: Path, debug: bool) -> None:
     command = [sys.executable, "-m", "squeezebert_mobile", "export", str(checkpoint)]
     options = ["-o", str(tmp_path / "out"), "--format", "executorch", *["--debug"] * debug]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Calibration against what was multiplied; outliers and rounding against the plain way."""
+"""Calibration, smoothing, outlier channels, and GPTQ, on a model with outliers."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ from squeezebert_mobile.models.rewriting import (
     rewrite,
 )
 
-LOUD, FACTOR = 5, 100.0
+OUTLIER, FACTOR = 5, 100.0
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def feeds() -> list[tuple[Tensor, Tensor, Tensor]]:
 
 
 @torch.no_grad()
-def _with_a_loud_channel(model: SqueezeBertModel) -> SqueezeBertModel:
-    """One channel inside each feed-forward is a hundred times louder, and read as much quieter."""
+def _with_an_outlier_channel(model: SqueezeBertModel) -> SqueezeBertModel:
+    """One channel inside each feed-forward is a hundred times larger, and its weights smaller."""
     for layer in model.layers:
-        layer.intermediate.weight[LOUD] *= FACTOR
-        layer.intermediate.bias[LOUD] = FACTOR
-        layer.output.weight[:, LOUD] /= FACTOR
+        layer.intermediate.weight[OUTLIER] *= FACTOR
+        layer.intermediate.bias[OUTLIER] = FACTOR
+        layer.output.weight[:, OUTLIER] /= FACTOR
     return model
 
 
@@ -63,29 +63,29 @@ def _error(product: nn.Linear, read: InputStatistics, exact: Tensor) -> float:
     return float(((difference @ read.moment.double()) * difference).sum())
 
 
-def test_the_moments_are_of_the_texts_and_the_ranges_of_the_padding_too(
+def test_ranges_include_padding_and_moments_do_not(
     model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
 ) -> None:
     rewritten = rewrite(model)
-    read = calibrate(rewritten, feeds)
-    assert set(read) == set(products(rewritten))
+    statistics = calibrate(rewritten, feeds)
+    assert set(statistics) == set(products(rewritten))
     first = products(rewritten)[0]  # the first group, which reads the embeddings
     hidden = torch.stack([model.embeddings(ids, types, None, None) for ids, _, types in feeds])
     hidden = hidden[..., : first.in_features]
     texts = hidden[torch.stack([mask for _, mask, _ in feeds]).bool()]
-    torch.testing.assert_close(read[first].largest, hidden.abs().flatten(0, 2).amax(0))
-    torch.testing.assert_close(read[first].moment, texts.T @ texts, rtol=1e-4, atol=1e-3)
-    assert read[first].vectors == len(texts)
+    torch.testing.assert_close(statistics[first].largest, hidden.abs().flatten(0, 2).amax(0))
+    torch.testing.assert_close(statistics[first].moment, texts.T @ texts, rtol=1e-4, atol=1e-3)
+    assert statistics[first].vectors == len(texts)
 
 
-def test_smoothing_evens_channels_out_and_changes_nothing_else(
+def test_smoothing_evens_out_channels_and_keeps_the_function(
     model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
 ) -> None:
     with torch.no_grad():
-        model.embeddings.word.weight[:, LOUD] *= FACTOR
+        model.embeddings.word.weight[:, OUTLIER] *= FACTOR
     rewritten = rewrite(model)
     before = calibrate(rewritten, feeds)
-    said = smooth(rewritten, before)
+    predicted = smooth(rewritten, before)
     assert prove_equal(model, rewritten) <= EQUAL_WITHIN
     after = calibrate(rewritten, feeds)
     first = products(rewritten)[0]
@@ -95,9 +95,9 @@ def test_smoothing_evens_channels_out_and_changes_nothing_else(
 
     # What is normalized is at most the root of its 64 channels.
     assert unevenness(before[first]) > 4 > 2 > unevenness(after[first])
-    for product, read in after.items():  # what it says, and what is seen
-        torch.testing.assert_close(said[product].largest, read.largest, rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(said[product].moment, read.moment, rtol=1e-3, atol=1e-2)
+    for product, read in after.items():  # predicted and measured statistics
+        torch.testing.assert_close(predicted[product].largest, read.largest, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(predicted[product].moment, read.moment, rtol=1e-3, atol=1e-2)
 
 
 def test_even_channels_are_not_smoothed(
@@ -108,25 +108,25 @@ def test_even_channels_are_not_smoothed(
     assert all(m.factors is None for m in rewritten.modules() if isinstance(m, Factors))
 
 
-def test_loud_channels_are_set_apart_and_nothing_else_changes(
+def test_outlier_channels_are_split_off_and_the_function_stays(
     model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
 ) -> None:
-    model = _with_a_loud_channel(model)
+    model = _with_an_outlier_channel(model)
     rewritten = rewrite(model)
-    said = split_outlier_channels(rewritten, calibrate(rewritten, feeds))
+    predicted = split_outlier_channels(rewritten, calibrate(rewritten, feeds))
     groups = [module for module in rewritten.modules() if isinstance(module, FeedForward)]
     parts = [[second.in_features for second in group.products[1]] for group in groups]
     each = len(groups) // len(model.layers)
-    assert parts[0] == [496, 16], "the group with the loud channel"
+    assert parts[0] == [496, 16], "the group with the outlier channel"
     assert all(part == [512] for part in parts[1:each]), "the groups without"
     assert prove_equal(model, rewritten) <= EQUAL_WITHIN
     seen = calibrate(rewritten, feeds)
-    assert set(said) == set(seen)
+    assert set(predicted) == set(seen)
     for product, read in seen.items():
-        torch.testing.assert_close(said[product].largest, read.largest, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(predicted[product].largest, read.largest, rtol=1e-3, atol=1e-4)
 
 
-def test_nothing_is_set_apart_where_channels_are_alike(
+def test_similar_channels_are_not_split(
     model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
 ) -> None:
     rewritten = rewrite(model)
@@ -139,11 +139,11 @@ def test_rounding_errors_cancel(
     model: SqueezeBertModel, feeds: list[tuple[Tensor, Tensor, Tensor]]
 ) -> None:
     rewritten: Traceable = rewrite(model)
-    read = calibrate(rewritten, feeds)
-    exact = {product: product.weight.clone() for product in read}
-    rounded = round_weights(read)
-    for product, inputs in read.items():
-        assert product.weight.equal(exact[product]), "the model is as it was"
+    statistics = calibrate(rewritten, feeds)
+    exact = {product: product.weight.clone() for product in statistics}
+    rounded = round_weights(statistics)
+    for product, inputs in statistics.items():
+        assert product.weight.equal(exact[product]), "the model does not change"
         product.weight.data = rounded[product]
         steps = largest_pairs(exact[product].T).amax(dim=0)[:, None] / 127
         ours = _error(product, inputs, exact[product])
@@ -170,7 +170,7 @@ def test_rounding_in_blocks_is_rounding_channel_by_channel(
     torch.testing.assert_close(rounded[2], rounded[0], rtol=0, atol=1e-6)
 
 
-def test_a_channel_that_is_never_read_is_no_trouble() -> None:
+def test_a_channel_that_is_always_zero_is_rounded() -> None:
     product = nn.Linear(4, 3)
     with torch.no_grad():
         product.weight[1] = 0

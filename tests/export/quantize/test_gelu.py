@@ -1,4 +1,4 @@
-"""tanh stands for erf only where the answers do not notice."""
+"""tanh replaces erf only where the outputs hardly change."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ IDS = torch.arange(5, 17).reshape(2, 6)
 FEEDS = [(IDS, torch.ones_like(IDS), torch.zeros_like(IDS))]
 
 
-def _loud(act: str = "gelu") -> Traceable:
-    """The feed-forwards speak up: with the initial weights nobody notices an activation."""
+def _model(act: str = "gelu") -> Traceable:
+    """A model with large feed-forwards: with the initial weights the activation hardly matters."""
     model = initialize("feature-extraction", tiny.tiny_config(hidden_act=act))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -33,8 +33,8 @@ def _outputs(model: Traceable) -> Tensor:
         return torch.cat([output.flatten() for output in model(*FEEDS[0])])
 
 
-def test_it_says_how_far_the_outputs_moved() -> None:
-    model = _loud()
+def test_it_returns_how_far_the_outputs_moved() -> None:
+    model = _model()
     before = _outputs(model)
     said = approximate_gelu(model, FEEDS)
     assert all(each.activation is not functional.gelu for each in feed_forwards(model))
@@ -50,16 +50,16 @@ def test_it_says_how_far_the_outputs_moved() -> None:
     assert moved == pytest.approx(max(parts), rel=0.5)  # one digit of it
 
 
-def test_a_model_that_notices_keeps_its_erf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_whose_outputs_move_too_far_keeps_erf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gelu, "MAX_CHANGE", 1e-6)
-    model = _loud()
+    model = _model()
     before = _outputs(model)
     assert approximate_gelu(model, FEEDS) == {}
     assert torch.equal(_outputs(model), before)
 
 
-def test_another_activation_is_left_alone() -> None:
-    model = _loud("relu")
+def test_another_activation_does_not_change() -> None:
+    model = _model("relu")
     before = _outputs(model)
     assert approximate_gelu(model, FEEDS) == {}
     assert torch.equal(_outputs(model), before)
@@ -69,7 +69,7 @@ def test_another_activation_is_left_alone() -> None:
     ("format", "precision", "approximated"),
     [("onnx", "int8", ["gelu"]), ("onnx", "fp32", []), ("torchscript", "int8", [])],
 )
-def test_the_manifest_says_so(
+def test_the_manifest_lists_the_approximation(
     tmp_path: Path, format: str, precision: str, approximated: list[str]
 ) -> None:
     tiny.write_checkpoint(tmp_path / "checkpoint")
@@ -80,5 +80,5 @@ def test_the_manifest_says_so(
         precision=precision,
         texts=shipped_texts()[::8],
     )
-    recipe = manifest.quantization
-    assert list(recipe.approximated if recipe else {}) == approximated
+    record = manifest.quantization
+    assert list(record.approximated if record else {}) == approximated

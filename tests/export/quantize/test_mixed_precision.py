@@ -41,15 +41,15 @@ HELD_BACK = shipped_texts()[1::8]
 
 
 def _outlier_channels(base: SqueezeBertModel) -> None:
-    """A channel in 31 of what every product reads counts fifty times."""
+    """One in 31 channels of every product's input has weights fifty times as large."""
     for layer in base.layers:
         convolutions = (layer.query, layer.key, layer.value, layer.attention_output)
         for each in (*convolutions, layer.intermediate, layer.output):
             each.weight.data[:, 3::31] *= 50
 
 
-def _louder_still(base: SqueezeBertModel) -> None:
-    """The same of what norms give, and of what attention reads: a seventh, fifty times."""
+def _larger_outliers(base: SqueezeBertModel) -> None:
+    """The same in the layer norms and the values: one in seven, fifty times as large."""
     for layer in base.layers:
         layer.attention_norm.weight.data[5::7] *= 50
         layer.output_norm.weight.data[5::7] *= 50
@@ -57,28 +57,28 @@ def _louder_still(base: SqueezeBertModel) -> None:
 
 
 def _saturated_layer(base: SqueezeBertModel) -> None:
-    """Half of a layer's inner channels stand at 1500, and the next product takes that away."""
+    """Half of a layer's inner channels have an offset of 1500 that the next product removes."""
     layer, ceiling = base.layers[1], torch.zeros(1, base.config.intermediate_size, 1)
     ceiling[:, ::2] = 1500
     layer.intermediate.bias.data += ceiling.flatten()
     layer.output.bias.data -= layer.output(ceiling).flatten() - layer.output.bias
 
 
-def _loud_row(base: SqueezeBertModel) -> None:
-    """Two words whose vectors are a thousand times as long."""
+def _large_rows(base: SqueezeBertModel) -> None:
+    """Two words have vectors a thousand times as long."""
     base.embeddings.word.weight.data[[200, 1500]] *= 1000
 
 
 def _tiny_variance(base: SqueezeBertModel) -> None:
-    """A norm that reads what is the same in all channels, and hardly anything besides."""
+    """The input of a layer norm is almost the same in all channels."""
     base.embeddings.word.weight.data += 100
 
 
-#: Name -> what it does, and the unit that then stands out in each precision; None: none does.
+#: Name -> change, and in each precision the unit that then stays in a higher one; None: no unit.
 CASES: dict[str, tuple[Callable[[SqueezeBertModel], None], dict[str, str | None]]] = {
     "outlier channels": (_outlier_channels, {"int8": "layers.0.attention.product"}),
     "saturated layer": (_saturated_layer, {"int8": "layers.1.feed_forward.second"}),
-    "loud row": (_loud_row, {"int8": None, "int4": None}),  # a row has a scale of its own
+    "large rows": (_large_rows, {"int8": None, "int4": None}),  # a row has a scale of its own
     "tiny variance": (_tiny_variance, {"int8": "embeddings.word", "int4": "embeddings.word"}),
 }
 EACH = [(name, p, unit) for name, (_, of) in CASES.items() for p, unit in of.items()]
@@ -130,7 +130,7 @@ def test_a_hard_case_ends_within_the_limits(
     assert _holds(manifest.parity, precision)
     kept = _kept(manifest)
     assert (unit in kept) if unit else not kept
-    # And on texts that no step of the export has seen.
+    # And on texts that no step of the export has used.
     with load_artifact(out) as model, torch.inference_mode():
         source = open_checkpoint(checkpoint)
         agreed = 0
@@ -160,7 +160,7 @@ def test_without_verification_it_would_not(
 def test_an_irreparable_checkpoint_is_refused_with_a_table(
     spoiled: Callable[..., Path], tmp_path: Path
 ) -> None:
-    checkpoint = spoiled("louder still", _louder_still)
+    checkpoint = spoiled("larger outliers", _larger_outliers)
     with pytest.raises(ParityError, match="int8 model does not answer as the checkpoint") as found:
         export_checkpoint(checkpoint, tmp_path / "out", texts=TEXTS)
     assert not (tmp_path / "out").exists()
@@ -261,7 +261,7 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> MixedPrecision:
     return MixedPrecision(model, read, "int4", PER_TENSOR, FEEDS)
 
 
-def test_the_worst_goes_a_step_up_at_a_time(ready: MixedPrecision) -> None:
+def test_the_worst_unit_goes_one_precision_up(ready: MixedPrecision) -> None:
     assert ready.overrides == {}
     ready.raise_precision()
     (why,) = ready.reasons.items()
@@ -276,7 +276,7 @@ def test_the_worst_goes_a_step_up_at_a_time(ready: MixedPrecision) -> None:
     assert ready.reasons["layers.0.attention.product"].startswith("fp32")
 
 
-def test_half_of_the_products_at_most_stay(ready: MixedPrecision) -> None:
+def test_at_most_half_of_the_products_stay_fp32(ready: MixedPrecision) -> None:
     assert not all(ready.raise_precision() for _ in range(30))
     all_units = ready._units.values()
     total = sum(unit.numbers for unit in all_units if not unit.is_table)

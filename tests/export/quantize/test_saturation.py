@@ -1,4 +1,4 @@
-"""No two neighbouring weights sum to more than 16 bits hold: x86 without VNNI adds them there."""
+"""No pair of neighbouring weights saturates the 16 bits in which x86 without VNNI adds them."""
 
 import numpy as np
 import onnx
@@ -31,7 +31,7 @@ def test_the_last_of_an_odd_number_is_alone() -> None:
 
 
 def _rounded(exact: Tensor, precision: str) -> Tensor:
-    """Rounded on inputs that move together, so that errors are passed on and weights grow."""
+    """Weights rounded for correlated inputs, so that errors are passed on and weights grow."""
     out, channels = exact.shape
     product = nn.Linear(channels, out)
     product.weight.data = exact
@@ -43,7 +43,7 @@ def _rounded(exact: Tensor, precision: str) -> Tensor:
 
 @pytest.mark.parametrize(("precision", "units"), [("int8", 127), ("int4", 126)])
 @pytest.mark.parametrize("channels", [192, 37])
-def test_quantize_finds_the_integers_of_rounding_again(
+def test_quantizing_rounded_weights_finds_the_same_integers(
     precision: str, units: int, channels: int
 ) -> None:
     exact = torch.randn(16, channels, generator=torch.Generator().manual_seed(0))
@@ -56,7 +56,7 @@ def test_quantize_finds_the_integers_of_rounding_again(
 
 
 def _overflows(values: NDArray[np.int8]) -> bool:
-    """Whether a pair (of rows) can leave the 16 bits."""
+    """Whether a pair (of rows) can saturate 16 bits."""
     return bool(255 * largest_pairs(torch.tensor(values.astype(int))).max() > 2**15 - 1)
 
 
@@ -82,7 +82,7 @@ def test_a_scale_of_the_largest_weight_overflows() -> None:
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_largest_inputs_are_multiplied_without_loss(sign: int) -> None:
-    """On whatever processor this runs: the loudest input there is, against the loudest weights."""
+    """On any processor: the largest possible inputs times the largest weights."""
     weight = sign * np.random.default_rng(0).uniform(0.9, 1, size=(64, 8)).astype(np.float32)
     values, scales = quantize_symmetric(weight, axis=0, pairs=True)
     node = onnx.helper.make_node(

@@ -1,4 +1,4 @@
-"""int8: what is stored, how close it is, and that a session computes what the recipe says."""
+"""int8 graphs: what is stored, how close it is, and which operators use it."""
 
 import numpy as np
 import onnx
@@ -46,7 +46,7 @@ def _float_matrices(graph: onnx.ModelProto) -> list[str]:
     ]
 
 
-def test_no_float_matrix_is_left_but_a_small_classifier_and_the_types() -> None:
+def test_only_a_small_classifier_and_the_token_types_stay_float_matrices() -> None:
     types = "model.base.embeddings.token_type.weight"
     assert _float_matrices(_int8("fill-mask")) == [types]
     assert _float_matrices(_int8("text-classification", num_labels=2000)) == [types]
@@ -55,23 +55,23 @@ def test_no_float_matrix_is_left_but_a_small_classifier_and_the_types() -> None:
     assert others == [types]
 
 
-def test_what_stayed_in_fp32_is_in_the_recipe() -> None:
+def test_the_reasons_for_fp32_are_returned() -> None:
     fp32 = to_onnx(
         rewrite(initialize("text-classification", tiny.tiny_config())), sequence_length=None
     )
-    _, recipe = quantize(fp32)
-    assert recipe.kept["classifier"] == "fp32: 192 bytes, nothing to gain"
-    assert recipe.kept["token_type"] == "fp32: 288 bytes, nothing to gain"
+    _, kept = quantize(fp32)
+    assert kept["classifier"] == "fp32: 192 bytes, nothing to gain"
+    assert kept["token_type"] == "fp32: 288 bytes, nothing to gain"
 
 
-def test_the_fp32_graph_is_left_as_it_is() -> None:
+def test_the_fp32_graph_does_not_change() -> None:
     fp32 = to_onnx(rewrite(initialize("fill-mask", tiny.tiny_config())), sequence_length=None)
     before = fp32.SerializeToString()
     quantize(fp32)
     assert fp32.SerializeToString() == before
 
 
-def test_the_tied_decoder_reads_the_table_of_bytes() -> None:
+def test_the_tied_decoder_reads_the_int8_table() -> None:
     stored = initializers(_int8("fill-mask"))
     tables = [name for name, t in stored.items() if set(t.dims) == {64, 24}]
     assert tables == ["model.base.embeddings.word.weight.int8"]

@@ -1,4 +1,4 @@
-"""One operator a group gives what the eleven gave."""
+"""QAttention computes the same as the eleven operators that it replaces."""
 
 import numpy as np
 import onnx
@@ -23,7 +23,7 @@ def _fp32(family: str, task: str) -> onnx.ModelProto:
     model = initialize(task, tiny.tiny_config(family, **changes), seed=3)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        for parameter in model.parameters():  # no bias is 0, and attention is not even
+        for parameter in model.parameters():  # no bias is 0, and attention is not uniform
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
     return to_onnx(rewrite(model), sequence_length=None)
 
@@ -41,14 +41,14 @@ def _run(graph: onnx.ModelProto, axes: int) -> list[NDArray[np.float32]]:
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize(("task", "axes"), [("token-classification", 2), ("multiple-choice", 3)])
-def test_the_operator_gives_what_the_eleven_gave(
+def test_one_operator_computes_the_same_as_eleven(
     family: str, task: str, axes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fp32 = _fp32(family, task)
     fused, _ = quantize(fp32)
     monkeypatch.setattr(quantization, "fuse_attention", lambda proto: None)
     plain, _ = quantize(fp32)
-    layers = 2 if task == "token-classification" else 1  # the last one attends otherwise
+    layers = 2 if task == "token-classification" else 1  # the last reads only the first token
     groups = 4 if family == "squeezebert" else 1
     assert sum(node.op_type == "QAttention" for node in fused.graph.node) == layers * groups
     assert not any(node.op_type == "QAttention" for node in plain.graph.node)

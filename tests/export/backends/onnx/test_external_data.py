@@ -1,4 +1,4 @@
-"""A large ONNX model's weights lie in a file of their own, and are as safe there."""
+"""The weights of a large ONNX model in a file of their own are as safe as in the model."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def _exported(checkpoint: Path, folder: Path, precision: str, least: int) -> Pat
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int4"])
-def test_the_same_answers_as_of_one_file(checkpoint: Path, tmp_path: Path, precision: str) -> None:
+def test_outputs_are_those_of_one_file(checkpoint: Path, tmp_path: Path, precision: str) -> None:
     whole = _exported(checkpoint, tmp_path / "whole", precision, least=10**9)
     parted = _exported(checkpoint, tmp_path / "parted", precision, least=0)
     assert not (whole / "model.onnx.data").exists()
@@ -42,10 +42,11 @@ def test_the_same_answers_as_of_one_file(checkpoint: Path, tmp_path: Path, preci
     with load_artifact(whole, threads=1) as one, load_artifact(parted, threads=1) as two:
         for text in TEXTS:
             assert np.array_equal(one(text).sentence, two(text).sentence)
-    assert read_artifact(whole).model_bytes < read_artifact(parted).model_bytes  # of the gaps
+    # Alignment leaves gaps.
+    assert read_artifact(whole).model_bytes < read_artifact(parted).model_bytes
 
 
-def test_tensors_begin_where_vectors_are_loaded(checkpoint: Path, tmp_path: Path) -> None:
+def test_tensors_are_aligned(checkpoint: Path, tmp_path: Path) -> None:
     folder = _exported(checkpoint, tmp_path / "parted", "int8", least=0)
     graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
     found = [
@@ -58,7 +59,7 @@ def test_tensors_begin_where_vectors_are_loaded(checkpoint: Path, tmp_path: Path
     assert {each["location"] for each in found} == {"model.onnx.data"}
 
 
-def test_the_models_checksum_tells_other_weights(tmp_path: Path) -> None:
+def test_the_models_checksum_depends_on_the_weights(tmp_path: Path) -> None:
     sums = []
     for seed in (0, 1):
         tiny.write_checkpoint(tmp_path / f"made-{seed}", seed=seed)
@@ -67,7 +68,7 @@ def test_the_models_checksum_tells_other_weights(tmp_path: Path) -> None:
     assert sums[0] != sums[1]
 
 
-def test_weights_that_were_changed_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+def test_changed_weights_are_refused(checkpoint: Path, tmp_path: Path) -> None:
     folder = _exported(checkpoint, tmp_path / "parted", "int8", least=0)
     data = bytearray((folder / "model.onnx.data").read_bytes())
     data[100] ^= 1

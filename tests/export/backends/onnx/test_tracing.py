@@ -1,4 +1,4 @@
-"""The graph: what a session at its default options makes of it decides the speed."""
+"""The fp32 graph: its operators, inputs, outputs, names and bytes."""
 
 from collections import Counter
 
@@ -48,7 +48,7 @@ def test_onnxruntime_does_not_fuse_the_slow_skip_layer_norm(tmp_path: object) ->
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     operators = _operators(onnx.load(path))
-    assert operators["InstanceNormalization"] == 4  # the embeddings', and all but the last
+    assert operators["InstanceNormalization"] == 4  # that of the embeddings, and all but the last
     assert operators["LayerNormalization"] == 1  # the last, with scale and shift
     assert not any("Skip" in name or "EmbedLayer" in name for name in operators), operators
 
@@ -60,7 +60,7 @@ def test_the_tied_decoder_is_stored_once() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_inputs_and_outputs_are_the_tasks(task: str) -> None:
+def test_inputs_and_outputs_are_those_of_the_task(task: str) -> None:
     graph = _graph(task)
     found = {
         value.name: tuple(d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim)
@@ -77,7 +77,7 @@ def test_inputs_and_outputs_are_the_tasks(task: str) -> None:
     assert found == expected
 
 
-def test_a_fixed_length_is_fixed_and_the_batch_free() -> None:
+def test_a_fixed_length_is_fixed_and_the_batch_is_dynamic() -> None:
     session = _session(_graph("fill-mask", sequence_length=12))
     assert session.get_inputs()[0].shape == ["batch", 12]
     ids = np.ones((3, 12), np.int64)
@@ -96,14 +96,14 @@ def test_nothing_of_this_machine_is_in_the_file() -> None:
     assert b".py" not in data
 
 
-def test_weights_have_names_of_their_modules() -> None:
+def test_weights_are_named_after_their_modules() -> None:
     names = initializers(_graph("text-classification"))
     numbered = [name for name in names if "::" in name or name.isdecimal()]
     assert numbered == []
 
 
-def test_the_exporters_settings_are_as_before() -> None:
-    """A user's own torch.onnx.export in the same process must not meet our symbolics."""
+def test_the_exporters_settings_are_restored() -> None:
+    """A user's own torch.onnx.export in the same process must not use our symbolics."""
 
     class Flatten(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
