@@ -106,8 +106,25 @@ def export_checkpoint(
             options = checked_options(source, format, precision, *lengths, engine)
         labelled = _load_data(source, data, max_drop, progress)
         export = _Export(source, options, partial, texts, labelled, progress)
-        write = export.write_quantized if precision in RECIPES else export.write_float
-        return export.publish(*write())
+        model = export.rewrite()
+        if precision not in RECIPES:
+            model_file = export.write(model)
+            del model  # verification needs the memory
+            measured = export.verify()
+            if measured.error:
+                raise measured.error
+            return export.publish(model_file, measured, None)
+        mixed, approximated = export.calibrate(model)
+        model_file, measured = export.write_within_limits(model, mixed)
+        record = quantization_record(
+            precision,
+            export.backend.activations,
+            engine=options.engine,
+            kept=model_file.kept | mixed.reasons,
+            approximated=approximated,
+            sensitivity=mixed.sensitivity,
+        )
+        return export.publish(model_file, measured, record)
 
 
 def _load_data(
@@ -155,51 +172,6 @@ class _Export:
             options.sequence_length,
         )
 
-    def write_float(self) -> tuple[ModelFile, _Measured, None]:
-        """Write the file in fp32 or fp16.
-
-        Raises:
-            ParityError: the file is over a limit.
-        """
-        model_file = self.write(self.rewrite())
-        measured = self.verify()
-        if measured.error:
-            raise measured.error
-        return model_file, measured, None
-
-    def write_quantized(self) -> tuple[ModelFile, _Measured, Quantization]:
-        """Write the file until it is within the limits, raising the precision of more units.
-
-        Raises:
-            ParityError: the file is over a limit, and no more units may have a higher precision.
-        """
-        model = self.rewrite()
-        with self.progress("calibrate"):
-            mixed, approximated = self.calibrate(model)
-        while True:
-            mixed.set_weights()
-            model_file = self.write(model, mixed.overrides)
-            measured = self.verify()
-            if not measured.error:
-                break
-            with self.progress("raise precision"):
-                raised = mixed.raise_precision()
-            if not raised:
-                measured.error.add_note(mixed.table())
-                raise measured.error
-        return (
-            model_file,
-            measured,
-            quantization_record(
-                self.options.precision,
-                self.backend.activations,
-                engine=self.options.engine,
-                kept=model_file.kept | mixed.reasons,
-                approximated=approximated,
-                sensitivity=mixed.sensitivity,
-            ),
-        )
-
     def rewrite(self) -> Traceable:
         """Rewrite the model for inference, and save the tokenizer."""
         with self.progress("rewrite"):
@@ -214,14 +186,35 @@ class _Export:
         Returns:
             The precision of each unit, and the manifest's entry of approximated operators.
         """
-        feeds = list(calibration_feeds(self.reference, self.texts))
-        statistics = calibrate(model, feeds)
-        statistics = split_outlier_channels(model, smooth(model, statistics))
-        prove_equal(self.source.model, model)
-        approximated = approximate_gelu(model, feeds[::16]) if self.backend.tanh_gelu else {}
-        feeds = sensitivity_feeds(self.reference, self.texts)
-        precision, activations = self.options.precision, self.backend.activations
-        return MixedPrecision(model, statistics, precision, activations, feeds), approximated
+        with self.progress("calibrate"):
+            feeds = list(calibration_feeds(self.reference, self.texts))
+            statistics = calibrate(model, feeds)
+            statistics = split_outlier_channels(model, smooth(model, statistics))
+            prove_equal(self.source.model, model)
+            approximated = approximate_gelu(model, feeds[::16]) if self.backend.tanh_gelu else {}
+            feeds = sensitivity_feeds(self.reference, self.texts)
+            precision, activations = self.options.precision, self.backend.activations
+            return MixedPrecision(model, statistics, precision, activations, feeds), approximated
+
+    def write_within_limits(
+        self, model: Traceable, mixed: MixedPrecision
+    ) -> tuple[ModelFile, _Measured]:
+        """Write and verify the file, raising the precision of units until it is within the limits.
+
+        Raises:
+            ParityError: the file is over a limit, and no more units may have a higher precision.
+        """
+        while True:
+            mixed.set_weights()
+            model_file = self.write(model, mixed.overrides)
+            measured = self.verify()
+            if not measured.error:
+                return model_file, measured
+            with self.progress("raise precision"):
+                raised = mixed.raise_precision()
+            if not raised:
+                measured.error.add_note(mixed.table())
+                raise measured.error
 
     def write(self, model: Traceable, overrides: Mapping[str, str] | None = None) -> ModelFile:
         """Write the model file."""
