@@ -43,7 +43,7 @@ def test_the_manifest_has_both_metrics(data: Path, tmp_path: Path, cli: Cli) -> 
     found = read_manifest(out).accuracy
     assert found is not None
     assert (found.data, found.examples) == ("held-out.csv", 12 * PER_INTENT)
-    assert f"accuracy on held-out.csv (96 examples): {found.artifact:.4f}" in said
+    assert f"accuracy on held-out.csv (96 examples): artifact {found.artifact:.4f}" in said
     # Computed again here.
     with data.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
