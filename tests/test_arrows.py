@@ -1,4 +1,4 @@
-"""Imports go one way: no folder reaches above its floor, and no folder or file is in a circle."""
+"""Imports between the folders: layers, no cycles, and limits on the size of folders and files."""
 
 import ast
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "squeezebert_mobile"
-#: Where each part of the package lies.
-HOMES = {
+#: Package -> its folder.
+FOLDER_OF = {
     PACKAGE: ROOT / "src" / PACKAGE,
     f"{PACKAGE}.export": ROOT / "export",
     f"{PACKAGE}.runtime": ROOT / "runtime",
     f"{PACKAGE}.benchmarks": ROOT / "benchmarks",
 }
-#: What each folder may import, from the top floor to the ground.
+#: Layer -> the layers that it may import, from top to bottom. "ground" is everything else.
 MAY_IMPORT = {
     "cli": {"training", "export", "benchmarks", "evaluation", "models", "runtime", "ground"},
     "training": {"evaluation", "models", "runtime", "ground"},
@@ -29,19 +29,19 @@ MAY_IMPORT = {
 
 
 def _modules() -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for name, home in HOMES.items():
-        for path in home.rglob("*.py"):
-            parts = path.relative_to(home).with_suffix("").parts
-            found[".".join((name, *parts)).removesuffix(".__init__")] = path
-    return found
+    modules: dict[str, Path] = {}
+    for package, folder in FOLDER_OF.items():
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder).with_suffix("").parts
+            modules[".".join((package, *parts)).removesuffix(".__init__")] = path
+    return modules
 
 
 MODULES = _modules()
 
 
 def _imports(module: str) -> Iterator[str]:
-    """The modules of the package that this one imports, anywhere in it."""
+    """The modules of this package that `module` imports, at any level of its code."""
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -59,26 +59,25 @@ def _imports(module: str) -> Iterator[str]:
 IMPORTS = {module: set(_imports(module)) for module in MODULES}
 
 
-def _folder(module: str) -> str:
-    """The folder of DESIGN's arrows that a module lies in."""
+def _layer(module: str) -> str:
     part = (module.split(".") + [""])[1]
     return part if part in MAY_IMPORT else "ground"
 
 
-def test_no_folder_imports_from_above() -> None:
+def test_layers() -> None:
     wrong = [
         f"{module} imports {name}"
         for module, names in IMPORTS.items()
         for name in names
         if module != f"{PACKAGE}.__main__"
-        and _folder(name) != _folder(module)
-        and _folder(name) not in MAY_IMPORT[_folder(module)]
+        and _layer(name) != _layer(module)
+        and _layer(name) not in MAY_IMPORT[_layer(module)]
     ]
     assert not wrong, "\n".join(sorted(wrong))
 
 
-def _circle(graph: dict[str, set[str]]) -> list[str]:
-    """A circle of the graph, or nothing."""
+def _cycle(graph: dict[str, set[str]]) -> list[str]:
+    """A cycle in the graph, or an empty list."""
     done: set[str] = set()
     path: list[str] = []
 
@@ -89,37 +88,37 @@ def _circle(graph: dict[str, set[str]]) -> list[str]:
             return []
         path.append(node)
         for other in sorted(graph[node]):
-            if found := visit(other):
-                return found
+            if cycle := visit(other):
+                return cycle
         path.pop()
         done.add(node)
         return []
 
     for node in sorted(graph):
-        if found := visit(node):
-            return found
+        if cycle := visit(node):
+            return cycle
     return []
 
 
-def test_no_file_is_in_a_circle() -> None:
-    assert _circle(IMPORTS) == []
+def test_no_import_cycles_between_modules() -> None:
+    assert _cycle(IMPORTS) == []
 
 
-def test_no_folder_is_in_a_circle() -> None:
+def test_no_import_cycles_between_folders() -> None:
     graph: dict[str, set[str]] = {}
     for module, names in IMPORTS.items():
         for name in names:
-            here, there = _home(module), _home(name)
-            if here != there:
-                graph.setdefault(here, set()).add(there)
-                graph.setdefault(there, set())
-    assert _circle(graph) == []
+            ours, theirs = _folder(module), _folder(name)
+            if ours != theirs:
+                graph.setdefault(ours, set()).add(theirs)
+                graph.setdefault(theirs, set())
+    assert _cycle(graph) == []
 
 
-def _home(module: str) -> str:
-    """The folder a module stands in; of the ground floor, the module itself."""
+def _folder(module: str) -> str:
+    """The folder of a module; for a module of the root package, the module itself."""
     path = MODULES[module]
-    return module if path.parent == HOMES[PACKAGE] else str(path.parent.relative_to(ROOT))
+    return module if path.parent == FOLDER_OF[PACKAGE] else str(path.parent.relative_to(ROOT))
 
 
 FOLDERS = sorted({path.parent for path in MODULES.values()})
@@ -139,6 +138,6 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert not long
 
 
-def test_a_circle_is_found() -> None:
-    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
-    assert _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+def test_a_cycle_is_found() -> None:
+    assert _cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+    assert _cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
