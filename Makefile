@@ -48,7 +48,8 @@ test-executorch: $(READY)  ## the tests that lower models to XNNPACK
 fuzz: $(READY)  ## 180,000 nearly right files, odd texts and folders, and what atheris makes of them (1 to 2 hours)
 	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 tests/test_fuzz.py
 	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/tokenizer/test_any_text.py \
-	  tests/runtime/tokenizer/test_tokenizer_conformance.py
+	  tests/runtime/tokenizer/test_tokenizer_conformance.py \
+	  tests/runtime/tokenizer/test_tokenizer_folders.py
 	@$(BIN)/python -c 'import atheris' || { echo "atheris does not install here; its part is left out" >&2; exit 0; } && \
 	for target in manifests goldens configs weights tokenizers; do \
 	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done

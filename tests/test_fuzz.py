@@ -1,6 +1,6 @@
-"""Files from somebody else that are nearly right: read, or refused in one line.
+"""Fuzzing: mutated files are either read, or rejected with a one-line error.
 
-`make test` tries a few, `make fuzz` many, and lets atheris look for inputs that reach new code.
+`make test` tries a few files, `make fuzz` many, also with atheris (coverage_fuzz.py).
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from squeezebert_mobile.runtime import SqueezeBertTokenizer, check_golden, load_
 TEXT = "Play MUSIC at séven, [MASK] — 日本"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "added_tokens.json")
 
-#: A target takes a folder that it may fill, and gives a strategy of inputs and what reads one.
+#: A target gets an empty folder; it returns a strategy of inputs and a function that reads one.
 Target = tuple[st.SearchStrategy[Any], Callable[[Any], Any]]
 
 
 @contextlib.contextmanager
 def _restored(path: Path, content: bytes) -> Any:
-    """`content` in `path` for a while."""
+    """Write `content` to `path` within the block."""
     before = path.read_bytes() if path.exists() else None
     path.write_bytes(content)
     try:
@@ -48,7 +48,7 @@ def _exported(folder: Path, task: str) -> Path:
 
 
 def manifests(folder: Path) -> Target:
-    """manifest.json, up to an answer of the artifact."""
+    """manifest.json: load the artifact and run it."""
     artifact = _exported(folder, "text-classification")
     document = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
 
@@ -60,7 +60,7 @@ def manifests(folder: Path) -> Target:
 
 
 def goldens(folder: Path) -> Target:
-    """golden.json, as `verify` reads it."""
+    """golden.json: check the artifact, as `verify` does."""
     artifact = _exported(folder, "multiple-choice")
     document = json.loads((artifact / "golden.json").read_text(encoding="utf-8"))
     model = load_artifact(artifact)
@@ -73,7 +73,7 @@ def goldens(folder: Path) -> Target:
 
 
 def configs(folder: Path) -> Target:
-    """config.json, up to a loaded checkpoint."""
+    """config.json: load the checkpoint."""
     tiny.write_checkpoint(folder, task="token-classification")
     document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
@@ -85,7 +85,7 @@ def configs(folder: Path) -> Target:
 
 
 def weights(folder: Path) -> Target:
-    """model.safetensors, up to a loaded checkpoint."""
+    """model.safetensors: load the checkpoint."""
     tiny.write_checkpoint(folder, task="question-answering")
     data = (folder / "model.safetensors").read_bytes()
 
@@ -97,10 +97,10 @@ def weights(folder: Path) -> Target:
 
 
 def tokenizers(folder: Path) -> Target:
-    """The files of a tokenizer, up to the ids of a text and back."""
+    """The tokenizer files: encode a text and decode the ids."""
     tiny.write_vocabulary(folder)
     (folder / "added_tokens.json").write_text('{"séven": 63}', encoding="utf-8")
-    found = {name: (folder / name).read_bytes() for name in TOKENIZER_FILES}
+    contents = {name: (folder / name).read_bytes() for name in TOKENIZER_FILES}
     inputs = st.one_of(
         st.tuples(
             st.just(name),
@@ -108,15 +108,15 @@ def tokenizers(folder: Path) -> Target:
             if name.endswith(".json")
             else fuzzing.mutated_bytes(content),
         )
-        for name, content in found.items()
+        for name, content in contents.items()
     )
 
-    def read(given: tuple[str, bytes]) -> None:
-        name, content = given
+    def read(mutated: tuple[str, bytes]) -> None:
+        name, content = mutated
         for other in TOKENIZER_FILES:
-            (folder / other).write_bytes(content if other == name else found[other])
+            (folder / other).write_bytes(content if other == name else contents[other])
         if name != "tokenizer.json":
-            (folder / "tokenizer.json").unlink()  # which would be read in the others' place
+            (folder / "tokenizer.json").unlink()  # which would be read instead of the others
         tokenizer = SqueezeBertTokenizer.from_pretrained(folder)
         ids = tokenizer(TEXT, truncation=True, max_length=8)["input_ids"]
         tokenizer.decode(ids)
@@ -124,18 +124,18 @@ def tokenizers(folder: Path) -> Target:
     return inputs, read
 
 
-TARGETS = {each.__name__: each for each in (manifests, goldens, configs, weights, tokenizers)}
+TARGETS = {target.__name__: target for target in (manifests, goldens, configs, weights, tokenizers)}
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_nearly_right(name: str, tmp_path: Path) -> None:
+def test_mutated_files(name: str, tmp_path: Path) -> None:
     outcomes = {True: 0, False: 0}
     inputs, read = TARGETS[name](tmp_path)
 
     @given(inputs)
-    def reads_or_refuses(content: Any) -> None:
+    def reads_or_rejects(content: Any) -> None:
         outcomes[fuzzing.attempt(tmp_path, lambda: read(content))] += 1
 
-    reads_or_refuses()
-    print(f"{name}: {outcomes[True]} read, {outcomes[False]} refused")
-    assert outcomes[True] and outcomes[False]  # near enough to be read at times
+    reads_or_rejects()
+    print(f"{name}: {outcomes[True]} read, {outcomes[False]} rejected")
+    assert outcomes[True] and outcomes[False]  # some mutations must be small enough to be read

@@ -39,7 +39,8 @@ __all__ = [
 #: model_max_length of a tokenizer without one, as in transformers.
 UNLIMITED = int(1e30)
 
-_MAX_BYTES = 64 << 20  # the largest published WordPiece vocabulary (119,547 tokens) has 2 MB
+#: Larger files are not read; the largest published WordPiece vocabulary (119,547 tokens) has 2 MB.
+MAX_BYTES = 64 << 20
 _BERT_CLASSES = {  # the names of the BERT tokenizer in transformers
     f"{name}Tokenizer"
     for name in ("Bert", "SqueezeBert", "MobileBert", "Electra", "DistilBert", "LayoutLM", "Lxmert")
@@ -108,10 +109,10 @@ def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> Tok
 
 def _read_text(path: Path) -> str | None:
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise CheckpointError(
                 f"{str(path)!r} is too large for a vocabulary: {path.stat().st_size} bytes, "
-                f"at most {_MAX_BYTES} are read"
+                f"at most {MAX_BYTES} are read"
             )
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:

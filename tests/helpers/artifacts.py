@@ -1,4 +1,4 @@
-"""Tiny fp32 artifacts, exported straight from transformers' models, for tests of the runtime."""
+"""Tiny fp32 artifacts, exported directly from transformers' models, for tests of the runtime."""
 
 import contextlib
 import json
@@ -27,8 +27,8 @@ class _Traced(torch.nn.Module):
         self.model, self.outputs = model, outputs
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        found = self.model(**dict(zip(INPUT_NAMES, inputs, strict=True)))
-        return tuple(found[name] for name in self.outputs)
+        outputs = self.model(**dict(zip(INPUT_NAMES, inputs, strict=True)))
+        return tuple(outputs[name] for name in self.outputs)
 
 
 @contextlib.contextmanager
@@ -76,21 +76,21 @@ def write_artifact(
     problem_type: Any = None,
     **changes: Any,
 ) -> tuple[Any, Path]:
-    """A checkpoint in `folder`/checkpoint, its artifact in `folder`/artifact.
+    """Write a checkpoint to `folder`/checkpoint and its artifact to `folder`/artifact.
 
     Args:
-        folder: where.
-        task: which head.
+        folder: the parent folder.
+        task: the head.
         family: "squeezebert" or "bert".
         fixed: axes with a fixed length, such as ``{"sequence": 16}``.
         problem_type: as in config.json.
-        changes: to the tiny config.
+        changes: changes to the tiny config.
 
     Returns:
         transformers' model, and the artifact.
     """
     fixed = fixed or {}
-    if "classification" in task:
+    if TASKS[task].has_labels:
         changes = {"num_labels": len(LABELS), "id2label": dict(enumerate(LABELS))} | changes
     theirs = tiny.write_checkpoint(folder / "checkpoint", family, task, **changes)
     theirs.config.problem_type = problem_type
@@ -116,11 +116,12 @@ def _manifest(
         sizes: tuple[str | int, ...] = tuple(fixed.get(axis, axis) for axis in axes)
         return artifact.TensorSpec(name=name, dtype=dtype, axes=sizes)
 
-    labelled = "classification" in task
     return artifact.Manifest(
         schema_version=1,
         task=task,
-        labels=tuple(config.id2label[i] for i in range(config.num_labels)) if labelled else None,
+        labels=tuple(config.id2label[i] for i in range(config.num_labels))
+        if record.has_labels
+        else None,
         problem_type=config.problem_type,
         model=artifact.ModelFacts(
             type=family,
@@ -164,20 +165,20 @@ def rewrite_manifest(folder: Path, **changes: Any) -> None:
 
 
 def their_tokenizer(folder: Path) -> Any:
-    """transformers' tokenizer of what `write_artifact` wrote, with the model's length."""
+    """transformers' tokenizer of the checkpoint that `write_artifact` wrote."""
     tokenizer = transformers.SqueezeBertTokenizerFast.from_pretrained(folder / "checkpoint")
     tokenizer.model_max_length = 40
     return tokenizer
 
 
 def outputs_of(theirs: Any, inputs: Any) -> dict[str, np.ndarray]:
-    """What transformers' model gives for tensors or arrays."""
+    """The outputs of transformers' model for tensors or arrays."""
     tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in inputs.items()}
     with torch.no_grad():
         return {name: value.numpy() for name, value in theirs(**tensors).items()}
 
 
-#: Of several lengths; with accents, unknown words, pieces, punctuation and a special token.
+#: Texts of several lengths, with accents, unknown words, subwords, punctuation, special tokens.
 TEXTS = [
     "wake me at half past six.",
     "music",

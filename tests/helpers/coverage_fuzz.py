@@ -1,8 +1,8 @@
-"""The targets of test_fuzz.py, driven by atheris: inputs that reach new code are varied further.
+"""Coverage-guided fuzzing of the targets of test_fuzz.py, with atheris.
 
     python coverage_fuzz.py TARGET RUNS
 
-Ends with an error at the first input that is neither read nor refused, and prints it.
+Stops at the first input that raises an unexpected error, and prints it.
 """
 
 import sys
@@ -27,12 +27,12 @@ def main(name: str, runs: str) -> None:
 
         @settings(database=None)
         @given(inputs)
-        def reads_or_refuses(content: object) -> None:
+        def reads_or_rejects(content: object) -> None:
             fuzzing.attempt(folder, lambda: read(content))
 
-        # -timeout: seconds for one input; a hang is an error too
+        # -timeout: seconds for one input, after which it counts as an error
         options = [sys.argv[0], f"-runs={runs}", "-timeout=20", "-max_len=1024", "-len_control=0"]
-        atheris.Setup(options, reads_or_refuses.hypothesis.fuzz_one_input)
+        atheris.Setup(options, reads_or_rejects.hypothesis.fuzz_one_input)
         atheris.Fuzz()
 
 

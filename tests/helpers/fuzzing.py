@@ -1,4 +1,4 @@
-"""Files that are nearly right, and a guard over what reading them may do."""
+"""Mutated files, and a guard against side effects of reading them."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from squeezebert_mobile.errors import SqueezeBertMobileError
 
 
 class Content(bytes):
-    """The bytes of a file, too long to be shown whole."""
+    """The bytes of a file, abbreviated in reports."""
 
     def __repr__(self) -> str:
         return f"Content({bytes(self[:200])!r}... {len(self)} bytes)"
@@ -40,7 +40,7 @@ _VALUES = st.recursive(
 
 
 def _same_kind(value: Any) -> st.SearchStrategy[Any]:
-    """Another value that JSON writes alike."""
+    """Another value of the same JSON type."""
     match value:
         case bool():
             return st.booleans()
@@ -54,7 +54,7 @@ def _same_kind(value: Any) -> st.SearchStrategy[Any]:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every container in `value`, with each of its keys."""
+    """All containers in `value`, each with each of its keys."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, inner in list(items):
         yield value, key
@@ -64,7 +64,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def mutated_json(draw: st.DrawFn, document: Any) -> Content:
-    """`document` with one to three values replaced, removed or added; now and then cut or torn."""
+    """`document` with one to three values replaced, removed or added; sometimes damaged bytes."""
     document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
         if not (places := list(_places(document))):
@@ -87,7 +87,7 @@ def mutated_json(draw: st.DrawFn, document: Any) -> Content:
 
 @st.composite
 def mutated_bytes(draw: st.DrawFn, data: bytes) -> Content:
-    """`data` with a piece of it cut out and something else put there."""
+    """`data` with some bytes replaced by others."""
     start = draw(st.integers(0, len(data)))
     length = draw(st.sampled_from([0, 1, 4, 8, len(data)]))
     return Content(data[:start] + draw(st.binary(max_size=12)) + data[start + length :])
@@ -95,7 +95,7 @@ def mutated_bytes(draw: st.DrawFn, data: bytes) -> Content:
 
 @st.composite
 def mutated_safetensors(draw: st.DrawFn, data: bytes) -> Content:
-    """A safetensors file whose header says something else, or whose bytes are torn."""
+    """A safetensors file with a mutated header or damaged bytes."""
     if draw(st.integers(0, 3)) == 3:
         return draw(mutated_bytes(data))
     length = int.from_bytes(data[:8], "little")
@@ -142,7 +142,7 @@ sys.addaudithook(_hook)
 
 
 def attempt(folder: Path, call: Callable[[], Any]) -> bool:
-    """Whether `call` succeeds; it may only fail with an error of ours, and write in `folder`."""
+    """Whether `call` succeeds. It may only raise this package's errors, and write to `folder`."""
     _seen.clear()
     _watched.append(folder)
     try:

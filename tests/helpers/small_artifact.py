@@ -1,4 +1,4 @@
-"""An artifact whose files need not be opened by a runtime: for tests of the contract alone."""
+"""An artifact with placeholder files, for tests that do not run it."""
 
 from pathlib import Path
 

@@ -1,7 +1,8 @@
-"""Texts on which ports of this tokenizer have gone wrong, each with where that was seen.
+"""Texts that other implementations of this tokenizer get wrong, each with its source.
 
-Two tests read this table: the tokenizer against transformers (test_tokenizer_conformance.py), and
-Kotlin's against the answers in tests/golden/wordpiece.json (wordpiece_vectors.py).
+The tests of two tokenizers read this table: the Python one is compared with transformers
+(test_tokenizer_conformance.py), the Kotlin one with tests/golden/wordpiece.json
+(wordpiece_vectors.py).
 """
 
 import unicodedata
@@ -11,14 +12,14 @@ __all__ = ["PAIRS", "SORTED", "TRAPS", "Trap"]
 
 
 class Trap(NamedTuple):
-    """What goes wrong, who met it (a project, or its issue number), and texts that show it."""
+    """A difficulty, its source (a project or an issue), and texts that show it."""
 
     name: str
     source: str
     texts: tuple[str, ...]
 
 
-#: What stays when accents are stripped, and is sorted among marks that go.
+#: Combining characters that stripping accents keeps, and that canonical ordering moves.
 SORTED = [
     char
     for char in map(chr, range(0x110000))
@@ -27,16 +28,16 @@ SORTED = [
 
 TRAPS = (
     Trap(
-        "marks that are sorted",
+        "canonical ordering of marks",
         "llama.cpp#5496",
         (
             " ".join(f"a\u0345{char}\u0334b" for char in SORTED),
             "a" + "".join(reversed(SORTED)),
             "\u0344a \u0f73\u0f71 q\u0323\u0307 q\u0307\u0323 \u1e9b\u0323",
-            "a\u302e\u0323b \u3099\u302fc \U0001d158\U0001d165\U0001d16d\u0323",  # some stay
+            "a\u302e\u0323b \u3099\u302fc \U0001d158\U0001d165\U0001d16d\u0323",  # some are kept
         ),
     ),
-    Trap("nothing in it", "TFLite BERT-QA FullTokenizer", ("", " \n\t ", "a  b \u3000 c")),
+    Trap("empty texts", "TFLite BERT-QA FullTokenizer", ("", " \n\t ", "a  b \u3000 c")),
     Trap("words and punctuation", "BERT", ("The cats, unaffable: don't!",)),
     Trap(
         "order: clean, ideographs, accents, case",
@@ -44,17 +45,17 @@ TRAPS = (
         ("日\u0301本\u200d\u0301x e\u200d\u0301 İ\u200d\u0301 \u2126\u0301 q\u0307\u200d\u0323",),
     ),
     Trap(
-        "accents go with the case unless strip_accents says otherwise",
+        "accents are stripped with lower case unless strip_accents is set",
         "tokenizers#330, swift-transformers#157",
         ("Café naïve Ångström",),
     ),
     Trap(
-        "accents that are characters of their own",
+        "combining accents",
         "dotnet/machinelearning#7728",
         ("Cafe\u0301 x\u0301\u0327y",),
     ),
     Trap(
-        "marks outside U+0300-036F: nonspacing ones go, spacing ones stay",
+        "marks outside U+0300-036F: nonspacing ones are removed, spacing ones kept",
         "swift-transformers#157, ollama#15627",
         (
             "a\u05b0b \u0b3f c\u20d0 d\u0903e",
@@ -62,23 +63,25 @@ TRAPS = (
         ),
     ),
     Trap(
-        "places in the text after an accent that went",
+        "offsets after a removed accent",
         "elastic/elasticsearch#88907",
         ("Élève à l'été déjà: où? e\u0301e\u0301 cats", "\u0301a \u0301\u0301b"),
     ),
     Trap(
-        "lower case of two characters, and of none other than its own language's",
+        "lower case of two characters, and independent of the language",
         "transformers#6680",
         ("İstanbul ISTANBUL I\u0307 ß ẞ ﬁ ΑΣ Σ\u0345 ǅ",),
     ),
-    Trap("scripts whose cases came late", "Unicode 8 to 11", ("Ꭰ ꭰ Ა ა \U00010400 \U0001e900",)),
     Trap(
-        "emoji newer than the library's tables go",
+        "scripts with recently added cases", "Unicode 8 to 11", ("Ꭰ ꭰ Ა ა \U00010400 \U0001e900",)
+    ),
+    Trap(
+        "emoji newer than the library's tables are removed",
         "tokenizers#142",
         ("\U0001f92a \U0001fae8 \U0001faea \U0001fadf",),
     ),
     Trap(
-        "control, format, private and unassigned characters go",
+        "control, format, private and unassigned characters are removed",
         "tokenizers normalizers/bert.rs, TFLite BERT-QA FullTokenizer",
         (
             "x\u200by \u00ad \ufeff \x00 \x07 \ufffd \U000e0041 \u0600 \ue000",
@@ -87,7 +90,7 @@ TRAPS = (
         ),
     ),
     Trap(
-        "what is space",
+        "white space",
         "tokenizers normalizers/bert.rs",
         ("tab\tnew\nline\r\u2028\u00a0\u3000space\x0b\x0c\x85\x1c\x1d\x1e\x1f\u180e.",),
     ),
@@ -102,12 +105,12 @@ TRAPS = (
         ("\U0002b81f\U0002b820\U0002b91f\U0002b920 \U00030000 \u9fff\u3400",),
     ),
     Trap(
-        "ideographs beyond 16 bits, and those that decompose",
+        "ideographs beyond 16 bits, and decomposable ones",
         "TFLite BERT-QA FullTokenizer",
         ("\U00020000\U0002f800\uf900 \ufa0e",),
     ),
     Trap(
-        "punctuation is ASCII's symbols, and Unicode's",
+        "ASCII symbols and Unicode punctuation",
         "BERT",
         (
             "don't-stop: $3.50 (50%)! `a` ^b ~c |d <e> = +",
@@ -133,7 +136,7 @@ TRAPS = (
         ("snow☃snow cats?s ##ing ##", "catsQ\u2603 cats☃ unaffableness"),
     ),
     Trap(
-        "tokens that were added: in words, beside marks, with the space around",
+        "added tokens: in words, next to marks, with the space around them",
         "onnxruntime-extensions#852",
         (
             "one NewWord, newword! xNewWord ...  newword  [X]  \u4e2d[X]\u4e2d"
@@ -144,7 +147,7 @@ TRAPS = (
     ),
 )
 
-#: Pairs that are cut: which text gives way, and how far.
+#: Pairs for truncation: which text is truncated, and by how much.
 PAIRS = (
     ("the cats don", "hello world snow"),
     ("the " * 30, "snow"),

@@ -1,17 +1,18 @@
-"""Writes texts with the ids of the Python tokenizer, for the tests of the Kotlin one.
+"""Test vectors for the Kotlin tokenizer: texts with the ids of the Python tokenizer.
 
     python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json
     python tests/helpers/wordpiece_vectors.py random FILE
 
-The golden vectors are checked in, and read by both pytest and JUnit. The random vectors are 100,000
-texts: one half contains every Unicode character once, the other half difficult characters. Their
-vocabulary has a piece for almost every character, so that the ids show the whole normalized text.
-For fewer texts it has only the characters of these texts.
+The golden vectors are checked in, and read by pytest and JUnit. The random vectors are 100,000
+texts: half of them contain every Unicode character once, the other half difficult ones. Their
+vocabulary has a token for almost every character in the texts, so that the ids show the complete
+normalized text.
 """
 
 import json
 import random
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizer_traps import PAIRS, TRAPS
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer
 
 from squeezebert_mobile.runtime import SqueezeBertTokenizer
 
@@ -39,11 +40,10 @@ WORDS = [
     "##ld",
 ]
 
-#: Texts on which ports of this tokenizer have failed.
 TEXTS = [text for trap in TRAPS for text in trap.texts]
 LENGTHS = (3, 4, 5, 10, 11, 40)
 
-#: The number of random texts that together contain every character.
+#: The number of random texts that contain every character.
 COUNT = 100_000
 
 ADDED = [
@@ -91,7 +91,7 @@ def golden() -> dict[str, Any]:
 
 
 def random_vectors(count: int = COUNT, seed: int = 7) -> Iterator[dict[str, Any]]:
-    """First the tokenizers, then `count` texts, every fourth as a pair that is truncated."""
+    """The tokenizers, then `count` texts; every fourth is a pair to truncate."""
     draw = random.Random(seed)
     drawn = list(_drawn(draw, count))
     chars = {char for text, pair, *_ in drawn for char in text + (pair or "")}
@@ -110,7 +110,7 @@ def random_vectors(count: int = COUNT, seed: int = 7) -> Iterator[dict[str, Any]
 
 
 def _drawn(draw: random.Random, count: int) -> Iterator[tuple[str, str | None, int, int]]:
-    """Texts, pairs or None, the index of a variant, and the maximum length of pairs."""
+    """A text, its pair or None, the index of a variant, and the maximum length of a pair."""
     codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
     hard = _hard_pieces(codes)
     draw.shuffle(codes)
@@ -126,7 +126,7 @@ def _drawn(draw: random.Random, count: int) -> Iterator[tuple[str, str | None, i
 
 
 def _hard_pieces(codes: Sequence[str]) -> list[str]:
-    """Difficult characters and words, with all kinds about equally frequent."""
+    """Difficult characters and words; each kind is about equally frequent."""
     kinds: dict[str, list[str]] = {}
     for char in codes:
         category = unicodedata.category(char)
@@ -138,50 +138,42 @@ def _hard_pieces(codes: Sequence[str]) -> list[str]:
             kinds.setdefault("decomposes", []).append(char)
     kinds["special"] = [*SPECIAL, "newword", "NEWWORD", "[X]", "whole", "É", "e\u0301", "cat", "##"]
     kinds["words"] = ["the ", "cats", "don't", "hello world", "unaffable", "  ", "a" * 101]
-    largest = max(map(len, kinds.values()))
-    return [
-        piece for pieces in kinds.values() for piece in pieces * (1 + largest // len(pieces) // 8)
-    ]
+    most = max(map(len, kinds.values()))
+    return [piece for pieces in kinds.values() for piece in pieces * (1 + most // len(pieces) // 8)]
 
 
 # Tokenizers ---------------------------------------------------------------------------------
 
 
 def vocabulary_of_traps() -> dict[str, int]:
-    """The vocabulary of the characters in TEXTS and of ASCII."""
+    """The `vocabulary` of the characters in TEXTS and of ASCII."""
     return vocabulary(sorted({c for text in TEXTS for c in text} | set(map(chr, range(33, 127)))))
 
 
 def vocabulary(chars: Sequence[str]) -> dict[str, int]:
-    """Special tokens, a few words, and a piece for every form of every character."""
+    """Special tokens, a few words, and a token for every character in every normalized form."""
     forms = set(chars)
     for options in VARIANTS.values():
         tokenizer = SqueezeBertTokenizer(dict.fromkeys(SPECIAL, 0), **options)
+        normalizer = Tokenizer.from_str(json.dumps(_file(tokenizer))).normalizer
+        assert normalizer is not None
         for char in chars:
-            forms.update(_normalized(tokenizer, char))
+            forms.update(str(normalizer.normalize_str(char)))
     tokens = [*SPECIAL, *WORDS, *(f"{mark}{c}" for c in sorted(forms) for mark in ("", "##"))]
     return {token: number for number, token in enumerate(dict.fromkeys(tokens))}
 
 
-def _normalized(tokenizer: SqueezeBertTokenizer, text: str) -> str:
-    normalizer = tokenizer._tokenizer.normalizer
-    assert normalizer is not None
-    return str(normalizer.normalize_str(text))
-
-
 @cache
-def _parsed(text: str) -> Any:
-    return json.loads(text)
-
-
 def _file(tokenizer: SqueezeBertTokenizer) -> dict[str, Any]:
-    """The contents of tokenizer.json."""
-    data: dict[str, Any] = _parsed(tokenizer._tokenizer.to_str())
+    """The content of tokenizer.json."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        data: dict[str, Any] = json.loads(Path(folder, "tokenizer.json").read_text("utf-8"))
     return data
 
 
 def _overrides(tokenizer: SqueezeBertTokenizer) -> dict[str, Any]:
-    """The parts of tokenizer.json that differ between variants."""
+    """The parts of tokenizer.json that differ from the first variant."""
     data = _file(tokenizer)
     return {name: data[name] for name in ("normalizer", "added_tokens")}
 
@@ -206,7 +198,7 @@ def _row(tokenizer: SqueezeBertTokenizer, text: str, pair: str, length: int) -> 
 
 
 def write_random(path: Path, count: int = COUNT) -> None:
-    """Write one JSON object per line."""
+    """One JSON object per line."""
     with path.open("w", encoding="ascii") as file:
         for vector in random_vectors(count):
             file.write(json.dumps(vector, separators=(",", ":")) + "\n")

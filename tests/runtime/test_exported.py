@@ -1,4 +1,4 @@
-"""Artifacts as export writes them, against transformers; the other tests trace its models alone."""
+"""Artifacts of `export_checkpoint` against those that the other runtime tests use."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def test_same_as_transformers(task: str, tmp_path: Path) -> None:
 
 
 def _dicts(result: Any) -> Any:
-    return [one.to_dict() for one in result] if isinstance(result, list) else result.to_dict()
+    return [item.to_dict() for item in result] if isinstance(result, list) else result.to_dict()
 
 
 def compare(ours: Any, theirs: Any) -> None:
@@ -37,8 +37,8 @@ def compare(ours: Any, theirs: Any) -> None:
         for key in ours:
             compare(ours[key], theirs[key])
     elif isinstance(ours, list):
-        for one, other in zip(ours, theirs, strict=True):
-            compare(one, other)
+        for our_item, their_item in zip(ours, theirs, strict=True):
+            compare(our_item, their_item)
     else:
         assert ours == (pytest.approx(theirs, abs=1e-4) if isinstance(ours, float) else theirs)
 

@@ -31,7 +31,7 @@ def session(exported: tuple[Any, Path]) -> Any:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_same_as_the_model(task: str, tmp_path: Path) -> None:
-    """The session alone, for all six tasks, with padding."""
+    """Sessions of all six tasks, with padding."""
     theirs, folder = artifacts.write_artifact(tmp_path, task)
     shape = (1, 2, 5) if task == "multiple-choice" else (2, 5)
     feed = {
@@ -48,7 +48,7 @@ def test_same_as_the_model(task: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(array, want[name], atol=1e-5)
 
 
-def test_what_may_be_left_out(session: Any) -> None:
+def test_optional_inputs(session: Any) -> None:
     full = {"input_ids": IDS, "attention_mask": IDS * 0 + 1, "token_type_ids": IDS * 0}
     want = session.run(full)["logits"]
     for name in ("attention_mask", "token_type_ids"):
@@ -124,7 +124,7 @@ def test_a_model_that_does_not_load(exported: tuple[Any, Path], tmp_path: Path) 
     assert "\n" not in str(raised.value)
 
 
-def test_a_model_with_other_names(exported: tuple[Any, Path], tmp_path: Path) -> None:
+def test_a_model_with_other_inputs_or_outputs(exported: tuple[Any, Path], tmp_path: Path) -> None:
     folder = tmp_path / "renamed"
     shutil.copytree(exported[1], folder)
     model = onnx.load(folder / "model.onnx")
@@ -140,7 +140,7 @@ def test_a_model_with_other_names(exported: tuple[Any, Path], tmp_path: Path) ->
         OnnxSession(folder / "model.onnx", one_input, threads=None)
 
 
-def test_importing_runtime_imports_nothing_heavy() -> None:
+def test_importing_the_runtime_is_light() -> None:
     code = (
         "import sys, squeezebert_mobile.runtime\n"
         "heavy = {'torch', 'onnx', 'onnxruntime', 'transformers', 'huggingface_hub'}\n"

@@ -1,4 +1,4 @@
-"""What is particular to the sessions that run in torch: engines, and threads of the process."""
+"""Sessions that run in torch: kernel backends, and threads shared by the process."""
 
 import json
 from pathlib import Path
@@ -34,13 +34,11 @@ def artifact(checkpoint: Path) -> Path:
 
 
 @pytest.mark.parametrize("engine", TORCHSCRIPT.engines)
-def test_both_engines_run_where_another_one_is_set(
-    checkpoint: Path, tmp_path: Path, engine: str
-) -> None:
-    made = export_checkpoint(
+def test_a_model_runs_with_its_own_engine(checkpoint: Path, tmp_path: Path, engine: str) -> None:
+    manifest = export_checkpoint(
         checkpoint, tmp_path / "out", format="torchscript", engine=engine, texts=TEXTS
     )
-    assert made.quantization is not None and made.quantization.engine == engine
+    assert manifest.quantization is not None and manifest.quantization.engine == engine
     before = torch.backends.quantized.engine
     answer = load_artifact(tmp_path / "out").session.run(FEED)
     assert torch.backends.quantized.engine == before
@@ -57,7 +55,7 @@ def _edited(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
 
 
-def test_an_engine_that_is_not_there(checkpoint: Path, tmp_path: Path) -> None:
+def test_an_unavailable_engine(checkpoint: Path, tmp_path: Path) -> None:
     export_checkpoint(checkpoint, tmp_path / "out", format="torchscript", texts=TEXTS)
     _edited(tmp_path / "out", engine="abacus")
     with pytest.raises(ArtifactError, match="packed for torch's engine 'abacus', but this torch"):
@@ -73,17 +71,17 @@ def test_a_model_that_torch_cannot_read(checkpoint: Path, tmp_path: Path) -> Non
         load_artifact(tmp_path / "out")
 
 
-def test_threads_are_those_of_the_process(artifact: Path) -> None:
+def test_threads_are_shared_by_the_process(artifact: Path) -> None:
     before = torch.get_num_threads()
     try:
-        one = load_artifact(artifact, threads=2)
+        first = load_artifact(artifact, threads=2)
         assert torch.get_num_threads() == 2
         with pytest.raises(InputError, match="threads=1 is not possible: torch has one"):
             load_artifact(artifact, threads=1)
         with load_artifact(artifact, threads=2), load_artifact(artifact):
             pass
-        one.close()
-        one.close()  # again is nothing
+        first.close()
+        first.close()  # has no effect
         with load_artifact(artifact, threads=1):
             assert torch.get_num_threads() == 1
     finally:
@@ -97,7 +95,7 @@ def test_a_closed_session(artifact: Path) -> None:
         model.session.run(FEED)
 
 
-def test_the_file_names_no_path_of_the_machine(artifact: Path) -> None:
+def test_the_file_contains_no_local_path(artifact: Path) -> None:
     content = (artifact / "model.pt").read_bytes()
     assert str(Path(tiny.__file__).parents[2]).encode() not in content
 

@@ -1,4 +1,4 @@
-"""What all pipelines have in common: lists, streams, batches, lengths, threads, bad texts."""
+"""The common part of all pipelines: lists, streams, batches, lengths, threads, invalid texts."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from squeezebert_mobile.errors import InputError
 
 
 class Recorder:
-    """A session that notes the shape of each call."""
+    """A session that records the shape of each call."""
 
     def __init__(self, session: Any) -> None:
         self.session, self.shapes = session, list[tuple[int, ...]]()
@@ -39,11 +39,11 @@ def ours(loaded: Any) -> Any:
     return dataclasses.replace(loaded, session=Recorder(loaded.session))
 
 
-def assert_equal(some: list[Any], others: list[Any]) -> None:
-    for one, other in zip(some, others, strict=True):
-        assert one.label == other.label
-        assert one.score == pytest.approx(other.score, abs=1e-6)
-        assert one.tokens_cut == other.tokens_cut
+def assert_equal(actual: list[Any], expected: list[Any]) -> None:
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert ours.label == theirs.label
+        assert ours.score == pytest.approx(theirs.score, abs=1e-6)
+        assert ours.tokens_cut == theirs.tokens_cut
 
 
 def test_one_list_stream(ours: Any) -> None:
@@ -69,21 +69,21 @@ def test_batch_size(ours: Any, batch_size: int) -> None:
     assert sum(sizes) == len(TEXTS)
 
 
-def test_short_texts_do_not_pay_for_long_ones(ours: Any) -> None:
+def test_short_texts_are_not_padded_to_long_ones(ours: Any) -> None:
     short, long = "wake me", "play music at night " * 9
     ours([short, long] * 20, batch_size=8)
     padded = sum(rows * length for rows, length in ours.session.shapes)
-    assert padded <= 20 * 4 + 20 * 38 + 4 * 34  # one batch of both kinds at the most
+    assert padded <= 20 * 4 + 20 * 38 + 4 * 34  # at most one batch with both lengths
     assert sorted({length for _, length in ours.session.shapes}) == [4, 38]
 
 
-def test_many_tokens_are_not_one_call(ours: Any) -> None:
-    """The logits of a batch must fit in memory, whatever batch_size says."""
+def test_many_tokens_are_split_into_calls(ours: Any) -> None:
+    """The logits of a batch must fit in memory, whatever the batch_size."""
     ours(["play music at night " * 9] * 60, batch_size=1000)
     assert max(rows * length for rows, length in ours.session.shapes) <= 512
 
 
-def test_a_stream_is_read_as_it_comes(ours: Any) -> None:
+def test_a_stream_is_read_lazily(ours: Any) -> None:
     read = []
 
     def texts() -> Iterator[str]:
@@ -99,14 +99,14 @@ def test_a_stream_is_read_as_it_comes(ours: Any) -> None:
     assert len(read) <= 1 + 4 * 8
 
 
-def test_a_stream_gives_what_came_before_a_wrong_text(ours: Any) -> None:
+def test_a_stream_yields_the_results_before_an_invalid_text(ours: Any) -> None:
     stream = ours(iter(["wake me", "music", "", "at six"]), batch_size=4)
     assert len([next(stream), next(stream)]) == 2
     with pytest.raises(InputError, match="input 3: the text is empty"):
         next(stream)
 
 
-def test_long_texts_are_cut_with_a_notice(ours: Any) -> None:
+def test_long_texts_are_truncated_with_a_notice(ours: Any) -> None:
     text = "play music " * 30
     result = ours(text)
     assert result.truncated
@@ -124,7 +124,7 @@ def test_long_texts_are_cut_with_a_notice(ours: Any) -> None:
 
 @pytest.mark.parametrize("fixed", [{"sequence": 16}, {"sequence": 16, "batch": 1}, {"batch": 3}])
 def test_fixed_axes(fixed: dict[str, int], tmp_path: Path) -> None:
-    """Rows are padded to a fixed length, batches filled up to a fixed size."""
+    """Rows are padded to the fixed length, batches filled up to the fixed size."""
     theirs, ours = artifacts.load_pair(tmp_path, "token-classification", fixed=fixed)
     length = fixed.get("sequence", 40)
     options = {"ignore_labels": []}

@@ -1,4 +1,4 @@
-"""transformers has no pipeline for it any more: a reference decoder over its model stands here."""
+"""Compared with a reference decoder, as transformers has no pipeline for this task any more."""
 
 import itertools
 import math
@@ -38,7 +38,7 @@ def reference(
     max_length: int = 40,
     stride: int | None = None,
 ) -> list[tuple[str, float, int, int]]:
-    """All answers, best first, with plain loops over what transformers' model says."""
+    """All answers, best first, from plain loops over the outputs of transformers' model."""
     room = max_length - len(tokenizer(question)["input_ids"]) - 1
     encoded = tokenizer(
         question,
@@ -49,7 +49,7 @@ def reference(
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
     )
-    starts, ends, none = {}, {}, []  # (window, token) -> logit
+    starts, ends, no_answer = {}, {}, []  # (window, token) -> logit
     for window, ids in enumerate(encoded["input_ids"]):
         names = ("input_ids", "attention_mask", "token_type_ids")
         outputs = artifacts.outputs_of(theirs, {name: [encoded[name][window]] for name in names})
@@ -58,11 +58,13 @@ def reference(
             if token == 0 or sides[token] == 1:
                 starts[window, token] = float(outputs["start_logits"][0, token])
                 ends[window, token] = float(outputs["end_logits"][0, token])
-        none.append(starts[window, 0] + ends[window, 0])
+        no_answer.append(starts[window, 0] + ends[window, 0])
     start_total = sum(math.exp(x) for x in starts.values())
     end_total = sum(math.exp(x) for x in ends.values())
 
-    found: dict[tuple[int, int], float] = {(0, 0): math.exp(min(none))} if impossible else {}
+    scores: dict[tuple[int, int], float] = {}
+    if impossible:
+        scores[0, 0] = math.exp(min(no_answer))
     for (window, first), (other, last) in itertools.product(starts, ends):
         if window != other or 0 in (first, last) or not 0 <= last - first < max_answer_len:
             continue
@@ -73,8 +75,8 @@ def reference(
         while end < len(context) and context[end - 1].isalpha() and context[end].isalpha():
             end += 1
         score = math.exp(starts[window, first] + ends[window, last])
-        found[begin, end] = max(found.get((begin, end), 0), score)
-    ranked = sorted(found.items(), key=lambda item: -item[1])
+        scores[begin, end] = max(scores.get((begin, end), 0), score)
+    ranked = sorted(scores.items(), key=lambda item: -item[1])
     return [(context[a:b], s / start_total / end_total, a, b) for (a, b), s in ranked]
 
 
@@ -116,8 +118,8 @@ def test_same_as_the_reference(case: Any, context: str, options: dict[str, Any])
         assert context[answer.start : answer.end] == answer.answer
 
 
-def test_a_window_of_its_own_scores_as_the_old_pipeline(case: Any) -> None:
-    """One window: start and end probabilities over its context and [CLS], as they always were."""
+def test_one_window_scores_as_the_old_pipeline(case: Any) -> None:
+    """Start and end probabilities over the context and [CLS], as in transformers' old pipeline."""
     ours, theirs, tokenizer = case
     encoded = tokenizer(QUESTION, SHORT, return_tensors="pt")
     outputs = artifacts.outputs_of(theirs, encoded)
@@ -135,7 +137,7 @@ def test_a_window_of_its_own_scores_as_the_old_pipeline(case: Any) -> None:
 
 
 def test_the_answer_of_a_late_window_is_found(case: Any) -> None:
-    """The best answer of a long context is the same wherever its window stands."""
+    """A long context gives answers wherever their window is."""
     ours, _, _ = case
     filler, answer = "a a a a a a a a a a ", "wake me at half past six in the night. "
     results = ours(
@@ -152,7 +154,7 @@ def test_the_answer_of_a_late_window_is_found(case: Any) -> None:
 
 @pytest.mark.parametrize("context", [SHORT, LONG * 3], ids=["short", "longer"])
 def test_impossible(case: Any, context: str) -> None:
-    """No answer is as likely as in the window that least says so."""
+    """ "No answer" is as likely as in the window where it is least likely."""
     ours, theirs, tokenizer = case
     options = {"question": QUESTION, "context": context, "top_k": None}
     with_none = ours(**options, handle_impossible_answer=True)
@@ -175,13 +177,13 @@ def test_a_long_question_is_cut(case: Any) -> None:
     ours, _, _ = case
     result = ours(question="what time is it " * 20, context=LONG)
     assert result.truncated
-    assert result.tokens_cut == 80 - 18  # half of the 37 tokens that are not special ones
+    assert result.tokens_cut == 80 - 18  # half of the 37 tokens that are not special
     assert "its last 62 tokens were not read" in str(result.notice)
     assert result.answers[0].answer in LONG
 
 
 def test_lists(case: Any) -> None:
-    """Windows of all inputs share batches; every answer comes back to its own question."""
+    """Windows of different inputs share batches; each answer belongs to its own question."""
     ours, _, _ = case
     inputs = [{"question": TEXTS[0], "context": c} for c in (SHORT, LONG * 2, TEXTS[3])]
     alone = [ours(one, top_k=2) for one in inputs]

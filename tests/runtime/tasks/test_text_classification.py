@@ -60,7 +60,7 @@ def test_function_to_apply(case: Any, function: str) -> None:
 
 
 def test_text_pairs(case: Any) -> None:
-    """As (text, pair), as a dict, and with text_pair: one and the same input."""
+    """(text, pair), a dict and text_pair are the same input."""
     ours, theirs = case
     both = [TEXTS[0], TEXTS[2]], [TEXTS[2], TEXTS[1]]
     want = [

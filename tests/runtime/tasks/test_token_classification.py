@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import artifacts
@@ -9,7 +10,7 @@ from artifacts import LABELS, TEXTS
 from squeezebert_mobile.errors import InputError
 
 STRATEGIES = ["none", "simple", "first", "average", "max"]
-# Two schemes of labels: B-/I- with O, and plain ones, where neighbours join by equality alone.
+# Two labelling schemes: B-/I- with O, and plain labels, where equal adjacent labels are merged.
 SCHEMES = {
     "BIO": {},
     "plain": {"num_labels": 3, "id2label": {0: "NOUN", 1: "S-VERB", 2: "O"}},
@@ -39,7 +40,7 @@ def expected(theirs: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     ]
 
 
-def found(result: Any) -> list[tuple[Any, ...]]:
+def actual(result: Any) -> list[tuple[Any, ...]]:
     return [(e.label, e.score, e.word, e.start, e.end, e.index) for e in result.entities]
 
 
@@ -49,18 +50,18 @@ def test_same_as_transformers(case: Any, strategy: str, ignored: list[str]) -> N
     ours, theirs = case
     options = {"aggregation_strategy": strategy, "ignore_labels": ignored}
     for text, result in zip(TEXTS, ours(TEXTS, **options), strict=True):
-        assert found(result) == expected(theirs(text, **options))
+        assert actual(result) == expected(theirs(text, **options))
 
 
 def test_the_strategies_differ(case: Any) -> None:
-    """Otherwise the comparison above would not tell them apart."""
+    """Otherwise the comparison above would prove nothing."""
     ours, _ = case
-    answers = {str([found(r) for r in ours(TEXTS, aggregation_strategy=s)]) for s in STRATEGIES}
+    answers = {str([actual(r) for r in ours(TEXTS, aggregation_strategy=s)]) for s in STRATEGIES}
     assert len(answers) == len(STRATEGIES)
 
 
 def test_offsets(case: Any) -> None:
-    """The characters of the caller's text, with its case, accents and spaces."""
+    """Offsets are characters of the original text, with its case, accents and spaces."""
     ours, _ = case
     text = TEXTS[3]
     for strategy in STRATEGIES:
@@ -71,28 +72,36 @@ def test_offsets(case: Any) -> None:
 
 
 def test_a_word_with_a_separate_accent_is_a_word(case: Any) -> None:
-    """transformers takes it for a piece of the word before it, as its length differs."""
+    """transformers takes it for a subword of the word before it, as its length differs."""
     ours, _ = case
-    text = "me ca\u0301t sat"
-    row = ours._rows([(text, None)])[0]
-    tokens = ours._tokens(text, row, np.zeros((len(row), 1)))
-    assert [(t.word, t.start, t.end) for t in tokens] == [
-        ("me", 0, 2),
-        ("cat", 3, 7),
-        ("sat", 8, 11),
-    ]
-    assert not any(token.continues for token in tokens)
+    logits = np.zeros((1, 5, len(ours.spec.labels)), np.float32)
+    for position, label in ((1, 2), (2, 1), (3, 0)):  # different ones, which are not merged
+        logits[0, position, label] = 9
+
+    class Session:
+        def run(self, feed: Any) -> dict[str, np.ndarray]:
+            assert feed["input_ids"].shape == (1, 5)  # [CLS] me cat sat [SEP]
+            return {"logits": logits}
+
+    model = dataclasses.replace(ours, session=Session())
+    for strategy in ("none", "first"):
+        result = model("me ca\u0301t sat", aggregation_strategy=strategy, ignore_labels=[])
+        assert [(e.word, e.start, e.end) for e in result.entities] == [
+            ("me", 0, 2),
+            ("cat", 3, 7),
+            ("sat", 8, 11),
+        ]
 
 
 def test_result(case: Any) -> None:
     ours, _ = case
     result = ours("wake me", ignore_labels=[])
-    one, two = result.entities
-    assert str(result) == f"{one}, {two}"
-    assert str(one) == f"wake: {one.label} {one.score:.4f}"
+    first, second = result.entities
+    assert str(result) == f"{first}, {second}"
+    assert str(first) == f"wake: {first.label} {first.score:.4f}"
     assert result.to_dict()["entities"][1] == {
-        "label": two.label,
-        "score": two.score,
+        "label": second.label,
+        "score": second.score,
         "word": "me",
         "start": 5,
         "end": 7,

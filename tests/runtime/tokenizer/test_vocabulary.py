@@ -1,4 +1,4 @@
-"""Damaged tokenizer files: each is one CheckpointError that says what is wrong."""
+"""Damaged tokenizer files: each raises a CheckpointError that says what is wrong."""
 
 import json
 from pathlib import Path
@@ -125,8 +125,8 @@ def test_damaged_files(files: dict[str, Any], message: str, tmp_path: Path) -> N
     assert "\n" not in str(raised.value), raised.value
 
 
-def test_a_file_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vocabulary, "_MAX_BYTES", 30)
+def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "MAX_BYTES", 30)
     with pytest.raises(CheckpointError, match="vocab.txt' is too large for a vocabulary: 36 bytes"):
         SqueezeBertTokenizer.from_pretrained(write(tmp_path, {}))
 

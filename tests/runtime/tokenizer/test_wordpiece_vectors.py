@@ -1,4 +1,4 @@
-"""What Kotlin relies on is still what the tokenizers library does."""
+"""The test vectors and tables of the Kotlin tokenizer still match the tokenizers library."""
 
 import json
 from pathlib import Path

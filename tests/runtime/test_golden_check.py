@@ -1,4 +1,4 @@
-"""Golden answers: an artifact reproduces its own, and whatever is off is seen."""
+"""check_golden: an artifact reproduces its golden outputs, and differences are detected."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +25,10 @@ def _export(folder: Path, task: str) -> Path:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_an_artifact_reproduces_its_answers(task: str, tmp_path: Path) -> None:
+def test_an_artifact_reproduces_its_golden_outputs(task: str, tmp_path: Path) -> None:
     folder = _export(tmp_path, task)
     model = load_artifact(folder, threads=1)
-    checks = check_golden(model.session, model.manifest, read_golden(folder))
+    checks = check_golden(model.session, model.spec, read_golden(folder))
     assert [check.output for check in checks] == list(TASKS[task].outputs)
     for check in checks:
         assert check.holds and check.max_abs_diff <= 1e-5 and check.texts == 8
@@ -70,24 +70,24 @@ def _first(data: dict[str, Any]) -> dict[str, Any]:
         (lambda data: data["texts"][0].update(input_ids=[]), "an input that the model does not"),
     ],
 )
-def test_golden_answers_that_do_not_fit_are_refused(
+def test_golden_outputs_of_another_model_are_rejected(
     artifact: Path, change: Change, message: str
 ) -> None:
     model = load_artifact(artifact, threads=1)
     with pytest.raises(
         ArtifactError, match=f"^golden.json .*{message}.*export the checkpoint again"
     ):
-        check_golden(model.session, model.manifest, _changed(artifact, change))
+        check_golden(model.session, model.spec, _changed(artifact, change))
 
 
 @pytest.mark.parametrize("value", [1e3, float("nan")])
-def test_another_answer_does_not_hold(artifact: Path, value: float) -> None:
+def test_a_different_output_is_detected(artifact: Path, value: float) -> None:
     model = load_artifact(artifact, threads=1)
     golden = read_golden(artifact)
     logits = golden.texts[5].outputs["logits"]
     logits = logits.model_copy(update={"values": (value, *logits.values[1:]), "top": (9,)})
     text = golden.texts[5].model_copy(update={"outputs": {"logits": logits}})
     golden = golden.model_copy(update={"texts": (*golden.texts[:5], text, *golden.texts[6:])})
-    (check,) = check_golden(model.session, model.manifest, golden)
+    (check,) = check_golden(model.session, model.spec, golden)
     assert not check.holds
     assert check.same_answers == 7

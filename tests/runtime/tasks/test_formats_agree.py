@@ -1,4 +1,4 @@
-"""The demo in other formats answers as its ONNX twin does."""
+"""The demo gives the same answers in all formats."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ COMMANDS = [sentence.text for sentence in sentences("held_out", per_intent=30)]
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """The ONNX demo's logits, a row a text, for each precision."""
+    """Precision -> logits of the ONNX demo, a row per text."""
     folder = tmp_path_factory.mktemp("twins")
     return {precision: _logits(folder / precision, "onnx", precision) for precision in PRECISIONS}
 
@@ -37,13 +37,13 @@ def _ask(model: Pipeline[Any], text: str) -> np.ndarray:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("format", OTHERS)
-def test_the_demo_answers_as_its_onnx_twin(
+def test_the_demo_answers_as_in_onnx(
     twins: dict[str, np.ndarray], tmp_path: Path, format: str, precision: str
 ) -> None:
     ours, theirs = _logits(tmp_path / "out", format, precision), twins[precision]
     same = float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean())
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
     cosines = (ours * theirs).sum(axis=1) / lengths
-    print(f"demo {format} {precision}: same {same:.1%}, least cosine {cosines.min():.6f}")
+    print(f"demo {format} {precision}: same answers {same:.1%}, minimum cosine {cosines.min():.6f}")
     assert same >= 0.99
     assert cosines.min() >= {"fp32": 0.999999, "int8": 0.99}[precision]
