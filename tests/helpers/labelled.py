@@ -4,7 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["GLUE_FILES", "squad", "tsv", "write"]
+from squeezebert_mobile.evaluation import Columns, DataSet, read_data, read_file
+
+__all__ = ["CLASSIFY", "CONLL", "GLUE_FILES", "read", "squad", "tsv", "write"]
+
+CLASSIFY = "text-classification"
+#: A CoNLL file with two sentences.
+CONLL = """-DOCSTART- -X- O O
+
+The DT B-NP O
+Cat NN I-NP B-PER
+
+Lisbon NNP B-NP B-LOC
+"""
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -117,3 +129,17 @@ def squad(questions: list[dict[str, Any]], context: str, version: str = "1.1") -
     paragraph = {"context": context, "qas": rows}
     article = {"title": "A_Room", "paragraphs": [paragraph]}
     return json.dumps({"version": version, "data": [article]})
+
+
+def read(
+    folder: Path,
+    name: str,
+    content: str,
+    task: str = CLASSIFY,
+    *,
+    format: Any = None,
+    **columns: str,
+) -> DataSet:
+    """The data set of a new file called `name` with `content`."""
+    path = write(folder, name, content)
+    return read_data(read_file(path), task, format=format, columns=Columns(**columns))

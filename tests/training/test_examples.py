@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import small_training
 import tiny
 import torch
 from labelled import squad, write
+from small_training import CONTEXT
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.evaluation import DataSet, Example, read_data, read_file
@@ -22,23 +24,12 @@ from squeezebert_mobile.training.examples import (
     encode_examples,
 )
 
-CONTEXT = "the clock is past six yes the dog is big at night"
-FILES = {
+FILES = small_training.FILES | {
     "text-classification": (
         "data.jsonl",
         '{"text": "wake me at six", "label": "alarm"}\n'
         '{"text": "is it cold", "text_pair": "what weather", "label": "weather"}\n',
     ),
-    "token-classification": ("data.conll", "wake O\nme O\nat O\nsixing B-time\n\nstop O\n"),
-    "question-answering": (
-        "data.json",
-        squad([{"question": "what is big", "answers": ["the dog"]}], CONTEXT),
-    ),
-    "multiple-choice": (
-        "data.jsonl",
-        '{"text": "it is cold", "choices": ["rain", "a song to play"], "label": 1}\n',
-    ),
-    "fill-mask": ("data.txt", "wake me at six\nis it cold\n"),
 }
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import tiny
 import torch
-import transformers
 from torch import Tensor
 
 from squeezebert_mobile.errors import TrainingError
@@ -20,8 +19,6 @@ from squeezebert_mobile.training.config import TrainingConfig
 from squeezebert_mobile.training.examples import Encoder, TrainingExample, encode_examples
 from squeezebert_mobile.training.history import DevScore, History, TrainingProgress
 from squeezebert_mobile.training.loop import train
-from squeezebert_mobile.training.optimization import learning_rate_factor
-from squeezebert_mobile.training.sampling import draw_batches
 
 EXAMPLES = [
     Example(f"line {number}", (text,), label)
@@ -174,47 +171,7 @@ def test_without_a_development_set_the_last_weights_are_kept() -> None:
     assert history.best == history.epochs[-1] and history.best.score is None
 
 
-# Order, rate, optimizer ---------------------------------------------------------------------
-
-
-def batches(sizes: list[int], size: int) -> list[list[int]]:
-    return draw_batches(sizes, size, lambda drawn: drawn)
-
-
-def test_every_epoch_has_every_example_once_in_another_order() -> None:
-    sizes = [*range(60)]  # too many to be drawn twice in the same order
-    epochs = [[place for batch in batches(sizes, 3) for place in batch] for _ in range(2)]
-    assert [sorted(epoch) for epoch in epochs] == [sizes, sizes]
-    assert epochs[0] != epochs[1]
-
-
-def test_examples_of_similar_size_share_a_batch() -> None:
-    sizes = [1 + i % 40 for i in range(400)]
-    spread = [
-        max(found) - min(found) for b in batches(sizes, 8) for found in [[sizes[i] for i in b]]
-    ]
-    assert max(spread) <= 1
-
-
-@pytest.mark.parametrize("warm_up", [0.1, 0.25])
-def test_the_learning_rate_is_that_of_transformers(warm_up: float) -> None:
-    steps, warm_up_steps = 40, round(warm_up * 40)
-    weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.AdamW([weight], lr=1.0)
-    theirs = transformers.get_linear_schedule_with_warmup(optimizer, warm_up_steps, steps)
-    expected = []
-    for _ in range(steps):
-        optimizer.step()
-        theirs.step()
-        expected.append(theirs.get_last_lr()[0])
-    # Theirs begins with a step at rate 0; ours is one step ahead during the warm-up.
-    ours = [learning_rate_factor(step, steps, warm_up) for step in range(steps + 1)]
-    assert ours[:warm_up_steps] == pytest.approx(expected[:warm_up_steps])
-    assert ours[warm_up_steps + 1 :] == pytest.approx(expected[warm_up_steps:])
-
-
-def test_without_warm_up_the_first_step_has_the_highest_rate() -> None:
-    assert learning_rate_factor(0, 10, 0.0) == pytest.approx(1.0)
+# Weight decay and divergence ----------------------------------------------------------------
 
 
 def test_weight_decay_is_for_matrices_only() -> None:
