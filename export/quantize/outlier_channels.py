@@ -15,7 +15,7 @@ from squeezebert_mobile.models.rewriting import Traceable
 
 __all__ = ["split_outlier_channels"]
 
-_CHANNELS = 16  # docs/develop.md has the figures of other numbers
+_CHANNELS = 16  # docs/measurements.md has the figures of other numbers
 # By how much the expected error must shrink. All feed-forwards of all-MiniLM-L6-v2 are split with a
 # limit of 2 and of 4, random weights only with 2.
 _MIN_GAIN = 4

@@ -3,7 +3,7 @@
 The rewritten model has eleven operators there: a product for query, key and value, three
 transposes, two more products and others. QAttention writes its product directly in the layout that
 attention reads, and computes the same numbers: on x86 the outputs are bit-identical.
-docs/develop.md has the time it saves.
+docs/measurements.md has the time it saves.
 """
 
 import math

@@ -3,7 +3,7 @@
 ONNX Runtime maps that file into memory. It reads the weights that it packs for its kernels once,
 and only the looked-up rows of an embedding table. A single large file is copied while it is parsed,
 and half of that memory is never freed: SqueezeBERT-base int8 then takes 82 MB and 184 ms to load,
-and 37 MB and 84 ms with mapped weights (docs/develop.md).
+and 37 MB and 84 ms with mapped weights (docs/measurements.md).
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
 The model is traced with torch's TorchScript-based exporter: on this model it takes a tenth of the
 time of the torch.export-based one and gives the same operators after simplification
-(docs/develop.md has the figures).
+(docs/measurements.md has the figures).
 """
 
 import contextlib
