@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from squeezebert_mobile.benchmarks.measure.progress import progress_bar
     from squeezebert_mobile.benchmarks.measure.schedule import PRESETS, Preset, get_preset
     from squeezebert_mobile.benchmarks.records.reading import read_results
-    from squeezebert_mobile.benchmarks.records.regression_check import check_ratios
+    from squeezebert_mobile.benchmarks.records.regression_check import check_regression
     from squeezebert_mobile.benchmarks.records.results import Results
     from squeezebert_mobile.benchmarks.report import print_table
 
@@ -27,7 +27,7 @@ _HOMES = {
     "Results": "records.results",
     "artifact_contender": "measure.contenders",
     "artifact_contenders": "measure.contenders",
-    "check_ratios": "records.regression_check",
+    "check_regression": "records.regression_check",
     "file_contender": "measure.contenders",
     "get_preset": "measure.schedule",
     "measure_host": "measure.host",
@@ -43,7 +43,7 @@ __all__ = [
     "Results",
     "artifact_contender",
     "artifact_contenders",
-    "check_ratios",
+    "check_regression",
     "file_contender",
     "get_preset",
     "measure_host",

@@ -11,7 +11,7 @@ from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.facts import check_android, read_phone
 from squeezebert_mobile.benchmarks.phone.app.sample_app import PACKAGE, check_app
-from squeezebert_mobile.benchmarks.phone.libraries.parts import ONNX_RUNTIME_VERSION, check_abi
+from squeezebert_mobile.benchmarks.phone.libraries.parts import ONNX_RUNTIME, check_abi
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
 from squeezebert_mobile.errors import MissingExtraError, require, require_extra
 
@@ -79,8 +79,7 @@ def _libraries() -> Check:
     what = "Maven, for the phone's libraries"
     maven = shutil.which("mvn")
     if maven is None:
-        aar = f"onnxruntime-android-{ONNX_RUNTIME_VERSION}.aar"
-        remedy = f"apt-get install maven, or pass {aar} with --android-runtime"
+        remedy = f"apt-get install maven, or pass {ONNX_RUNTIME.file} with --android-runtime"
         return Check(what, None, remedy, needed=False)
     output = subprocess.run([maven, "-version"], capture_output=True, text=True, check=False).stdout
     version = re.search(r"Apache Maven [\w.-]+", output)  # in colour

@@ -45,11 +45,7 @@ def assemble(events: Sequence[Event]) -> Results:
     """The results of a run, or of as much of it as there is."""
     begin = events[0]
     assert isinstance(begin, Begin)
-    starts: dict[str, list[Start]] = defaultdict(list)
-    for event in events:
-        if isinstance(event, Started):
-            starts[event.contender].append(event.start)
-    measurements = tuple(_measurements(begin, [*events, *_whole_blocks(events)]))
+    measurements = tuple(_measurements(begin, [*events, *_whole_blocks(begin, events)]))
     end = events[-1] if isinstance(events[-1], End) else None
     return Results(
         schema_version=SCHEMA_VERSION,
@@ -61,16 +57,24 @@ def assemble(events: Sequence[Event]) -> Results:
         load_before=begin.load_before,
         load_after=end.load_after if end else None,
         contenders=begin.contenders,
-        starts={label: tuple(each) for label, each in starts.items()},
+        starts=_starts(events),
         measurements=measurements,
         ratios=tuple(_ratios(begin.contenders, measurements)),
         failures=tuple(event.failure for event in events if isinstance(event, Failed)),
         phone=begin.phone,
-        answers={each.contender: each.answers for each in events if isinstance(each, Answered)},
+        answers={event.contender: event.answers for event in events if isinstance(event, Answered)},
         phone_starts=_phone_starts(events),
-        conditions=tuple(each.conditions for each in events if isinstance(each, Conditioned)),
-        probes=tuple(each.probe for each in events if isinstance(each, Probed)),
+        conditions=tuple(event.conditions for event in events if isinstance(event, Conditioned)),
+        probes=tuple(event.probe for event in events if isinstance(event, Probed)),
     )
+
+
+def _starts(events: Sequence[Event]) -> dict[str, tuple[Start, ...]]:
+    starts: dict[str, tuple[Start, ...]] = {}
+    for event in events:
+        if isinstance(event, Started):
+            starts[event.contender] = (*starts.get(event.contender, ()), event.start)
+    return starts
 
 
 def _phone_starts(events: Sequence[Event]) -> dict[str, tuple[PhoneStart, ...]]:
@@ -81,16 +85,14 @@ def _phone_starts(events: Sequence[Event]) -> dict[str, tuple[PhoneStart, ...]]:
     return starts
 
 
-def _whole_blocks(events: Sequence[Event]) -> Iterator[BlockMeasured]:
+def _whole_blocks(begin: Begin, events: Sequence[Event]) -> Iterator[BlockMeasured]:
     """The blocks in which both visits of every contender were measured."""
     blocks: dict[tuple[int, int, int], dict[int, VisitMeasured]] = defaultdict(dict)
     for event in events:
         if isinstance(event, VisitMeasured):
             blocks[event.threads, event.sequence_length, event.block][event.place] = event
-    begin = events[0]
-    assert isinstance(begin, Begin)
     failed = {event.failure.contender for event in events if isinstance(event, Failed)}
-    measured = {each.label for each in begin.contenders} - failed
+    measured = {facts.label for facts in begin.contenders} - failed
     for (threads, length, _), visits in sorted(blocks.items()):
         samples: dict[str, tuple[float, ...]] = {}
         for _, visit in sorted(visits.items()):
@@ -125,11 +127,11 @@ def _phone_flags(events: Sequence[Event], threads: int, length: int) -> Iterator
     ]
     conditions = [event.conditions for event in here if isinstance(event, Conditioned)]
     probes = [event.probe.median_ms for event in here if isinstance(event, Probed)]
-    if any(each.thermal_status for each in conditions):
+    if any(reading.thermal_status for reading in conditions):
         yield "throttled"
     if probes and max(probes) > (1 + _CLOCK_CHANGE) * min(probes):
         yield "clock changed"
-    if len({each.plugged for each in conditions}) > 1:
+    if len({reading.plugged for reading in conditions}) > 1:
         yield "conditions changed"
 
 
@@ -152,9 +154,9 @@ def _measurement(
 def _ratios(
     contenders: Sequence[ContenderFacts], measurements: Sequence[Measurement]
 ) -> Iterator[Ratio]:
-    facts = {each.label: each for each in contenders}
+    by_label = {facts.label: facts for facts in contenders}
     for measurement in measurements:
-        own = facts[measurement.contender]
+        own = by_label[measurement.contender]
         baselines = [fp32_baseline(own, contenders)]
         if own.role == "contender":
             baselines.insert(0, headline_baseline(own, contenders))

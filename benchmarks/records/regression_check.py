@@ -3,10 +3,10 @@
 from squeezebert_mobile.benchmarks.records.results import Results, headline_baseline
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["check_ratios"]
+__all__ = ["check_regression"]
 
 
-def check_ratios(results: Results, at_least: float) -> None:
+def check_regression(results: Results, at_least: float) -> None:
     """Check that every contender is at least `at_least` times as fast as its baseline.
 
     Every number of threads at every length must pass.
@@ -15,22 +15,22 @@ def check_ratios(results: Results, at_least: float) -> None:
         BenchmarkError: a contender is slower, or has no measured baseline.
     """
     pairs = {
-        (each.label, baseline.label)
-        for each in results.contenders
-        if each.role == "contender" and (baseline := headline_baseline(each, results.contenders))
+        (facts.label, baseline.label)
+        for facts in results.contenders
+        if facts.role == "contender" and (baseline := headline_baseline(facts, results.contenders))
     }
-    ratios = [each for each in results.ratios if (each.contender, each.baseline) in pairs]
-    missing = {each.label for each in results.contenders if each.role == "contender"} - {
-        each.contender for each in ratios
+    ratios = [ratio for ratio in results.ratios if (ratio.contender, ratio.baseline) in pairs]
+    missing = {facts.label for facts in results.contenders if facts.role == "contender"} - {
+        ratio.contender for ratio in ratios
     }
     if missing:
         raise BenchmarkError(
             f"--fail-if-slower {at_least:g}: {sorted(missing)[0]!r} has no measured "
             "baseline; add --baseline"
         )
-    slow = [each for each in ratios if each.times_faster.ratio < at_least]
+    slow = [ratio for ratio in ratios if ratio.times_faster.ratio < at_least]
     if slow:
-        worst = min(slow, key=lambda each: each.times_faster.ratio)
+        worst = min(slow, key=lambda ratio: ratio.times_faster.ratio)
         raise BenchmarkError(
             f"{worst.contender!r} is {worst.times_faster.ratio:.2f} times as fast as "
             f"{worst.baseline!r} ({worst.threads} threads, length {worst.sequence_length}), and "

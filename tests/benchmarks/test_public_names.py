@@ -11,7 +11,7 @@ def test_the_public_names_are_these_and_are_all_there():
         "Results",
         "artifact_contender",
         "artifact_contenders",
-        "check_ratios",
+        "check_regression",
         "file_contender",
         "get_preset",
         "measure_host",

@@ -15,6 +15,7 @@ from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 
 __all__ = [
+    "ALLOW_IN_DEVELOPER_OPTIONS",
     "HOME",
     "FileSet",
     "PushProgress",
@@ -27,6 +28,11 @@ __all__ = [
 
 #: The only folder on a phone that this package writes to, apart from the sample app's own.
 HOME = "/data/local/tmp/squeezebert-mobile"
+#: What to do if Android does not let adb's shell write files or start activities.
+ALLOW_IN_DEVELOPER_OPTIONS = (
+    "allow it in the developer options (some manufacturers call it USB debugging with security "
+    "settings)"
+)
 
 _READ_ONLY = 0o444  # from Android 14 on, a writable jar is not executed
 _MARGIN = 16 << 20  # bytes to leave free
@@ -128,8 +134,8 @@ def _make_home(device: Device) -> None:
     if result.code:
         raise PhoneError(
             f"adb may not write to {HOME!r} on the phone: "
-            f"{result.err.strip() or result.out.strip() or result.code}; allow it in the developer "
-            "options (some manufacturers call it USB debugging with security settings)"
+            f"{result.err.strip() or result.out.strip() or result.code}; "
+            f"{ALLOW_IN_DEVELOPER_OPTIONS}"
         )
 
 

@@ -7,6 +7,7 @@ the app's user.
 from squeezebert_mobile.benchmarks.phone.adb import parsing
 from squeezebert_mobile.benchmarks.phone.adb.client import CommandResult, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.benchmarks.phone.adb.files import ALLOW_IN_DEVELOPER_OPTIONS
 
 __all__ = [
     "INSTALL",
@@ -37,8 +38,7 @@ _REFUSALS = {
 #: Part of the reason why an activity did not start -> what to do about it.
 _START_REMEDIES = {
     "does not exist": f"the app has another version; {INSTALL}",
-    "permission denial": "allow it in the developer options (some manufacturers call it USB "
-    "debugging with security settings)",
+    "permission denial": ALLOW_IN_DEVELOPER_OPTIONS,
 }
 
 

@@ -94,7 +94,7 @@ def bench(
     of each artifact, once in the artifact's precision and once in fp32. It is exported on first
     use and kept in the user's cache.
     """
-    from squeezebert_mobile.benchmarks import check_ratios, get_preset, print_table
+    from squeezebert_mobile.benchmarks import check_regression, get_preset, print_table
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
 
     phone_options = {
@@ -128,7 +128,7 @@ def bench(
         raise typer.Exit(130)  # the shell's exit code for Ctrl-C
     if fail_if_slower is not None:
         for results in all_results:
-            check_ratios(results, fail_if_slower)
+            check_regression(results, fail_if_slower)
 
 
 def _contenders(artifacts: Sequence[Path], baseline: str) -> list["Contender"]:
