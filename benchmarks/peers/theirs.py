@@ -180,7 +180,7 @@ PEERS = (
         "",
         "onnx int8.onnx",
         _onnx_int8,
-        f"the same, then {_QUANTIZED} with its defaults",
+        f"{_QUANTIZED} of the fp32 file, with its defaults",
     ),
     Peer(
         "onnx",
@@ -214,8 +214,8 @@ PEERS = (
         "",
         "torchscript int8.pt",
         _traced_int8,
-        "torch.ao.quantization.quantize_dynamic of nn.Linear, then the same; a SqueezeBERT's "
-        "encoder has none and stays fp32",
+        "torch.ao.quantization.quantize_dynamic of nn.Linear, then trace and freeze; the encoder "
+        "of SqueezeBERT has none and stays fp32",
     ),
     Peer(
         "executorch",
@@ -231,6 +231,6 @@ PEERS = (
         "",
         "executorch int8.pte",
         _executorch_int8,
-        "PT2E with XNNPACKQuantizer, dynamic and per channel, then the same",
+        "PT2E with XNNPACKQuantizer, dynamic and per channel, then lowered like fp32",
     ),
 )

@@ -1,9 +1,9 @@
 """What a reader must know before trusting a figure: banners, flags, answers, random weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from squeezebert_mobile.benchmarks.records.phone import Answers
-from squeezebert_mobile.benchmarks.records.results import Flag, Results
+from squeezebert_mobile.benchmarks.records.results import Flag, Measurement, Results
 from squeezebert_mobile.benchmarks.records.statistics import MIN_BLOCKS
 from squeezebert_mobile.benchmarks.report.formatting import DOUBT, plural
 from squeezebert_mobile.benchmarks.report.page import Listing
@@ -58,23 +58,20 @@ def flag_notes(results: Results) -> tuple[Listing, ...]:
         raised = [each for each in results.measurements if flag in each.flags]
         counts = []
         if raised:
-            total = plural(len(results.measurements), "measurement")
-            counts.append(f"{len(raised)} of {total}{_largest_drift(results, flag)}")
+            counts.append(f"{len(raised)} of {plural(len(results.measurements), 'measurement')}")
         if any(ratios):
             counts.append(f"{sum(ratios)} of {plural(len(ratios), 'ratio')}")
         if counts:
-            notes.append(f"{DOUBT} {flag}: {meaning} ({', '.join(counts)}).")
+            largest = _largest_drift(raised) if flag == "drifting" and raised else ""
+            notes.append(f"{DOUBT} {flag}: {meaning} ({', '.join(counts)}{largest}).")
     if notes:
         notes.append("Keep the device idle, or measure for longer (--preset).")
     return (Listing(tuple(notes)),) if notes else ()
 
 
-def _largest_drift(results: Results, flag: Flag) -> str:
-    if flag != "drifting":
-        return ""
-    drifts = [(each.drift or 0.0, each.contender) for each in results.measurements]
-    drift, label = max(drifts, key=lambda pair: abs(pair[0]))
-    return f", at most {100 * drift:+.0f} % ({label})"
+def _largest_drift(measurements: Sequence[Measurement]) -> str:
+    largest = max(measurements, key=lambda each: abs(each.drift or 0.0))
+    return f"; largest: {100 * (largest.drift or 0.0):+.0f} %, {largest.contender}"
 
 
 # Models that failed, models without trained weights -----------------------------------------

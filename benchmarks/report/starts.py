@@ -105,9 +105,9 @@ def _library_memory(results: Results) -> str:
     for facts in results.contenders:
         by_format.setdefault(facts.format, []).extend(results.starts.get(facts.label, ()))
     sizes = {
-        format: _median(start.after_import_bytes / _MIB for start in found)
-        for format, found in by_format.items()
-        if found
+        format: _median(start.after_import_bytes / _MIB for start in started)
+        for format, started in by_format.items()
+        if started
     }
     return ", ".join(
         size if len(sizes) == 1 else f"{format} {size}" for format, size in sizes.items()

@@ -1,4 +1,4 @@
-"""Builds that a fresh process can import: it does not see the test modules themselves."""
+"""Builds in a module that a fresh process can import, unlike the test modules."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ SMALL_PEERS: tuple[SurveyModel, ...] = tuple(
 
 
 def every_quick_peer(folder: Path) -> None:
-    """All that are not lowered to XNNPACK; those in int8 first, so that they make their fp32."""
+    """All peers that are not lowered to XNNPACK; int8 first, so that they build their fp32."""
     for model in sorted(SMALL_PEERS, key=lambda model: model.precision, reverse=True):
         if model.format != "executorch":
             model.build(folder)

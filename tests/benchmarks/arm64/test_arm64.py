@@ -1,4 +1,4 @@
-"""Counting under emulation: what is read from the plugin, and the guest's program on this core."""
+"""Counting under emulation: parsing the plugin's output, and the guest program on this machine."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ TOLD = {"operators": OPERATORS, "golden": {"texts": 8, "worst": 0.25}, "onnxrunt
 
 
 class _Fake(Userland):
-    """Says what it is told instead of emulating."""
+    """Prints given text instead of emulating."""
 
     def __init__(self, told: object, code: int = 0, lines: list[str] = LINES) -> None:
         super().__init__(Path("."))
@@ -68,17 +68,17 @@ def model(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_second_runs_are_counted() -> None:
+def test_only_the_second_run_is_counted() -> None:
     assert read_counts(LINES, OPERATORS) == (100, {"Gemm": 70, "Gelu": 5})
 
 
-def test_a_short_run_reads_the_clock_once_less_at_its_end() -> None:
+def test_a_short_run_has_one_clock_reading_less() -> None:
     last = len(LINES) - 1 - LINES[::-1].index("mark 2100")
     short = LINES[: last - 1] + LINES[last:]
     assert read_counts(short, OPERATORS) == (100, {"Gemm": 70, "Gelu": 5})
 
 
-def test_another_number_of_operators_is_refused() -> None:
+def test_an_unexpected_number_of_readings_is_an_error() -> None:
     with pytest.raises(BenchmarkError, match="read the clock 15 times instead of 12 or 13"):
         read_counts(LINES, OPERATORS[:2])
     with pytest.raises(BenchmarkError, match="3 marks of runs instead of 4"):
@@ -104,12 +104,12 @@ def test_a_count_and_its_table(model: Path, capsys: pytest.CaptureFixture[str]) 
         (_Fake(TOLD | {"golden": {"texts": 8, "worst": float("nan")}}), "off by nan times"),
     ],
 )
-def test_a_model_that_fails_there_has_no_count(model: Path, fake: Userland, message: str) -> None:
+def test_a_model_that_fails_under_emulation(model: Path, fake: Userland, message: str) -> None:
     with pytest.raises(BenchmarkError, match=message):
         count(fake, model)
 
 
-def test_a_peer_that_fails_does_not_end_the_others(
+def test_a_failing_peer_does_not_end_the_others(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def build(log: Path, build: MethodType, folder: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_peer_that_fails_does_not_end_the_others(
     assert capsys.readouterr().err.endswith("error: no such operator\n")
 
 
-def test_a_count_that_grew_by_more_than_a_hundredth_fails() -> None:
+def test_a_count_that_grew_by_more_than_1_percent_fails() -> None:
     shipped = command_line.SHIPPED_INSTRUCTIONS
     command_line.check(shipped + shipped // 101)
     with pytest.raises(BenchmarkError, match=r"takes 53\d\.\d M instructions, and took 528"):
@@ -165,7 +165,7 @@ def test_bad_choices(model: Path) -> None:
         count(_Fake(TOLD), model / "nothing")
 
 
-def test_the_guests_program_asks_the_golden_texts(assistant: Path, tmp_path: Path) -> None:
+def test_the_guest_program_checks_the_golden_texts(assistant: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(assistant, tmp_path / "copy")
     told = _guest(folder)
     assert told["golden"]["texts"] == 8 and told["golden"]["worst"] < 1
@@ -183,7 +183,7 @@ def _guest(folder: Path) -> dict[str, dict[str, float]]:
     return json.loads(done.stdout)
 
 
-def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def which(names: set[str]) -> Callable[[str], str | None]:
         return lambda name: None if name in names else f"/usr/bin/{name}"
 
@@ -197,7 +197,7 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_step_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_step_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(userland.shutil, "which", lambda name: name)
     monkeypatch.setattr(userland.os, "geteuid", lambda: 0)
     tools = tmp_path / "tools"

@@ -13,7 +13,7 @@ QUICK = Preset("survey", 16, 0, 8, 1)
 
 
 class Broken(dict[str, BaseException]):
-    """What cannot be built, by label; and the labels of what somebody tried to."""
+    """The errors of builds by label, and the labels whose build was started."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,12 +22,12 @@ class Broken(dict[str, BaseException]):
 
 @pytest.fixture
 def stand_ins(monkeypatch, pretend, tiny_file):
-    """Each model is the tiny one, but for what a test puts among the broken ones."""
+    """Each model is the tiny one, except those that a test adds to the broken ones."""
     broken = Broken()
 
     def build_in_subprocess(log, build, folder):
         broken.built.append(build.__self__.label)
-        time.sleep(0.001)  # a build takes its time: others may begin meanwhile
+        time.sleep(0.001)  # let other builds start meanwhile
         if error := broken.get(build.__self__.label):
             raise error
 

@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def results(stand_ins, folder):
-    """ONNX at one cell, measured once; one peer was not built."""
+    """ONNX models at one workload, measured once; one peer failed to build."""
     stand_ins["peer SqueezeBERT onnx int8"] = BuildError("no | disk")
     if not (folder / "results.json").exists():
         words = ["--only", "onnx", "--threads", "1", "--lengths", "128", "-o", str(folder)]
@@ -44,13 +44,13 @@ def results(stand_ins, folder):
     return read_results(folder / "results.json")
 
 
-def test_every_row_of_a_markdown_table_has_as_many_cells(results):
+def test_all_rows_of_a_markdown_table_have_the_same_number_of_cells(results):
     for table in re.findall(r"(?:^\|.*\n)+", report(results), re.MULTILINE):
         counts = {line.count(" | ") for line in table.splitlines()}
         assert len(counts) == 1, table
 
 
-def test_the_report_says_what_it_was_measured_on_and_how(results):
+def test_the_report_names_machine_versions_and_recipes(results):
     text = report(results)
     assert escaped(results.machine.cpu) in text and results.created in text
     assert f"onnxruntime {results.machine.versions['onnxruntime']}" in text
@@ -59,7 +59,7 @@ def test_the_report_says_what_it_was_measured_on_and_how(results):
     assert r"- peer SqueezeBERT onnx int8 failed (build): no \| disk" in text
 
 
-def test_the_short_table_has_a_row_for_a_way_and_a_column_for_a_family_in_a_precision(results):
+def test_the_summary_table(results):
     table = summary_table(results)
     families = ("SqueezeBERT", "BERT-base")
     columns = [
@@ -80,7 +80,7 @@ def test_the_short_table_has_a_row_for_a_way_and_a_column_for_a_family_in_a_prec
     assert rows["peer: onnx per channel"]["SqueezeBERT fp32"] == ""
 
 
-def test_goals_are_judged(results):
+def test_goals_are_checked(results):
     def goal(at_least, low, high):
         interval = Interval(ratio=5.2, low=low, high=high, flags=())
         return Goal.judge("A", "B", at_least=at_least, found=interval)
@@ -109,7 +109,7 @@ def test_goals_are_judged(results):
 # The plot -----------------------------------------------------------------------------------
 
 
-def test_the_plot_has_every_model_and_the_same_bytes_again(results, folder, tmp_path, monkeypatch):
+def test_the_plot_has_every_model_and_is_reproducible(results, folder, tmp_path, monkeypatch):
     draw(results, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == (folder / "latency.svg").read_bytes()
     monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")  # text that can be read
@@ -125,7 +125,7 @@ def test_the_plot_has_every_model_and_the_same_bytes_again(results, folder, tmp_
     assert any(results.machine.cpu in (word or "") for word in words)
 
 
-def test_an_interrupted_run_shows_what_there_was(results):
+def test_the_report_of_an_interrupted_run(results):
     cut = results.model_copy(
         update={
             "complete": False,
@@ -141,7 +141,7 @@ def test_an_interrupted_run_shows_what_there_was(results):
     assert table.header[1] == "128" and "1 thread" in table.caption
 
 
-def test_without_the_goals_cell_the_longest_at_the_first_threads_is_shown(results):
+def test_the_main_workload_if_the_usual_one_was_not_measured(results):
     def at(threads, length):
         (first, *_) = results.measurements
         return first.model_copy(update={"threads": threads, "sequence_length": length})
@@ -154,7 +154,7 @@ def test_without_the_goals_cell_the_longest_at_the_first_threads_is_shown(result
 # The README ---------------------------------------------------------------------------------
 
 
-def test_the_readme_gets_its_table_and_nothing_else_changes(results, folder, tmp_path):
+def test_only_the_table_of_the_readme_changes(results, folder, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(MARKED, encoding="utf-8")
     words = ["--from", str(folder / "results.json"), "--readme", str(readme)]
@@ -169,7 +169,7 @@ def test_the_readme_gets_its_table_and_nothing_else_changes(results, folder, tmp
 @pytest.mark.parametrize(
     ("text", "message"), [(None, "cannot read"), ("nothing", "has no place for the table")]
 )
-def test_a_readme_without_its_place_is_found_before_anything_is_built(
+def test_a_readme_without_marks_is_rejected_before_anything_is_built(
     text, message, tmp_path, capsys
 ):
     readme = tmp_path / "README.md"
@@ -179,7 +179,7 @@ def test_a_readme_without_its_place_is_found_before_anything_is_built(
     assert message in capsys.readouterr().err
 
 
-def test_this_readme_shows_the_results_that_are_kept():
+def test_the_readme_and_report_of_this_repository_are_current():
     results = read_results(ROOT / "docs" / "peers" / "results.json")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme_with(readme, results) == readme

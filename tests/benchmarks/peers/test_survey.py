@@ -22,7 +22,7 @@ def flat(text):
     return " ".join(text.split())
 
 
-def test_one_run_measures_all_and_judges_the_goals(stand_ins, tmp_path, capsys):
+def test_one_run_measures_all_models_and_checks_the_goals(stand_ins, tmp_path, capsys):
     assert main([*ONE_CELL, "-o", str(tmp_path / "report")]) == 0
     results = read_results(tmp_path / "report" / "results.json")
     assert [each.contender for each in results.measurements] == [model.label for model in MODELS]
@@ -39,7 +39,7 @@ def test_one_run_measures_all_and_judges_the_goals(stand_ins, tmp_path, capsys):
         assert model.way in flat(out)
 
 
-def test_every_cell_is_measured(stand_ins, capsys):
+def test_every_workload_is_measured(stand_ins, capsys):
     words = ["--only", "ours onnx", "--threads", "2", "1", "--lengths", "16", "24", "--json"]
     assert main(words) == 0
     results = json.loads(capsys.readouterr().out)
@@ -48,7 +48,7 @@ def test_every_cell_is_measured(stand_ins, capsys):
     assert results["goals"] == []  # they are set for another length
 
 
-def test_what_was_not_built_is_a_row_with_its_error(stand_ins, tmp_path, capsys):
+def test_a_failed_build_is_a_row_with_its_error(stand_ins, tmp_path, capsys):
     stand_ins["peer BERT-base onnx int8"] = BuildError("IndexError: tensors used as indices")
     assert main([*ONE_CELL, *GOALS_ONLY, "-o", str(tmp_path)]) == 0
     out = flat(capsys.readouterr().out)
@@ -61,7 +61,7 @@ def test_what_was_not_built_is_a_row_with_its_error(stand_ins, tmp_path, capsys)
     assert "- peer BERT-base onnx int8 failed (build): IndexError" in report
 
 
-def test_what_was_measured_is_shown_again(stand_ins, tmp_path, capsys):
+def test_earlier_results_are_shown_again(stand_ins, tmp_path, capsys):
     words = [*ONE_CELL, "--only", "onnx fp32"]
     assert main([*words, "-o", str(tmp_path)]) == 0
     first = capsys.readouterr().out
@@ -73,7 +73,9 @@ def test_what_was_measured_is_shown_again(stand_ins, tmp_path, capsys):
     assert (again / "latency.svg").read_bytes() == plot
 
 
-def test_a_cut_off_run_is_shown_with_what_was_not_built(stand_ins, tmp_path, monkeypatch, capsys):
+def test_the_journal_of_a_killed_run_is_shown_with_its_failed_builds(
+    stand_ins, tmp_path, monkeypatch, capsys
+):
     from squeezebert_mobile.benchmarks.measure import host
 
     stand_ins["peer BERT-base onnx int8"] = BuildError("no memory")
@@ -94,7 +96,7 @@ def test_a_cut_off_run_is_shown_with_what_was_not_built(stand_ins, tmp_path, mon
         (MissingExtraError("transformers is not installed"), 1, "error: transformers is not"),
     ],
 )
-def test_what_ends_the_building_ends_all_of_it(stand_ins, error, code, message, capsys):
+def test_ctrl_c_or_a_missing_extra_ends_all_builds(stand_ins, error, code, message, capsys):
     stand_ins["ours SqueezeBERT onnx fp32"] = error
     assert main([]) == code
     assert message in capsys.readouterr().err
@@ -109,7 +111,7 @@ def test_int8_peers_are_built_after_the_fp32_that_they_are_made_from(stand_ins, 
 # Wrong input --------------------------------------------------------------------------------
 
 
-def test_nothing_can_be_built(stand_ins, capsys):
+def test_no_model_can_be_built(stand_ins, capsys):
     stand_ins.update({model.label: BuildError("no disk space") for model in MODELS})
     assert main([]) == 1
     assert capsys.readouterr().err == "error: no model could be built: no disk space\n"
@@ -141,13 +143,13 @@ def test_wrong_options(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_is_found_before_anything_is_built(tmp_path, capsys):
+def test_an_unwritable_folder_is_rejected_before_anything_is_built(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert main(["-o", str(tmp_path / "file")]) == 1
     assert "cannot write into" in capsys.readouterr().err
 
 
-def test_a_missing_matplotlib_too(monkeypatch, tmp_path, capsys):
+def test_a_missing_matplotlib_is_reported_before_anything_is_built(monkeypatch, tmp_path, capsys):
     import sys
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -155,7 +157,7 @@ def test_a_missing_matplotlib_too(monkeypatch, tmp_path, capsys):
     assert "pip install 'squeezebert-mobile[bench]'" in capsys.readouterr().err
 
 
-def test_results_of_something_else(stand_ins, tmp_path, capsys):
+def test_results_of_other_models(stand_ins, tmp_path, capsys):
     assert main([*ONE_CELL, "--only", "ours onnx fp32", "-o", str(tmp_path)]) == 0
     path = tmp_path / "results.json"
     text = path.read_text().replace("ours SqueezeBERT onnx fp32", "sentiment-int8")
@@ -164,6 +166,6 @@ def test_results_of_something_else(stand_ins, tmp_path, capsys):
     assert "the results contain 'sentiment-int8', which is none of" in capsys.readouterr().err
 
 
-def test_results_that_are_not_there(tmp_path, capsys):
+def test_a_missing_results_file(tmp_path, capsys):
     assert main(["--from", str(tmp_path / "none.json")]) == 1
     assert "error: cannot read the results" in capsys.readouterr().err

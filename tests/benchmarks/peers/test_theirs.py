@@ -1,4 +1,4 @@
-"""Each peer is transformers' model, and computes what that does."""
+"""Each peer has the outputs of the transformers model."""
 
 import sys
 
@@ -33,7 +33,7 @@ def find(way, family="SqueezeBERT"):
 
 
 def answers(model: SurveyModel, folder, length):
-    """What the built file answers, opened as it is when it is measured, and transformers."""
+    """The outputs of the built file, opened as for a measurement, and those of transformers."""
     feed = make_feed(vocab_size=model.family.vocab_size, sequence_length=length)
     contender = model.contender(folder)
     import_library(contender)
@@ -44,14 +44,14 @@ def answers(model: SurveyModel, folder, length):
 
 
 @pytest.mark.parametrize("model", QUICK, ids=lambda model: model.label)
-def test_a_peer_computes_what_transformers_does(model, built):
+def test_a_peer_has_the_outputs_of_transformers(model, built):
     for length in (16, 29):  # that of the export, and another
         found, expected = answers(model, built, length)
         tolerance = 1e-5 if model.precision == "fp32" else 0.01
         np.testing.assert_allclose(found, expected, atol=tolerance)
 
 
-def test_int8_is_what_it_says(built):
+def test_int8_peers_have_integer_operators(built):
     def operators(model):
         return [node.op_type for node in onnx.load(model.path(built)).graph.node]
 
@@ -69,7 +69,7 @@ def test_int8_is_what_it_says(built):
     ("way", "channels"),
     [("peer onnx int8", 1), ("peer onnx int8 per channel", 64), ("peer onnx int8 as optimum", 64)],
 )
-def test_scales_are_per_channel_where_it_says_so(way, channels, built):
+def test_scales_are_per_channel_where_the_name_says_so(way, channels, built):
     graph = onnx.load(find(way, "BERT-base").path(built)).graph
     scales = [
         numpy_helper.to_array(each).size for each in graph.initializer if "scale" in each.name
@@ -86,7 +86,7 @@ def test_the_reference_is_the_baseline(built):
 @pytest.mark.parametrize(
     "model", [m for m in LOWERED if m.precision == "fp32"], ids=lambda model: model.label
 )
-def test_a_program_for_xnnpack(model, tmp_path):
+def test_a_peer_lowered_to_xnnpack(model, tmp_path):
     build_in_subprocess(tmp_path / "log.txt", model.build, tmp_path)
     for length in (16, 29):
         found, expected = answers(model, tmp_path, length)
@@ -95,7 +95,7 @@ def test_a_program_for_xnnpack(model, tmp_path):
 
 @pytest.mark.executorch
 def test_pt2e_fails_with_transformers_model(tmp_path):
-    """If this passes one day, the peer is there: the row will have figures."""
+    """If this fails one day, the peer can be built and its row will have figures."""
     model = find("peer executorch int8")
     with pytest.raises(BuildError, match="IndexError: tensors used as indices must be long"):
         build_in_subprocess(tmp_path / "log.txt", model.build, tmp_path)
@@ -113,22 +113,22 @@ def test_a_failed_export_leaves_nothing_to_quantize(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("model", QUICK, ids=lambda model: model.way)
-def test_transformers_is_named_when_it_is_missing(model, monkeypatch, tmp_path):
+def test_a_missing_transformers_is_named(model, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'squeezebert-mobile\[peers\]'"):
         model.build(tmp_path)
 
 
-def test_both_families_are_built_from_the_same_weights_again():
+def test_weights_are_reproducible():
     for family in SMALL_FAMILIES:
         once, again = network(family).state_dict(), network(family).state_dict()
         assert all(torch.equal(once[name], again[name]) for name in once)
 
 
-# Building apart -----------------------------------------------------------------------------
+# Building in a process of its own -----------------------------------------------------------
 
 
-def test_what_a_build_prints_goes_to_the_log_and_its_error_is_one_line(tmp_path, capfd):
+def test_the_output_of_a_build_goes_to_the_log_and_its_error_is_one_line(tmp_path, capfd):
     log = tmp_path / "log.txt"
     with pytest.raises(BuildError, match="^ValueError: first line$"):
         build_in_subprocess(log, peer_builds.noisy_failure)
@@ -136,7 +136,7 @@ def test_what_a_build_prints_goes_to_the_log_and_its_error_is_one_line(tmp_path,
     assert b"from C++ too" in log.read_bytes()
 
 
-def test_a_missing_extra_is_no_row(tmp_path):
+def test_a_missing_extra_is_raised_as_such(tmp_path):
     with pytest.raises(MissingExtraError, match="transformers is not installed"):
         build_in_subprocess(tmp_path / "log.txt", peer_builds.missing_extra)
 

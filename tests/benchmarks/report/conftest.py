@@ -9,7 +9,7 @@ from squeezebert_mobile.benchmarks.report import write_report
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The text of a report; the same one is written once, for drawing takes a second."""
+    """The text of a report; each is written only once, because drawing takes a second."""
     done: dict[tuple[object, ...], str] = {}
 
     def write(*results, suffix="html", names=("a.json", "b.json", "c.json")):

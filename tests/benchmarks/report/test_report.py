@@ -16,7 +16,7 @@ from squeezebert_mobile.benchmarks.report.markdown import escaped
 STAND_IN = PHONE.model_copy(update={"stand_in": True})
 
 
-def test_the_headline_is_the_first_ratio_with_its_interval_and_its_phone(written):
+def test_the_headline_is_the_first_ratio_with_interval_and_phone(written):
     results = phone_results()
     interval = results.ratios[0].times_faster
     (title,) = Parsed(written(results)).said["h1"]
@@ -57,7 +57,7 @@ def test_without_a_baseline_the_headline_is_a_median(written, pretend, short, fa
     assert title == f"# {escaped(f'ours takes 24.6 ms on {results.host.cpu} (median)')}"
 
 
-def test_without_any_figure_it_says_so(written):
+def test_the_headline_without_any_measurement(written):
     results = phone_results(measurements=(), ratios=(), complete=False)
     assert "# Nothing was measured on Test Phone" in written(results, suffix="md")
     assert "At 1 thread, 128 tokens, batch 1: no figures." in written(results, suffix="md")
@@ -105,14 +105,14 @@ def test_the_table_has_the_statistics(written, host, target):
         ),
     ],
 )
-def test_who_measured_is_said(written, target, headline, by, versions):
+def test_the_report_names_what_measured(written, target, headline, by, versions):
     page = Parsed(written(phone_results(target=target)))
     assert headline in page.said["h1"][0]
     assert ["measured by", by] in page.rows
     assert [versions, "b" * 64] in page.rows
 
 
-def test_flags_are_explained_in_words(written, host):
+def test_flags_are_explained(written, host):
     few = host(preset=Preset("tiny", runs=4, seconds=0, blocks=2, starts=1))
     text = written(few, suffix="md")
     assert re.search(r"^\| ours-int8 \|.*\| few blocks \|$", text, re.MULTILINE)
@@ -131,7 +131,7 @@ def test_start_times_of_a_host_and_of_a_phone(written, host):
     assert ["SqueezeBERT int8", "410", "95.0", "182", "82.5", "110", "160", "52.5"] in rows
 
 
-def test_answers_are_a_sentence(written):
+def test_answers(written):
     page = Parsed(written(phone_results()))
     assert (
         "SqueezeBERT int8: the phone computed the right answers: 8 golden texts, largest "
@@ -157,7 +157,7 @@ def test_wrong_answers_are_a_banner(written, changes, told):
     assert f"{told} Its latencies are of no use.\n" in text
 
 
-def test_the_papers_figures_are_labelled_as_the_papers(written):
+def test_the_figures_of_the_paper_are_labelled(written):
     rows = Parsed(written(phone_results())).rows
     at = next(i for i, row in enumerate(rows) if "2020" in row[0])
     assert rows[at] == [
@@ -170,7 +170,7 @@ def test_the_papers_figures_are_labelled_as_the_papers(written):
     assert rows[at + 1][1:] == ["Test Phone", "0.11 s", "1.93"]
 
 
-def test_the_papers_figures_are_not_beside_a_host(written, host):
+def test_a_host_is_not_compared_with_the_paper(written, host):
     assert "Pixel 3" not in written(host())
 
 
@@ -203,7 +203,7 @@ def test_conditions_have_ranges_and_a_figure(written):
     assert "cores 4, 5, 6" in text and "battery" in text
 
 
-def test_a_phone_that_tells_nothing(written):
+def test_a_phone_without_facts(written):
     bare = phone_results().conditions[0].model_copy(
         update={
             "thermal_status": None, "celsius": {}, "battery_percent": None,
@@ -230,8 +230,8 @@ def test_flags_of_a_phone_reach_the_headline(written):
     ) in written(results, suffix="md")
 
 
-def test_odd_figures_break_nothing(written):
-    """A results file is somebody's: it may have no samples, or infinite ones, or no phone."""
+def test_odd_values(written):
+    """A results file may have no samples, infinite ones, or no phone."""
     odd = phone_results()
     blocks: list[tuple[tuple[float, ...], ...]] = [(), ((float("inf"), float("nan")),), ((0.0,),)]
     latency = odd.measurements[0].latency.model_copy(update={"median_ms": 0.0})
@@ -243,7 +243,7 @@ def test_odd_figures_break_nothing(written):
     assert "an unknown machine" in text
 
 
-def test_failures_random_weights_and_interruptions_are_said(written, host):
+def test_failures_random_weights_and_interruptions_are_shown(written, host):
     failure = Failure(contender="peer", stage="load", error="no ConvInteger")
     results = host().model_copy(update={"failures": (failure,), "complete": False})
     page = Parsed(written(results))

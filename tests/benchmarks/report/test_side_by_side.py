@@ -1,4 +1,4 @@
-"""Which results may stand side by side, and what they have in common."""
+"""Which results are comparable, and the section that compares them."""
 
 import pytest
 from parsed_page import Parsed
@@ -27,11 +27,11 @@ def refusal(*results):
     return str(caught.value)
 
 
-def test_before_and_after_on_one_phone_may_stand_side_by_side():
+def test_two_runs_on_one_phone_are_comparable():
     check_comparable([("a.json", phone_results()), ("b.json", phone_results(scale=0.8))])
 
 
-def test_two_stand_ins_may_stand_side_by_side():
+def test_two_stand_ins_are_comparable():
     check_comparable(
         [("a.json", phone_results(phone=STAND_IN)), ("b.json", phone_results(phone=STAND_IN))]
     )
@@ -41,7 +41,7 @@ def test_one_thread_in_common_is_enough():
     check_comparable([("a", phone_results(threads=(1, 4))), ("b", phone_results(threads=(4, 8)))])
 
 
-def test_a_host_and_a_phone_may_not(pretend, short, fake_clock):
+def test_a_host_and_a_phone_are_not_comparable(pretend, short, fake_clock):
     host = measure_host([pretend("A", 0.01)], preset=short, clock=fake_clock)
     assert refusal(host, phone_results()) == (
         "'a.json' and 'b.json' cannot be compared: target is host in the first and adb in "
@@ -49,7 +49,7 @@ def test_a_host_and_a_phone_may_not(pretend, short, fake_clock):
     )
 
 
-def test_a_process_of_the_shell_and_the_app_may_not():
+def test_the_shell_and_the_app_are_not_comparable():
     assert refusal(phone_results(), phone_results(target="app")) == (
         "'a.json' and 'b.json' cannot be compared: target is adb in the first and app in "
         "the second; write a separate report of each"
@@ -57,7 +57,7 @@ def test_a_process_of_the_shell_and_the_app_may_not():
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_stand_in_and_a_phone_may_not(turned):
+def test_a_stand_in_and_a_phone_are_not_comparable(turned):
     pair = [phone_results(), phone_results(phone=STAND_IN)]
     kinds = ["a phone", "a stand-in"]
     if turned:
@@ -69,7 +69,7 @@ def test_a_stand_in_and_a_phone_may_not(turned):
     )
 
 
-def test_other_presets_may_not():
+def test_different_presets_are_not_comparable():
     assert refusal(phone_results(), with_settings(phone_results(), preset="rapid")) == (
         "'a.json' and 'b.json' cannot be compared: preset is quick in the first and rapid "
         "in the second; measure the second again with --preset quick"
@@ -84,7 +84,7 @@ def test_other_presets_may_not():
         ({"input_seed": 7}, "seed of the inputs is 0 in the first and 7 in the second"),
     ],
 )
-def test_other_inputs_may_not(changes, told):
+def test_different_inputs_are_not_comparable(changes, told):
     assert refusal(phone_results(), with_settings(phone_results(), **changes)) == (
         f"'a.json' and 'b.json' cannot be compared: {told}; measure both again with the "
         "same version and artifacts of the same task"
@@ -126,7 +126,7 @@ def test_a_file_given_twice():
     assert str(caught.value) == "'a.json' is given twice; name each results file once"
 
 
-def test_what_they_share_has_both_medians_and_their_ratio():
+def test_shared_medians_and_their_ratio():
     one, two = phone_results(threads=(1, 4)), phone_results(scale=0.8, threads=(4,))
     cells = shared_medians([("a", one), ("b", two)])
     assert [(cell.contender, cell.threads) for cell in cells] == [
@@ -143,7 +143,7 @@ def test_what_they_share_has_both_medians_and_their_ratio():
         assert cell.changes == (medians[1] / medians[0],)
 
 
-def test_what_one_of_three_lacks_is_empty():
+def test_a_model_missing_in_one_of_three_files():
     without = phone_results().model_copy(
         update={"measurements": phone_results().measurements[1:]},
     )
@@ -188,7 +188,7 @@ def test_another_machine_and_other_versions_are_noted(pretend, short, fake_clock
 # The report ----------------------------------------------------------------------------------
 
 
-def test_side_by_side_has_what_both_have_and_the_change(written):
+def test_the_section_has_both_medians_and_the_change(written):
     before, after = phone_results(threads=(1, 4)), phone_results(scale=0.5)
     page = Parsed(written(before, after))
     (title,) = page.said["h1"]
@@ -205,13 +205,13 @@ def test_side_by_side_has_what_both_have_and_the_change(written):
     ]  # fmt: skip
 
 
-def test_stand_ins_side_by_side_are_stand_ins(written):
+def test_stand_ins_are_labelled_as_stand_ins(written):
     text = written(phone_results(phone=STAND_IN), phone_results(phone=STAND_IN))
     assert text.count("was measured on a stand-in, a program") == 2
     assert "a.json (stand-in)" in text and "Test Phone" not in text
 
 
-def test_what_cannot_be_compared_leaves_no_file(tmp_path):
+def test_incomparable_results_leave_no_file(tmp_path):
     path = tmp_path / "report.html"
     with pytest.raises(BenchmarkError, match="cannot be compared: what was measured"):
         write_report([("a", phone_results()), ("b", phone_results(phone=STAND_IN))], path)

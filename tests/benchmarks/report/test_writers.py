@@ -116,7 +116,7 @@ def evil_results():
     return phone_results(phone=phone, labels=labels)
 
 
-def test_what_came_from_a_file_is_no_markup(written):
+def test_text_from_a_file_is_escaped(written):
     text = written(evil_results(), evil_results(), names=(EVIL, "b"))
     page = Parsed(text)
     assert "script" not in {tag for tag, _ in page.tags}
@@ -177,7 +177,7 @@ def test_the_same_results_give_the_same_file(written, tmp_path):
     assert path.read_text(encoding="utf-8") == written(phone_results())
 
 
-def test_markdown_tables_hold_with_pipes_and_backticks(written):
+def test_markdown_tables_with_pipes_and_backticks(written):
     text = written(evil_results(), evil_results(), suffix="md")
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
@@ -219,7 +219,7 @@ def test_folders_are_made(tmp_path):
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["report.MD"]
 
 
-def test_the_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_the_file_is_written_atomically(tmp_path, monkeypatch):
     path = tmp_path / "report.md"
     path.write_text("old")
 
@@ -239,7 +239,7 @@ def test_the_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("blocks", [((58.0,),), ((58.0, 61.0),)])
 def test_a_figure_of_one_or_two_samples(written, blocks):
-    """As an interrupted run of a slow model has: of so few none is left out."""
+    """As from an interrupted run of a slow model: none of so few is left out."""
     results = phone_results()
     few = [each.model_copy(update={"blocks": blocks}) for each in results.measurements]
     results = results.model_copy(update={"measurements": tuple(few)})
