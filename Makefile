@@ -1,4 +1,4 @@
-# Everything a newcomer runs. `make demo` and `make test` do their own set-up.
+# Commands for development. `make demo` and `make test` set up what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,97 +10,97 @@ LINKS := .typing/squeezebert_mobile
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
 
-setup: $(READY)  ## make .venv with every extra, the tests' tools and the peers
+setup: $(READY)  ## create .venv with every extra, the test tools and the peers
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than Python 3.11; run: make setup PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { echo "error: $(PYTHON) cannot make virtual environments; run: apt-get install python3-venv" >&2; exit 1; }
+	  { echo "error: $(PYTHON) cannot create virtual environments; run: apt-get install python3-venv" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip setuptools
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group test -e '.[all]'
 	@touch $@
 
-demo: $(READY)  ## export the demo to int8, ask it five questions, measure SqueezeBERT against BERT
+demo: $(READY)  ## export the demo to int8, run it on five sentences, compare SqueezeBERT's latency with BERT's
 	$(BIN)/python -m squeezebert_mobile.cli.demo
 
-demo-checkpoint: $(READY)  ## train the three demo checkpoints again (35 minutes; the same bytes)
+demo-checkpoint: $(READY)  ## train the three demo checkpoints again (35 minutes; reproduces the same bytes)
 	for name in demo demo-slots demo-fill-mask; do \
 	  $(BIN)/python -m squeezebert_mobile.training.demos $$name src/squeezebert_mobile/models/assets/$$name || exit 1; done
 
-# Test processes at a time. Files stay whole, as the tests of a file share what they exported.
+# Number of test processes. A file runs in one process, as its tests share exported artifacts.
 WORKERS ?= 2
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-test: $(READY)  ## the Python tests that a change is likely to break (5 minutes; no phone, GPU, Java, network)
+test: $(READY)  ## run the Python tests that a change is likely to break (5 minutes; no phone, GPU, Java, network)
 	$(PYTEST)
 
-test-slow: $(READY)  ## the slow Python tests: every format on a trained model, killed exports, the app's runs
+test-slow: $(READY)  ## run the slow Python tests: every format on a trained model, killed exports, runs in the app
 	$(PYTEST) -m slow
 
-test-all: test test-slow test-executorch android test-phone check-arm64  ## every test there is (Java 17, Maven; root for qemu)
+test-all: test test-slow test-executorch android test-phone check-arm64  ## run all tests (Java 17, Maven; root for qemu)
 
-test-executorch: $(READY)  ## the tests that lower models to XNNPACK
+test-executorch: $(READY)  ## run the tests that lower models to XNNPACK
 	$(PYTEST) -m executorch
 
-# One process a file and a target: a native crash ends one of them, and says which.
-fuzz: $(READY)  ## 180,000 nearly right files, odd texts and folders, and what atheris makes of them (1 to 2 hours)
+# One process per file and target: a native crash ends only one of them, and shows which.
+fuzz: $(READY)  ## run 180,000 mutated files, unusual texts and folders, then fuzz with atheris (1 to 2 hours)
 	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 tests/test_fuzz.py
 	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/tokenizer/test_any_text.py \
 	  tests/runtime/tokenizer/test_tokenizer_conformance.py \
 	  tests/runtime/tokenizer/test_tokenizer_folders.py
-	@$(BIN)/python -c 'import atheris' || { echo "atheris does not install here; its part is left out" >&2; exit 0; } && \
+	@$(BIN)/python -c 'import atheris' || { echo "atheris cannot be installed here; its part is skipped" >&2; exit 0; } && \
 	for target in manifests goldens configs weights tokenizers; do \
 	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done
 
 lint: $(READY)  ## check formatting and rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
 
-format: $(READY)  ## format, and mend what can be mended by rule
+format: $(READY)  ## format, and apply automatic fixes
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-# mypy cannot run the editable install's import hook, so it reads the package through links.
-typecheck: $(READY)  ## mypy, strict
+# mypy does not support the editable install's import hook, so it reads the package through links.
+typecheck: $(READY)  ## run mypy --strict
 	@rm -rf .typing && mkdir -p $(LINKS) && cd $(LINKS) && \
 	  ln -s ../../src/squeezebert_mobile/* ../../export ../../runtime ../../benchmarks .
 	$(BIN)/mypy
 
-bench-peers: $(READY)  ## measure ours beside what a user gets without us (about 40 minutes; build/peers)
+bench-peers: $(READY)  ## compare with models from the usual tools, in one run (about 40 minutes; writes build/peers)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.peers -o build/peers
 
-# Where root may install the emulator; elsewhere it says why not.
-check-arm64: $(READY)  ## count the default artifact's instructions: no more than before (root, apt)
+# Needs root to install the emulator; otherwise it is skipped with a message.
+check-arm64: $(READY)  ## check that the default artifact needs no more instructions than before (root, apt)
 	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
-	  echo "check-arm64 is left out: it installs qemu-user, debootstrap and gcc with apt-get as root"; \
+	  echo "check-arm64 is skipped: it installs qemu-user, debootstrap and gcc with apt-get as root"; \
 	else \
 	  which qemu-aarch64 debootstrap gcc >/dev/null || \
 	    apt-get install -y -qq --no-install-recommends qemu-user debootstrap gcc libc6-dev; \
 	  $(BIN)/python -m squeezebert_mobile.benchmarks.arm64 --check; \
 	fi
 
-bench-arm64: $(READY)  ## count ARM64 instructions, ours and the peers' (root once; half an hour)
+bench-arm64: $(READY)  ## count ARM64 instructions of our models and the peers' (root once; half an hour)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64
 
-# Maven's own word on which Java it runs on; another version may build other bytes.
+# Checks the Java version that Maven uses; another version may build different bytes.
 define NEED_JAVA
-	@command -v mvn >/dev/null || { echo "error: there is no Maven; run: apt-get install maven" >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo "error: Maven is not installed; run: apt-get install maven" >&2; exit 1; }
 	@mvn -version 2>/dev/null | grep -q '^Java version: 17\.' || \
-	  { echo "error: Maven has no Java 17; run: apt-get install openjdk-17-jdk-headless, and set JAVA_HOME to it" >&2; exit 1; }
+	  { echo "error: Maven does not use Java 17; run: apt-get install openjdk-17-jdk-headless, and set JAVA_HOME to it" >&2; exit 1; }
 endef
 EXPECTED := $(CURDIR)/android_demo/target/expected
 
-runner:  ## build benchmarks/phone/runner.jar, what runs on a phone (Java 17, Maven; 3 minutes)
+runner:  ## build benchmarks/phone/runner.jar, the program for phones (Java 17, Maven; 3 minutes)
 	$(NEED_JAVA)
 	mvn -q -B -f android_demo -pl runner -am -Dmaven.test.skip=true package
 	$(PYTHON) android_demo/pack_runner.py
 
-android:  ## test everything in Kotlin, build the sample app (ANDROID_RUNTIME=FILE.aar: for a phone; Java 17, Maven)
+android:  ## run all Kotlin tests, build the sample app (ANDROID_RUNTIME=FILE.aar: for a phone; Java 17, Maven)
 	$(NEED_JAVA)
 	mvn -B --no-transfer-progress -f android_demo $(if $(ANDROID_RUNTIME),-Dandroid.runtime=$(abspath $(ANDROID_RUNTIME))) package
 
-# The demo comes first: the answers of the other two are partly its.
-app-assets: $(READY)  ## export the demo into the app, and write what the Kotlin tests compare with
+# The demo comes first: the other two contain its answers.
+app-assets: $(READY)  ## export the demo into the app, and write the expected results of the Kotlin tests
 	$(BIN)/python -m squeezebert_mobile export demo --force -o android_demo/app/src/main/assets/artifacts/demo-intents
 	$(BIN)/python tests/helpers/runner_expectations.py --golden
 	$(BIN)/python tests/helpers/app_expectations.py
@@ -108,24 +108,24 @@ app-assets: $(READY)  ## export the demo into the app, and write what the Kotlin
 accuracy-table: $(READY)  ## measure the demos in every format and precision for docs/evaluate.md (10 minutes)
 	$(BIN)/python tests/helpers/accuracy_table.py
 
-test-runner: $(READY)  ## the Kotlin tests against Python's answers; is the jar what its sources build
+test-runner: $(READY)  ## compare Kotlin with Python on 100,000 texts; check that runner.jar matches its sources
 	$(NEED_JAVA)
 	$(BIN)/python tests/helpers/runner_expectations.py $(EXPECTED)
 	mvn -B --no-transfer-progress -f android_demo -pl runner -am -Dexpected=$(EXPECTED) package
 	$(BIN)/python android_demo/pack_runner.py --check
 
-# What `java -cp` needs for the runner; the stand-in starts it where a phone starts the jar's dex.
+# The class path of the runner on a desktop JVM, on which the simulated phone starts it.
 RUNNER_CLASSES = $(CURDIR)/android_demo/runner/target/classes:$$(cat android_demo/runner/target/desktop.classpath)
 
-test-phone: $(READY)  ## bench on a stand-in for a phone, and all that can go wrong (Java 17, Maven)
+test-phone: $(READY)  ## test bench on a simulated phone, errors included (Java 17, Maven)
 	$(NEED_JAVA)
 	mvn -q -B -f android_demo -pl runner -am -Dmaven.test.skip=true package
 	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(PYTEST) -m phone
 
-clean:  ## drop build leftovers; a stale build/ puts deleted modules back into the wheel
+clean:  ## remove build files; a stale build/ adds deleted modules to the wheel
 	rm -rf build dist .typing android_demo/target android_demo/*/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-unicode-tables: $(READY)  ## write what the tokenizers library does to every character, for Kotlin
+unicode-tables: $(READY)  ## write the tokenizers library's character tables for Kotlin
 	$(BIN)/python android_demo/unicode_tables.py > android_demo/core/src/main/resources/squeezebertmobile/unicode.txt
 	$(BIN)/python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json
 
