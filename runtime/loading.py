@@ -30,8 +30,8 @@ PIPELINES: dict[str, Callable[..., Pipeline[Any]]] = {
 }
 
 
-#: The most tokens of a fixed input shape. The pipelines allocate that shape, so that a damaged
-#: manifest could otherwise take all memory; the largest artifact in use has 512.
+#: The maximum number of tokens in a fixed input shape. The pipelines allocate arrays of this shape,
+#: so that without a limit a damaged manifest could take all memory. Published models have 512.
 _MAX_TOKENS = 2**20
 
 
@@ -52,6 +52,7 @@ def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline
     folder = Path(folder)
     manifest = read_artifact(folder)
     _check_task(manifest)
+    _check_fixed_shapes(manifest)
     try:
         tokenizer = SqueezeBertTokenizer.from_artifact(folder, manifest.files)
     except CheckpointError as error:
@@ -81,6 +82,9 @@ def _check_task(manifest: Manifest) -> None:
             f"the artifact's manifest does not have the inputs and outputs of {manifest.task}; "
             "export the checkpoint again"
         )
+
+
+def _check_fixed_shapes(manifest: Manifest) -> None:
     for tensor in manifest.inputs:
         lengths = [axis for axis in tensor.axes if isinstance(axis, int)]
         if min(lengths, default=1) < 1 or math.prod(lengths) > _MAX_TOKENS:

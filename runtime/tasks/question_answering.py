@@ -147,7 +147,7 @@ def context_windows(
     room = length - 3 - kept
     size = min(room, len(context_tokens))
     spans = windows(len(context_tokens), size, min(doc_stride, room // 2))
-    return [Row(whole.segments, ((0, kept), span), whole.marks) for span in spans]
+    return [Row(whole.segments, ((0, kept), span), whole.special_ids) for span in spans]
 
 
 def _parse(value: Any) -> _Item:

@@ -26,7 +26,7 @@ class Segment:
     """The tokens of one text, without special tokens. Lists are created on first access."""
 
     def __init__(self, encoding: Encoding) -> None:
-        """Wrap the encoding of a text."""
+        """Wrap the encoding of one text."""
         self.encoding = encoding
 
     def __len__(self) -> int:
@@ -60,15 +60,15 @@ class Row:
 
     segments: tuple[Segment, ...]
     spans: tuple[Span, ...]  # the tokens of each
-    marks: tuple[int, int] | None  # ids of [CLS] and [SEP]; None: without special tokens
+    special_ids: tuple[int, int] | None  # ids of [CLS] and [SEP]; None: without special tokens
 
     def __len__(self) -> int:
         """The number of tokens, special ones included."""
         tokens = sum(stop - start for start, stop in self.spans)
-        return tokens + (len(self.spans) + 1 if self.marks else 0)
+        return tokens + (len(self.spans) + 1 if self.special_ids else 0)
 
     @property
-    def is_cut(self) -> bool:
+    def is_truncated(self) -> bool:
         """Whether a text is truncated."""
         return any(
             stop - start < len(segment)
@@ -78,22 +78,22 @@ class Row:
     def first_position(self, which: int) -> int:
         """The position in the row of the first token of text `which` (0 or 1)."""
         before = sum(stop - start for start, stop in self.spans[:which])
-        return before + (which + 1 if self.marks else 0)
+        return before + (which + 1 if self.special_ids else 0)
 
     def _join(
         self, values: Callable[[int, Segment, slice], list[Any]], cls: Any, seps: Sequence[Any]
     ) -> list[Any]:
-        row = [cls] if self.marks else []
+        row = [cls] if self.special_ids else []
         for which, (segment, span) in enumerate(zip(self.segments, self.spans, strict=True)):
             row += values(which, segment, slice(*span))
-            if self.marks:
+            if self.special_ids:
                 row.append(seps[which])
         return row
 
     @property
     def ids(self) -> list[int]:
         """The token ids."""
-        cls, sep = self.marks or (0, 0)
+        cls, sep = self.special_ids or (0, 0)
         return self._join(lambda _, segment, part: segment.ids[part], cls, (sep, sep))
 
     @property
@@ -115,7 +115,7 @@ class Row:
 def first_row(
     segments: tuple[Segment, ...],
     *,
-    marks: tuple[int, int] | None,
+    special_ids: tuple[int, int] | None,
     strategy: str | None,
     room: int,
     stride: int = 0,
@@ -126,7 +126,7 @@ def first_row(
         InputError: the strategy cannot truncate to this length.
     """
     sizes = _sizes([len(segment) for segment in segments], strategy, room, stride)
-    return Row(segments, tuple((0, size) for size in sizes), marks)
+    return Row(segments, tuple((0, size) for size in sizes), special_ids)
 
 
 def rows_with_overflow(first: Row, stride: int) -> Iterator[Row]:
@@ -142,7 +142,7 @@ def rows_with_overflow(first: Row, stride: int) -> Iterator[Row]:
     spans_of_texts[0].append(spans_of_texts[0].pop(0))  # the first span of the first text is last
     for spans in itertools.product(*spans_of_texts):
         if spans != first.spans:
-            yield Row(first.segments, spans, first.marks)
+            yield Row(first.segments, spans, first.special_ids)
 
 
 def windows(length: int, size: int, stride: int) -> Iterator[Span]:

@@ -239,10 +239,10 @@ class SqueezeBertTokenizer:
             _check_room(room, specials, stride)
             room -= specials
         segments = [self._segments(texts) for texts in (firsts, seconds) if texts]
-        marks = (self.cls_token_id, self.sep_token_id) if add_special_tokens else None
+        special_ids = (self.cls_token_id, self.sep_token_id) if add_special_tokens else None
         return [
-            first_row(texts, marks=marks, strategy=strategy, room=room, stride=stride)
-            for texts in zip(*segments, strict=True)
+            first_row(pair, special_ids=special_ids, strategy=strategy, room=room, stride=stride)
+            for pair in zip(*segments, strict=True)
         ]
 
     def _segments(self, texts: list[str]) -> list[Segment]:
@@ -265,7 +265,7 @@ class SqueezeBertTokenizer:
         row = self.encode_rows(text, text_pair, add_special_tokens=False)[0]
         return [token for segment in row.segments for token in segment.encoding.tokens]
 
-    # Rows from token ids ---------------------------------------------------------------------
+    # Rows from token ids --------------------------------------------------------------------
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """The number of special tokens added to a text or a pair of texts."""

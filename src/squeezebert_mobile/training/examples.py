@@ -153,7 +153,7 @@ def _training_example(
 ) -> TrainingExample:
     ids = tuple(np.array(row.ids, np.int32) for row in rows)
     types = tuple(np.array(row.type_ids, np.int32) for row in rows)
-    is_truncated = not is_windowed and any(row.is_cut for row in rows)
+    is_truncated = not is_windowed and any(row.is_truncated for row in rows)
     return TrainingExample(ids, types, target, size, is_truncated)
 
 

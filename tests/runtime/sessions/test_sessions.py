@@ -33,7 +33,7 @@ def session(exported: tuple[Any, Path]) -> Any:
 def test_same_as_the_model(task: str, tmp_path: Path) -> None:
     """Sessions of all six tasks, with padding."""
     theirs, folder = artifacts.write_artifact(tmp_path, task)
-    shape = (1, 2, 5) if task == "multiple-choice" else (2, 5)
+    shape = (1, 2, 5) if TASKS[task].has_choices else (2, 5)
     feed = {
         "input_ids": IDS.reshape(shape),
         "attention_mask": MASK.reshape(shape),

@@ -173,7 +173,7 @@ def test_answers_are_whole_words(case: Any) -> None:
     assert {a.answer for a in result.answers} == {"clocks", "sevens", "clocks sevens"}
 
 
-def test_a_long_question_is_cut(case: Any) -> None:
+def test_a_long_question_is_truncated(case: Any) -> None:
     ours, _, _ = case
     result = ours(question="what time is it " * 20, context=LONG)
     assert result.truncated
