@@ -1,4 +1,4 @@
-"""From a checkpoint to an artifact: the torch models and what is done to them."""
+"""Export of a checkpoint to a verified artifact, and the torch models."""
 
 from squeezebert_mobile.errors import require_extra
 

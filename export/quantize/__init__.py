@@ -1,1 +1,1 @@
-"""int8 and int4: which numbers a model's weights become."""
+"""int8 and int4: which integers a model's weights become."""

@@ -13,7 +13,7 @@ from onnx.helper import make_node
 from squeezebert_mobile import __version__
 from squeezebert_mobile.export.backends.onnx.graph import consumers, drop_unread, initializers
 
-__all__ = ["lower", "remove_local_details"]
+__all__ = ["lower", "make_reproducible"]
 
 IR_VERSION = 10  # the newest that ONNX Runtime 1.26 reads without a warning
 
@@ -24,7 +24,20 @@ def lower(graph: ModelProto) -> None:
         apply(graph)
 
 
-def _residual_sums(graph: ModelProto) -> None:
+def make_reproducible(graph: ModelProto) -> None:
+    """Remove what depends on the machine or the time, so that the same model gives the same bytes."""
+    drop_unread(graph)
+    _name_weights(graph)
+    graph.ir_version = IR_VERSION
+    graph.producer_name, graph.producer_version = "squeezebert-mobile", __version__
+    graph.doc_string = graph.graph.doc_string = ""
+    del graph.metadata_props[:], graph.graph.value_info[:]
+    for node in graph.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+
+
+def _use_sum_before_normalization(graph: ModelProto) -> None:
     """Replace Add before a layer norm by Sum.
 
     ONNX Runtime fuses Add and LayerNormalization into SkipLayerNormalization, whose CPU kernel is
@@ -38,7 +51,7 @@ def _residual_sums(graph: ModelProto) -> None:
             node.op_type = "Sum"
 
 
-def _normalizations(graph: ModelProto) -> None:
+def _use_instance_normalization(graph: ModelProto) -> None:
     """Replace layer norms without scale and shift by InstanceNormalization over tokens.
 
     (B, S, C) is then S channels of C numbers. ONNX Runtime's kernel for ARM64 takes 0.41 M
@@ -75,7 +88,7 @@ def _normalizations(graph: ModelProto) -> None:
     graph.graph.node.extend(n for n in nodes if n.op_type != "Constant" or n.output[0] in read)
 
 
-def _tied_decoder(graph: ModelProto) -> None:
+def _share_tied_weight(graph: ModelProto) -> None:
     """Store a weight that is the transpose of an embedding table only once, as the table."""
     stored = initializers(graph)
     tables = {node.input[0] for node in graph.graph.node if node.op_type == "Gather"}
@@ -98,13 +111,6 @@ def _transpose_before(graph: ModelProto, node: NodeProto, table: str) -> None:
     graph.graph.node.insert(position, new)
 
 
-_PASSES: tuple[Callable[[ModelProto], None], ...] = (
-    _tied_decoder,
-    _normalizations,
-    _residual_sums,
-)
-
-
 def _name_weights(graph: ModelProto) -> None:
     """Name weights that tracing only numbered after the node that reads them."""
     stored, readers = initializers(graph), consumers(graph)
@@ -116,14 +122,8 @@ def _name_weights(graph: ModelProto) -> None:
                 node.input[:] = [tensor.name if i == name else i for i in node.input]
 
 
-def remove_local_details(graph: ModelProto) -> None:
-    """Remove what depends on the machine or the time: the same model gives the same bytes."""
-    drop_unread(graph)
-    _name_weights(graph)
-    graph.ir_version = IR_VERSION
-    graph.producer_name, graph.producer_version = "squeezebert-mobile", __version__
-    graph.doc_string = graph.graph.doc_string = ""
-    del graph.metadata_props[:], graph.graph.value_info[:]
-    for node in graph.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
+_PASSES: tuple[Callable[[ModelProto], None], ...] = (
+    _share_tied_weight,
+    _use_instance_normalization,
+    _use_sum_before_normalization,
+)

@@ -18,7 +18,7 @@ import torch
 from onnx import ModelProto
 
 from squeezebert_mobile.errors import ExportError
-from squeezebert_mobile.export.backends.onnx.passes import lower, remove_local_details
+from squeezebert_mobile.export.backends.onnx.passes import lower, make_reproducible
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.tasks import INPUT_NAMES
 
@@ -40,7 +40,7 @@ def to_onnx(model: Traceable, *, sequence_length: int | None) -> ModelProto:
     """
     graph = _simplify(_trace(model, sequence_length))
     lower(graph)
-    remove_local_details(graph)
+    make_reproducible(graph)
     onnx.checker.check_model(graph, full_check=True)
     return graph
 

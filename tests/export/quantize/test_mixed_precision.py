@@ -1,36 +1,35 @@
 """Mixed precision: hard checkpoints end within the limits, or in an error with a table.
 
-Each case of `CASES` changes the demo in a way that trained models are known to be hard to quantize.
-A test shows that without verification the files would be written and be far off.
+Each case of `CASES` changes the demo in a way that makes trained models hard to quantize. Without
+verification such a file would be written although its outputs are far off, as a test shows.
 """
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tiny
 import torch
-from torch import nn
 
 from squeezebert_mobile.artifact import Manifest, Parity
 from squeezebert_mobile.errors import ParityError
-from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.backends.onnx.quantization import quantize
-from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
+from squeezebert_mobile.export import convert, export_checkpoint
 from squeezebert_mobile.export.quantize import mixed_precision
-from squeezebert_mobile.export.quantize.calibration import InputStatistics, calibrate
+from squeezebert_mobile.export.quantize.calibration import calibrate
 from squeezebert_mobile.export.quantize.mixed_precision import MixedPrecision
-from squeezebert_mobile.export.quantize.recipe import PER_TENSOR, PER_TOKEN
-from squeezebert_mobile.export.quantize.rounding import round_activations
-from squeezebert_mobile.export.quantize.sensitivity import Unit, noise, units
-from squeezebert_mobile.export.verify import comparison
+from squeezebert_mobile.export.quantize.recipe import PER_TENSOR
+from squeezebert_mobile.export.quantize.sensitivity import Unit, units
+from squeezebert_mobile.export.verify.comparison import Comparison
 from squeezebert_mobile.export.verify.limits import LIMITS, MIN_AGREEMENT
+from squeezebert_mobile.export.verify.parity import verify
 from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
 from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.modeling import SqueezeBertModel
-from squeezebert_mobile.models.rewriting import Traceable, rewrite
+from squeezebert_mobile.models.rewriting import Traceable, products, rewrite
 from squeezebert_mobile.runtime import load_artifact
 
 TEXTS = shipped_texts()[::4]
@@ -150,7 +149,10 @@ def test_without_verification_it_would_not(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(comparison, "_violations", lambda *args: [])
+    def verify_without_limits(*args: Any, **options: Any) -> Comparison:
+        return replace(verify(*args, **options), violations=())
+
+    monkeypatch.setattr(convert, "verify", verify_without_limits)
     checkpoint = spoiled(name, CASES[name][0])
     manifest = export_checkpoint(checkpoint, tmp_path / "out", precision=precision, texts=TEXTS)
     assert not _holds(manifest.parity, precision)
@@ -173,129 +175,63 @@ def test_an_irreparable_checkpoint_is_refused_with_a_table(
     assert rows[0].split()[2] == "fp32" and rows[-1].split()[2] == "int8"
 
 
-# Sensitivity --------------------------------------------------------------------------------
+# Raising the precision ----------------------------------------------------------------------
 
 SIZES = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64}
-FEED = torch.arange(5, 45).reshape(4, 10), torch.ones(4, 10, dtype=torch.long)
-FEEDS = [(*FEED, torch.zeros(4, 10, dtype=torch.long))]
-
-
-def _ready(task: str) -> tuple[Traceable, dict[nn.Linear, InputStatistics]]:
-    model = rewrite(initialize(task, tiny.tiny_config(**SIZES), seed=3))
-    return model, calibrate(model, FEEDS)
-
-
-def test_every_weight_that_is_quantized_is_of_one_unit() -> None:
-    model, _ = _ready("fill-mask")
-    found = units(model)
-    modules = [id(module) for unit in found.values() for module in unit.modules.values()]
-    assert len(modules) == len(set(modules))
-    everything = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Embedding)]
-    assert [m.num_embeddings for m in everything if id(m) not in modules] == [3]  # types of text
-    assert set(found["embeddings.word"].modules) == {"model.base.embeddings.word", "model.decoder"}
-    assert found["embeddings.word"].is_table and not found["transform"].is_table
-    assert len(found["layers.0.attention.product"].modules) == 4
-
-
-def test_a_small_classifier_is_not_a_unit() -> None:
-    assert "classifier" not in units(_ready("text-classification")[0])
-
-
-@pytest.mark.parametrize(
-    "name", ["embeddings.word", "layers.0.attention.product", "layers.1.feed_forward.second"]
-)
-def test_the_sensitivity_is_that_of_a_file_with_only_this_unit_quantized(name: str) -> None:
-    """It is measured in torch; here the ONNX graph has everything else in fp32."""
-    import onnxruntime
-
-    model, read = _ready("feature-extraction")
-    ready = MixedPrecision(model, read, "int8", PER_TENSOR, FEEDS)
-    assert list(ready.sensitivity) == list(units(model))
-    theirs = [output.detach().numpy() for output in model(*FEEDS[0])]
-    ready.set_weights()
-    overrides = {path: "fp32" for n, u in units(model).items() if n != name for path in u.modules}
-    for product, weight in ready._originals.items():
-        if all(product is not m for m in units(model)[name].modules.values()):
-            product.weight = weight
-    graph, _ = quantize(to_onnx(model, sequence_length=None), "int8", overrides)
-    kinds = {node.op_type for node in graph.graph.node}
-    assert ("DynamicQuantizeMatMul" in kinds) == (name == "layers.1.feed_forward.second")
-    assert ("QAttention" in kinds) == (name == "layers.0.attention.product")
-    session = onnxruntime.InferenceSession(graph.SerializeToString())
-    names = ("input_ids", "attention_mask", "token_type_ids")
-    ours = session.run(None, dict(zip(names, (x.numpy() for x in FEEDS[0]), strict=True)))
-    power = sum(float((a**2).sum()) for a in theirs)
-    error = sum(float(((a - b) ** 2).sum()) for a, b in zip(ours, theirs, strict=True))
-    assert abs(10 * np.log10(power / error) - ready.sensitivity[name]) < 0.5
-
-
-def test_activations_are_rounded_as_onnx_does_it() -> None:
-    x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0)) + 0.5
-    found = round_activations(x, PER_TENSOR)
-    step = (x.max() - x.min()) / 255
-    assert found.unique().numel() <= 256
-    assert (found - x).abs().max() <= 0.51 * step
-    assert round_activations(torch.zeros(2, 3), PER_TENSOR).equal(torch.zeros(2, 3))
-
-
-def test_a_scale_per_token_depends_on_that_token_only() -> None:
-    x = torch.tensor([[1.0, -0.5, 0.25], [1000.0, -500.0, 250.0]])
-    together = torch.cat([round_activations(row[None], PER_TOKEN) for row in x])
-    assert round_activations(x, PER_TOKEN).equal(together)
-    assert not round_activations(x, PER_TENSOR)[0].equal(together[0])
-
-
-# Raising the precision ----------------------------------------------------------------------
+IDS = torch.arange(5, 45).reshape(4, 10)
+FEEDS = [(IDS, torch.ones_like(IDS), torch.zeros_like(IDS))]
 
 
 @pytest.fixture
-def ready(monkeypatch: pytest.MonkeyPatch) -> MixedPrecision:
+def model() -> Traceable:
+    return rewrite(initialize("feature-extraction", tiny.tiny_config(**SIZES), seed=3))
+
+
+@pytest.fixture
+def mixed(model: Traceable, monkeypatch: pytest.MonkeyPatch) -> MixedPrecision:
     """int4, with a known sensitivity of two units."""
-    model, read = _ready("feature-extraction")
-    harm = {"layers.0.attention.product": 10.0, "layers.1.attention_output": 20.0}
+    decibels = {"layers.0.attention.product": 10.0, "layers.1.attention_output": 20.0}
 
     def known(model: object, measured: list[Unit], *rest: object) -> dict[str, float]:
-        return {unit.name: harm.get(unit.name, 60.0) for unit in measured}
+        return {unit.name: decibels.get(unit.name, 60.0) for unit in measured}
 
     monkeypatch.setattr(mixed_precision, "signal_to_noise", known)
-    return MixedPrecision(model, read, "int4", PER_TENSOR, FEEDS)
+    return MixedPrecision(model, calibrate(model, FEEDS), "int4", PER_TENSOR, FEEDS)
 
 
-def test_the_worst_unit_goes_one_precision_up(ready: MixedPrecision) -> None:
-    assert ready.overrides == {}
-    ready.raise_precision()
-    (why,) = ready.reasons.items()
+def test_the_worst_unit_goes_one_precision_up(mixed: MixedPrecision) -> None:
+    assert mixed.overrides == {}
+    mixed.raise_precision()
+    (why,) = mixed.reasons.items()
     assert why[0] == "layers.0.attention.product"
     assert re.fullmatch(
         r"int8: int4 by itself leaves the outputs 10\.0 dB above its error; 0\.00 MB more, "
         r"\d+\.\d% of the products' weights",
         why[1],
     )
-    assert len(ready.overrides) == 4 and set(ready.overrides.values()) == {"int8"}
-    ready.raise_precision()
-    assert ready.reasons["layers.0.attention.product"].startswith("fp32")
+    assert len(mixed.overrides) == 4 and set(mixed.overrides.values()) == {"int8"}
+    mixed.raise_precision()
+    assert mixed.reasons["layers.0.attention.product"].startswith("fp32")
 
 
-def test_at_most_half_of_the_products_stay_fp32(ready: MixedPrecision) -> None:
-    assert not all(ready.raise_precision() for _ in range(30))
-    all_units = ready._units.values()
+def test_at_most_half_of_the_products_stay_fp32(model: Traceable, mixed: MixedPrecision) -> None:
+    assert not all(mixed.raise_precision() for _ in range(30))
+    all_units = units(model).values()
     total = sum(unit.numbers for unit in all_units if not unit.is_table)
-    fp32 = {path for path, precision in ready.overrides.items() if precision == "fp32"}
+    fp32 = {path for path, precision in mixed.overrides.items() if precision == "fp32"}
     stay = [u for u in all_units if not u.is_table and set(u.modules) <= fp32]
     assert 0 < sum(unit.numbers for unit in stay) <= total / 2
 
 
-def test_weights_are_rounded_to_their_precision_and_back(ready: MixedPrecision) -> None:
-    originals = {product: weight.clone() for product, weight in ready._originals.items()}
-    ready.set_weights()
-    worst = {id(m) for m in ready._units["layers.0.attention.product"].modules.values()}
+def test_weights_are_rounded_to_their_precision_and_back(
+    model: Traceable, mixed: MixedPrecision
+) -> None:
+    originals = {product: product.weight.clone() for product in products(model)}
+    mixed.set_weights()
+    worst = {id(m) for m in units(model)["layers.0.attention.product"].modules.values()}
     assert all(not product.weight.equal(originals[product]) for product in originals)
-    ready.raise_precision()
-    ready.raise_precision()
-    ready.set_weights()
+    mixed.raise_precision()
+    mixed.raise_precision()
+    mixed.set_weights()
     for product, weight in originals.items():
         assert product.weight.equal(weight) == (id(product) in worst)
-
-
-def test_noise() -> None:
-    assert [noise(decibels) for decibels in (0, 10, -20)] == pytest.approx([1, 0.1, 100])

@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-import pytest
 import tiny
 import torch
 from numpy.typing import NDArray
@@ -12,30 +11,12 @@ from squeezebert_mobile.export import initialize
 from squeezebert_mobile.export.backends.onnx.graph import initializers
 from squeezebert_mobile.export.backends.onnx.quantization import quantize
 from squeezebert_mobile.export.backends.onnx.tracing import to_onnx
-from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.models.rewriting import rewrite
 
 
 def _int8(task: str = "text-classification", **changes: int) -> onnx.ModelProto:
     model = rewrite(initialize(task, tiny.tiny_config(**changes)))
     return quantize(to_onnx(model, sequence_length=None))[0]
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-def test_a_number_is_off_by_half_a_step_at_most(axis: int) -> None:
-    array = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
-    values, scales = quantize_symmetric(array, axis=axis)
-    steps = np.expand_dims(scales, axis)
-    assert values.dtype == np.int8
-    assert scales.shape == (array.shape[1 - axis],)
-    assert (np.abs(values * steps - array) <= steps / 2 + 1e-7).all()
-    assert np.abs(values).max(axis=axis).min() == 127  # every channel uses its whole range
-
-
-def test_zeros_stay_zeros() -> None:
-    values, scales = quantize_symmetric(np.zeros((4, 3), np.float32), axis=0)
-    assert not values.any()
-    assert (scales == 1).all()
 
 
 def _float_matrices(graph: onnx.ModelProto) -> list[str]:
