@@ -25,7 +25,7 @@ def lower(graph: ModelProto) -> None:
 
 
 def make_reproducible(graph: ModelProto) -> None:
-    """Remove what depends on the machine or the time, so that the same model gives the same bytes."""
+    """Remove all that depends on machine or time: the same model gives the same bytes."""
     drop_unread(graph)
     _name_weights(graph)
     graph.ir_version = IR_VERSION
