@@ -96,11 +96,11 @@ BAD_CHECKPOINTS: dict[str, tuple[Change, str]] = {
     "absurd layers": (_config(num_hidden_layers=10**6), "num_hidden_layers is 1000000; it must b"),
     "larger than the file": (_config(vocab_size=2**20), "has shape [64, 24], not [1048576, 24]"),
     "size that is text": (_config(hidden_size="24"), "hidden_size is '24'; it must be a whole nu"),
-    "fewer layers": (_config(num_hidden_layers=3), "it has 2 layers, config.json says num_hidden"),
-    "more layers": (_config(num_hidden_layers=1), "it has 2 layers, config.json says num_hidden_"),
+    "fewer layers": (_config(num_hidden_layers=3), "it has 2 layers, but num_hidden_layers in c"),
+    "more layers": (_config(num_hidden_layers=1), "it has 2 layers, but num_hidden_layers in co"),
     "heads": (_config(num_attention_heads=5), "hidden_size is 24; it must be a multiple of num_a"),
     "groups": (_config(q_groups=5), "hidden_size is 24; it must be a multiple of q_groups, 5"),
-    "no weights": (remove("model.safetensors"), "'checkpoint' has no weights: no model.safetens"),
+    "no weights": (remove("model.safetensors"), "'checkpoint' has no weights: neither model.s"),
     "truncated weights": (_weights(lambda data: data[:-9]), "model.safetensors' is damaged, or n"),
     "truncated header": (_weights(lambda data: data[:99]), "model.safetensors' is damaged, or no"),
     "header without end": (
@@ -163,7 +163,7 @@ def test_an_absurd_size_is_rejected_before_memory_is_allocated(workdir: Path) ->
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: the weights in 'checkpoint' are not those of its config")
+    assert done.stderr.startswith("error: the weights in 'checkpoint' do not match its config.json")
 
 
 def test_a_hub_id_without_a_network(workdir: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_hub_id_without_a_network(workdir: Path) -> None:
         ("--sequence-length 16 --max-sequence-length 32", "contradicts --sequence-length 16; giv"),
         ("--texts nowhere.txt", "--texts 'nowhere.txt' cannot be read: "),
         ("--task fill-mask", "has no weights for fill-mask: cls.predictions.transform.dense"),
-        ("--task token-classification", "has a head for text-classification, by its config.json"),
+        ("--task token-classification", "has a head for text-classification, according to it"),
         ("--task question-answering", "has no weights for question-answering: qa_outputs.weight"),
     ],
 )
@@ -260,7 +260,7 @@ def test_output_that_is_not_an_artifact_folder(cli: Cli, workdir: Path) -> None:
 
 
 def test_an_artifact_is_not_a_checkpoint(cli: Cli, workdir: Path) -> None:
-    message = "'artifact' is an artifact, and no checkpoint: it has no config.json; give a folder"
+    message = "'artifact' is an artifact, not a checkpoint: it has no config.json; give a folder"
     assert_rejected(cli, workdir, "export artifact -o new", message)
 
 

@@ -91,14 +91,14 @@ def test_either_ids_or_embeddings(task):
     shape = (2, CHOICES, 4) if task == "multiple-choice" else (2, 4)
     ids, vectors = torch.zeros(shape, dtype=torch.long), torch.zeros(*shape, 24)
     for inputs in ({}, {"input_ids": ids, "inputs_embeds": vectors}):
-        with pytest.raises(InputError, match="give either input_ids or inputs_embeds, and not"):
+        with pytest.raises(InputError, match="give either input_ids or inputs_embeds, not both"):
             model(**inputs)
 
 
 def test_input_that_is_too_long():
     model = initialize("fill-mask", tiny.tiny_config(max_position_embeddings=8))
     assert model(torch.zeros(1, 8, dtype=torch.long)).logits.shape == (1, 8, 64)
-    with pytest.raises(InputError, match="has 9 tokens and the model reads 8 at most; shorten it"):
+    with pytest.raises(InputError, match="has 9 tokens, but the model reads at most 8; shorten it"):
         model(torch.zeros(1, 9, dtype=torch.long))
 
 
@@ -109,7 +109,7 @@ def test_mask_with_three_axes():
 
 
 def test_untied_fill_mask_head():
-    with pytest.raises(CheckpointError, match="tie_word_embeddings is False, and this fill-mask"):
+    with pytest.raises(CheckpointError, match="tie_word_embeddings is False, but this fill-mask"):
         initialize("fill-mask", tiny.tiny_config(tie_word_embeddings=False))
     assert initialize("feature-extraction", tiny.tiny_config(tie_word_embeddings=False))
 

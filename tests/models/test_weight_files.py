@@ -31,7 +31,9 @@ from squeezebert_mobile.models.weights import weight_files, weights_sha256
 def test_no_weights(tmp_path):
     tiny.tiny_config().save_pretrained(tmp_path)
     (tmp_path / "tf_model.h5").write_bytes(b"")
-    rejected(tmp_path, "has no weights: no model.safetensors and no pytorch_model.bin, whole or in")
+    rejected(
+        tmp_path, "has no weights: neither model.safetensors nor pytorch_model.bin, nor shards"
+    )
     with pytest.raises(CheckpointError, match="has no weights"):
         weights_sha256(tmp_path)
 

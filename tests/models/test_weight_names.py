@@ -102,7 +102,7 @@ def test_unknown_weight(tmp_path):
 def test_missing_weight(tmp_path):
     save_theirs(tmp_path)
     change_weights(tmp_path, lambda w: w.pop(KEY))
-    rejected(tmp_path, f"not those of its config.json, a squeezebert; missing: {KEY}$")
+    rejected(tmp_path, f"do not match its config.json, a squeezebert; missing: {KEY}$")
 
 
 def test_misshaped_weight(tmp_path):
@@ -145,7 +145,7 @@ def test_groups_of_another_checkpoint(tmp_path):
 def test_layers_of_another_checkpoint(family, layers, tmp_path):
     save_theirs(tmp_path, family)
     change_config(tmp_path, num_hidden_layers=layers)
-    rejected(tmp_path, f"it has 2 layers, config.json says num_hidden_layers {layers}; ")
+    rejected(tmp_path, f"it has 2 layers, but num_hidden_layers in config.json is {layers}; ")
 
 
 def test_family_of_another_checkpoint(tmp_path):
@@ -229,7 +229,7 @@ def test_classifier_of_another_task(tmp_path):
     save_theirs(tmp_path, "bert", "text-classification")
     rejected(
         tmp_path,
-        "has a head for text-classification, by its config.json, and none for "
+        "has a head for text-classification, according to its config.json, but none for "
         "token-classification; export it with --task text-classification, or fine-tune it",
         "token-classification",
     )

@@ -49,7 +49,7 @@ PRESET_TASK = "text-classification"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with its tokenizer, and where they come from."""
+    """A model with its tokenizer, and their origin."""
 
     name: str
     model: PretrainedModel
@@ -70,7 +70,10 @@ def demo_folder(name: str = DEMO) -> Path:
 
 
 def resolve_folder(name: str | Path) -> Path:
-    """The local folder of a demo, a folder or a Hub id, which is downloaded; not of a preset.
+    """The local folder of a checkpoint that is not a preset; a Hub id is downloaded.
+
+    Args:
+        name: A folder, a Hub id, or one of DEMOS.
 
     Raises:
         CheckpointError: there is no such checkpoint.

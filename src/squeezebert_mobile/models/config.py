@@ -233,7 +233,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         is_artifact = (path.parent / MANIFEST_FILE).is_file()
         raise CheckpointError(
-            f"{str(path.parent)!r} is {'an artifact, and no' if is_artifact else 'not a'} "
+            f"{str(path.parent)!r} is {'an artifact, not a' if is_artifact else 'not a'} "
             f"checkpoint: it has no {CONFIG_FILE}; "
             "give a folder with config.json and model.safetensors"
         ) from None

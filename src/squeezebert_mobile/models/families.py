@@ -34,7 +34,7 @@ WeightNames = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class Family:
-    """A model family, as transformers' checkpoints have it."""
+    """What differs between model families in the checkpoints of transformers."""
 
     config_class: type[EncoderConfig]
     class_prefix: str  # of transformers' class names: SqueezeBert + ForMaskedLM
@@ -42,7 +42,9 @@ class Family:
     encoder_weights: WeightNames
     stores_matrices: bool  # whether products are saved as (out, in), not (out, in, 1)
     returns_scores: bool  # output_attentions: the masked scores, not the softmax of them
-    other_classes: Mapping[str, str] = field(default_factory=dict)  # further classes -> task
+    other_classes: Mapping[str, str] = field(
+        default_factory=dict
+    )  # further class names -> their task
 
 
 _EMBEDDINGS: WeightNames = {

@@ -91,7 +91,7 @@ class SqueezeBertForMaskedLM(PretrainedModel):
         super().__init__(config)
         if not config.tie_word_embeddings:
             raise CheckpointError(
-                "tie_word_embeddings is False, and this fill-mask head has no output weights of "
+                "tie_word_embeddings is False, but this fill-mask head has no output weights of "
                 "its own; fine-tune it for fill-mask with tied embeddings, or choose another task"
             )
         hidden = config.hidden_size
@@ -169,7 +169,7 @@ class SqueezeBertForMultipleChoice(PretrainedModel):
         """Logits (B, N) from inputs (B, N, S); the loss for labels (B)."""
         first = options.get("inputs_embeds") if input_ids is None else input_ids
         if first is None:
-            raise InputError("give either input_ids or inputs_embeds, and not both")
+            raise InputError("give either input_ids or inputs_embeds, not both")
         choices = first.shape[1]
         options["position_ids"] = _merge_choices(options.get("position_ids"))
         options["inputs_embeds"] = _merge_choices(options.get("inputs_embeds"))

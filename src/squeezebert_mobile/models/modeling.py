@@ -291,7 +291,7 @@ def _check_inputs(
 ) -> None:
     inputs = [x for x in (input_ids, inputs_embeds) if x is not None]
     if len(inputs) != 1:
-        raise InputError("give either input_ids or inputs_embeds, and not both")
+        raise InputError("give either input_ids or inputs_embeds, not both")
     if attention_mask is not None and attention_mask.dim() != 2:
         raise InputError(
             f"attention_mask has {attention_mask.dim()} axes; it must be [batch, sequence]"
@@ -302,6 +302,6 @@ def _check_inputs(
     length, maximum = inputs[0].shape[1], config.max_position_embeddings
     if length > maximum:
         raise InputError(
-            f"the input has {length} tokens and the model reads {maximum} at most; shorten it "
+            f"the input has {length} tokens, but the model reads at most {maximum}; shorten it "
             f"with truncation=True, max_length={maximum}"
         )

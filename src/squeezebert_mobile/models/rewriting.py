@@ -149,9 +149,9 @@ def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) 
             largest = max(largest, difference) if math.isfinite(difference) else math.inf
     if not largest <= EQUAL_WITHIN:
         raise ExportError(
-            f"the rewritten model differs from the checkpoint by {largest:.3g} (at most "
-            f"{EQUAL_WITHIN:g} is rounding); its weights hold values too large for float32: "
-            "train it again with a smaller learning rate, or give another checkpoint"
+            f"the rewritten model differs from the checkpoint by {largest:.3g}, more than the "
+            f"{EQUAL_WITHIN:g} of rounding; its weights are too large for float32: train it again "
+            "with a smaller learning rate, or use another checkpoint"
         )
     return largest
 

@@ -220,8 +220,8 @@ def _check_head(folder: Path, config: EncoderConfig, task: str) -> None:
     )
     if saved and task not in saved:
         raise CheckpointError(
-            f"{str(folder)!r} has a head for {saved[0]}, by its config.json, and none for {task}; "
-            f"export it with --task {saved[0]}, or fine-tune it for {task} first"
+            f"{str(folder)!r} has a head for {saved[0]}, according to its config.json, but none "
+            f"for {task}; export it with --task {saved[0]}, or fine-tune it for {task} first"
         )
 
 
@@ -254,9 +254,11 @@ def _misfit_message(
     }
     in_file, in_config = max(layers, default=-1) + 1, config.num_hidden_layers
     if in_file != in_config:
-        parts.insert(0, f"it has {in_file} layers, config.json says num_hidden_layers {in_config}")
+        parts.insert(
+            0, f"it has {in_file} layers, but num_hidden_layers in config.json is {in_config}"
+        )
     return (
-        f"the weights in {str(folder)!r} are not those of its config.json, a {config.model_type}; "
+        f"the weights in {str(folder)!r} do not match its config.json, a {config.model_type}; "
         + "; ".join(part for part in parts if part)
     )
 
@@ -277,8 +279,8 @@ def weight_files(folder: Path) -> list[Path]:
         if index.is_file():
             return sorted({folder / shard for shard in _weight_map(index).values()})
     raise CheckpointError(
-        f"{str(folder)!r} has no weights: no {SAFETENSORS_FILE} and no {BIN_FILE}, whole or in "
-        "shards; save it again with save_pretrained of transformers"
+        f"{str(folder)!r} has no weights: neither {SAFETENSORS_FILE} nor {BIN_FILE}, nor shards "
+        "of them; save it again with save_pretrained of transformers"
     )
 
 
