@@ -7,15 +7,15 @@ from squeezebert_mobile.evaluation import METRICS, DataSet, Example, Prediction,
 
 
 def _scores(data: DataSet, predictions: list[Prediction]) -> Scores:
-    evidence = np.array([each.evidence for each in predictions], float)
+    evidence = np.array([item.evidence for item in predictions], float)
     metrics = {name: METRICS[data.task][name].compute(evidence) for name in data.metrics}
     return Scores(metrics, tuple(predictions))
 
 
-def _classes(places: list[int], golds: list[int], sure: float = 0.5) -> list[Prediction]:
+def _classes(predicted: list[int], golds: list[int], confidence: float = 0.5) -> list[Prediction]:
     return [
-        Prediction((f"class {place}",), float(place == gold), sure, (gold, place), False)
-        for place, gold in zip(places, golds, strict=True)
+        Prediction((f"class {index}",), float(index == gold), confidence, (gold, index), False)
+        for index, gold in zip(predicted, golds, strict=True)
     ]
 
 
@@ -33,16 +33,16 @@ def test_a_difference_and_its_interval_by_hand() -> None:
     """The models differ in six of forty examples; the percentiles of such samples are known."""
     data = _data(GOLDS, "accuracy", "f1")
     ours, theirs = (_scores(data, _classes(p, GOLDS)) for p in (RIGHT_BUT_4, RIGHT_BUT_10))
-    found = compare(ours, theirs, data)
-    accuracy = found.differences["accuracy"]
+    comparison = compare(ours, theirs, data)
+    accuracy = comparison.differences["accuracy"]
     assert accuracy.difference == pytest.approx(6 / 40)
     # Binomial, 40 draws of 0.15: the 2.5th and 97.5th percentiles are 2 and 11.
     assert accuracy.low * 40 == pytest.approx(2, abs=0.5)
     assert accuracy.high * 40 == pytest.approx(11, abs=0.5)
-    assert found.differences["f1"].low < found.differences["f1"].difference
-    assert found.agreement == pytest.approx(34 / 40)
+    assert comparison.differences["f1"].low < comparison.differences["f1"].difference
+    assert comparison.agreement == pytest.approx(34 / 40)
     again = compare(ours, theirs, data)
-    assert again == found
+    assert again == comparison
     other_way = compare(theirs, ours, data).differences["accuracy"]
     assert (other_way.difference, other_way.low) == (-accuracy.difference, -accuracy.high)
 
@@ -50,9 +50,9 @@ def test_a_difference_and_its_interval_by_hand() -> None:
 def test_identical_answers_have_no_differences() -> None:
     data = _data(GOLDS, "accuracy", "matthews")
     scores = _scores(data, _classes(RIGHT_BUT_4, GOLDS))
-    found = compare(scores, scores, data)
-    assert found.agreement == 1 and found.disagreements == ()
-    assert all((d.difference, d.low, d.high) == (0, 0, 0) for d in found.differences.values())
+    comparison = compare(scores, scores, data)
+    assert comparison.agreement == 1 and comparison.disagreements == ()
+    assert all((d.difference, d.low, d.high) == (0, 0, 0) for d in comparison.differences.values())
 
 
 def test_a_single_example_has_an_interval_of_zero_width() -> None:
@@ -70,12 +70,12 @@ def test_the_worst_disagreements_come_first() -> None:
     theirs = _classes([1] * 15, golds)
     data = _data(golds, "accuracy")
     ours[12:] = [Prediction(("2",), 0.0, 0.99, (0, -1), False)] * 3
-    found = compare(_scores(data, ours), _scores(data, theirs), data)
-    assert len(found.disagreements) == 10
-    first = found.disagreements[0]
+    comparison = compare(_scores(data, ours), _scores(data, theirs), data)
+    assert len(comparison.disagreements) == 10
+    first = comparison.disagreements[0]
     assert (first.place, first.text, first.right) == ("line 5", "text 5", "0")
     assert (first.ours, first.theirs) == ("0", "class 1")
-    assert "2" not in {each.ours for each in found.disagreements}
+    assert "2" not in {item.ours for item in comparison.disagreements}
 
 
 def test_only_the_differing_answers_of_an_example_are_shown() -> None:
@@ -83,11 +83,11 @@ def test_only_the_differing_answers_of_an_example_are_shown() -> None:
     data = DataSet("conll", "token-classification", (example,), ("accuracy",))
     ours = Prediction(("B-PER", "O", "O"), 2 / 3, 0.5, (1, 1, 2, 2, 3), False)
     theirs = Prediction(("O", "O", "B-LOC"), 2 / 3, 0.5, (1, 1, 2, 2, 3), False)
-    found = compare(_scores(data, [ours]), _scores(data, [theirs]), data)
-    assert found.agreement == pytest.approx(1 / 3)
-    (one,) = found.disagreements
-    assert (one.text, one.right) == ("Anna saw Rome", "B-PER, B-LOC")
-    assert (one.ours, one.theirs) == ("B-PER, O", "O, B-LOC")
+    comparison = compare(_scores(data, [ours]), _scores(data, [theirs]), data)
+    assert comparison.agreement == pytest.approx(1 / 3)
+    (disagreement,) = comparison.disagreements
+    assert (disagreement.text, disagreement.right) == ("Anna saw Rome", "B-PER, B-LOC")
+    assert (disagreement.ours, disagreement.theirs) == ("B-PER, O", "O, B-LOC")
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,13 @@ def test_only_the_differing_answers_of_an_example_are_shown() -> None:
 def test_how_an_example_is_shown(task: str, example: Example, text: str, right: str) -> None:
     data = DataSet("x", task, (example,), ())
     ours, theirs = (Scores({}, (Prediction((answer,), 0, 0, (0,), False),)) for answer in ("", "b"))
-    (found,) = compare(ours, theirs, data).disagreements
-    assert (found.text, found.right, found.ours, found.theirs) == (text, right, "no answer", "b")
+    (disagreement,) = compare(ours, theirs, data).disagreements
+    assert (
+        disagreement.text,
+        disagreement.right,
+        disagreement.ours,
+        disagreement.theirs,
+    ) == (text, right, "no answer", "b")
 
 
 def test_regression_has_no_agreement() -> None:
@@ -120,6 +125,6 @@ def test_regression_has_no_agreement() -> None:
             ],
         )
 
-    found = compare(scores(0, 0, 0, 0.1), scores(0, 2, 0, 0), data)
-    assert found.agreement is None
-    assert [each.place for each in found.disagreements] == ["line 1", "line 3"]
+    comparison = compare(scores(0, 0, 0, 0.1), scores(0, 2, 0, 0), data)
+    assert comparison.agreement is None
+    assert [item.place for item in comparison.disagreements] == ["line 1", "line 3"]

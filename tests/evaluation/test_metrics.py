@@ -54,10 +54,10 @@ def test_regression_metrics_are_those_of_scipy() -> None:
 def test_degenerate_data_gives_a_number_without_a_warning(
     name: str, evidence: list[list[float]]
 ) -> None:
-    found = TEXT[name].compute(np.array(evidence, float))
-    assert 0 <= found <= 1
+    value = TEXT[name].compute(np.array(evidence, float))
+    assert 0 <= value <= 1
     if fast := TEXT[name].fast:
-        assert fast(np.array(evidence, float)) == pytest.approx(found)
+        assert fast(np.array(evidence, float)) == pytest.approx(value)
 
 
 def test_entities_are_those_of_seqeval() -> None:
@@ -81,8 +81,8 @@ def test_entities_are_those_of_seqeval() -> None:
 
 def test_metrics_without_any_entity() -> None:
     evidence = np.array([[0, 0, 0, 2, 2]], float)
-    found = {n: metric.compute(evidence) for n, metric in METRICS["token-classification"].items()}
-    assert found == {"f1": 0, "precision": 0, "recall": 0, "accuracy": 1}
+    values = {n: metric.compute(evidence) for n, metric in METRICS["token-classification"].items()}
+    assert values == {"f1": 0, "precision": 0, "recall": 0, "accuracy": 1}
 
 
 def test_the_loss_is_the_mean_over_masks_and_not_over_texts() -> None:

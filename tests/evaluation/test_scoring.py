@@ -83,16 +83,16 @@ def test_text_classification(load: Load, tmp_path: Path) -> None:
     firsts, seconds = _texts(30, 1), _texts(30, 2)
     rows = "".join(f"{t},{p},{g}\n" for t, p, g in zip(firsts, seconds, golds, strict=True))
     data = _data(tmp_path, "a.csv", "text,text_pair,label\n" + rows, "text-classification")
-    found = [
+    expected = [
         theirs.config.id2label[int(_logits(theirs, tokenizer, *pair).argmax())]
         for pair in zip(firsts, seconds, strict=True)
     ]
     scores = score(pipeline, data)
-    assert [p.answers[0] for p in scores.predictions] == found
-    assert len(set(found)) > 1
+    assert [p.answers[0] for p in scores.predictions] == expected
+    assert len(set(expected)) > 1
     assert scores.metrics == {
-        "accuracy": pytest.approx(np.mean(golds == found)),
-        "f1_macro": pytest.approx(sklearn_metrics.f1_score(golds, found, average="macro")),
+        "accuracy": pytest.approx(np.mean(golds == expected)),
+        "f1_macro": pytest.approx(sklearn_metrics.f1_score(golds, expected, average="macro")),
     }
     assert scores.truncated > 0
 
@@ -102,8 +102,8 @@ def test_glue_labels_follow_the_published_order(load: Load, tmp_path: Path) -> N
     texts, golds = _texts(30, 1), np.random.default_rng(0).integers(0, 2, 30)
     rows = tsv("sentence|label", *(f"{t}|{g}" for t, g in zip(texts, golds, strict=True)))
     data = _data(tmp_path, "dev.tsv", rows, "text-classification")
-    found = [int(_logits(theirs, tokenizer, text).argmax()) for text in texts]
-    assert score(pipeline, data).metrics == {"accuracy": pytest.approx(np.mean(golds == found))}
+    expected = [int(_logits(theirs, tokenizer, text).argmax()) for text in texts]
+    assert score(pipeline, data).metrics == {"accuracy": pytest.approx(np.mean(golds == expected))}
     assert {p.answers[0] for p in score(pipeline, data).predictions} == {"negative", "positive"}
 
 
@@ -112,11 +112,11 @@ def test_regression(load: Load, tmp_path: Path) -> None:
     texts, golds = _texts(20, 1), np.random.default_rng(0).normal(size=20)
     rows = "".join(f"{t}\t{g}\n" for t, g in zip(texts, golds, strict=True))
     data = _data(tmp_path, "a.tsv", "text\tlabel\n" + rows, "text-classification")
-    found = [float(_logits(theirs, tokenizer, text)) for text in texts]
+    expected = [float(_logits(theirs, tokenizer, text)) for text in texts]
     # The outputs differ in their seventh digit, so a correlation near 0 agrees only absolutely.
     assert score(pipeline, data).metrics == {
-        "pearson": pytest.approx(stats.pearsonr(golds, found).statistic, abs=1e-5),
-        "spearman": pytest.approx(stats.spearmanr(golds, found).statistic),
+        "pearson": pytest.approx(stats.pearsonr(golds, expected).statistic, abs=1e-5),
+        "spearman": pytest.approx(stats.spearmanr(golds, expected).statistic),
     }
 
 
@@ -129,15 +129,15 @@ def test_multiple_choice(load: Load, tmp_path: Path) -> None:
         for t, c, g in zip(texts, choices, golds, strict=True)
     ]
     data = _data(tmp_path, "a.jsonl", "\n".join(lines), "multiple-choice")
-    found = []
-    for text, given in zip(texts, choices, strict=True):
+    expected = []
+    for text, options in zip(texts, choices, strict=True):
         inputs = tokenizer(
-            [text] * len(given), given, truncation=True, padding=True, return_tensors="pt"
+            [text] * len(options), options, truncation=True, padding=True, return_tensors="pt"
         )
         with torch.no_grad():
-            logits = theirs(**{name: each[None] for name, each in inputs.items()}).logits
-        found.append(int(logits.argmax()))
-    assert score(pipeline, data).metrics == {"accuracy": np.mean(np.array(golds) == found)}
+            logits = theirs(**{name: x[None] for name, x in inputs.items()}).logits
+        expected.append(int(logits.argmax()))
+    assert score(pipeline, data).metrics == {"accuracy": np.mean(np.array(golds) == expected)}
 
 
 def test_token_classification(load: Load, tmp_path: Path) -> None:
@@ -150,17 +150,17 @@ def test_token_classification(load: Load, tmp_path: Path) -> None:
         for both in zip(words, golds, strict=True)
     ]
     data = _data(tmp_path, "a.txt", "\n".join(lines), "token-classification")
-    found = []
-    for each in words:
-        encoded = tokenizer([each], is_split_into_words=True, return_tensors="pt")
+    expected = []
+    for sentence in words:
+        encoded = tokenizer([sentence], is_split_into_words=True, return_tensors="pt")
         with torch.no_grad():
             best = theirs(**encoded).logits[0].argmax(-1).tolist()
-        firsts = [encoded.word_ids(0).index(number) for number in range(len(each))]
-        found.append([LABELS[best[place]] for place in firsts])
+        firsts = [encoded.word_ids(0).index(number) for number in range(len(sentence))]
+        expected.append([LABELS[best[token]] for token in firsts])
     scores = score(pipeline, data)
-    assert [list(p.answers) for p in scores.predictions] == found
+    assert [list(p.answers) for p in scores.predictions] == expected
     assert scores.metrics == {
-        name: pytest.approx(getattr(seqeval.metrics, f"{name}_score")(golds, found))
+        name: pytest.approx(getattr(seqeval.metrics, f"{name}_score")(golds, expected))
         for name in ("f1", "precision", "recall", "accuracy")
     }
     assert scores.metrics["f1"] > 0
@@ -169,11 +169,11 @@ def test_token_classification(load: Load, tmp_path: Path) -> None:
 def test_truncated_words_are_not_entities(load: Load, tmp_path: Path) -> None:
     pipeline, _, _ = load("token-classification", **_named(LABELS))
     text = "cat B-PER\n" * 30 + "\u200b O\n" + "dog I-LOC\n" * 30
-    (found,) = score(pipeline, _data(tmp_path, "a", text, "token-classification")).predictions
-    assert found.truncated and len(found.answers) == 61
-    assert found.answers[30] == "O"  # a word without a token
-    assert set(found.answers[39:]) == {"O"}  # 38 tokens fit
-    assert set(found.answers[:30]) != {"O"}
+    (prediction,) = score(pipeline, _data(tmp_path, "a", text, "token-classification")).predictions
+    assert prediction.truncated and len(prediction.answers) == 61
+    assert prediction.answers[30] == "O"  # a word without a token
+    assert set(prediction.answers[39:]) == {"O"}  # 38 tokens fit
+    assert set(prediction.answers[:30]) != {"O"}
 
 
 class _OftenImpossible:
@@ -183,10 +183,10 @@ class _OftenImpossible:
         self._session = session
 
     def run(self, feed: Any) -> dict[str, Any]:
-        found = self._session.run(feed)
-        for logits in found.values():
+        outputs = self._session.run(feed)
+        for logits in outputs.values():
             logits[:, 0] += 2  # [CLS]
-        return found
+        return outputs
 
     def close(self) -> None:
         self._session.close()
@@ -196,10 +196,12 @@ def test_question_answering(load: Load) -> None:
     """The pipeline options and the metrics; the answers themselves have their own tests."""
     pipeline, _, _ = load("question-answering")
     pipeline = replace(pipeline, session=_OftenImpossible(pipeline.session))
-    asked = list(zip(_texts(30, 1), _texts(30, 2), strict=True))
-    golds = [tuple(context.split()[:1]) if n % 2 else () for n, (_, context) in enumerate(asked)]
+    questions = list(zip(_texts(30, 1), _texts(30, 2), strict=True))
+    golds = [
+        tuple(context.split()[:1]) if n % 2 else () for n, (_, context) in enumerate(questions)
+    ]
     names = "f1", "exact_match", "exact_match_answerable", "exact_match_unanswerable"
-    found = {}
+    answers_by_format = {}
     for format, none_counts in (("squad-1", False), ("squad-2", True)):
         answers = [
             pipeline(
@@ -208,17 +210,19 @@ def test_question_answering(load: Load) -> None:
                 max_answer_len=30,
                 handle_impossible_answer=none_counts,
             ).answer
-            for question, context in asked
+            for question, context in questions
         ]
-        examples = tuple(Example("", *both) for both in zip(asked, golds, strict=True))
+        examples = tuple(Example("", *both) for both in zip(questions, golds, strict=True))
         scores = score(pipeline, DataSet(format, "question-answering", examples, names))
         assert [p.answers[0] for p in scores.predictions] == answers
         exact = [float(exact_match(*both)) for both in zip(answers, golds, strict=True)]
         f1 = [word_f1(*both) for both in zip(answers, golds, strict=True)]
         expected = np.mean(f1), np.mean(exact), np.mean(exact[1::2]), np.mean(exact[::2])
         assert tuple(scores.metrics.values()) == pytest.approx(expected)
-        found[format] = answers
-    assert "" not in found["squad-1"] and 2 < found["squad-2"].count("") < 28
+        answers_by_format[format] = answers
+    assert (
+        "" not in answers_by_format["squad-1"] and 2 < answers_by_format["squad-2"].count("") < 28
+    )
 
 
 def test_fill_mask_has_transformers_loss_on_the_same_masks(load: Load, tmp_path: Path) -> None:
@@ -229,10 +233,10 @@ def test_fill_mask_has_transformers_loss_on_the_same_masks(load: Load, tmp_path:
     inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt")
     labels = torch.full_like(inputs["input_ids"], -100)
     for number, row in enumerate(ours):
-        places = masked_positions(row)
-        assert len(places) == max(1, round(0.15 * (len(row) - 2)))
-        labels[number, places] = inputs["input_ids"][number, places]
-        inputs["input_ids"][number, places] = tokenizer.mask_token_id
+        positions = masked_positions(row)
+        assert len(positions) == max(1, round(0.15 * (len(row) - 2)))
+        labels[number, positions] = inputs["input_ids"][number, positions]
+        inputs["input_ids"][number, positions] = tokenizer.mask_token_id
     with torch.no_grad():
         out = theirs(**inputs, labels=labels)
     right = (out.logits.argmax(-1) == labels)[labels != -100].float().mean()

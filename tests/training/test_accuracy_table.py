@@ -14,11 +14,11 @@ from squeezebert_mobile.runtime import load_artifact
 
 def _row(name: str) -> list[float]:
     """The fractions in a row of the page."""
-    found = re.search(
+    match = re.search(
         rf"^\| {name} \|(.*)\|$", accuracy_table.PAGE.read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert found
-    cells = (cell.strip() for cell in found[1].split("|"))
+    assert match
+    cells = (cell.strip() for cell in match[1].split("|"))
     return [float(cell.rstrip("%")) / 100 for cell in cells if cell]
 
 

@@ -42,9 +42,9 @@ EVERYDAY = set("a an the my of in to me for and on up is s".split())
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_intent_has_the_same_number_of_different_sentences(split: str) -> None:
-    found = sentences(split, per_intent=100)
-    assert len({s.text for s in found}) == len(found) == 100 * len(INTENTS)
-    assert {intent: sum(s.intent == intent for s in found) for intent in INTENTS} == (
+    generated = sentences(split, per_intent=100)
+    assert len({s.text for s in generated}) == len(generated) == 100 * len(INTENTS)
+    assert {intent: sum(s.intent == intent for s in generated) for intent in INTENTS} == (
         dict.fromkeys(INTENTS, 100)
     )
 
@@ -59,8 +59,8 @@ def test_the_seed_decides_the_sentences(noisy: bool) -> None:
 def test_only_noisy_sentences_have_noise() -> None:
     assert sentences("training", per_intent=50) != sentences("training", per_intent=50, noisy=True)
     known = {word for text in phrases("held_out") for word in words(text)}
-    found = {word for s in sentences("held_out", per_intent=100) for word in words(s.text)}
-    assert found <= known
+    generated = {word for s in sentences("held_out", per_intent=100) for word in words(s.text)}
+    assert generated <= known
 
 
 def test_every_template_of_a_split_is_used() -> None:
@@ -204,13 +204,13 @@ def test_transformers_reads_it_and_gives_the_same_logits(shipped: Checkpoint) ->
 
 def test_the_held_out_accuracy_is_high_and_as_published(shipped: Checkpoint) -> None:
     held_out = sentences("held_out", per_intent=demo.HELD_OUT_PER_INTENT)
-    found = demo.measure(reference_pipeline(shipped), held_out)
-    print(f"held out: {found['right']} of {found['sentences']}, {found['accuracy']:.1%}")
-    assert found["sentences"] >= 500
-    assert found["accuracy"] >= LEAST_ACCURACY
+    results = demo.measure(reference_pipeline(shipped), held_out)
+    print(f"held out: {results['right']} of {results['sentences']}, {results['accuracy']:.1%}")
+    assert results["sentences"] >= 500
+    assert results["accuracy"] >= LEAST_ACCURACY
     stated = json.loads((demo_folder() / "results.json").read_text(encoding="utf-8"))["held_out"]
-    assert found == stated
-    assert f"{found['accuracy']:.1%}" in (demo_folder() / "README.md").read_text(encoding="utf-8")
+    assert results == stated
+    assert f"{results['accuracy']:.1%}" in (demo_folder() / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_model_card_is_that_of_the_shipped_results() -> None:

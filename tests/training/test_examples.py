@@ -43,7 +43,7 @@ def encoded(
     task: str, text: str, tokenizer: SqueezeBertTokenizer, folder: Path, max_length: int = 40
 ) -> tuple[DataSet, list[TrainingExample]]:
     data = read_data(read_file(write(folder, FILES[task][0], text)), task)
-    labels = {name: place for place, name in enumerate(data.classes)}
+    labels = {name: index for index, name in enumerate(data.classes)}
     return data, encode_examples(task, Encoder(tokenizer, max_length, labels), data.examples)
 
 
@@ -97,7 +97,7 @@ def test_every_token_of_a_word_has_a_label(tokenizer: SqueezeBertTokenizer, tmp_
 def test_a_later_token_without_a_label_is_ignored(
     tokenizer: SqueezeBertTokenizer, tmp_path: Path
 ) -> None:
-    examples = encoded("token-classification", "cats B-animal\nsat O\n", tokenizer, tmp_path)[1]
+    _, examples = encoded("token-classification", "cats B-animal\nsat O\n", tokenizer, tmp_path)
     assert examples[0].target == (IGNORED, 0, IGNORED, 1, IGNORED)
 
 
@@ -115,7 +115,7 @@ def test_a_long_sentence_is_split_into_windows(
 
 def test_a_long_text_is_truncated(tokenizer: SqueezeBertTokenizer, tmp_path: Path) -> None:
     text = json.dumps({"text": "wake me at six " * 20, "label": "a"}) + "\n"
-    (example,) = encoded("text-classification", text, tokenizer, tmp_path, max_length=10)[1]
+    _, (example,) = encoded("text-classification", text, tokenizer, tmp_path, max_length=10)
     assert example.is_truncated and len(example.ids[0]) == 10
 
 
@@ -127,7 +127,7 @@ def test_the_target_is_the_position_of_the_answer(
     tokenizer: SqueezeBertTokenizer, tmp_path: Path, answer: str
 ) -> None:
     text = squad([{"question": "what is big", "answers": [answer]}], CONTEXT)
-    (example,) = encoded("question-answering", text, tokenizer, tmp_path)[1]
+    _, (example,) = encoded("question-answering", text, tokenizer, tmp_path)
     start, end = example.target
     assert tokenizer.decode(example.ids[0][start : end + 1].tolist()) == answer
 
@@ -136,18 +136,18 @@ def test_windows_without_the_answer_point_to_cls(
     tokenizer: SqueezeBertTokenizer, tmp_path: Path
 ) -> None:
     text = squad([{"question": "what", "answers": ["at night"]}], CONTEXT)
-    examples = encoded("question-answering", text, tokenizer, tmp_path, max_length=10)[1]
-    found = [tokenizer.decode(x.ids[0][x.target[0] : x.target[1] + 1].tolist()) for x in examples]
-    assert len(examples) > 1 and set(found) == {"[CLS]", "at night"}
+    _, examples = encoded("question-answering", text, tokenizer, tmp_path, max_length=10)
+    targets = [tokenizer.decode(x.ids[0][x.target[0] : x.target[1] + 1].tolist()) for x in examples]
+    assert len(examples) > 1 and set(targets) == {"[CLS]", "at night"}
 
 
 def test_an_impossible_question_points_to_cls(
     tokenizer: SqueezeBertTokenizer, tmp_path: Path
 ) -> None:
-    asked = [{"question": "what", "answers": [], "is_impossible": True}]
-    (example,) = encoded("question-answering", squad(asked, CONTEXT, "v2.0"), tokenizer, tmp_path)[
-        1
-    ]
+    questions = [{"question": "what", "answers": [], "is_impossible": True}]
+    (example,) = encoded(
+        "question-answering", squad(questions, CONTEXT, "v2.0"), tokenizer, tmp_path
+    )[1]
     assert example.target == (0, 0)
 
 
@@ -155,12 +155,12 @@ def test_an_impossible_question_points_to_cls(
 def test_a_wrong_answer_start_is_refused(
     tokenizer: SqueezeBertTokenizer, tmp_path: Path, start: object
 ) -> None:
-    found = json.loads(squad([{"question": "what", "answers": ["the dog"]}], CONTEXT))
-    found["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] = start
+    content = json.loads(squad([{"question": "what", "answers": ["the dog"]}], CONTEXT))
+    content["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] = start
     with pytest.raises(
         InputError, match="question q0 has answer_start .* does not have 'the dog' there"
     ):
-        encoded("question-answering", json.dumps(found), tokenizer, tmp_path)
+        encoded("question-answering", json.dumps(content), tokenizer, tmp_path)
 
 
 # Masks --------------------------------------------------------------------------------------
@@ -173,16 +173,16 @@ def test_masks_are_drawn_as_in_bert_pretraining(tokenizer: SqueezeBertTokenizer)
     torch.manual_seed(0)
     batch = collate("fill-mask", tokenizer, examples)
     whole = torch.tensor(examples[0].ids[0]).long()
-    asked = batch["labels"] != IGNORED
-    assert set(asked.sum(1).tolist()) == {3}
-    assert not asked[:, [0, -1]].any()
-    assert (batch["labels"] == whole)[asked].all()
-    assert (batch["input_ids"] == whole)[~asked].all()
-    hidden = (batch["input_ids"] == tokenizer.mask_token_id)[asked].float().mean()
-    same = (batch["input_ids"] == whole)[asked].float().mean()
-    assert hidden == pytest.approx(0.8, abs=0.03) and same == pytest.approx(0.1, abs=0.03)
-    spread = asked.sum(0)[1:-1] / 2000
-    assert spread.min() > 0.1 and spread.max() < 0.2
+    chosen = batch["labels"] != IGNORED
+    assert set(chosen.sum(1).tolist()) == {3}
+    assert not chosen[:, [0, -1]].any()
+    assert (batch["labels"] == whole)[chosen].all()
+    assert (batch["input_ids"] == whole)[~chosen].all()
+    masked = (batch["input_ids"] == tokenizer.mask_token_id)[chosen].float().mean()
+    unchanged = (batch["input_ids"] == whole)[chosen].float().mean()
+    assert masked == pytest.approx(0.8, abs=0.03) and unchanged == pytest.approx(0.1, abs=0.03)
+    share = chosen.sum(0)[1:-1] / 2000
+    assert share.min() > 0.1 and share.max() < 0.2
 
 
 def test_a_short_text_has_one_mask_and_an_empty_one_none(tokenizer: SqueezeBertTokenizer) -> None:

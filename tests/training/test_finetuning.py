@@ -58,10 +58,10 @@ def test_transformers_reads_the_checkpoint(task: str, headless: Path, tmp_path: 
     ids = torch.arange(12).reshape(shape)
     outputs = ("start_logits", "end_logits") if task == "question-answering" else ("logits",)
     with torch.no_grad():
-        found, expected = ours.model(ids), theirs(ids)
+        actual, expected = ours.model(ids), theirs(ids)
     for output in outputs:
         torch.testing.assert_close(
-            getattr(found, output), getattr(expected, output), rtol=0, atol=1e-5
+            getattr(actual, output), getattr(expected, output), rtol=0, atol=1e-5
         )
     # The reported score is the one that evaluation gives for the written folder.
     measured = read_data(read_file(data), task, format=form)
@@ -98,14 +98,14 @@ def test_1200_short_texts_train_a_useful_model_by_default(tmp_path: Path) -> Non
     learned = sentences("training", per_intent=100, seed=5)
     data = write(tmp_path, "data.jsonl", as_jsonl(learned))
     finetune_checkpoint(tmp_path / "random", data, tmp_path / "out", task="text-classification")
-    asked = write(tmp_path, "dev.jsonl", as_jsonl(sentences("development", per_intent=25)))
-    found = score(
+    dev = write(tmp_path, "dev.jsonl", as_jsonl(sentences("development", per_intent=25)))
+    scores = score(
         reference_pipeline(open_checkpoint(tmp_path / "out")),
-        read_data(read_file(asked), "text-classification"),
+        read_data(read_file(dev), "text-classification"),
         batch_size=32,
     )
-    print(f"accuracy {found.metrics['accuracy']:.1%}, chance is {1 / len(INTENTS):.1%}")
-    assert found.metrics["accuracy"] > 3 / len(INTENTS)
+    print(f"accuracy {scores.metrics['accuracy']:.1%}, chance is {1 / len(INTENTS):.1%}")
+    assert scores.metrics["accuracy"] > 3 / len(INTENTS)
 
 
 def test_a_teacher_changes_what_is_learned(tmp_path: Path, headless: Path, table: Path) -> None:
@@ -134,10 +134,10 @@ def test_two_processes_train_like_one(table: Path, tmp_path: Path) -> None:
         [sys.executable, *launch, *options], env=ONE_THREAD, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
+    results = json.loads(done.stdout)
     expected = tune(tmp_path / "start", table, tmp_path / "one", batch_size=4, epochs=3, dev=table)
-    assert found["processes"] == 2 and expected["processes"] == 1
-    for ours, theirs in zip(found["epochs"], expected["epochs"], strict=True):
+    assert results["processes"] == 2 and expected["processes"] == 1
+    for ours, theirs in zip(results["epochs"], expected["epochs"], strict=True):
         assert ours == pytest.approx(theirs, abs=1e-5)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name, weight in one.items():
@@ -189,7 +189,7 @@ def test_truncated_texts_are_counted(headless: Path, tmp_path: Path) -> None:
 
 def test_data_without_words_are_refused(headless: Path, tmp_path: Path) -> None:
     data = write(tmp_path, "data.txt", "\u0001\n")
-    with pytest.raises(InputError, match="no example has a word in it; give other data"):
+    with pytest.raises(InputError, match="no example contains a word; use other data"):
         tune(headless, data, tmp_path / "out", task="fill-mask", data_format="lines")
 
 

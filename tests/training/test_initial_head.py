@@ -16,7 +16,7 @@ from squeezebert_mobile.models.config import SqueezeBertConfig
 
 def test_a_head_with_the_labels_is_kept(tmp_path: Path, table: Path) -> None:
     labels = {0: "weather", 1: "music", 2: "alarm"}
-    ids = {name: place for place, name in labels.items()}
+    ids = {name: index for index, name in labels.items()}
     theirs = tiny.write_checkpoint(
         tmp_path / "start", task="text-classification", id2label=labels, label2id=ids, num_labels=3
     )
@@ -71,18 +71,18 @@ def test_a_head_with_other_labels_is_replaced(tmp_path: Path, table: Path) -> No
     notes = list[str]()
     options = {"learning_rate": 1e-12, "note": notes.append}
     tune(tmp_path / "start", table, tmp_path / "out", **options)
-    found = weights(tmp_path / "out")
+    ours = weights(tmp_path / "out")
     assert SqueezeBertConfig.from_pretrained(tmp_path / "out").id2label == {
         0: "alarm",
         1: "weather",
     }
     assert len(notes) == 1
     name = "transformer.encoder.layers.1.output.conv1d.weight"
-    torch.testing.assert_close(found[name], theirs.state_dict()[name])
-    assert not torch.allclose(found["classifier.weight"], theirs.classifier.weight)
+    torch.testing.assert_close(ours[name], theirs.state_dict()[name])
+    assert not torch.allclose(ours["classifier.weight"], theirs.classifier.weight)
     tune(tmp_path / "start", table, tmp_path / "other", seed=1, **options)
     assert not torch.allclose(
-        found["classifier.weight"], weights(tmp_path / "other")["classifier.weight"]
+        ours["classifier.weight"], weights(tmp_path / "other")["classifier.weight"]
     )
 
 

@@ -73,8 +73,8 @@ def saved_and_read(state: dict[str, Any]) -> dict[str, Any]:
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
-    found: dict[str, Any] = torch.load(file, weights_only=True)
-    return found
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
 
 
 def test_training_lowers_the_loss_and_corrects_the_answers() -> None:
@@ -135,8 +135,8 @@ def test_a_resumed_training_ends_with_the_same_weights(
             save=lambda s: states.append(saved_and_read(s)),
         )
     assert states[-1]["step"] == stop
-    found, history = trained(training, measure=measure, state=states[-1])
-    assert same(found, whole)
+    resumed, history = trained(training, measure=measure, state=states[-1])
+    assert same(resumed, whole)
     assert history == expected
     assert history.best.epoch == 1
 

@@ -25,10 +25,10 @@ MODULES = {"demo-slots": demo_slots, "demo-fill-mask": demo_fill_mask}
 
 
 def results(name: str) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = json.loads(
+    loaded: dict[str, dict[str, float]] = json.loads(
         (demo_folder(name) / "results.json").read_text(encoding="utf-8")
     )
-    return found
+    return loaded
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -66,11 +66,11 @@ def test_the_model_card_is_that_of_the_shipped_results(name: str) -> None:
 
 def test_the_published_f1_of_demo_slots() -> None:
     held_out = tagged_sentences("held_out", per_intent=demo_slots.HELD_OUT_PER_INTENT)
-    found = demo_slots.measure_slots(reference_pipeline(open_checkpoint("demo-slots")), held_out)
+    metrics = demo_slots.measure_slots(reference_pipeline(open_checkpoint("demo-slots")), held_out)
     stated = results("demo-slots")["held_out"]
-    print(f"held out: F1 {found['f1']:.3f} of {found['slots']} slots")
-    assert found["slots"] == stated["slots"] > 1000
-    assert found["f1"] == pytest.approx(stated["f1"], abs=0.005)
+    print(f"held out: F1 {metrics['f1']:.3f} of {metrics['slots']} slots")
+    assert metrics["slots"] == stated["slots"] > 1000
+    assert metrics["f1"] == pytest.approx(stated["f1"], abs=0.005)
     assert f"{stated['f1']:.1%}" in (demo_folder("demo-slots") / "README.md").read_text()
 
 
@@ -85,20 +85,20 @@ def test_the_published_f1_of_demo_slots() -> None:
 )
 def test_the_slots_of_common_requests(text: str, slot: str, words: str) -> None:
     model = reference_pipeline(open_checkpoint("demo-slots"))
-    found = model(text, aggregation_strategy="simple").entities
-    assert (slot, words) in [(entity.label, entity.word) for entity in found]
+    entities = model(text, aggregation_strategy="simple").entities
+    assert (slot, words) in [(entity.label, entity.word) for entity in entities]
 
 
 def test_the_published_loss_of_demo_fill_mask() -> None:
     held_out = sentences("held_out", per_intent=demo_fill_mask.HELD_OUT_PER_INTENT)
     model = reference_pipeline(open_checkpoint("demo-fill-mask"))
-    found, stated = (
+    metrics, stated = (
         demo_fill_mask.measure_masks(model, held_out),
         results("demo-fill-mask")["held_out"],
     )
-    print(f"held out: {found}")
-    assert found["loss"] == pytest.approx(stated["loss"], abs=0.005)
-    assert found["accuracy"] == pytest.approx(stated["accuracy"], abs=0.005)
+    print(f"held out: {metrics}")
+    assert metrics["loss"] == pytest.approx(stated["loss"], abs=0.005)
+    assert metrics["accuracy"] == pytest.approx(stated["accuracy"], abs=0.005)
 
 
 def test_it_fills_a_mask() -> None:
@@ -130,17 +130,19 @@ def test_the_recipe_writes_the_same_bytes_again(
 @pytest.mark.parametrize("noisy", [False, True])
 @pytest.mark.parametrize("split", SPLITS)
 def test_tags_are_of_slots_and_begin_with_b(split: str, noisy: bool) -> None:
-    found = tagged_sentences(split, per_intent=100, noisy=noisy)
-    assert found == tagged_sentences(split, per_intent=100, noisy=noisy)
-    assert len(found) == 1200
-    for each in found:
-        assert len(each.words) == len(each.tags) > 0
-        assert all(word.strip() == word and word.isprintable() for word in each.words)
-        for before, tag in zip(("O", *each.tags), each.tags, strict=False):
+    tagged = tagged_sentences(split, per_intent=100, noisy=noisy)
+    assert tagged == tagged_sentences(split, per_intent=100, noisy=noisy)
+    assert len(tagged) == 1200
+    for sentence in tagged:
+        assert len(sentence.words) == len(sentence.tags) > 0
+        assert all(word.strip() == word and word.isprintable() for word in sentence.words)
+        for previous, tag in zip(("O", *sentence.tags), sentence.tags, strict=False):
             assert tag == "O" or tag[2:] in TAGGED
-            assert not tag.startswith("I-") or before[2:] == tag[2:]
+            assert not tag.startswith("I-") or previous[2:] == tag[2:]
 
 
 def test_every_slot_is_tagged_somewhere() -> None:
-    tags = {tag for each in tagged_sentences("held_out", per_intent=100) for tag in each.tags}
+    tags = {
+        tag for sentence in tagged_sentences("held_out", per_intent=100) for tag in sentence.tags
+    }
     assert {tag[2:] for tag in tags if tag != "O"} == set(TAGGED)

@@ -45,9 +45,9 @@ def test_an_interrupted_training_is_resumed(headless: Path, table: Path, tmp_pat
         TrainingError, match="had learning_rate 0.01, but this one has 0.02; use the s"
     ):
         tune(headless, table, out, **options, learning_rate=0.02, resume=True)
-    found = tune(headless, table, out, **options, resume=True)
+    resumed = tune(headless, table, out, **options, resume=True)
     expected = tune(headless, table, tmp_path / "whole", **options)
-    assert found == expected and same_weights(out, tmp_path / "whole")
+    assert resumed == expected and same_weights(out, tmp_path / "whole")
     assert not (tmp_path / "out.training").exists()
 
 

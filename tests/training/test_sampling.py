@@ -9,14 +9,13 @@ def batches(sizes: list[int], size: int) -> list[list[int]]:
 
 def test_every_epoch_has_every_example_once_in_another_order() -> None:
     sizes = [*range(60)]  # too many to be drawn twice in the same order
-    epochs = [[place for batch in batches(sizes, 3) for place in batch] for _ in range(2)]
+    epochs = [[index for batch in batches(sizes, 3) for index in batch] for _ in range(2)]
     assert [sorted(epoch) for epoch in epochs] == [sizes, sizes]
     assert epochs[0] != epochs[1]
 
 
 def test_examples_of_similar_size_share_a_batch() -> None:
     sizes = [1 + i % 40 for i in range(400)]
-    spread = [
-        max(found) - min(found) for b in batches(sizes, 8) for found in [[sizes[i] for i in b]]
-    ]
-    assert max(spread) <= 1
+    for batch in batches(sizes, 8):
+        of_batch = [sizes[index] for index in batch]
+        assert max(of_batch) - min(of_batch) <= 1

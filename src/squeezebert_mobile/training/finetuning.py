@@ -165,7 +165,7 @@ def _encode(
     encoder = Encoder(source.tokenizer, source.max_sequence_length, initial.label_ids)
     examples = encode_examples(data.task, encoder, data.examples)
     if not examples:
-        raise InputError("no example has a word in it; give other data")
+        raise InputError("no example contains a word; use other data")
     if truncated := sum(example.is_truncated for example in examples):
         note(
             f"{truncated:,} of {len(examples):,} examples are longer than the model's "

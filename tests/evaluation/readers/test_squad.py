@@ -11,8 +11,8 @@ ROOM = "The cat sat on the mat at half past six."
 
 
 def test_squad_1(tmp_path: Path) -> None:
-    asked = [{"question": "What sat?", "answers": ["The cat", "cat", "The cat"]}]
-    data = read(tmp_path, "dev.json", squad(asked, ROOM), "question-answering")
+    questions = [{"question": "What sat?", "answers": ["The cat", "cat", "The cat"]}]
+    data = read(tmp_path, "dev.json", squad(questions, ROOM), "question-answering")
     assert (data.format, data.metrics) == ("squad-1", ("f1", "exact_match"))
     (example,) = data.examples
     assert example.location == "question q0"
@@ -20,11 +20,11 @@ def test_squad_1(tmp_path: Path) -> None:
 
 
 def test_squad_2(tmp_path: Path) -> None:
-    asked = [
+    questions = [
         {"question": "What sat?", "answers": ["cat"], "is_impossible": False},
         {"question": "Who sang?", "answers": [], "is_impossible": True},
     ]
-    text = squad(asked, ROOM, "v2.0")
+    text = squad(questions, ROOM, "v2.0")
     data = read(tmp_path, "dev.json", text, "question-answering")
     assert data.format == "squad-2" and data.examples[1].gold == ()
     assert data.metrics == (
@@ -34,7 +34,7 @@ def test_squad_2(tmp_path: Path) -> None:
         "exact_match_answerable",
         "exact_match_unanswerable",
     )
-    only = read(tmp_path, "b.json", squad(asked[1:], ROOM, "v2.0"), "question-answering")
+    only = read(tmp_path, "b.json", squad(questions[1:], ROOM, "v2.0"), "question-answering")
     assert only.metrics == ("f1", "exact_match", "exact_match_unanswerable")
 
 

@@ -107,7 +107,7 @@ def read_data(
         )
     needed = FORMATS[name].task
     if needed != task:
-        hint = "; or add --data-format lines" if task == "fill-mask" and not format else ""
+        hint = "; or add --data-format lines" if "lines" in formats and not format else ""
         raise file.error(
             f"is {name} data, which is for {needed}, but the model is for {task}; use "
             f"{' or '.join(_displayed(formats))} data, or a model for {needed}{hint}"

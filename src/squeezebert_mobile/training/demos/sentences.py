@@ -206,9 +206,8 @@ def _with_tagged_slips(
     for word, slot, number in words:
         draw = rng.random()
         if draw < _SLIPS:
-            kept += (
-                [(_unreserved(_invented_word, rng), slot, number)] if draw < _SLIPS * 0.7 else []
-            )
+            if draw < _SLIPS * 0.7:
+                kept.append((_unreserved(_invented_word, rng), slot, number))
         else:
             kept.append((word, slot, number))
     return kept or words
