@@ -249,8 +249,8 @@ def test_an_app_that_never_starts_measuring(
     with pytest.raises(RunnerDied) as caught:
         measure()
     assert str(caught.value) == (
-        "the app did not begin to measure; unlock the phone, leave its screen on and the app in "
-        "front, and run it again"
+        "the app did not start to measure; unlock the phone, keep its screen on and the app in the "
+        "foreground, and run again"
     )
     assert not run.journal.exists()
 
@@ -265,7 +265,7 @@ def test_an_app_that_is_not_there(run: Run) -> None:
 
 def test_a_release_build(run: Run) -> None:
     run.phone.install("release")
-    with pytest.raises(PhoneError, match="is a release build, into which adb may not look; run: "):
+    with pytest.raises(PhoneError, match="is a release build, whose folder adb may not read; run"):
         run.measure(target="app", libraries=None)
 
 
@@ -274,9 +274,9 @@ def test_an_activity_that_does_not_start(run: Run, measure: Callable[..., Result
     with pytest.raises(PhoneError) as caught:
         measure()
     assert str(caught.value) == (
-        f"the phone does not start {APP}/.MeasureFromAdb: java.lang.SecurityException: Permission "
-        "Denial: no DUMP; allow it in the developer options (some makers call it USB debugging "
-        "with security settings)"
+        f"the phone did not start {APP}/.MeasureFromAdb: java.lang.SecurityException: Permission "
+        "Denial: no DUMP; allow it in the developer options (some manufacturers call it USB "
+        "debugging with security settings)"
     )
 
 
@@ -296,7 +296,7 @@ def test_libraries_of_another_version_are_the_apps(
         measure()
     assert str(caught.value) == (
         "nothing can be measured: 'theirs': the runner on the phone: libonnxruntime.so is of "
-        f"another version; the app is of another version; {INSTALL}"
+        f"another version; the app has another version; {INSTALL}"
     )
 
 
