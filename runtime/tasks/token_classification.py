@@ -57,11 +57,11 @@ class TokenClassification(Pipeline[TokenClassificationResult]):
 
         Args:
             texts: the texts.
-            aggregation_strategy: "none" returns tokens. The others merge adjacent tokens with the
-                same label, without its prefix B- or I-; B- starts a new entity. "simple" merges
-                tokens; the others first give all tokens of a word one label: that of its "first"
-                token, that of the token with the highest score ("max"), or the label with the
-                highest "average" score.
+            aggregation_strategy: "none" returns tokens. The others merge adjacent tokens whose
+                labels are equal apart from a prefix B- or I-; B- starts a new entity. "simple"
+                merges tokens; the others first give all tokens of a word one label: that of its
+                "first" token, that of the token with the highest score ("max"), or the label with
+                the highest "average" score.
             ignore_labels: labels to leave out.
             batch_size: the maximum number of texts in one model call. In int8 they share the
                 activation scales, so that a result depends on its batch in about the third digit.

@@ -239,17 +239,17 @@ def _check_supported(config: dict[str, Any], tokenizer: dict[str, Any], folder: 
         (
             "truncation_side",
             settings["truncation_side"] == "right",
-            "'right', which cuts long texts at their end",
+            "'right', which truncates long texts at the end",
         ),
         (
             "split_special_tokens",
             not settings.get("split_special_tokens"),
-            "false, which finds special tokens in a text",
+            "false, which recognizes special tokens in a text",
         ),
         (
             "model_input_names",
             has_types,
-            "a list with 'token_type_ids', which tell the texts of a pair apart",
+            "a list with 'token_type_ids', which distinguish the texts of a pair",
         ),
     ):
         if not is_supported:
