@@ -4,23 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.benchmarks.report.caveats import (
-    answers,
-    banners,
-    failures,
-    random_weights,
-)
-from squeezebert_mobile.benchmarks.report.conditions import condition_notes, conditions
-from squeezebert_mobile.benchmarks.report.facts import (
-    facts_notes,
-    machine,
-    models,
-    phone,
-    settings,
-    versions,
-)
+from squeezebert_mobile.benchmarks.report import caveats, conditions, facts, latency, starts
 from squeezebert_mobile.benchmarks.report.headline import headlines, subline
-from squeezebert_mobile.benchmarks.report.latency import distributions, latencies, paper
 from squeezebert_mobile.benchmarks.report.page import Block, Page, Section
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
 from squeezebert_mobile.benchmarks.report.side_by_side import (
@@ -30,7 +15,6 @@ from squeezebert_mobile.benchmarks.report.side_by_side import (
     comparison_title,
     side_by_side,
 )
-from squeezebert_mobile.benchmarks.report.starts import starts
 
 __all__ = ["report_page", "sections", "terminal_page"]
 
@@ -42,15 +26,15 @@ Builder = Callable[[Results], Iterable[Block]]
 def terminal_page(results: Results) -> Page:
     """What `bench` prints: tables for 80 columns and what is needed to read them."""
     builders: dict[str, Builder] = {
-        "Latency": partial(latencies, compact=True),
-        "Start and memory": partial(starts, compact=True),
-        "What failed": failures,
-        "Answers": answers,
-        "Temperature and clock": condition_notes,
-        "Facts": facts_notes,
+        "Latency": partial(latency.latencies, compact=True),
+        "Start and memory": partial(starts.starts, compact=True),
+        "What failed": caveats.failures,
+        "Answers": caveats.answers,
+        "Temperature and clock": conditions.condition_notes,
+        "Facts": facts.facts_notes,
     }
-    lead = tuple(random_weights(results))
-    return Page("", tuple(banners(results)), lead, tuple(sections(results, builders)))
+    lead = tuple(caveats.random_weights(results))
+    return Page("", tuple(caveats.banners(results)), lead, tuple(sections(results, builders)))
 
 
 def report_page(results: Sequence[NamedResults]) -> Page:
@@ -66,39 +50,45 @@ def report_page(results: Sequence[NamedResults]) -> Page:
             others = [*others[:_MORE_HEADLINES], "More models are in the table"]
         return Page(
             title=first,
-            banners=tuple(banners(only, name)),
-            lead=(subline(only), *(f"{each}." for each in others), *random_weights(only)),
+            banners=tuple(caveats.banners(only, name)),
+            lead=(subline(only), *(f"{each}." for each in others), *caveats.random_weights(only)),
             sections=tuple(sections(only, _report_builders(only))),
         )
     check_comparable(results)
     parts = [Section(2, "Side by side", tuple(side_by_side(results)))]
     for name, each in results:
         first_headlines = headlines(each)[: 1 + _MORE_HEADLINES]
-        lead = (*(f"{text}." for text in first_headlines), subline(each), *random_weights(each))
+        lead = (
+            *(f"{text}." for text in first_headlines),
+            subline(each),
+            *caveats.random_weights(each),
+        )
         parts.append(Section(2, column_name(name, each), lead))
         parts += sections(each, _report_builders(each), level=3)
     return Page(
         title=comparison_title(results),
-        banners=tuple(text for name, each in results for text in banners(each, name)),
+        banners=tuple(text for name, each in results for text in caveats.banners(each, name)),
         lead=tuple(f"{name}: {headlines(each)[0]}." for name, each in results),
         sections=tuple(parts),
     )
 
 
 def _report_builders(results: Results) -> dict[str, Builder]:
+    table = facts.facts_table
+    phone = "The stand-in" if is_stand_in(results) else "The phone"
     return {
-        "Latency": latencies,
-        "Beside the paper": paper,
-        "Start and memory": starts,
-        "Answers": answers,
-        "Distribution of the latencies": distributions,
-        "Temperature and clock": conditions,
-        "What failed": failures,
-        "The stand-in" if is_stand_in(results) else "The phone": phone,
-        "The machine": machine,
-        "Settings": settings,
-        "Models": models,
-        "Versions": versions,
+        "Latency": latency.latencies,
+        "Beside the paper": latency.paper,
+        "Start and memory": starts.starts,
+        "Answers": caveats.answers,
+        "Distribution of the latencies": latency.distributions,
+        "Temperature and clock": conditions.conditions,
+        "What failed": caveats.failures,
+        phone: partial(table, "What it reports about itself", facts.phone_facts),
+        "The machine": partial(table, "What it is", facts.machine_facts),
+        "Settings": partial(table, "How it was measured", facts.settings_facts),
+        "Models": facts.model_table,
+        "Versions": partial(table, "What it was measured with", facts.version_facts),
     }
 
 

@@ -1,16 +1,25 @@
 """Facts about a run: the phone or machine, the settings, the models and the versions."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.formatting import cores_text, format_number
 from squeezebert_mobile.benchmarks.report.page import Block, Row, Table
 
-__all__ = ["MEASURED_BY", "facts_notes", "machine", "models", "phone", "settings", "versions"]
+__all__ = [
+    "Facts",
+    "facts_notes",
+    "facts_table",
+    "machine_facts",
+    "model_table",
+    "phone_facts",
+    "settings_facts",
+    "version_facts",
+]
 
 #: What measured on a phone, by the results' target.
-MEASURED_BY = {
+_MEASURED_BY = {
     "adb": "a process of the adb shell, which Android schedules differently from an app, above "
     "all with several threads",
     "app": "the sample app: figures in an app's scheduling context, not the shell's",
@@ -20,32 +29,21 @@ _ALL_WORDS = frozenset({0, 1})
 Facts = Mapping[str, object]  # name -> value; None and "" are left out
 
 
-def phone(results: Results) -> Iterator[Block]:
-    """What the phone reports about itself."""
-    yield from _table("What it reports about itself", _phone(results))
-
-
-def machine(results: Results) -> Iterator[Block]:
-    """The host that measured."""
-    yield from _table("What it is", _machine(results))
-
-
-def settings(results: Results) -> Iterator[Block]:
-    """How long, with how many threads, and with what inputs it was measured."""
-    yield from _table("How it was measured", _settings(results))
-
-
-def versions(results: Results) -> Iterator[Block]:
-    """The software that measured."""
-    yield from _table("What it was measured with", _versions(results))
+def facts_table(
+    caption: str, facts: Callable[[Results], Facts], results: Results
+) -> Iterator[Block]:
+    """A table of names and values; nothing if no value is known."""
+    rows = tuple((name, str(value)) for name, value in _known(facts(results)))
+    if rows:
+        yield Table(caption, ("", ""), rows, _ALL_WORDS)
 
 
 def facts_notes(results: Results) -> Iterator[str]:
     """The facts that matter most, in a line each."""
-    yield from _sentence("Phone", _phone(results), leave_out={"build", "security patch"})
-    if results.target in MEASURED_BY:
-        yield f"Measured by {MEASURED_BY[results.target]}; cores: {results.settings.cores}."
-    facts = _machine(results)
+    yield from _sentence("Phone", phone_facts(results), leave_out={"build", "security patch"})
+    if results.target in _MEASURED_BY:
+        yield f"Measured by {_MEASURED_BY[results.target]}; cores: {results.settings.cores}."
+    facts = machine_facts(results)
     yield from _sentence("Machine", facts, leave_out={"architecture", "memory", "system"})
     if results.machine:
         used = {"squeezebert-mobile", *(_library(each.format) for each in results.contenders)}
@@ -55,13 +53,8 @@ def facts_notes(results: Results) -> Iterator[str]:
 
 
 def _library(format: str) -> str:
-    return FORMATS[format].library if format in FORMATS else format
-
-
-def _table(caption: str, facts: Facts) -> Iterator[Block]:
-    rows = tuple((name, str(value)) for name, value in _known(facts))
-    if rows:
-        yield Table(caption, ("", ""), rows, _ALL_WORDS)
+    """The package that runs a format, as the versions name it."""
+    return FORMATS[format].library.partition(".")[0] if format in FORMATS else format
 
 
 def _sentence(title: str, facts: Facts, leave_out: Container[str] = ()) -> Iterator[str]:
@@ -74,7 +67,8 @@ def _known(facts: Facts) -> Iterator[tuple[str, object]]:
     return ((name, value) for name, value in facts.items() if value not in (None, ""))
 
 
-def _phone(results: Results) -> Facts:
+def phone_facts(results: Results) -> Facts:
+    """What the phone reports about itself."""
     phone = results.phone
     if phone is None:
         return {}
@@ -103,7 +97,8 @@ def _phone(results: Results) -> Facts:
     }
 
 
-def _machine(results: Results) -> Facts:
+def machine_facts(results: Results) -> Facts:
+    """The host that measured."""
     machine = results.machine
     if machine is None:
         return {}
@@ -128,11 +123,12 @@ def _gib(size: int | None) -> str | None:
     return f"{size / (1 << 30):.1f} GiB" if size else None
 
 
-def _settings(results: Results) -> Facts:
+def settings_facts(results: Results) -> Facts:
+    """How long, with how many threads and with what inputs was measured."""
     settings = results.settings
     return {
         "measured": results.created,
-        "measured by": MEASURED_BY.get(results.target),
+        "measured by": _MEASURED_BY.get(results.target),
         "preset": settings.preset,
         "runs of each model, at least": settings.runs,
         "seconds of each model, at least": f"{settings.seconds:g}",
@@ -151,7 +147,7 @@ def _settings(results: Results) -> Facts:
     }
 
 
-def models(results: Results) -> Iterator[Block]:
+def model_table(results: Results) -> Iterator[Block]:
     """The model files that were measured."""
     header = ("model", "role", "format", "precision", "task", "weights", "length", "MB", "SHA-256")
     rows: list[Row] = [
@@ -171,7 +167,8 @@ def models(results: Results) -> Iterator[Block]:
     yield Table("What was measured", header, tuple(rows), frozenset({0, 1, 2, 3, 4, 5, 8}))
 
 
-def _versions(results: Results) -> Facts:
+def version_facts(results: Results) -> Facts:
+    """The software that measured."""
     facts: dict[str, object] = {}
     if results.machine:
         facts |= {"Python": results.machine.python, **results.machine.versions}

@@ -1,6 +1,11 @@
 """The headline of a report: each contender against its baseline, in one sentence."""
 
-from squeezebert_mobile.benchmarks.records.results import Ratio, Results, headline_baseline
+from squeezebert_mobile.benchmarks.records.results import (
+    Measurement,
+    Ratio,
+    Results,
+    headline_baseline,
+)
 from squeezebert_mobile.benchmarks.report.caveats import FLAGS
 from squeezebert_mobile.benchmarks.report.formatting import (
     format_interval,
@@ -20,29 +25,22 @@ __all__ = ["headlines", "subline"]
 
 def headlines(results: Results) -> list[str]:
     """A sentence for each contender at the main workload; the first is the title of the report."""
-    medians, where = _medians(results), place(results)
+    where = place(results)
     sentences = []
-    for label in _measured_contenders(results):
-        ratio = _headline_ratio(results, label)
-        alone = f"{label} takes {format_number(medians[label])} ms on {where} (median)"
+    for each in _contenders(results):
+        ratio = _headline_ratio(results, each.contender)
+        median = f"{format_number(each.latency.median_ms)} ms"
+        alone = f"{each.contender} takes {median} on {where} (median)"
         sentences.append(_comparison(ratio, where) if ratio else alone)
     return sentences or [f"Nothing was measured on {where}"]
 
 
-def _medians(results: Results) -> dict[str, float]:
-    """The median of each model at the main workload, in ms."""
-    return {
-        each.contender: each.latency.median_ms
-        for each in measurements_at(results, main_workload(results))
-    }
-
-
-def _measured_contenders(results: Results) -> list[str]:
-    medians = _medians(results)
+def _contenders(results: Results) -> list[Measurement]:
+    """The measurements at the main workload that are not of a baseline."""
     return [
-        each.label
-        for each in results.contenders
-        if each.role == "contender" and each.label in medians
+        each
+        for each in measurements_at(results, main_workload(results))
+        if facts_of(results, each.contender).role == "contender"
     ]
 
 
@@ -86,20 +84,17 @@ def subline(results: Results) -> str:
     """The workload and the medians behind the first headline, and its flags."""
     workload = main_workload(results)
     setting = f"At {workload_text(workload)}, batch {results.settings.batch}"
-    contenders = _measured_contenders(results)
+    contenders = _contenders(results)
     if not contenders:
         return f"{setting}: no figures."
-    ratio = _headline_ratio(results, contenders[0])
-    medians = _medians(results)
-    labels = [contenders[0], *([ratio.baseline] if ratio else [])]
-    times = [f"{label} {format_number(medians[label])} ms" for label in labels if label in medians]
-    raised = {
-        flag
-        for each in measurements_at(results, workload)
-        if each.contender in labels
-        for flag in each.flags
-    }
+    first = contenders[0].contender
+    ratio = _headline_ratio(results, first)
+    measurements = {each.contender: each for each in measurements_at(results, workload)}
+    labels = [first, *([ratio.baseline] if ratio else [])]
+    shown = [measurements[label] for label in labels if label in measurements]
+    medians = [f"{each.contender} {format_number(each.latency.median_ms)} ms" for each in shown]
+    raised = {flag for each in shown for flag in each.flags}
     raised |= set(ratio.times_faster.flags if ratio else ())
     doubts = [meaning for flag, meaning in FLAGS.items() if flag in raised]
     doubted = f" But {', and '.join(doubts)}." if doubts else ""
-    return f"{setting}; medians: {', '.join(times)}.{doubted}"
+    return f"{setting}; medians: {', '.join(medians)}.{doubted}"

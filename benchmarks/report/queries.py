@@ -2,7 +2,6 @@
 
 from squeezebert_mobile.benchmarks.records.results import (
     ContenderFacts,
-    Flag,
     Measurement,
     Ratio,
     Results,
@@ -18,7 +17,6 @@ __all__ = [
     "measured_workloads",
     "measurements_at",
     "place",
-    "raised_flags",
     "ratios_at",
 ]
 
@@ -49,13 +47,6 @@ def measurements_at(results: Results, workload: Workload) -> list[Measurement]:
 def ratios_at(results: Results, workload: Workload) -> list[Ratio]:
     """The ratios of one workload, in the order of the results."""
     return [r for r in results.ratios if (r.threads, r.sequence_length) == workload]
-
-
-def raised_flags(results: Results) -> set[Flag]:
-    """The flags of all measurements and ratios."""
-    return {flag for each in results.measurements for flag in each.flags} | {
-        flag for each in results.ratios for flag in each.times_faster.flags
-    }
 
 
 def facts_of(results: Results, label: str) -> ContenderFacts:
