@@ -5,14 +5,26 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from squeezebert_mobile.export.feeds.reference import Reference
 from squeezebert_mobile.tasks import INPUT_NAMES, Task
 
-__all__ = ["Feed", "Row", "build_choices", "build_feed", "choice_rows", "text_row", "to_tensors"]
+__all__ = [
+    "Feed",
+    "Row",
+    "TensorFeed",
+    "build_choices",
+    "build_feed",
+    "choice_rows",
+    "text_row",
+    "to_tensors",
+]
 
 #: Input name -> ids (B, S), or (B, N, S) for choices.
 Feed = dict[str, NDArray[np.int64]]
+#: Ids, mask and token types, for a torch model.
+TensorFeed = tuple[Tensor, Tensor, Tensor]
 #: A text, and the second text of a pair.
 Row = tuple[str, str | None]
 
@@ -61,7 +73,7 @@ def build_choices(
     return {name: array.reshape(len(places), 2, -1) for name, array in feed.items()}
 
 
-def to_tensors(reference: Reference, feed: Feed) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def to_tensors(reference: Reference, feed: Feed) -> TensorFeed:
     """Ids, mask and token types; for multiple-choice, all rows become choices of one text."""
     if reference.task.has_choices:
         feed = {name: array[None] for name, array in feed.items()}  # (1, rows, S)

@@ -4,10 +4,9 @@ import heapq
 import operator
 from collections.abc import Iterator, Sequence
 
-from torch import Tensor
-
 from squeezebert_mobile.export.feeds.building import (
     Feed,
+    TensorFeed,
     build_choices,
     build_feed,
     text_row,
@@ -20,9 +19,7 @@ __all__ = ["calibration_feeds", "sensitivity_feeds", "verification_feeds"]
 _SENSITIVITY_TEXTS, _SENSITIVITY_LENGTH = 6, 24  # texts, tokens
 
 
-def calibration_feeds(
-    reference: Reference, texts: Sequence[str]
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def calibration_feeds(reference: Reference, texts: Sequence[str]) -> Iterator[TensorFeed]:
     """Ids, mask and types: every second text, three at a time, padded; then two long inputs.
 
     Only every second text, so that verification also runs others. The long inputs are all texts
@@ -39,9 +36,7 @@ def calibration_feeds(
         yield to_tensors(reference, feed)
 
 
-def sensitivity_feeds(
-    reference: Reference, texts: Sequence[str]
-) -> list[tuple[Tensor, Tensor, Tensor]]:
+def sensitivity_feeds(reference: Reference, texts: Sequence[str]) -> list[TensorFeed]:
     """Ids, mask and types: a few texts, evenly chosen and cut short, for many runs of the model."""
     places = range(0, len(texts), max(1, len(texts) // _SENSITIVITY_TEXTS))
     rows = [text_row(texts, place, reference.task) for place in places]

@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from squeezebert_mobile.export.feeds.building import TensorFeed
 from squeezebert_mobile.export.quantize.recipe import ACTIVATION_STEPS, INT8_MAX
 from squeezebert_mobile.models.rewriting import Traceable, encoder, products
 from squeezebert_mobile.models.threads import one_thread
 
-__all__ = ["Feed", "InputStatistics", "Statistics", "calibrate"]
-
-#: Ids, mask and token types.
-Feed = tuple[Tensor, Tensor, Tensor]
+__all__ = ["InputStatistics", "Statistics", "calibrate"]
 
 _WORKERS = 2  # a feed is too small for two threads to share
 
@@ -59,7 +57,7 @@ class InputStatistics:
 Statistics = dict[nn.Linear, InputStatistics]
 
 
-def calibrate(model: Traceable, feeds: Iterable[Feed]) -> Statistics:
+def calibrate(model: Traceable, feeds: Iterable[TensorFeed]) -> Statistics:
     """Run the encoder and record statistics of what each of its products reads.
 
     Args:
@@ -83,7 +81,7 @@ def calibrate(model: Traceable, feeds: Iterable[Feed]) -> Statistics:
             state.statistics[product] = InputStatistics(largest, text.T @ text, len(text))
 
     @torch.no_grad()
-    def work(share: list[Feed]) -> Statistics:
+    def work(share: list[TensorFeed]) -> Statistics:
         state.statistics = {}
         for feed in share:
             ids, mask, token_types = (tensor.flatten(0, -2) for tensor in feed)  # (B, S)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from squeezebert_mobile.export.quantize.calibration import Feed
+from squeezebert_mobile.export.feeds.building import TensorFeed
 from squeezebert_mobile.models.activations import Activation
 from squeezebert_mobile.models.linear_layers import FeedForward, WideFeedForward
 from squeezebert_mobile.models.rewriting import Traceable, feed_forwards
@@ -28,7 +28,7 @@ _TANH_GELU = functools.partial(functional.gelu, approximate="tanh")
 
 
 @torch.no_grad()
-def approximate_gelu(model: Traceable, feeds: Sequence[Feed]) -> dict[str, str]:
+def approximate_gelu(model: Traceable, feeds: Sequence[TensorFeed]) -> dict[str, str]:
     """Replace erf by tanh in the feed-forwards, if the outputs move by at most MAX_CHANGE.
 
     Args:

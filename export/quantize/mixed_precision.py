@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from squeezebert_mobile.export.quantize.calibration import Feed, Statistics
+from squeezebert_mobile.export.feeds.building import TensorFeed
+from squeezebert_mobile.export.quantize.calibration import Statistics
 from squeezebert_mobile.export.quantize.gptq import round_weights
 from squeezebert_mobile.export.quantize.int4 import (
     dequantize_table,
@@ -43,7 +44,7 @@ class MixedPrecision:
         statistics: Statistics,
         precision: str,
         activations: Activations,
-        feeds: Sequence[Feed],
+        feeds: Sequence[TensorFeed],
     ) -> None:
         """Measure the sensitivity of each unit.
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from squeezebert_mobile.export.quantize.calibration import Feed
+from squeezebert_mobile.export.feeds.building import TensorFeed
 from squeezebert_mobile.export.quantize.recipe import Activations, stays_fp32
 from squeezebert_mobile.export.quantize.rounding import round_activations
 from squeezebert_mobile.models.facts import FLOAT_BYTES
@@ -92,7 +92,7 @@ def signal_to_noise(
     measured: Sequence[Unit],
     weights: Weights,
     activations: Activations,
-    feeds: Sequence[Feed],
+    feeds: Sequence[TensorFeed],
 ) -> dict[str, float]:
     """The signal-to-noise ratio of each unit in dB.
 
@@ -131,7 +131,7 @@ def _power(outputs: Sequence[Tensor]) -> float:
     return sum(float(output.double().square().sum()) for output in outputs)
 
 
-def _outputs(model: Traceable, feed: Feed) -> list[Tensor]:
+def _outputs(model: Traceable, feed: TensorFeed) -> list[Tensor]:
     """The outputs without the positions of padding, which nobody reads."""
     mask = feed[1].bool()
     axes = model.task.outputs.values()
@@ -145,7 +145,7 @@ def _outputs(model: Traceable, feed: Feed) -> list[Tensor]:
 _LayerOutputs = dict[nn.Module, Tensor]
 
 
-def _reference(model: Traceable, feed: Feed) -> tuple[list[Tensor], _LayerOutputs]:
+def _reference(model: Traceable, feed: TensorFeed) -> tuple[list[Tensor], _LayerOutputs]:
     """The fp32 outputs of the model and of its layers."""
     layer_outputs: _LayerOutputs = {}
 
