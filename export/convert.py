@@ -98,7 +98,9 @@ def export_checkpoint(
         get_task(task)
     check_choices(format, precision, engine)
     if len(texts) < GOLDEN_TEXTS:
-        raise ExportError(f"{len(texts)} texts are too few to verify with; give {GOLDEN_TEXTS}")
+        raise ExportError(
+            f"{len(texts)} texts are too few to verify with; give at least {GOLDEN_TEXTS}"
+        )
     with atomic_folder(folder, force=force) as partial:
         with progress("load"):
             source = open_checkpoint(checkpoint, task=task)
@@ -287,8 +289,8 @@ def verify_against(
         source = open_checkpoint(checkpoint, task=manifest.task)
     if source.tokenizer.get_vocab() != model.tokenizer.get_vocab():
         raise ExportError(
-            f"{str(checkpoint)!r} has another vocabulary than the artifact, which was made from "
-            f"{manifest.source.name!r}; give that checkpoint"
+            f"the vocabulary of {str(checkpoint)!r} is not the artifact's; compare it with the "
+            f"checkpoint that it was exported from, {manifest.source.name!r}"
         )
     reference = Reference(
         source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length

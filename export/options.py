@@ -86,7 +86,7 @@ def _lengths(
         if length is not None and not MIN_LENGTH <= length <= longest:
             raise ExportError(
                 f"{option} {length} is out of range; the model reads up to {longest} tokens, and "
-                f"fewer than {MIN_LENGTH} hold no pair of texts"
+                f"fewer than {MIN_LENGTH} leave no room for a pair of texts"
             )
     if sequence_length is None:
         return None, max_sequence_length or longest

@@ -50,7 +50,8 @@ def _write_int8(model: Traceable, path: Path, options: ExportOptions) -> ModelFi
     assert engine is not None
     if engine not in supported:
         raise ExportError(
-            f"this torch has no engine {engine!r} for int8; it has: {', '.join(supported)}"
+            f"this build of torch has no engine {engine!r} for int8; choose from: "
+            f"{', '.join(supported)}"
         )
     with _kernel_backend(engine):
         int8 = with_int8(model, _Table, _Product, options.overrides)

@@ -76,7 +76,10 @@ def test_verify_against_another_checkpoint_names_the_source(
     code, _, err = cli("verify", assistant, "--against", tmp_path / "other")
     assert code == 1
     assert err.startswith("error: ") and err.count("\n") == 1
-    assert "has another vocabulary than the artifact, which was made from 'demo'" in err
+    assert (
+        "is not the artifact's; compare it with the checkpoint that it was exported from, 'demo'"
+        in err
+    )
 
 
 def test_inspect_shows_a_checkpoint(cli: Cli) -> None:

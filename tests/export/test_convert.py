@@ -141,7 +141,7 @@ def test_a_shorter_maximum(checkpoint: Path, tmp_path: Path) -> None:
         ({"max_sequence_length": 41}, ExportError, "--max-sequence-length 41 is out of range"),
         ({"sequence_length": 8, "max_sequence_length": 16}, ExportError, "contradicts"),
         ({"task": "fill-mask"}, CheckpointError, "predictions"),
-        ({"texts": TEXTS[:7]}, ExportError, "7 texts are too few to verify with; give 8"),
+        ({"texts": TEXTS[:7]}, ExportError, "7 texts are too few to verify with; give at least 8"),
     ],
 )
 def test_a_wrong_option_writes_nothing(

@@ -17,7 +17,10 @@ from typing import Any
 import torch
 
 from squeezebert_mobile.errors import ExportError
-from squeezebert_mobile.export.backends.executorch.xnnpack import for_batch_of_one, spelled_out
+from squeezebert_mobile.export.backends.executorch.xnnpack import (
+    expand_custom_operators,
+    for_batch_of_one,
+)
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
 from squeezebert_mobile.tasks import INPUT_NAMES
@@ -129,7 +132,7 @@ def _lowered(exported: Any) -> Any:
     config = EdgeCompileConfig(
         preserve_ops=list(whole), _check_ir_validity=False, _skip_dim_order=True
     )
-    edge = to_edge(exported, compile_config=config).transform([spelled_out()])
+    edge = to_edge(exported, compile_config=config).transform([expand_custom_operators()])
     return edge.to_backend(partitioner)
 
 

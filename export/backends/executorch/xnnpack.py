@@ -18,7 +18,7 @@ from squeezebert_mobile.export.quantize.recipe import INT8_MAX
 from squeezebert_mobile.models.linear_layers import Attention, AttentionGroup
 from squeezebert_mobile.models.rewriting import map_children
 
-__all__ = ["Product", "Table", "for_batch_of_one", "spelled_out"]
+__all__ = ["Product", "Table", "for_batch_of_one", "expand_custom_operators"]
 
 _INT8_MIN = -INT8_MAX - 1
 _SMALLEST_STEP = torch.finfo(torch.float32).eps
@@ -123,7 +123,7 @@ def _attend_shape(projected: Tensor, mask: Tensor, heads: int) -> Tensor:
     return projected.new_empty((*projected.shape[:-1], projected.shape[-1] // 3))
 
 
-def spelled_out() -> Any:
+def expand_custom_operators() -> Any:
     """A pass that expands the custom operators into operators of the edge dialect."""
     from executorch.exir.dialects._ops import ops
     from executorch.exir.pass_base import ExportPass
@@ -132,10 +132,12 @@ def spelled_out() -> Any:
     ours = ops.edge.squeezebert_mobile
     limits = _INT8_MIN, INT8_MAX, torch.int8
 
-    class _SpelledOut(ExportPass):  # type: ignore[misc]
+    class _ExpandCustomOperators(ExportPass):  # type: ignore[misc]
         def call_operator(self, op: Any, args: Any, kwargs: Any, meta: Any) -> Any:
             def call(target: Any, *arguments: Any) -> Any:
-                return super(_SpelledOut, self).call_operator(target, arguments, {}, meta)
+                return super(_ExpandCustomOperators, self).call_operator(
+                    target, arguments, {}, meta
+                )
 
             if op == ours.product.default:
                 return self.product(call, meta, *args)
@@ -175,4 +177,4 @@ def spelled_out() -> Any:
             context = call(aten.permute_copy.default, context, [1, 0, 2])  # (S, H, D)
             return call(aten.view_copy.default, context, [1, -1, width])
 
-    return _SpelledOut()
+    return _ExpandCustomOperators()

@@ -31,7 +31,7 @@ def store_fp16(proto: ModelProto) -> None:
         weight = numpy_helper.to_array(tensor)
         if not (largest := np.abs(weight).max()) <= _LARGEST:
             raise ExportError(
-                f"{name!r} holds {largest:.3g}, and float16 ends at {_LARGEST:.0f}; "
+                f"{name!r} contains {largest:.3g}, and the largest float16 is {_LARGEST:.0f}; "
                 "use --precision fp32"
             )
         fp16 = weight.astype(np.float16)

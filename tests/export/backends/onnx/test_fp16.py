@@ -51,5 +51,7 @@ def test_the_tied_table_is_stored_once() -> None:
 
 
 def test_a_weight_beyond_float16_is_named() -> None:
-    with pytest.raises(ExportError, match=r"word.weight' holds 1e\+05, and float16 ends at 65504"):
+    with pytest.raises(
+        ExportError, match=r"word.weight' contains 1e\+05, and the largest float16 is 65504"
+    ):
         store_fp16(_graph(largest=1e5))
