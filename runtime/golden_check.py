@@ -32,18 +32,18 @@ def check_golden(session: Session, spec: ModelSpec, golden: Golden) -> list[Gold
     """Run the golden inputs, and compare each output with the golden values.
 
     Raises:
-        ArtifactError: golden.json does not fit the model.
+        ArtifactError: golden.json does not match the model.
     """
     names = [output.name for output in spec.outputs]
     complete = all(text.outputs.keys() == set(names) for text in golden.texts)
     if not golden.texts or not complete or golden.tolerance.keys() != set(names):
-        raise _misfit(f"does not have texts with the outputs {', '.join(names)}")
+        raise _mismatch(f"does not have texts with the outputs {', '.join(names)}")
     comparisons: dict[str, list[tuple[float, bool | None]]] = {name: [] for name in names}
     for text in golden.texts:
         try:
             outputs = session.run(_feed(text, spec))
         except (InputError, ValueError) as error:
-            raise _misfit(f"has an input that the model does not take: {error}") from None
+            raise _mismatch(f"has an input that the model does not take: {error}") from None
         for name in names:
             comparisons[name].append(_compare(name, outputs[name], text.outputs[name]))
     return [
@@ -60,7 +60,7 @@ def check_golden(session: Session, spec: ModelSpec, golden: Golden) -> list[Gold
     ]
 
 
-def _misfit(reason: str) -> ArtifactError:
+def _mismatch(reason: str) -> ArtifactError:
     return ArtifactError(f"golden.json {reason}; export the checkpoint again")
 
 
@@ -74,10 +74,12 @@ def _feed(text: GoldenText, spec: ModelSpec) -> dict[str, IntArray]:
 def _compare(name: str, ours: FloatArray, stored: GoldenOutput) -> tuple[float, bool | None]:
     """The largest difference from the golden values, and whether the argmax is the same."""
     if ours.shape != stored.shape:
-        raise _misfit(f"has {name} in the shape {stored.shape}, the model gives {ours.shape}")
+        raise _mismatch(
+            f"has {name} with shape {stored.shape}, but the model's has shape {ours.shape}"
+        )
     fits = len(stored.indices) == len(stored.values) > 0
     if not fits or not all(index < ours.size for index in stored.indices):
-        raise _misfit(f"has values of {name} that stand nowhere in it")
+        raise _mismatch(f"has invalid indices or values for the output {name}")
     values = ours.ravel()[list(stored.indices)]
     difference = float(np.abs(values - np.array(stored.values, np.float32)).max())
     if not stored.top:

@@ -59,7 +59,7 @@ def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline
         raise ArtifactError(f"{error}; export the checkpoint again") from None
     if len(tokenizer) > manifest.model.vocab_size:
         raise ArtifactError(
-            f"the tokenizer of {str(folder)!r} has {len(tokenizer)} tokens, but its model only "
+            f"the tokenizer of {str(folder)!r} has {len(tokenizer)} tokens, but its model has only "
             f"{manifest.model.vocab_size}; export the checkpoint again"
         )
     session = open_session(folder, manifest, threads=threads)

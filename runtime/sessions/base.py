@@ -86,7 +86,7 @@ def _check_shape(spec: ModelSpec, ids: IntArray, *, rows_apart: bool) -> None:
             raise InputError(f"'input_ids' has shape {ids.shape}, but this model takes [{shape}]")
     if ids.shape[-1] > spec.max_sequence_length:
         raise InputError(
-            f"'input_ids' has {ids.shape[-1]} tokens a row, but this model takes at most "
+            f"'input_ids' has {ids.shape[-1]} tokens per row, but this model takes at most "
             f"{spec.max_sequence_length}; use truncation=True with that max_length"
         )
 

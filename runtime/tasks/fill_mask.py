@@ -77,7 +77,7 @@ class FillMask(Pipeline[FillMaskResult]):
             return places
         if mask in row.segments[0].ids:
             raise InputError(
-                f"the {self.tokenizer.mask_token} stands beyond the {self.max_length} tokens that "
+                f"the {self.tokenizer.mask_token} is beyond the {self.max_length} tokens that "
                 "this model takes; shorten the text before it"
             )
         raise InputError(f"the text has no {self.tokenizer.mask_token}; put it where a word goes")
@@ -123,6 +123,6 @@ class FillMask(Pipeline[FillMaskResult]):
                 else self.tokenizer.convert_tokens_to_ids(self.tokenizer.tokenize(word))
             )
             if not pieces:
-                raise InputError(f"the target {word!r} has no token; give a word")
+                raise InputError(f"the target {word!r} has no token; use a word")
             ids.add(pieces[0])
         return sorted(ids)

@@ -141,7 +141,7 @@ def context_windows(
     whole = tokenizer.encode_rows(question, context)[0]
     question_tokens, context_tokens = whole.segments
     if not len(context_tokens):
-        raise InputError(f"the context has no word in it: {context!r:.60}")
+        raise InputError(f"the context contains no words: {context!r:.60}")
     # A question longer than half a window is cut, as it would leave too little context.
     kept = min(len(question_tokens), (length - 3) // 2)
     room = length - 3 - kept

@@ -61,6 +61,6 @@ def _checked(texts: Sequence[str], what: str = "text") -> list[str]:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise InputError(
-                f"a {what} is not valid Unicode: half a surrogate pair at character {error.start}"
+                f"a {what} is not valid Unicode: unpaired surrogate at character {error.start}"
             ) from None
     return [str(text) for text in texts]

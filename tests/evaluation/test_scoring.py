@@ -327,7 +327,7 @@ def test_the_error_names_where_the_bad_example_is(load: Load, tmp_path: Path) ->
     pipeline, _, _ = load("fill-mask")
     data = _data(tmp_path, "a.txt", "the cat\n\u200b\n", "fill-mask")
     with pytest.raises(
-        InputError, match=r"^in the examples from line 1 on: the text has no word in it: '\\u200b'"
+        InputError, match=r"^in the examples from line 1 on: the text contains no words: '\\u200b'"
     ):
         score(pipeline, data)
 

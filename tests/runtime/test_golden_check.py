@@ -57,10 +57,19 @@ def _first(data: dict[str, Any]) -> dict[str, Any]:
         (lambda data: data.update(texts=[]), "does not have texts with the outputs logits"),
         (lambda data: data["tolerance"].clear(), "does not have texts with the outputs logits"),
         (lambda data: data["texts"][1]["outputs"].clear(), "does not have texts with the outputs"),
-        (lambda data: _first(data)["indices"].__setitem__(0, 99), "stand nowhere in it"),
-        (lambda data: _first(data)["values"].pop(), "stand nowhere in it"),
-        (lambda data: _first(data).update(indices=[], values=[]), "stand nowhere in it"),
-        (lambda data: _first(data).update(shape=[7, 7]), r"in the shape \(7, 7\), the model gives"),
+        (
+            lambda data: _first(data)["indices"].__setitem__(0, 99),
+            "has invalid indices or values for the output",
+        ),
+        (lambda data: _first(data)["values"].pop(), "has invalid indices or values for the output"),
+        (
+            lambda data: _first(data).update(indices=[], values=[]),
+            "has invalid indices or values for the output",
+        ),
+        (
+            lambda data: _first(data).update(shape=[7, 7]),
+            r"with shape \(7, 7\), but the model's has shape",
+        ),
         (lambda data: data["texts"][0]["input_ids"][0].pop(), "an input that the model does not"),
         (
             lambda data: data["texts"][0]["input_ids"].append([1]),

@@ -79,7 +79,7 @@ def test_a_tokenizer_larger_than_the_model(folder: Path) -> None:
     artifacts.rewrite_manifest(
         folder, model=manifest.model.model_dump(mode="json") | {"vocab_size": 63}
     )
-    with pytest.raises(ArtifactError, match="has 64 tokens, but its model only 63"):
+    with pytest.raises(ArtifactError, match="has 64 tokens, but its model has only 63"):
         load_artifact(folder)
 
 

@@ -69,7 +69,7 @@ def fill_masks(pipeline: Pipeline[Any], texts: Sequence[str], batch_size: int) -
     rows = tokenizer.encode_rows(texts, strategy="longest_first", max_length=pipeline.max_length)
     for row, text in zip(rows, texts, strict=True):
         if all(row.special_tokens_mask):
-            raise InputError(f"the text has no word in it: {text!r:.60}")
+            raise InputError(f"the text contains no words: {text!r:.60}")
     positions = [masked_positions(row) for row in rows]
 
     def decode(number: int, outputs: dict[str, FloatArray]) -> FilledMasks:

@@ -116,8 +116,8 @@ def assemble_checkpoint(name: str | Path, folder: Path, model: PretrainedModel) 
     tokenizer = SqueezeBertTokenizer.from_pretrained(folder)
     if len(tokenizer) > model.config.vocab_size:
         raise CheckpointError(
-            f"the vocabulary of {str(folder)!r} has {len(tokenizer)} tokens, but its model only "
-            f"{model.config.vocab_size}; use the vocabulary the model was trained with"
+            f"the vocabulary of {str(folder)!r} has {len(tokenizer)} tokens, but its model has "
+            f"only {model.config.vocab_size}; use the vocabulary the model was trained with"
         )
     return Checkpoint(
         name=str(name) if name in DEMOS else Path(name).name or folder.resolve().name,

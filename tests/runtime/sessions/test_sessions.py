@@ -71,7 +71,7 @@ def test_optional_inputs(session: Any) -> None:
         ({"input_ids": IDS[None]}, r"has shape \(1, 2, 5\), but this model takes"),
         ({"input_ids": IDS[:0]}, r"has shape \(0, 5\), but this model takes"),
         ({"input_ids": IDS[:, :0]}, r"has shape \(2, 0\), but this model takes"),
-        ({"input_ids": np.ones((1, 41), int)}, "has 41 tokens a row, .* takes at most 40"),
+        ({"input_ids": np.ones((1, 41), int)}, "has 41 tokens per row, .* takes at most 40"),
         ({"input_ids": IDS + 60}, "'input_ids' holds 72, but this model takes 0 to 63"),
         ({"input_ids": IDS - 1}, "'input_ids' holds -1, but this model takes 0 to 63"),
         (

@@ -78,7 +78,7 @@ def test_result(case: Any) -> None:
         ({"texts": "wake me"}, r"the text has no \[MASK\]; put it where a word goes"),
         ({"texts": ["[MASK]", "wake me"]}, r"input 2: the text has no \[MASK\]"),
         ({"texts": "wake [mask]"}, r"the text has no \[MASK\]"),
-        ({"texts": "a " * 50 + "[MASK]"}, "stands beyond the 40 tokens"),
+        ({"texts": "a " * 50 + "[MASK]"}, "is beyond the 40 tokens"),
         ({"texts": "[MASK]", "top_k": -1}, "top_k=-1"),
         ({"texts": "[MASK]", "targets": []}, "targets is empty"),
         ({"texts": "[MASK]", "targets": [" "]}, "the target is empty"),

@@ -156,7 +156,7 @@ def test_bytes_are_utf8(ours: Any) -> None:
         ("", "^the text is empty; give at least one word"),
         (" \n\t ", "^the text is empty"),
         (b"caf\xe9", r"^the text is not UTF-8 \(byte 3 is 0xe9\); convert it to UTF-8"),
-        ("a\ud800", "^a text is not valid Unicode: half a surrogate pair at character 1"),
+        ("a\ud800", "^a text is not valid Unicode: unpaired surrogate at character 1"),
         (5, "^the input must be a text, a list or an iterable of texts, not int"),
         (None, "^the input must be a text, a list or an iterable of texts, not NoneType"),
         (["a", None], "^input 2: a text must be a str, not NoneType"),

@@ -220,7 +220,7 @@ GOOD = {"question": "a", "context": "b"}
         ({"question": "a"}, "a context must be a str, not NoneType"),
         ({"question": "", "context": "b"}, "the question is empty"),
         ({"question": "a", "context": b"\xff"}, r"the context is not UTF-8 \(byte 0 is 0xff\)"),
-        ({"question": "a", "context": "\x00"}, "the context has no word in it"),
+        ({"question": "a", "context": "\x00"}, "the context contains no words"),
         ({"inputs": "text"}, "an input must have 'question' and 'context', not str"),
         ({"inputs": [GOOD, {"question": "a"}]}, r"input 2: .* not \['question'\]"),
         ({"inputs": [GOOD], "question": "a"}, "give either inputs, or question and context"),

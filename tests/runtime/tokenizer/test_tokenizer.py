@@ -139,7 +139,7 @@ def test_threads_with_different_lengths() -> None:
         ({"text": b"bytes"}, "a text must be a str or a list of str, not bytes"),
         ({"text": ["a", 3]}, "a text must be a str, not int: 3"),
         ({"text": ["a", b"b"]}, "a text must be a str, not bytes"),
-        ({"text": "a\ud800b"}, "not valid Unicode: half a surrogate pair at character 1"),
+        ({"text": "a\ud800b"}, "not valid Unicode: unpaired surrogate at character 1"),
         ({"text": "a", "text_pair": ["b"]}, "one text needs one text_pair"),
         ({"text": ["a"], "text_pair": "b"}, "text_pair has one text for 1 texts"),
         ({"text": ["a"], "text_pair": ["b", "c"]}, "text_pair has 2 texts for 1 texts"),

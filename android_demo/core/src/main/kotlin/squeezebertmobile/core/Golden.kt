@@ -178,7 +178,7 @@ private fun difference(name: String, ours: FloatTensor, stored: GoldenOutput): D
     }
     val fits = stored.indices.size == stored.values.size && stored.indices.isNotEmpty()
     if (!fits || stored.indices.any { it >= ours.values.size }) {
-        throw mismatch("has indices outside the output $name")
+        throw mismatch("has invalid indices or values for the output $name")
     }
     val differences = stored.indices.zip(stored.values.asIterable()) { index, value ->
         abs(ours.values[index] - value).toDouble()

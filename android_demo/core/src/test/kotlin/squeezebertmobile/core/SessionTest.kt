@@ -101,7 +101,7 @@ class SessionTest {
             )
             assertMismatch(
                 with { GoldenOutput(it.shape, intArrayOf(5), floatArrayOf(0f), it.top) },
-                "has indices outside the output logits",
+                "has invalid indices or values for the output logits",
             )
             val text = ours.texts[0]
             val ids = listOf(longArrayOf(64))
