@@ -82,20 +82,27 @@ class TiedDecoder(nn.Module):
         return functional.linear(hidden, self.weight, self.bias)
 
 
-class SqueezeBertForMaskedLM(PretrainedModel):
+class _Head(PretrainedModel):
+    """Base class of the heads: the encoder, with a pooler if the task uses one."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__(config)
+        self.base = SqueezeBertModel(config, pooler=get_task(self.task).uses_pooler)
+
+
+class SqueezeBertForMaskedLM(_Head):
     """fill-mask: predicts the token at each position."""
 
     task = "fill-mask"
 
     def __init__(self, config: EncoderConfig) -> None:
-        super().__init__(config)
         if not config.tie_word_embeddings:
             raise CheckpointError(
                 "tie_word_embeddings is False, but this fill-mask head has no output weights of "
                 "its own; fine-tune it for fill-mask with tied embeddings, or choose another task"
             )
+        super().__init__(config)
         hidden = config.hidden_size
-        self.base = SqueezeBertModel(config, pooler=False)
         self.transform = nn.Linear(hidden, hidden)
         self.activation = ACTIVATIONS[config.hidden_act]
         self.transform_norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
@@ -118,14 +125,13 @@ class SqueezeBertForMaskedLM(PretrainedModel):
         return _output(out, logits, _cross_entropy(logits, labels))
 
 
-class SqueezeBertForSequenceClassification(PretrainedModel):
+class SqueezeBertForSequenceClassification(_Head):
     """text-classification: predicts labels, or numbers, for the whole text."""
 
     task = "text-classification"
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
-        self.base = SqueezeBertModel(config)
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         init_weights(self.classifier, config.initializer_range)
@@ -145,14 +151,13 @@ class SqueezeBertForSequenceClassification(PretrainedModel):
         return _output(out, logits, _sequence_loss(self.config, logits, labels))
 
 
-class SqueezeBertForMultipleChoice(PretrainedModel):
+class SqueezeBertForMultipleChoice(_Head):
     """multiple-choice: scores N continuations of a text."""
 
     task = "multiple-choice"
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
-        self.base = SqueezeBertModel(config)
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = nn.Linear(config.hidden_size, 1)
         init_weights(self.classifier, config.initializer_range)
@@ -184,14 +189,13 @@ class SqueezeBertForMultipleChoice(PretrainedModel):
         return _output(out, logits, _cross_entropy(logits, labels))
 
 
-class SqueezeBertForTokenClassification(PretrainedModel):
+class SqueezeBertForTokenClassification(_Head):
     """token-classification: predicts a label for every token."""
 
     task = "token-classification"
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
-        self.base = SqueezeBertModel(config, pooler=False)
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         init_weights(self.classifier, config.initializer_range)
@@ -211,14 +215,13 @@ class SqueezeBertForTokenClassification(PretrainedModel):
         return _output(out, logits, _cross_entropy(logits, labels))
 
 
-class SqueezeBertForQuestionAnswering(PretrainedModel):
+class SqueezeBertForQuestionAnswering(_Head):
     """question-answering: predicts where in the text the answer starts and ends."""
 
     task = "question-answering"
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
-        self.base = SqueezeBertModel(config, pooler=False)
         self.classifier = nn.Linear(config.hidden_size, 2)
         init_weights(self.classifier, config.initializer_range)
 
