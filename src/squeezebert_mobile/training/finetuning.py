@@ -1,6 +1,6 @@
 """Fine-tune a checkpoint on labelled data, from files to files; loop.py has the training loop."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from squeezebert_mobile.training.config import (
     check_options,
     default_config,
 )
-from squeezebert_mobile.training.distillation import open_teacher
+from squeezebert_mobile.training.distillation import Teacher, open_teacher
 from squeezebert_mobile.training.examples import (
     Encoder,
     TrainingExample,
@@ -43,7 +43,7 @@ from squeezebert_mobile.training.resume import StateFile
 __all__ = ["finetune_checkpoint"]
 
 _EVALUATION_BATCH_SIZE = 32
-_DEFAULT_COLUMNS = "of the usual names"  # stands in saved states: do not change
+_DEFAULT_COLUMNS = "of the usual names"  # in saved states: another text could not be resumed
 
 
 def finetune_checkpoint(
@@ -112,22 +112,13 @@ def finetune_checkpoint(
     dev_data = None
     if dev is not None:
         dev_columns = replace(columns or Columns(), is_regression=train_data.is_regression)
-        dev_data = read_data(read_file(Path(dev)), task, format=data_format, columns=dev_columns)
-        # Raises now, and not after the first epoch, if its labels are others.
-        make_predictor(reference_pipeline(source), dev_data, _EVALUATION_BATCH_SIZE)
+        dev_data = _read_dev(dev, source, data_format, dev_columns)
     opened_teacher = open_teacher(teacher, source) if teacher is not None else None
     examples = _encode(initial, train_data, main_note)
     config = _config(examples, source, accelerator, epochs, learning_rate, batch_size, seed)
     setup = training_setup(initial, train_data, dev_data, opened_teacher, config, accelerator)
     files = [data] if dev is None else [data, dev]
-    recipe = {
-        **_flat(setup),
-        "data": "".join(sha256_of(Path(file)) for file in files),
-        "columns": _column_names(columns or Columns()),
-        "data format": train_data.format,
-        "labels": ", ".join(train_data.classes),
-        "teacher's weights": opened_teacher.sha256 if opened_teacher else None,
-    }
+    recipe = _recipe(setup, files, train_data, columns or Columns(), opened_teacher)
     state_file = StateFile(folder, recipe)
     state = state_file.to_resume(resume=resume, force=force)
     if accelerator.is_main_process and state is None:
@@ -156,6 +147,17 @@ def finetune_checkpoint(
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return results
+
+
+def _read_dev(
+    path: str | Path, source: Checkpoint, data_format: str | None, columns: Columns
+) -> DataSet:
+    """The development set; its labels must be those of the model."""
+    task = source.model.task
+    data = read_data(read_file(Path(path)), task, format=data_format, columns=columns)
+    # Raises for other labels now, and not only after the first epoch.
+    make_predictor(reference_pipeline(source), data, _EVALUATION_BATCH_SIZE)
+    return data
 
 
 def _encode(
@@ -209,14 +211,28 @@ def _dev_scorer(source: Checkpoint, dev: DataSet) -> Callable[[], DevScore]:
     return measure
 
 
+def _recipe(
+    setup: Mapping[str, Any],
+    files: Sequence[str | Path],
+    data: DataSet,
+    columns: Columns,
+    teacher: Teacher | None,
+) -> dict[str, Any]:
+    """Everything that must be the same to resume a training, by the name that messages use."""
+    names = (columns.text, columns.pair, columns.label)
+    return {
+        **_flat(setup),
+        "data": "".join(sha256_of(Path(file)) for file in files),
+        "columns": ", ".join(name for name in names if name) or _DEFAULT_COLUMNS,
+        "data format": data.format,
+        "labels": ", ".join(data.classes),
+        "teacher's weights": teacher.sha256 if teacher else None,
+    }
+
+
 def _flat(setup: Mapping[str, Any]) -> dict[str, Any]:
     """The nested values in one dict, by the innermost key."""
     flat: dict[str, Any] = {}
     for name, value in setup.items():
         flat |= _flat(value) if isinstance(value, dict) else {name: value}
     return flat
-
-
-def _column_names(columns: Columns) -> str:
-    names = (columns.text, columns.pair, columns.label)
-    return ", ".join(name for name in names if name) or _DEFAULT_COLUMNS
