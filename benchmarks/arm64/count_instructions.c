@@ -1,6 +1,6 @@
-/* A qemu plugin that tells how many instructions the guest has executed, whenever the guest
- *   reads the clock       "clock N": ONNX Runtime's profiler does so around every operator
- *   asks for its parent   "mark N": nobody else does, so guest.py marks a run's begin and end
+/* A qemu plugin that prints the number of instructions executed so far when the guest calls
+ *   clock_gettime   "clock N": ONNX Runtime's profiler does so around every operator
+ *   getppid         "mark N": only guest.py does so, at the start and the end of a run
  * Debian's qemu-user ships no header, so the plugin API is declared here. */
 #include <inttypes.h>
 #include <stddef.h>

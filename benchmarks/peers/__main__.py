@@ -4,7 +4,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from squeezebert_mobile.benchmarks.peers.readme import check_marks, readme_with
 from squeezebert_mobile.benchmarks.peers.survey import (
     LENGTHS,
     PRESETS,
+    SURVEY,
     THREADS,
     bench_peers,
     with_goals,
@@ -34,6 +35,11 @@ _LONGEST = 512  # positions of both families' models
 _SHORTEST = 2  # an ExecuTorch program takes no single token
 
 RESULTS_NAME = "results.json"
+
+if TYPE_CHECKING:
+    PresetName = str
+else:
+    PresetName = Literal[tuple(PRESETS)]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -99,9 +105,7 @@ def _peers(
             help=f"Numbers of threads; default: {' '.join(map(str, THREADS))}.",
         ),
     ] = None,
-    preset: Annotated[
-        Literal["survey", "rapid", "quick", "normal"], typer.Option(help="How long to measure.")
-    ] = "survey",
+    preset: Annotated[PresetName, typer.Option(help="How long to measure.")] = SURVEY.name,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results as JSON instead of text.")
     ] = False,

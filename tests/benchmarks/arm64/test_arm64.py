@@ -45,20 +45,21 @@ mark 2100
 clock 9999
 """.splitlines()
 OPERATORS = ["Gemm", "Gelu", "Gemm"]
-TOLD = {"operators": OPERATORS, "golden": {"texts": 8, "worst": 0.25}, "onnxruntime": "1.26.0"}
+OUTPUT = {"operators": OPERATORS, "golden": {"texts": 8, "worst": 0.25}, "onnxruntime": "1.26.0"}
 
 
 class _Fake(Userland):
     """Prints given text instead of emulating."""
 
-    def __init__(self, told: object, code: int = 0, lines: list[str] = LINES) -> None:
+    def __init__(self, output: object, code: int = 0, lines: list[str] = LINES) -> None:
         super().__init__(Path("."))
-        said = "\n".join(lines)
-        object.__setattr__(self, "said", (said, json.dumps(told), code))
+        object.__setattr__(self, "streams", ("\n".join(lines), json.dumps(output), code))
 
     def command(self, cpu: str, *arguments: str) -> list[str]:
-        said, told, code = self.said  # type: ignore[attr-defined]
-        program = f"import sys; print({told!r}); print({said!r}, file=sys.stderr); sys.exit({code})"
+        stderr, stdout, code = self.streams  # type: ignore[attr-defined]
+        program = (
+            f"import sys; print({stdout!r}); print({stderr!r}, file=sys.stderr); sys.exit({code})"
+        )
         return [sys.executable, "-c", program]
 
 
@@ -86,7 +87,7 @@ def test_an_unexpected_number_of_readings_is_an_error() -> None:
 
 
 def test_a_count_and_its_table(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = count(_Fake(TOLD), model)
+    found = count(_Fake(OUTPUT), model)
     assert (found.instructions, found.cpu, found.golden_texts) == (100, "cortex-a76", 8)
     from rich.console import Console
 
@@ -100,8 +101,8 @@ def test_a_count_and_its_table(model: Path, capsys: pytest.CaptureFixture[str]) 
     [
         (_Fake({}, code=1, lines=["clock 3", "no such operator"]), "cortex-a76: no such operator"),
         (_Fake({}, code=1, lines=["clock 3"]), "does not run on cortex-a76: no output"),
-        (_Fake(TOLD | {"golden": {"texts": 8, "worst": 1.5}}), "off by 1.5 times its tolerance"),
-        (_Fake(TOLD | {"golden": {"texts": 8, "worst": float("nan")}}), "off by nan times"),
+        (_Fake(OUTPUT | {"golden": {"texts": 8, "worst": 1.5}}), "off by 1.5 times its tolerance"),
+        (_Fake(OUTPUT | {"golden": {"texts": 8, "worst": float("nan")}}), "off by nan times"),
     ],
 )
 def test_a_model_that_fails_under_emulation(model: Path, fake: Userland, message: str) -> None:
@@ -123,7 +124,7 @@ def test_a_failing_peer_does_not_end_the_others(
 
     monkeypatch.setattr(command_line, "build_in_subprocess", build)
     monkeypatch.setattr(command_line, "count", counted)
-    monkeypatch.setattr(command_line, "prepare", lambda folder, progress: _Fake(TOLD))
+    monkeypatch.setattr(command_line, "prepare", lambda folder, progress: _Fake(OUTPUT))
     output = model / "counts.json"
     assert command_line.main(["--cpu", "cortex-a76", "-o", str(output)]) == 0
     out, err = capsys.readouterr()
@@ -152,7 +153,7 @@ def test_the_check_counts_the_default_artifact_alone(
 
     monkeypatch.setattr(command_line, "build_in_subprocess", lambda log, build, folder: None)
     monkeypatch.setattr(command_line, "count", fake)
-    monkeypatch.setattr(command_line, "prepare", lambda folder, progress: _Fake(TOLD))
+    monkeypatch.setattr(command_line, "prepare", lambda folder, progress: _Fake(OUTPUT))
     assert command_line.main(["--check"]) == 1
     assert counted == [("onnx int8", "cortex-a76")]
     assert "takes 900.0 M instructions" in capsys.readouterr().err
@@ -160,16 +161,16 @@ def test_the_check_counts_the_default_artifact_alone(
 
 def test_bad_choices(model: Path) -> None:
     with pytest.raises(BenchmarkError, match="no cpu 'm1'|'m1'"):
-        count(_Fake(TOLD), model, cpu="m1")
+        count(_Fake(OUTPUT), model, cpu="m1")
     with pytest.raises(BenchmarkError, match=r"no such file: .*give an ONNX artifact"):
-        count(_Fake(TOLD), model / "nothing")
+        count(_Fake(OUTPUT), model / "nothing")
 
 
 def test_the_guest_program_checks_the_golden_texts(assistant: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(assistant, tmp_path / "copy")
-    told = _guest(folder)
-    assert told["golden"]["texts"] == 8 and told["golden"]["worst"] < 1
-    assert told["operators"].count("DynamicQuantizeMatMul") > 10
+    output = _guest(folder)
+    assert output["golden"]["texts"] == 8 and output["golden"]["worst"] < 1
+    assert output["operators"].count("DynamicQuantizeMatMul") > 10
     golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
     golden["texts"][3]["outputs"]["logits"]["values"][0] += 1
     (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
