@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from squeezebert_mobile import __version__
+from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.records.results import LoadAverage, Machine
 
 __all__ = ["load_average", "machine_facts"]
@@ -19,7 +20,8 @@ _FEATURES = (
     *("amx_int8", "amx_bf16"),
     *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
 )
-_LIBRARIES = ("onnxruntime", "executorch", "torch", "numpy", "transformers")
+#: Packages whose versions are recorded.
+_LIBRARIES = (*(facts.library for facts in FORMATS.values()), "numpy", "transformers")
 _ROOT = Path("/")
 
 

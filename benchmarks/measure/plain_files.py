@@ -16,10 +16,15 @@ __all__ = ["OPENERS", "InputFeed", "LoadedModel", "import_runtime"]
 InputFeed = dict[str, NDArray[np.int64]]  # in the order of the model's inputs
 LoadedModel = Callable[[InputFeed], object]  # runs one inference
 
-#: Format -> its runtime's module, and the extra that installs it. A transformers checkpoint is no
-#: format of artifacts, and is measured as a peer only.
+#: What to import of a library, if that is not the package itself.
+_MODULES = {"executorch": "executorch.runtime"}
+#: Format -> its runtime's module, and the extra that installs it. A transformers checkpoint is not
+#: a format of artifacts; it is measured as a peer only.
 _RUNTIMES = {
-    **{name: (facts.library, facts.extra or "all") for name, facts in FORMATS.items()},
+    **{
+        name: (_MODULES.get(name, facts.library), facts.extra or "all")
+        for name, facts in FORMATS.items()
+    },
     "transformers": ("transformers.models.auto.modeling_auto", "peers"),
 }
 

@@ -21,7 +21,7 @@ class FormatFacts:
 
     file: str  # name of the model file in the artifact
     precisions: tuple[str, ...]
-    library: str  # Python module that runs it
+    library: str  # Python package that runs it
     extra: str | None  # extra that installs the library; None: the base install
     single_row: bool = False  # whether the batch size is always 1
 
@@ -29,7 +29,7 @@ class FormatFacts:
 FORMATS: dict[str, FormatFacts] = {
     "onnx": FormatFacts("model.onnx", get_args(Precision), "onnxruntime", None),
     "executorch": FormatFacts(
-        "model.pte", ("fp32", "int8"), "executorch.runtime", "executorch", single_row=True
+        "model.pte", ("fp32", "int8"), "executorch", "executorch", single_row=True
     ),
     "torchscript": FormatFacts("model.pt", ("fp32", "int8"), "torch", "export"),
 }

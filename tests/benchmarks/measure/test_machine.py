@@ -1,7 +1,9 @@
+import importlib.util
 import sys
 
 import pytest
 
+from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.measure import machine
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
 
@@ -85,3 +87,10 @@ def test_load_average(monkeypatch):
     assert load_average() == (1.23, 0.5, 0.25)
     monkeypatch.delattr(machine.os, "getloadavg")
     assert load_average() is None
+
+
+def test_the_versions_of_all_installed_runtimes_are_recorded():
+    versions = machine_facts().versions
+    for facts in FORMATS.values():
+        if importlib.util.find_spec(facts.library):
+            assert facts.library in versions
