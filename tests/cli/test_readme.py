@@ -89,5 +89,6 @@ def test_every_relative_link_exists() -> None:
 
 def test_the_map_names_files_that_exist() -> None:
     text = (ROOT / "docs" / "develop.md").read_text(encoding="utf-8")
-    for path in re.findall(r"`((?:src|accuracy|export|runtime|benchmarks)/[\w/]+\.py)`", text):
+    folders = "src|export|runtime|benchmarks|tests|android_demo"
+    for path in re.findall(rf"`((?:{folders})/[\w/]+\.py)`", text):
         assert (ROOT / path).is_file(), path
