@@ -136,7 +136,7 @@ def test_memory_is_reserved_for_the_longest_input(
     planned, less = read_manifest(artifact).planned_bytes, shorter.planned_bytes
     assert planned is not None and less is not None and 0.4 * planned < less < 0.6 * planned
     _, shown, _ = cli("inspect", artifact)
-    assert f"{planned / 1e6:.1f} MB of memory, for the longest input" in shown
+    assert f"{planned / 1e6:.1f} MB reserved, for the longest input" in shown
 
 
 @pytest.mark.parametrize(("groups", "joined"), [((4, 4, 4), 4), ((8, 8, 8), 8), ((2, 4, 1), 4)])
