@@ -46,10 +46,8 @@ def block_steps(weight: Tensor) -> Tensor:
     best = _least_error(blocks, multipliers, unit, dim=1)
     # The largest pair of an output channel keeps its sum, because the unit is derived from it. A
     # block holds whole pairs.
-    pair_block = (
-        largest_pairs(weight).argmax(dim=0, keepdim=True) * 2 // blocks.shape[1]
-    )  # (1, out)
-    best.scatter_(0, pair_block[:, None], MAX_MULTIPLIER)
+    pair = largest_pairs(weight).argmax(dim=0, keepdim=True)  # (1, out)
+    best.scatter_(0, (2 * pair // blocks.shape[1])[:, None], MAX_MULTIPLIER)
     return (best * unit).expand_as(blocks).flatten(0, 1)
 
 
