@@ -12,10 +12,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from squeezebert_mobile.artifact.manifest import MANIFEST_FILE
 from squeezebert_mobile.errors import BenchmarkError, ExportError
+from squeezebert_mobile.formats import MANIFEST_FILE
 
-__all__ = ["check_replaceable", "atomic_folder", "atomic_file", "atomic_write"]
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "atomic_write",
+    "check_replaceable",
+]
 
 
 @contextlib.contextmanager
@@ -115,6 +120,10 @@ def check_replaceable(
         ExportError: it may not.
     """
     if not (folder.exists() or folder.is_symlink()):
+        parent = next((path for path in folder.absolute().parents if path.exists()), folder)
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            reason = errno.EACCES if parent.is_dir() else errno.ENOTDIR
+            raise ExportError(f"cannot write to {str(parent)!r}: {os.strerror(reason)}")
         return
     if folder.is_symlink() or not folder.is_dir():
         raise ExportError(f"{str(folder)!r} is not a folder; choose another with -o")

@@ -7,7 +7,10 @@ Kotlin session.
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["FORMATS", "Engine", "Format", "FormatFacts", "Precision"]
+__all__ = ["FORMATS", "MANIFEST_FILE", "Engine", "Format", "FormatFacts", "Precision"]
+
+#: The file that makes a folder an artifact.
+MANIFEST_FILE = "manifest.json"
 
 Format = Literal["onnx", "executorch", "torchscript"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]

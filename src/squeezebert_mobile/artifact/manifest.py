@@ -6,7 +6,7 @@ from pydantic import Field
 
 from squeezebert_mobile.artifact.schema import Count, Fraction, Record, Sha256
 from squeezebert_mobile.artifact.spec import ModelSpec, TensorSpec
-from squeezebert_mobile.formats import FORMATS, Format, Precision
+from squeezebert_mobile.formats import FORMATS, MANIFEST_FILE, Format, Precision
 
 __all__ = [
     "MANIFEST_FILE",
@@ -23,7 +23,6 @@ __all__ = [
 ]
 
 SCHEMA_VERSION: Final = 1
-MANIFEST_FILE = "manifest.json"
 
 
 class ModelFacts(Record):

@@ -17,6 +17,7 @@ from squeezebert_mobile.cli.finetune import finetune
 from squeezebert_mobile.cli.phones import clean, devices, doctor, push
 from squeezebert_mobile.cli.run import run
 from squeezebert_mobile.errors import SqueezeBertMobileError
+from squeezebert_mobile.streams import escape_unencodable
 
 __all__ = ["app", "main"]
 
@@ -37,6 +38,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line; errors of this package print one line and exit with 1."""
+    escape_unencodable()
     debug = "--debug" in sys.argv
     logging.getLogger("squeezebert_mobile").setLevel(logging.DEBUG if debug else logging.NOTSET)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from squeezebert_mobile.cli.checks import check_data, check_model
 from squeezebert_mobile.cli.options import (
     ArtifactOrCheckpoint,
     DataFormat,
@@ -18,6 +19,7 @@ from squeezebert_mobile.cli.options import (
     PairColumn,
     TextColumn,
 )
+from squeezebert_mobile.errors import require_extra
 
 if TYPE_CHECKING:
     from squeezebert_mobile.evaluation import NamedPipeline
@@ -62,6 +64,10 @@ def evaluate(
     With --against a second model is evaluated on the same data. The output then has the difference
     of each metric with its confidence interval, and the worst disagreements.
     """
+    require_extra("evaluate")
+    check_data(data)
+    check_model(name)
+    check_model(against)
     from squeezebert_mobile import evaluation
     from squeezebert_mobile.cli.printing.evaluation import print_evaluation
     from squeezebert_mobile.cli.printing.progress import step_progress

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from squeezebert_mobile.cli.checks import check_checkpoint, check_data, check_model
 from squeezebert_mobile.cli.options import (
     Artifact,
     ArtifactOrCheckpoint,
@@ -17,6 +18,7 @@ from squeezebert_mobile.cli.options import (
     read_texts,
 )
 from squeezebert_mobile.errors import ArtifactError, InputError
+from squeezebert_mobile.files import check_replaceable
 from squeezebert_mobile.formats import Engine, Format, Precision
 from squeezebert_mobile.tasks import TASKS
 
@@ -95,6 +97,11 @@ def export(
     written file is compared with the checkpoint on real text. The output folder appears only when
     all of this has succeeded.
     """
+    check_checkpoint(checkpoint)
+    check_replaceable(output, force=force)
+    check_data(data)
+    sentences = read_texts(texts) if texts else None
+    length = _length(sequence_length)
     from squeezebert_mobile.cli.printing.artifact import print_export
     from squeezebert_mobile.cli.printing.progress import step_progress
     from squeezebert_mobile.export import export_checkpoint
@@ -105,10 +112,10 @@ def export(
         task=task,
         format=format,
         precision=precision,
-        sequence_length=_length(sequence_length),
+        sequence_length=length,
         max_sequence_length=max_sequence_length,
         engine=engine,
-        texts=read_texts(texts) if texts else None,
+        texts=sentences,
         data=data,
         max_drop=max_drop,
         force=force,
@@ -131,6 +138,7 @@ def inspect(
     artifact: file sizes, operators, differences from the checkpoint, and the layers kept in higher
     precision.
     """
+    check_model(name)
     from squeezebert_mobile.artifact import MANIFEST_FILE, read_artifact
 
     if (Path(name) / MANIFEST_FILE).is_file():
@@ -173,13 +181,15 @@ def verify(
     The golden outputs are computed again on this machine. With --against the checkpoint runs as
     well, and the artifact must be within the tolerances of an export.
     """
+    if texts and not against:
+        raise InputError("--texts requires --against; add a checkpoint to compare with")
+    check_checkpoint(against)
+    sentences = read_texts(texts) if texts else None
     from squeezebert_mobile.artifact import read_golden
     from squeezebert_mobile.cli.printing.artifact import print_verification
     from squeezebert_mobile.cli.printing.progress import step_progress
     from squeezebert_mobile.runtime import check_golden, load_artifact
 
-    if texts and not against:
-        raise InputError("--texts requires --against; add a checkpoint to compare with")
     model = load_artifact(artifact, threads=threads)
     checks = check_golden(model.session, model.spec, read_golden(artifact))
     parity = None
@@ -189,7 +199,7 @@ def verify(
         parity = verify_against(
             model,
             against,
-            texts=read_texts(texts) if texts else None,
+            texts=sentences,
             progress=step_progress(Console(stderr=True)),
         )
     if as_json:

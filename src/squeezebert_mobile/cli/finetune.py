@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from squeezebert_mobile.cli.checks import check_checkpoint, check_data
 from squeezebert_mobile.cli.options import (
     DataFormat,
     Debug,
@@ -18,6 +19,8 @@ from squeezebert_mobile.cli.options import (
     TextColumn,
 )
 from squeezebert_mobile.errors import require_extra
+from squeezebert_mobile.training.config import check_options
+from squeezebert_mobile.training.output_folder import check_output
 
 __all__ = ["finetune"]
 
@@ -88,6 +91,11 @@ def finetune(
     """
     for extra in ("export", "evaluate", "finetune"):
         require_extra(extra, within="finetune")
+    check_output(output, force=force)
+    check_options(epochs, learning_rate, batch_size)
+    check_data(data, dev)
+    check_checkpoint(checkpoint)
+    check_checkpoint(teacher)
     from squeezebert_mobile.cli.printing.progress import training_progress
     from squeezebert_mobile.cli.printing.training import print_training
     from squeezebert_mobile.evaluation import Columns

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from squeezebert_mobile.errors import CheckpointError, choose
-from squeezebert_mobile.hub import checkpoint_folder
+from squeezebert_mobile.hub import DEMO, DEMOS, checkpoint_folder
 from squeezebert_mobile.models.config import BertConfig, EncoderConfig, SqueezeBertConfig
 from squeezebert_mobile.models.families import load_config, task_of
 from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
@@ -32,11 +32,6 @@ __all__ = [
     "resolve_folder",
     "shipped_texts",
 ]
-
-DEMO = "demo"
-#: The checkpoints that ship with the package: intent classification, slot filling (token
-#: classification) and fill-mask.
-DEMOS = (DEMO, "demo-slots", "demo-fill-mask")
 
 #: Published architectures, built with random weights: for measuring latency, not for predictions.
 PRESETS: dict[str, Callable[[], EncoderConfig]] = {

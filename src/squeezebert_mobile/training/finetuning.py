@@ -32,12 +32,8 @@ from squeezebert_mobile.training.examples import (
 from squeezebert_mobile.training.history import DevScore, TrainingProgress
 from squeezebert_mobile.training.initial_head import InitialCheckpoint, open_initial_checkpoint
 from squeezebert_mobile.training.loop import open_accelerator, train
-from squeezebert_mobile.training.output import (
-    check_output,
-    training_outcome,
-    training_setup,
-    write_output,
-)
+from squeezebert_mobile.training.output import training_outcome, training_setup, write_output
+from squeezebert_mobile.training.output_folder import check_output
 from squeezebert_mobile.training.resume import StateFile
 
 __all__ = ["finetune_checkpoint"]

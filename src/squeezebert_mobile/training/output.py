@@ -11,35 +11,23 @@ from accelerate import Accelerator
 
 from squeezebert_mobile import __version__
 from squeezebert_mobile.evaluation.readers.data import DataSet
-from squeezebert_mobile.files import atomic_folder, check_replaceable
+from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.training.config import TrainingConfig
 from squeezebert_mobile.training.distillation import Teacher
 from squeezebert_mobile.training.history import DevScore, History
 from squeezebert_mobile.training.initial_head import InitialCheckpoint
 from squeezebert_mobile.training.learning_curve import draw_learning_curve
+from squeezebert_mobile.training.output_folder import FINE_TUNED, RESULTS_FILE
 
 __all__ = [
     "CURVE_FILE",
-    "RESULTS_FILE",
-    "check_output",
     "training_outcome",
     "training_setup",
     "write_output",
 ]
 
-RESULTS_FILE = "training.json"
 CURVE_FILE = "learning_curve.svg"
-_KIND = {"marker": RESULTS_FILE, "what": "a fine-tuned checkpoint"}
-
-
-def check_output(folder: Path, *, force: bool) -> None:
-    """Check that `folder` can be written.
-
-    Raises:
-        ExportError: it exists and `force` is not given, or is not a fine-tuned checkpoint.
-    """
-    check_replaceable(folder, force=force, **_KIND)
 
 
 def training_setup(
@@ -91,7 +79,7 @@ def write_output(
     Raises:
         ExportError: the folder cannot be written.
     """
-    with atomic_folder(folder, force=force, **_KIND) as partial:
+    with atomic_folder(folder, force=force, **FINE_TUNED) as partial:
         source.model.save_pretrained(partial)
         source.tokenizer.save_pretrained(partial)
         draw_learning_curve(history, partial / CURVE_FILE)

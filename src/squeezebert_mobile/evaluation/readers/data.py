@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.input_files import LABELLED_EXAMPLES, reading
 
 __all__ = ["DataFile", "DataSet", "Example", "Gold", "read_file", "shortened"]
 
@@ -128,14 +129,8 @@ def read_file(path: Path) -> DataFile:
     Raises:
         InputError: it is not a readable UTF-8 text file, or is empty.
     """
-    if path.is_dir():
-        raise InputError(f"{str(path)!r} is a folder; give the file with the labelled examples")
-    try:
+    with reading(path, LABELLED_EXAMPLES):
         data = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{str(path)!r} cannot be read: {error.strerror}; give a file with labelled examples"
-        ) from None
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         raise InputError(

@@ -1,0 +1,95 @@
+"""Errors in arguments are reported before torch and the other large libraries are imported."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FINETUNE = "finetune demo train.csv --task text-classification -o"
+#: Runs the command line, then prints which large libraries were imported.
+SCRIPT = """
+import sys
+from squeezebert_mobile.cli import main
+try:
+    main()
+finally:
+    heavy = {"torch", "onnx", "onnxruntime", "numpy", "transformers", "sklearn", "accelerate"}
+    print(*sorted(heavy & set(sys.modules)))
+"""
+CASES = [
+    ("export demo -o artifact", "'artifact' exists; replace it with --force"),
+    ("export demo -o tuned", "'tuned' is not an artifact and was not changed"),
+    ("export demo -o tuned --force", "'tuned' is not an artifact and was not changed"),
+    ("export demo -o texts.txt", "'texts.txt' is not a folder; choose another with -o"),
+    ("export demo -o texts.txt/out", "cannot write to 'FOLDER/texts.txt': Not a directory"),
+    ("export demo -o new --data none.csv", "'none.csv' cannot be read: No such file or directory"),
+    ("export demo -o new --data tuned", "'tuned' is a folder; give the file with the labelled"),
+    ("export demo -o new --texts none.txt", "--texts 'none.txt' cannot be read"),
+    ("export demo -o new --texts blank.txt", "--texts 'blank.txt' has no text"),
+    ("export nowhere -o new", "no such folder: 'nowhere'"),
+    ("export texts.txt -o new", "'texts.txt' is a file; give the folder that holds config.json"),
+    (f"{FINETUNE} tuned", "'tuned' exists; replace it with --force"),
+    (f"{FINETUNE} artifact", "'artifact' is not a fine-tuned checkpoint and was not changed"),
+    (f"{FINETUNE} artifact --force", "'artifact' is not a fine-tuned checkpoint"),
+    (f"{FINETUNE} new --dev none.csv", "'none.csv' cannot be read: No such file or directory"),
+    (f"{FINETUNE} new --teacher nowhere", "no such folder: 'nowhere'"),
+    (f"{FINETUNE} new --learning-rate 2", "--learning-rate 2 is out of range"),
+    ("finetune demo none.csv --task fill-mask -o new", "'none.csv' cannot be read: No such file"),
+    ("finetune nowhere train.csv --task fill-mask -o new", "no such folder: 'nowhere'"),
+    ("evaluate artifact none.csv", "'none.csv' cannot be read: No such file or directory"),
+    ("evaluate artifact tuned", "'tuned' is a folder; give the file with the labelled examples"),
+    ("evaluate nowhere train.csv", "no such folder: 'nowhere'"),
+    ("evaluate artifact train.csv --against nowhere", "no such folder: 'nowhere'"),
+    ("verify artifact --against nowhere", "no such folder: 'nowhere'"),
+    ("verify artifact --texts texts.txt", "--texts requires --against"),
+    ("verify artifact --against demo --texts none.txt", "--texts 'none.txt' cannot be read"),
+    ("inspect nowhere", "no such folder: 'nowhere'"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files by the names of what they stand for."""
+    for name, marker in (("artifact", "manifest.json"), ("tuned", "training.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / marker).write_text("{}", encoding="utf-8")
+    (tmp_path / "train.csv").write_text("text,label\nwake me,alarm\n", encoding="utf-8")
+    (tmp_path / "texts.txt").write_text("wake me\n", encoding="utf-8")
+    (tmp_path / "blank.txt").write_text("\n \n", encoding="utf-8")
+    return tmp_path
+
+
+def _run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", SCRIPT, *command.split()]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("command", "message"), CASES)
+def test_an_error_needs_no_large_library(folder: Path, command: str, message: str) -> None:
+    before = sorted(folder.rglob("*"))
+    done = _run(folder, command)
+    assert (done.returncode, done.stdout) == (1, "\n")
+    assert message.replace("FOLDER", str(folder)) in done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["export demo -o artifact", f"{FINETUNE} new --dev none.csv"])
+def test_it_takes_less_than_a_second(folder: Path, command: str) -> None:
+    best = float("inf")
+    for _ in range(5):  # other load on the machine only adds time
+        start = time.perf_counter()
+        assert _run(folder, command).returncode == 1
+        best = min(best, time.perf_counter() - start)
+    assert best < 1
+
+
+def test_a_pipe_is_not_read_before_its_time(folder: Path) -> None:
+    """Data from a process substitution can be read only once."""
+    script = f"{sys.executable} -m squeezebert_mobile evaluate demo <(cat train.csv)"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert "'alarm'" in done.stderr and "cannot be read" not in done.stderr
