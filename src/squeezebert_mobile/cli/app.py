@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from squeezebert_mobile.cli.bench import bench, report
+from squeezebert_mobile.cli.command import Command
 from squeezebert_mobile.cli.evaluate import evaluate
 from squeezebert_mobile.cli.export import export, inspect, verify
 from squeezebert_mobile.cli.finetune import finetune
@@ -24,7 +25,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     help="Export SqueezeBERT checkpoints for phones, run them and benchmark them.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain text fits 80 columns and can be piped
 )
@@ -33,7 +34,8 @@ for _command in (
     *(export, finetune, run, inspect, verify, evaluate),
     *(bench, devices, doctor, clean, push, report),
 ):
-    app.command()(_command)
+    # Typer cuts summaries that it takes from docstrings.
+    app.command(cls=Command, short_help=(_command.__doc__ or "").partition("\n")[0])(_command)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import read_artifact, read_manifest
 from squeezebert_mobile.benchmarks import Contender, artifact_contender
 from squeezebert_mobile.cache import cache_folder
-from squeezebert_mobile.errors import ArtifactError
+from squeezebert_mobile.errors import ArtifactError, MissingExtraError
 from squeezebert_mobile.progress import Progress
 
 __all__ = ["Baseline", "bert_base_contenders"]
@@ -65,8 +65,12 @@ def _artifact(baseline: Baseline, progress: Progress) -> Path:
     try:
         read_artifact(folder)
     except ArtifactError:  # missing or damaged
-        from squeezebert_mobile.export import export_checkpoint
-
+        try:
+            from squeezebert_mobile.export import export_checkpoint
+        except MissingExtraError as error:
+            raise MissingExtraError(
+                f"{error}, or measure without BERT-base: --baseline none"
+            ) from None
         export_checkpoint(
             _CHECKPOINT,
             folder,
