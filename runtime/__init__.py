@@ -19,6 +19,7 @@ from squeezebert_mobile.runtime.tasks.results import (
     Result,
     TextClassificationResult,
     TokenClassificationResult,
+    ZeroShotResult,
 )
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer, SqueezeBertTokenizerFast
 
@@ -42,6 +43,7 @@ __all__ = [
     "SqueezeBertTokenizerFast",
     "TextClassificationResult",
     "TokenClassificationResult",
+    "ZeroShotResult",
     "check_golden",
     "load_artifact",
     "open_session",

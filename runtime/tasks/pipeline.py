@@ -26,6 +26,7 @@ BATCH_SIZE = 8
 _LOOK_AHEAD = 8  # batches of a stream that are read and sorted by length together
 
 R = TypeVar("R", bound=Result)
+Output = TypeVar("Output", bound=Result)
 Item = TypeVar("Item")
 Decoded = TypeVar("Decoded")
 
@@ -74,10 +75,10 @@ class Pipeline(Closeable, ABC, Generic[R]):
         self,
         inputs: Any,
         parse: Callable[[Any], Item],
-        run: Callable[[list[Item]], list[R]],
+        run: Callable[[list[Item]], list[Output]],
         *,
         batch_size: int,
-    ) -> R | list[R] | Iterator[R]:
+    ) -> Output | list[Output] | Iterator[Output]:
         check_count("batch_size", batch_size, 1)
         if isinstance(inputs, str | bytes | Mapping):
             return run([parse(inputs)])[0]
@@ -137,9 +138,9 @@ def _parse_one(number: int, value: Any, parse: Callable[[Any], Item]) -> Item:
 def _stream(
     inputs: Iterable[Any],
     parse: Callable[[Any], Item],
-    run: Callable[[list[Item]], list[R]],
+    run: Callable[[list[Item]], list[Output]],
     batch_size: int,
-) -> Iterator[R]:
+) -> Iterator[Output]:
     """Yield results while reading; with a batch_size of 1 each one before the next input."""
     numbered = enumerate(inputs, 1)
     size = batch_size * _LOOK_AHEAD if batch_size > 1 else 1

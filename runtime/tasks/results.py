@@ -24,6 +24,7 @@ __all__ = [
     "Result",
     "TextClassificationResult",
     "TokenClassificationResult",
+    "ZeroShotResult",
 ]
 
 
@@ -94,6 +95,11 @@ class TextClassificationResult(Result):
     def __str__(self) -> str:
         """The labels with their scores."""
         return ", ".join(map(str, self.labels))
+
+
+@dataclass(frozen=True)
+class ZeroShotResult(TextClassificationResult):
+    """The candidate labels of a text, best first."""
 
 
 @dataclass(frozen=True)

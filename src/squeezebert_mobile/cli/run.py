@@ -2,15 +2,18 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from inspect import signature
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from squeezebert_mobile.cli.options import Artifact, Debug, Json
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.tasks import Aggregation
+
+if TYPE_CHECKING:
+    from squeezebert_mobile.runtime import Pipeline
 
 __all__ = ["run"]
 
@@ -29,6 +32,29 @@ def run(
     context: Annotated[
         str | None, typer.Option(help="Text to find the answer in, for question-answering.")
     ] = None,
+    candidate_label: Annotated[
+        list[str] | None,
+        typer.Option(help="A label for zero-shot classification by an NLI model; repeat for each."),
+    ] = None,
+    hypothesis_template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="With --candidate-label: the hypothesis, with {} where the label goes "
+            "(default: This example is {}.).",
+        ),
+    ] = None,
+    multi_label: Annotated[
+        bool,
+        typer.Option("--multi-label", help="With --candidate-label: several labels can be true."),
+    ] = False,
+    entailment_label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL",
+            help="With --candidate-label: the model's label for entailment, if not named so.",
+        ),
+    ] = None,
     top_k: Annotated[
         int | None, typer.Option(min=1, help="Number of predictions to return.")
     ] = None,
@@ -46,9 +72,15 @@ def run(
     from squeezebert_mobile.runtime import load_artifact
 
     model = load_artifact(artifact, threads=threads)
-    accepted = signature(type(model).__call__).parameters
+    zero_shot = {
+        "hypothesis_template": hypothesis_template,
+        "multi_label": multi_label or None,
+        "entailment_label": entailment_label,
+    }
+    predict, what = _prediction(model, candidate_label, zero_shot)
+    accepted = signature(predict).parameters
     options = _task_options(
-        model.manifest.task,
+        what,
         accepted,
         {
             "text_pair": text_pair,
@@ -56,6 +88,8 @@ def run(
             "question": question,
             "context": context,
             "top_k": top_k,
+            "candidate_labels": candidate_label or None,
+            **zero_shot,
         },
     )
     if "aggregation_strategy" in accepted:
@@ -63,10 +97,31 @@ def run(
     if model.manifest.weights == "random":
         print("note: the weights are random; the predictions are meaningless", file=sys.stderr)
     if question is not None:
-        _print_result(None, model(**options), as_json)
+        _print_result(None, predict(**options), as_json)
         return
     for text in texts or _read_stdin():
-        _print_result(text, model(text, **options), as_json)
+        _print_result(text, predict(text, **options), as_json)
+
+
+def _prediction(
+    model: "Pipeline[Any]", candidates: list[str] | None, zero_shot: dict[str, Any]
+) -> tuple[Callable[..., Any], str]:
+    """The method to call for each text, and what it does."""
+    from squeezebert_mobile.runtime.tasks.text_classification import TextClassification
+
+    if not candidates:
+        if given := [name for name, value in zero_shot.items() if value is not None]:
+            raise InputError(
+                f"--{given[0].replace('_', '-')} is for zero-shot classification; add "
+                "--candidate-label for each label"
+            )
+        return model.__call__, model.manifest.task
+    if not isinstance(model, TextClassification):
+        raise InputError(
+            f"--candidate-label does not apply to {model.manifest.task}; use a text-classification "
+            "artifact of a model of natural language inference"
+        )
+    return model.zero_shot, "zero-shot classification"
 
 
 def _task_options(task: str, accepted: Iterable[str], options: dict[str, Any]) -> dict[str, Any]:
