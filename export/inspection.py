@@ -126,7 +126,7 @@ def _models_in(folder: Path, config: EncoderConfig) -> dict[str, PretrainedModel
     """Task -> a model on the meta device, for every task whose weights are all in the folder.
 
     Raises:
-        CheckpointError: there is none; the error of the encoder alone.
+        CheckpointError: there is no such task; the message is that of the encoder alone.
     """
     tensors = read_weights(folder)
     models: dict[str, PretrainedModel] = {}

@@ -60,9 +60,9 @@ def _stacks(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
     shapes: dict[torch.Size, list[nn.Linear]] = {}
     for product in products:
         shapes.setdefault(product.weight.shape, []).append(product)
-    for alike in shapes.values():
-        for start in range(0, len(alike), _STACKED):
-            yield alike[start : start + _STACKED]
+    for same_shape in shapes.values():
+        for start in range(0, len(same_shape), _STACKED):
+            yield same_shape[start : start + _STACKED]
 
 
 def _steps(weight: Tensor, recipe: Recipe) -> Tensor:
