@@ -21,7 +21,12 @@ from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptio
 from squeezebert_mobile.export.feeds.reference import Reference
 from squeezebert_mobile.export.feeds.selection import calibration_feeds, sensitivity_feeds
 from squeezebert_mobile.export.manifest import make_manifest, make_spec
-from squeezebert_mobile.export.options import check_choices, checked_options
+from squeezebert_mobile.export.options import (
+    check_choices,
+    check_labels,
+    checked_options,
+    name_labels,
+)
 from squeezebert_mobile.export.quantize.calibration import calibrate
 from squeezebert_mobile.export.quantize.gelu import approximate_gelu
 from squeezebert_mobile.export.quantize.mixed_precision import MixedPrecision
@@ -54,6 +59,7 @@ def export_checkpoint(
     sequence_length: int | None = None,
     max_sequence_length: int | None = None,
     engine: str | None = None,
+    labels: Sequence[str] | None = None,
     texts: Sequence[str] | None = None,
     data: str | Path | None = None,
     max_drop: float | None = None,
@@ -73,6 +79,8 @@ def export_checkpoint(
         max_sequence_length: The longest input in tokens; None takes the model's own.
         engine: Quantized kernel backend for int8 TorchScript: "qnnpack" (phones; the default) or
             "x86".
+        labels: The names of a classifier's labels in the order of their ids, if its config.json
+            does not name them.
         texts: The texts to calibrate and verify with; None takes the 200 sentences that ship with
             the package.
         data: A file with labelled examples; the manifest then has the metric of both models.
@@ -97,6 +105,8 @@ def export_checkpoint(
     if task is not None:
         get_task(task)
     check_choices(format, precision, engine)
+    if labels is not None:
+        check_labels(labels)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(
             f"{len(texts)} texts are too few to verify with; give at least {GOLDEN_TEXTS}"
@@ -104,6 +114,8 @@ def export_checkpoint(
     with atomic_folder(folder, force=force) as partial:
         with progress("load"):
             source = open_checkpoint(checkpoint, task=task)
+            if labels is not None:
+                name_labels(source, labels)
             lengths = sequence_length, max_sequence_length
             options = checked_options(source, format, precision, *lengths, engine)
         labelled = _load_data(source, data, max_drop, progress)

@@ -1,5 +1,6 @@
 """Checks of an export's options, before any work is done."""
 
+from collections.abc import Sequence
 from typing import get_args
 
 from squeezebert_mobile.errors import ExportError, choose, require_extra
@@ -8,8 +9,9 @@ from squeezebert_mobile.export.backends.base.backend import ExportOptions
 from squeezebert_mobile.export.quantize.recipe import RECIPES
 from squeezebert_mobile.formats import FORMATS, Precision
 from squeezebert_mobile.models.checkpoint import Checkpoint
+from squeezebert_mobile.tasks import TASKS
 
-__all__ = ["check_choices", "checked_options"]
+__all__ = ["check_choices", "check_labels", "checked_options", "name_labels"]
 
 #: Tokens; shorter inputs have no room for a pair of texts between the special tokens.
 MIN_LENGTH = 8
@@ -51,6 +53,48 @@ def _check_engine(format: str, precision: str, engine: str) -> None:
             f"--engine {engine} is for --format {' or '.join(formats)} --precision int8, and not "
             f"for {precision} {format}; leave it out"
         )
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Check names of labels, without the checkpoint.
+
+    Raises:
+        ExportError: there is none, or one is empty, given twice or not a text.
+    """
+    is_list = isinstance(labels, Sequence) and not isinstance(labels, str | bytes)
+    if (
+        not is_list
+        or not labels
+        or not all(isinstance(name, str) and name.strip() for name in labels)
+    ):
+        raise ExportError(f"labels={labels!r:.80} must be a list with a name for each label")
+    if twice := [name for i, name in enumerate(labels) if name in labels[:i]]:
+        raise ExportError(f"labels: {twice[0]!r} is given twice; give each label its own name")
+
+
+def name_labels(source: Checkpoint, labels: Sequence[str]) -> None:
+    """Give the outputs of a classifier the names that its config lacks, in the order of ids.
+
+    Raises:
+        ExportError: the head has no labels, or another number of them, or its config names them.
+    """
+    task, config = source.model.task, source.model.config
+    if not TASKS[task].has_labels:
+        raise ExportError(f"--labels does not apply to {task}, whose outputs are not labels")
+    if len(labels) != config.num_labels:
+        raise ExportError(
+            f"--labels has {len(labels)} names ({', '.join(labels)}), but the model has "
+            f"{config.num_labels} labels; give one for each, in the order of their ids"
+        )
+    names = list(config.id2label.values())
+    if names != list(labels) and not any(
+        name == f"LABEL_{place}" for place, name in config.id2label.items()
+    ):
+        raise ExportError(
+            f"config.json names the labels already ({', '.join(names)}); leave out --labels, or "
+            "change id2label there"
+        )
+    source.model.config = config.with_labels(labels)
 
 
 def checked_options(

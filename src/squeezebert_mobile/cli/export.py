@@ -76,6 +76,14 @@ def export(
         Engine | None,
         typer.Option(help="Quantized kernel backend for int8 TorchScript (default: qnnpack)."),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Names of a classifier's labels in the order of their ids, if its config.json has "
+            "none.",
+        ),
+    ] = None,
     texts: Annotated[
         Path | None,
         typer.Option(
@@ -123,6 +131,7 @@ def export(
         sequence_length=length,
         max_sequence_length=max_sequence_length,
         engine=engine,
+        labels=None if labels is None else [name.strip() for name in labels.split(",")],
         texts=sentences,
         data=data,
         max_drop=max_drop,
