@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tiny
 from artifacts import write_artifact
 from commands import Cli
 
+from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.runtime import load_artifact
 
 
@@ -30,16 +33,133 @@ def test_run_prints_predictions(cli: Cli, assistant: Path, text: str, intent: st
     assert answer.split()[0] == intent
 
 
+def _run(artifact: Path, texts: bytes, *options: str, code: int = 0) -> tuple[list[Any], str]:
+    """The JSON lines for texts on stdin, and stderr."""
+    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(artifact), "--json"]
+    done = subprocess.run([*command, *options], input=texts, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
+
+
 def test_run_reads_stdin_and_writes_json_lines(assistant: Path) -> None:
-    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(assistant), "--json"]
-    texts = "wake me at six\n\nréveille-moi à six heures\r\n"
-    done = subprocess.run(
-        [*command, "--top-k", "2"], input=texts.encode(), capture_output=True, check=True
-    )
-    lines = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    texts = "wake me at six\nréveille-moi à six heures\r\n"
+    lines, err = _run(assistant, texts.encode(), "--top-k", "2")
     assert [line["text"] for line in lines] == ["wake me at six", "réveille-moi à six heures"]
     assert [len(line["labels"]) for line in lines] == [2, 2]
-    assert done.stderr == b""
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("texts", "blank"),
+    [
+        ("wake me\n\nplay music\n", {2: ""}),
+        ("\n\nwake me", {1: "", 2: ""}),
+        ("wake me\r\n\r\n \t\r\nplay music\r\n\r\n", {2: "", 3: " \t", 5: ""}),
+        ("wake me\n\xa0\n\u3000\u2003\nplay music\n\n", {2: "\xa0", 3: "\u3000\u2003", 5: ""}),
+        ("\ufeff\nwake me\n", {1: ""}),
+        ("\ufeffwake me\n", {}),
+        ("\n", {1: ""}),
+        ("", {}),
+    ],
+)
+@pytest.mark.parametrize("batch_size", ["1", "3"])
+def test_there_is_an_answer_for_each_line(
+    assistant: Path, texts: str, blank: dict[int, str], batch_size: str
+) -> None:
+    lines, err = _run(assistant, texts.encode(), "--batch-size", batch_size)
+    assert len(lines) == texts.count("\n") + (not texts.endswith("\n") and texts != "")
+    assert {n: line["text"] for n, line in enumerate(lines, 1) if not line["labels"]} == blank
+    rest = {line["text"] for line in lines if line["labels"]}
+    assert rest <= {"wake me", "play music"}
+    count = f"note: {len(blank)} blank line"
+    assert err.startswith(count) and err.count("\n") == 1 if blank else err == ""
+    lines, err = _run(assistant, texts.encode(), "--batch-size", batch_size, "--skip-blank")
+    assert err == "" and {line["text"] for line in lines} == rest
+
+
+def test_a_blank_line_as_text(assistant: Path) -> None:
+    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(assistant)]
+    done = subprocess.run(command, input=b"wake me at six\n\n", capture_output=True, check=True)
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "wake me at six" and lines[2:] == ["", "  (blank line)"]
+
+
+@pytest.mark.parametrize("batch_size", ["1", "4"])
+def test_a_wrong_line_is_named_after_the_answers_before_it(
+    assistant: Path, batch_size: str
+) -> None:
+    texts = b"wake me\n\n\xff\nplay music\n"
+    lines, err = _run(assistant, texts, "--batch-size", batch_size, code=1)
+    assert [line["text"] for line in lines] == ["wake me", ""]
+    assert err.startswith("error: line 3: the text is not UTF-8 (byte 0 is 0xff)")
+
+
+@pytest.mark.parametrize("task", ["feature-extraction", "fill-mask", "multiple-choice"])
+def test_blank_lines_of_other_tasks(tmp_path: Path, task: str) -> None:
+    folder = _tiny_artifact(tmp_path, task)
+    options = ("--choice", "a cat", "--choice", "a dog") if task == "multiple-choice" else ()
+    lines, _ = _run(folder, b"\nwake [MASK]\n\n", *options)
+    (name,) = lines[0].keys() - {"text", "truncated", "tokens_cut"}
+    assert [bool(line[name]) for line in lines] == [False, True, False]
+
+
+def _tiny_artifact(folder: Path, task: str) -> Path:
+    tiny.write_checkpoint(folder / "checkpoint", task=task)
+    export_checkpoint(folder / "checkpoint", folder / "artifact", task=task, precision="fp32")
+    return folder / "artifact"
+
+
+def test_a_vector_as_json_has_the_digits_of_float32(tmp_path: Path) -> None:
+    folder = _tiny_artifact(tmp_path, "feature-extraction")
+    texts = "wake me at six\nplay music\n"
+    lines, _ = _run(folder, texts.encode())
+    with load_artifact(folder) as model:
+        for text, line in zip(texts.splitlines(), lines, strict=True):
+            vector = model(text, batch_size=1).sentence
+            assert line.keys() == {"text", "sentence", "truncated", "tokens_cut"}
+            assert np.array_equal(np.array(line["sentence"], np.float32), vector)
+            assert [repr(number) for number in line["sentence"]] == [
+                repr(float(str(number))) for number in vector
+            ]
+
+
+def test_no_json_has_nulls(cli: Cli, tmp_path: Path) -> None:
+    folder = _tiny_artifact(tmp_path, "question-answering")
+    code, out, _ = cli("run", folder, "--question", "what", "--context", "the cat sat", "--json")
+    assert code == 0 and "null" not in out
+
+
+def test_batches_give_the_same_answers(assistant: Path) -> None:
+    texts = "\n".join(["wake me at six", "play something quiet", "", "turn the lights off"] * 5)
+    one, _ = _run(assistant, texts.encode())
+    four, _ = _run(assistant, texts.encode(), "--batch-size", "4")
+    assert [line["text"] for line in one] == texts.split("\n")
+    assert [line["text"] for line in four] == texts.split("\n")
+    for first, second in zip(one, four, strict=True):
+        labels = [[label["label"] for label in line["labels"]] for line in (first, second)]
+        assert labels[0] == labels[1]
+
+
+def test_pairs_from_stdin(assistant: Path) -> None:
+    texts = b"wake me\n\nplay music\n"
+    lines, _ = _run(assistant, texts, "--text-pair", "at six", "--batch-size", "2")
+    with load_artifact(assistant) as model:
+        expected = model(["wake me", "play music"], batch_size=2)
+        pairs = model([("wake me", "at six"), ("play music", "at six")], batch_size=2)
+    assert [line["labels"][0]["score"] for line in (lines[0], lines[2])] == pytest.approx(
+        [result.score for result in pairs]
+    )
+    assert pairs[0].score != expected[0].score
+
+
+def test_an_answer_comes_before_the_next_line_is_written(assistant: Path) -> None:
+    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(assistant), "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        for text in (b"wake me\n", b"play music\n"):
+            process.stdin.write(text)
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["text"] == text.decode().strip()
 
 
 def test_run_notes_that_a_text_is_truncated(cli: Cli, assistant: Path) -> None:

@@ -1,16 +1,27 @@
 """Progress bars of exports, evaluations and training."""
 
+import os
+import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from squeezebert_mobile import progress
 from squeezebert_mobile.training.history import TrainingProgress
 
-__all__ = ["step_progress", "training_progress"]
+__all__ = ["line_progress", "step_progress", "training_progress"]
 
 
 def step_progress(console: Console) -> progress.Progress:
@@ -51,5 +62,30 @@ def training_progress(console: Console) -> Iterator[Callable[[TrainingProgress],
             score = f"  {now.score.name} {now.score.value:.3f}" if now.score else ""
             text = f"epoch {now.epoch}  loss {now.loss:.3f}{score}"
             bar.update(task, description=text, completed=now.step, total=now.steps)
+
+        yield report
+
+
+@contextmanager
+def line_progress() -> Iterator[Callable[[int], None]]:
+    """The number of answered lines of stdin; the callback takes the size of each in bytes.
+
+    Silent if stderr is not a terminal, or if lines or answers appear there as well. If stdin is a
+    file there is a bar with the remaining time.
+    """
+    console = Console(stderr=True)
+    is_hidden = not console.is_terminal or sys.stdin.isatty() or sys.stdout.isatty()
+    status = os.fstat(sys.stdin.fileno())
+    total = status.st_size if stat.S_ISREG(status.st_mode) else None
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.fields[lines]} lines")]
+    columns += [BarColumn(bar_width=30), TimeRemainingColumn()] if total else [TimeElapsedColumn()]
+    lines = 0
+    with Progress(*columns, console=console, transient=True, disable=is_hidden) as bar:
+        task = bar.add_task("lines", total=total, lines=lines)
+
+        def report(size: int) -> None:
+            nonlocal lines
+            lines += 1
+            bar.update(task, advance=size, lines=lines)
 
         yield report
