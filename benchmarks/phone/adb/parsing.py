@@ -116,17 +116,24 @@ class Battery:
 
 
 def battery(text: str) -> Battery:
-    """Level, temperature (reported in tenths of a degree), and power source."""
+    """Level (reported in parts of `scale`), temperature (in tenths of a degree), power source."""
     fields = dict(re.findall(r"^\s*([\w ]+): (\S+)\s*$", text, re.MULTILINE))
     powered = [kind for kind in ("AC", "USB", "Wireless", "Dock")
                if fields.get(f"{kind} powered") == "true"]  # fmt: skip
     plugged = powered[0].lower() if powered else "unplugged"
-    tenths, level = fields.get("temperature", ""), fields.get("level", "")
+    tenths = fields.get("temperature", "")
     return Battery(
-        percent=int(level) if level.isdigit() else None,
+        percent=_percent(fields.get("level", ""), fields.get("scale", "100")),
         celsius=int(tenths) / 10 if re.fullmatch(r"-?\d+", tenths) else None,
         plugged=cast(Plug, plugged) if "USB powered" in fields else None,
     )
+
+
+def _percent(level: str, scale: str) -> int | None:
+    """`level` of `scale` in percent; None if the phone reports something else."""
+    if not (level.isdecimal() and scale.isdecimal() and 0 <= int(level) <= int(scale) != 0):
+        return None
+    return round(100 * int(level) / int(scale))
 
 
 # Cores and memory ---------------------------------------------------------------------------

@@ -126,6 +126,31 @@ def test_battery(end: str) -> None:
     assert (found.percent, found.celsius, found.plugged) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("level", "scale", "percent"),
+    [
+        ("87", "100", 87),
+        ("8500", "10000", 85),
+        ("0", "10000", 0),
+        ("255", "255", 100),
+        ("1", "3", 33),
+        ("87", None, 87),
+        ("87", "0", None),
+        ("-1", "100", None),
+        ("101", "100", None),
+        ("8500", None, None),
+        ("87", "unknown", None),
+        ("\u00b2", "100", None),
+    ],
+)
+def test_the_level_of_a_battery_is_in_parts_of_its_scale(
+    level: str, scale: str | None, percent: int | None
+) -> None:
+    scale_line = f"  scale: {scale}\n" if scale else ""
+    text = BATTERY.replace("  scale: 100\n", scale_line).replace("level: 87", f"level: {level}")
+    assert battery(text).percent == percent
+
+
 def test_clusters_by_their_highest_clock() -> None:
     roots = [f"/sys/devices/system/cpu/cpu{core}/cpufreq" for core in range(10)]
     highest = [1700000] * 4 + [2370000] * 4 + [2910000] + [0]
