@@ -22,10 +22,11 @@ def read_results(path: Path) -> Results:
     Raises:
         BenchmarkError: the file is missing, damaged, or of another version.
     """
-    text = _text(path)
+    data = _bytes(path)
     with _damage_named(path):
-        if text.startswith('{"event"'):  # as a journal does
-            return assemble(_events(text, path))
+        if data.startswith(b'{"event"'):  # as a journal does
+            return assemble(_events(data, path))
+        text = _text(data, path)
         _check_version(_object(text, path), path)
         return Results.model_validate_json(text)
 
@@ -37,14 +38,25 @@ def read_events(path: Path) -> list[Event]:
         BenchmarkError: the file is missing, damaged, or of another version.
     """
     with _damage_named(path):
-        return _events(_text(path), path)
+        return _events(_bytes(path), path)
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchmarkError(f"cannot read the results {str(path)!r}: {error}") from None
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _text(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BenchmarkError:
+    return BenchmarkError(f"cannot read the results {str(path)!r}: {error}")
 
 
 @contextmanager
@@ -57,8 +69,9 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise BenchmarkError(f"{str(path)!r} is damaged at {where}: {first['msg']}") from None
 
 
-def _events(text: str, path: Path) -> list[Event]:
-    complete = text.split("\n")[:-1]  # what follows the last line end is incomplete
+def _events(data: bytes, path: Path) -> list[Event]:
+    # What follows the last line end is incomplete: it may end within a character.
+    complete = _text(data[: data.rfind(b"\n") + 1], path).split("\n")[:-1]
     if not complete or _object(complete[0], path).get("event") != "begin":
         raise BenchmarkError(
             f"{str(path)!r} is not a complete journal: its first line is not 'begin'"

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from squeezebert_mobile.benchmarks.measure.host import measure_host
-from squeezebert_mobile.benchmarks.records.reading import read_results
+from squeezebert_mobile.benchmarks.records.journal import Journal
+from squeezebert_mobile.benchmarks.records.reading import read_events, read_results
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -61,6 +62,38 @@ def test_a_line_that_was_cut_off_is_left_out(results, journal):
     found = read_results(journal)
     assert not found.complete
     assert [len(each.blocks) for each in found.measurements] == [7, 7]
+
+
+def test_a_line_that_was_cut_off_within_a_character_is_left_out(
+    pretend, short, fake_clock, journal
+):
+    contenders = [pretend("caf\u00e9 \u6771\u4eac \U0001f600", 0.01)]
+    measure_host(contenders, preset=short, clock=fake_clock, journal=journal)
+    data = journal.read_bytes()
+    lines = data.splitlines(keepends=True)
+    begun, half = b"".join(lines[:-2]), lines[-2]
+    assert lines[-2].startswith(b'{"event":"block"') and not half.isascii()
+    expected = len(read_events(journal)) - 2
+    for end in range(len(half)):  # every place, within a character too
+        journal.write_bytes(begun + half[:end])
+        assert len(read_events(journal)) == expected
+        assert not read_results(journal).complete
+    with Journal(journal, resume=True) as log:
+        assert len(log.events) == expected
+    assert journal.read_bytes() == begun
+
+
+def test_a_complete_line_that_is_not_utf_8_is_damage(results, journal):
+    journal.write_bytes(journal.read_bytes().replace(b'"A"', b'"\xc3"'))
+    with pytest.raises(BenchmarkError, match="cannot read the results .* can't decode byte 0xc3"):
+        read_results(journal)
+
+
+def test_a_journal_cut_off_in_its_first_line_has_no_beginning(journal):
+    for data in ('{"event":"begin","label":"\u00e9'.encode()[:-1], b"\xc3", b""):
+        journal.write_bytes(data)
+        with pytest.raises(BenchmarkError, match="its first line is not 'begin'"):
+            read_events(journal)
 
 
 def test_an_older_journal_is_not_overwritten(pretend, short, journal):
