@@ -41,6 +41,7 @@ UNLIMITED = int(1e30)
 
 #: Larger files are not read; the largest published WordPiece vocabulary (119,547 tokens) has 2 MB.
 MAX_BYTES = 64 << 20
+_MARK = "\ufeff"  # the byte order mark that some editors write at the start of a UTF-8 file
 _BERT_CLASSES = {  # the names of the BERT tokenizer in transformers
     f"{name}Tokenizer"
     for name in ("Bert", "SqueezeBert", "MobileBert", "Electra", "DistilBert", "LayoutLM", "Lxmert")
@@ -85,13 +86,16 @@ def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> Tok
     model = read("config.json")
     _check_against_model(vocab, model, folder)
     _check_supported(config, tokenizer, folder)
-    if listed is not None or not _is_bert(config, model, tokenizer, folder):
+    is_bert = listed is not None or _is_bert(config, model, tokenizer, folder)
+    if listed is not None or not is_bert:
         config = config | _normalizer(tokenizer)
     try:
         named, added, known = read_tokens(config, tokenizer, read)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"the added tokens of {str(folder)!r} are damaged: {error}") from None
     special = {key: named[key] for key in SPECIAL_TOKENS}
+    if not is_bert:
+        _check_described(tokenizer, special, folder)
     check_special_tokens(vocab, special, known)
     return TokenizerSettings(
         vocab=vocab,
@@ -114,7 +118,7 @@ def _read_text(path: Path) -> str | None:
                 f"{str(path)!r} is too large for a vocabulary: {path.stat().st_size} bytes, "
                 f"at most {MAX_BYTES} are read"
             )
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8-sig")  # without a byte order mark
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
@@ -147,7 +151,12 @@ def read_vocab_file(path: Path) -> dict[str, int]:
         raise CheckpointError(f"no such vocabulary file: {str(path)!r}")
     if not text.strip():
         raise CheckpointError(f"{str(path)!r} is empty; it needs one token per line")
-    return dict(WordPiece.read_file(str(path)))
+    vocab = dict(WordPiece.read_file(str(path)))
+    # The library reads a byte order mark as a part of the first token.
+    first = next((token for token, number in vocab.items() if number == 0), "")
+    if first.startswith(_MARK):  # if the token has another line, that one counts, as elsewhere
+        vocab.setdefault(first.removeprefix(_MARK), vocab.pop(first))
+    return vocab
 
 
 def _vocab(tokenizer: dict[str, Any], folder: Path) -> dict[str, int]:
@@ -226,6 +235,69 @@ def _is_bert(
                 "with a BertTokenizer"
             )
     return False
+
+
+def _check_described(tokenizer: dict[str, Any], special: Mapping[str, str], folder: Path) -> None:
+    """Check that a tokenizer.json which decides how texts are read does it as BERT's tokenizer.
+
+    transformers ignores these settings where the class is BERT's, and so does this package.
+    """
+    model, normalizer = tokenizer["model"], tokenizer["normalizer"]
+    settings = (
+        ("model.max_input_chars_per_word", model.get("max_input_chars_per_word", 100), 100),
+        ("model.continuing_subword_prefix", model.get("continuing_subword_prefix", "##"), "##"),
+        ("model.unk_token", model.get("unk_token", "[UNK]"), special["unk_token"]),
+        ("normalizer.clean_text", normalizer.get("clean_text", True), True),
+    )
+    try:
+        found = _templates(tokenizer)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"the post_processor in {str(folder / 'tokenizer.json')!r} is damaged: {error!r}"
+        ) from None
+    cls, sep = special["cls_token"], special["sep_token"]
+    expected = {
+        "single": f"{cls}:0 A:0 {sep}:0",
+        "pair": f"{cls}:0 A:0 {sep}:0 B:1 {sep}:1",
+    }
+    templates = [(f"post_processor.{key}", found.get(key), expected[key]) for key in expected]
+    for name, value, supported in [*settings, *templates]:
+        if value != supported:
+            raise CheckpointError(
+                f"{name} in {str(folder / 'tokenizer.json')!r} is {value!r:.120}, which is not "
+                f"supported; it must be {supported!r}, as in BERT's tokenizer with the special "
+                "tokens of tokenizer_config.json"
+            )
+
+
+def _templates(tokenizer: dict[str, Any]) -> dict[str, str]:
+    """The rows of a text and of a pair, as in "[CLS]:0 A:0 [SEP]:0"; 0 and 1 are token types."""
+    processor = tokenizer["post_processor"]
+    ids = {entry["content"]: entry["id"] for entry in tokenizer.get("added_tokens") or ()}
+    ids |= tokenizer["model"]["vocab"]
+    if processor["type"] == "BertProcessing":
+        cls, sep = (tuple(processor.get(key, ())) for key in ("cls", "sep"))
+        names = [_name(token, ids, [number]) for token, number in (cls, sep)]
+        return {
+            "single": "{}:0 A:0 {}:0".format(*names),
+            "pair": "{0}:0 A:0 {1}:0 B:1 {1}:1".format(*names),
+        }
+    tokens = processor.get("special_tokens", {})
+    rows = {}
+    for key in ("single", "pair"):
+        pieces = []
+        for ((kind, piece),) in (entry.items() for entry in processor.get(key, ())):
+            name = piece["id"]
+            if kind == "SpecialToken":
+                name = _name(name, ids, tokens[name]["ids"])
+            pieces.append(f"{name}:{piece['type_id']}")
+        rows[key] = " ".join(pieces)
+    return rows
+
+
+def _name(token: str, ids: Mapping[str, int], used: list[int]) -> str:
+    """A token in a template, with its ids where they are not those of the vocabulary."""
+    return token if used == [ids.get(token)] else f"{token} with the ids {used}"
 
 
 def _check_supported(config: dict[str, Any], tokenizer: dict[str, Any], folder: Path) -> None:

@@ -13,6 +13,7 @@ from same_encoding import EVERYTHING, assert_same_encoding
 from transformers import AutoTokenizer
 from transformers import SqueezeBertTokenizerFast as Theirs
 
+from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.runtime import SqueezeBertTokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Hello", "hello", "world", "##s", "##é"]
@@ -179,6 +180,131 @@ def test_a_tokenizer_class_other_than_berts(class_name: str, file: str, tmp_path
         del encoding["token_type_ids"]  # which this class leaves out
         assert encoding == dict(theirs(text, **EVERYTHING))
     assert ours("Hello")["input_ids"] != ours("hello")["input_ids"]
+
+
+def _pieces(row: str) -> list[dict[str, Any]]:
+    """A template, from a row as in "[CLS]:0 A:0 [SEP]:0"."""
+    pairs = [piece.rsplit(":", 1) for piece in row.split()]
+    return [
+        {
+            "Sequence" if name in {"A", "B"} else "SpecialToken": {
+                "id": name,
+                "type_id": int(number),
+            }
+        }
+        for name, number in pairs
+    ]
+
+
+def _template(single: str, pair: str) -> dict[str, Any]:
+    known = {name: {"id": name, "ids": [WORDS.index(name)], "tokens": [name]} for name in WORDS}
+    return {
+        "type": "TemplateProcessing",
+        "single": _pieces(single),
+        "pair": _pieces(pair),
+        "special_tokens": known,
+    }
+
+
+_SINGLE, _PAIR = "[CLS]:0 A:0 [SEP]:0", "[CLS]:0 A:0 [SEP]:0 B:1 [SEP]:1"
+_BERT_PROCESSING = {"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]}
+_MOVED = _template(_SINGLE, _PAIR)
+_MOVED["special_tokens"]["[SEP]"]["ids"] = [4]
+#: Part of tokenizer.json, its changes, and the setting that an error names; None: same ids.
+DESCRIBED: list[tuple[str, dict[str, Any], str | None]] = [
+    ("model", {"max_input_chars_per_word": 5}, "model.max_input_chars_per_word in .* is 5, "),
+    ("model", {"max_input_chars_per_word": 200}, "model.max_input_chars_per_word in .* is 200"),
+    ("model", {"max_input_chars_per_word": 100}, None),
+    ("model", {"continuing_subword_prefix": "@@"}, "model.continuing_subword_prefix .* '@@'"),
+    ("model", {"continuing_subword_prefix": ""}, "model.continuing_subword_prefix in .* is ''"),
+    ("model", {"unk_token": "<unk>"}, "model.unk_token in .* is '<unk>', which .* be '.UNK.'"),
+    ("model", {"unk_token": "hello"}, "model.unk_token in .* is 'hello'"),
+    ("normalizer", {"clean_text": False}, "normalizer.clean_text in .* is False, .* be True"),
+    ("normalizer", {"lowercase": True}, None),
+    ("normalizer", {"strip_accents": True}, None),
+    ("normalizer", {"handle_chinese_chars": False}, None),
+    ("post_processor", _template(_SINGLE, _PAIR), None),
+    ("post_processor", _BERT_PROCESSING, None),
+    (
+        "post_processor",
+        _template("[CLS]:0 A:0", _PAIR),
+        r"post_processor.single .* '\[CLS\]:0 A:0',",
+    ),
+    ("post_processor", _template("A:0 [SEP]:0", _PAIR), "post_processor.single"),
+    ("post_processor", _template("[CLS]:0 A:0 [MASK]:0", _PAIR), "post_processor.single"),
+    ("post_processor", _template("[SEP]:0 A:0 [CLS]:0", _PAIR), "post_processor.single"),
+    ("post_processor", _template("<s>:0 A:0 </s>:0", _PAIR), "post_processor.single"),
+    ("post_processor", _template(_SINGLE, "[CLS]:0 A:0 B:1 [SEP]:1"), "post_processor.pair"),
+    ("post_processor", _template(_SINGLE, _PAIR.replace("1", "0")), "post_processor.pair"),
+    ("post_processor", _MOVED, r"post_processor.single in .* with the ids \[4\]:0"),
+    ("post_processor", {**_BERT_PROCESSING, "sep": ["</s>", 14]}, "post_processor.single"),
+    ("post_processor", {"special_tokens": {}}, "the post_processor in .* is damaged"),
+    ("post_processor", {"single": [3]}, "the post_processor in .* is damaged"),
+    ("post_processor", {"type": "BertProcessing"}, "the post_processor in .* is damaged"),
+]
+
+
+def _described(folder: Path, part: str, changes: dict[str, Any], class_name: str) -> Path:
+    """A checkpoint with these changes in its tokenizer.json."""
+    files = {"tokenizer_config.json": {"tokenizer_class": class_name}}
+    write_folder(folder, files, "tokenizer.json")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer[part].update(changes)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(("part", "changes", "message"), DESCRIBED)
+def test_what_tokenizer_json_describes(
+    part: str, changes: dict[str, Any], message: str | None, tmp_path: Path
+) -> None:
+    """The same ids as in transformers, or an error that names the setting."""
+    folder = _described(tmp_path / "checkpoint", part, changes, "PreTrainedTokenizerFast")
+    if message is not None:
+        with pytest.raises(CheckpointError, match=message) as raised:
+            SqueezeBertTokenizer.from_pretrained(folder)
+        assert "\n" not in str(raised.value)
+        return
+    theirs = AutoTokenizer.from_pretrained(folder)
+    ours = SqueezeBertTokenizer.from_pretrained(folder)
+    saved = tmp_path / "saved"
+    ours.save_pretrained(saved)
+    for text in (*SAMPLES, "w\x00orld\x01 a\u200bb", "worlds" * 30, "x" * 101):
+        for pair in ((text,), (text, SAMPLES[0])):
+            want = theirs(*pair)["input_ids"]
+            assert ours(*pair)["input_ids"] == want
+            assert SqueezeBertTokenizer.from_pretrained(saved)(*pair)["input_ids"] == want
+
+
+@pytest.mark.parametrize("part", ["model", "normalizer"])
+def test_what_tokenizer_json_describes_for_berts_tokenizer(part: str, tmp_path: Path) -> None:
+    """transformers takes the vocabulary alone from it."""
+    changes: dict[str, Any] = {}
+    for name, settings, message in DESCRIBED:
+        changes |= settings if name == part and message else {}
+    folder = _described(tmp_path / "checkpoint", part, changes, "BertTokenizer")
+    assert_same_tokenizer(
+        SqueezeBertTokenizer.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    )
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("words", [WORDS, [*WORDS, "[PAD]"], WORDS[5:] + WORDS[:5]])
+def test_a_byte_order_mark(words: list[str], ends: str, tmp_path: Path) -> None:
+    """vocab.txt, as some editors save it, and JSON files are read as without the mark."""
+    folders = []
+    for mark in (b"", b"\xef\xbb\xbf"):
+        folder = write_folder(tmp_path / f"{len(folders)}", FOLDERS["added_tokens_decoder"])
+        (folder / "vocab.txt").write_bytes(mark + ends.join(words).encode())
+        config = folder / "tokenizer_config.json"
+        config.write_bytes(mark + config.read_bytes())
+        folders.append(folder)
+    plain, marked = map(SqueezeBertTokenizer.from_pretrained, folders)
+    assert marked.get_vocab() == plain.get_vocab()
+    assert_same_tokenizer(marked, Theirs.from_pretrained(folders[0]))
+    assert SqueezeBertTokenizer(folders[1] / "vocab.txt").get_vocab().keys() == set(words)
+    marked.save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved/vocab.txt").read_bytes().startswith(b"\xef")
 
 
 def test_padding_is_always_on_the_right(tmp_path: Path) -> None:
