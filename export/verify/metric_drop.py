@@ -74,7 +74,10 @@ class LabelledData:
             InputError: the data cannot be read, or is for another model.
         """
         pipeline = reference_pipeline(source)
-        columns = evaluation.Columns(is_regression=evaluation.is_regression_model(pipeline))
+        columns = evaluation.Columns(
+            is_regression=evaluation.is_regression_model(pipeline),
+            model_labels=pipeline.spec.labels or (),
+        )
         rows = evaluation.read_file(path)
         data = evaluation.read_data(rows, pipeline.spec.task, columns=columns)
         return cls(path.name, data, _score(pipeline, data, report), max_drop)

@@ -32,6 +32,12 @@ SST = data("negative", "positive", ids=(0, 1), has_names=False)  # the file has 
         (UNNAMED, data("0", "2", ids=(0, 2), has_names=False), {"LABEL_0": 0, "LABEL_2": 1}),
         (("bad", "good"), data("0", "1", ids=(0, 1), has_names=False), {"bad": 0, "good": 1}),
         (("1", "0"), data("0", "1", ids=(0, 1), has_names=False), {"0": 0, "1": 1}),
+        (("1", "0"), data("0.0", "1.0", ids=(0, 1), has_names=False), {"0": 0, "1": 1}),
+        (("bad", "good"), data("0.0", "1.0", ids=(0, 1), has_names=False), {"bad": 0, "good": 1}),
+        (("a", "b", "c"), data("1.0", ids=(1,), has_names=False), {"b": 0}),
+        (("1", "-1", "0"), data("-1", "0", "1"), {"-1": 0, "0": 1, "1": 2}),
+        (("03", "01"), data("1", "3", ids=(1, 3), has_names=False), {"01": 0, "03": 1}),
+        (("1e5", "1"), data("1", "100000.0"), {"1": 0, "1e5": 1}),
         (
             ("not-entailment", "entailment", "other"),
             data("entailment", "not_entailment", ids=(0, 1)),
@@ -44,21 +50,28 @@ def test_labels_match(labels: tuple[str, ...], classes: DataSet, expected: dict[
 
 
 @pytest.mark.parametrize(
-    ("labels", "classes"),
+    ("labels", "classes", "unknown"),
     [
-        (("a", "b"), data("a", "c")),
-        (("x", "y", "z"), MNLI),  # named on both sides
-        (UNNAMED, data("bad", "good")),
-        (("bad", "good"), data("0", "2", ids=(0, 2), has_names=False)),
-        (("low", "high"), data("Low", "low")),  # one label, or two?
-        (("alarm", "timer", "music"), SST),  # a model for something else
+        (("a", "b"), data("a", "c"), "label 'c'"),
+        (("x", "y", "z"), MNLI, "labels 'entailment, neutral, contradiction'"),  # named on both
+        (("neutral", "y", "z"), MNLI, "labels 'entailment, contradiction'"),
+        (UNNAMED, data("bad", "good"), "labels 'bad, good'"),
+        (("bad", "good"), data("0", "2", ids=(0, 2), has_names=False), "label '2'"),
+        (("low", "high"), data("Low", "low"), "label 'Low'"),  # one label, or two?
+        # A model for something else.
+        (("alarm", "timer", "music"), SST, "labels 'negative, positive'"),
+        (("-1", "0", "1"), data("-1", "2"), "label '2'"),
     ],
 )
-def test_labels_do_not_match(labels: tuple[str, ...], classes: DataSet) -> None:
+def test_labels_do_not_match(labels: tuple[str, ...], classes: DataSet, unknown: str) -> None:
     with pytest.raises(InputError) as error:
         match_labels(labels, classes)
     assert str(error.value) == (
-        f"the data has the labels {', '.join(classes.classes)!r}, but the model has "
+        f"the data has the {unknown}, but the model has "
         f"{', '.join(labels)!r}; use the model's labels in the data, or set id2label in the "
         "model's config.json"
     )
+
+
+def test_a_number_that_two_labels_have_is_an_id() -> None:
+    assert match_labels(("1", "01"), data("1.0", ids=(1,), has_names=False)) == {"01": 0}

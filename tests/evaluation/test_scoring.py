@@ -275,32 +275,32 @@ def _same(some: Scores, others: Scores) -> float:
         (
             {"num_labels": 1},
             "cat,a\ndog,b\n",
-            "the data has labels, but the model outputs numbers; use data with numbers, or a model "
-            "that outputs labels",
+            "FILE has labels ('a' at line 2), but the model outputs numbers; use data with "
+            "numbers, or a model that outputs labels",
         ),
         (
             {"num_labels": 2},
             "cat,1.5\ndog,0\n",
-            "the data has numbers, but the model outputs labels; use data with labels, or a model "
-            "that outputs numbers",
+            "FILE has numbers ('1.5' at line 2), but the model outputs labels; use data with "
+            "labels, or a model that outputs numbers",
         ),
         (
             {"num_labels": 2, "problem_type": "multi_label_classification"},
             "cat,0\n",
-            "the model outputs several labels per text, but the data has one per text; evaluate a "
+            "the model outputs several labels per text, but FILE has one per text; evaluate a "
             "model that outputs one",
         ),
         (
             {"num_labels": 2, "problem_type": "regression"},
             "cat,0.5\n",
-            "the model outputs several numbers per text, but the data has one per text; evaluate a "
+            "the model outputs several numbers per text, but FILE has one per text; evaluate a "
             "model that outputs one",
         ),
         (
             {"num_labels": 2},
             "cat,low\n",
-            "the data has the labels 'low', but the model has 'LABEL_0, LABEL_1'; use the model's "
-            "labels in the data, or set id2label in the model's config.json",
+            "FILE has the label 'low' at line 2, but the model has 'LABEL_0, LABEL_1'; use the "
+            "model's labels in the data, or set id2label in the model's config.json",
         ),
     ],
 )
@@ -311,14 +311,14 @@ def test_a_model_with_other_labels_is_refused(
     data = _data(tmp_path, "a.csv", "text,label\n" + rows, "text-classification")
     with pytest.raises(InputError) as error:
         score(pipeline, data)
-    assert str(error.value) == message
+    assert str(error.value) == message.replace("FILE", repr(str(tmp_path / "a.csv")))
 
 
 def test_a_model_for_another_task_is_refused(load: Load, tmp_path: Path) -> None:
     pipeline, _, _ = load("fill-mask")
     data = _data(tmp_path, "a.csv", "text,label\na,b\n", "text-classification")
     with pytest.raises(
-        InputError, match="the data is for text-classification, but the model is for fill-mask"
+        InputError, match="a.csv' is for text-classification, but the model is for fill-mask"
     ):
         score(pipeline, data)
 

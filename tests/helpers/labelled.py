@@ -138,7 +138,7 @@ def read(
     task: str = CLASSIFY,
     *,
     format: Any = None,
-    **columns: str,
+    **columns: Any,
 ) -> DataSet:
     """The data set of a new file called `name` with `content`."""
     path = write(folder, name, content)

@@ -160,7 +160,10 @@ def test_two_processes_train_like_one(table: Path, tmp_path: Path) -> None:
         ({"learning_rate": float("nan")}, "--learning-rate nan is out of range"),
         ({"task": "fill-mask"}, "is jsonl data, which is for text-classification, but the mod"),
         ({"task": "feature-extraction"}, "feature-extraction outputs vectors"),
-        ({"dev": "OTHER"}, "the data has the labels 'alarm, song', but the model has 'alarm, wea"),
+        ({"dev": "OTHER"}, "other.jsonl' has the label 'song' at line 2, but the training data '"),
+        ({"dev": "OTHER"}, "table.jsonl' has 'alarm, weather'; correct the file, or add such exam"),
+        ({"dev": "NUMBERS"}, "numbers.jsonl' has numbers ('0.5' at line 2), but the model trained"),
+        ({"dev": "TAGS"}, "tags' is conll data, which is for token-classification"),
         ({"teacher": "demo"}, "the teacher 'demo' has "),
         ({"data_format": "xml"}, "unknown data format 'xml'"),
     ],
@@ -171,6 +174,11 @@ def test_errors_are_one_line(
     if options.get("dev") == "OTHER":
         text = '{"text": "a", "label": "alarm"}\n{"text": "a", "label": "song"}\n'
         options = {"dev": write(tmp_path, "other.jsonl", text)}
+    if options.get("dev") == "NUMBERS":
+        text = '{"text": "a", "label": 1}\n{"text": "a", "label": 0.5}\n'
+        options = {"dev": write(tmp_path, "numbers.jsonl", text)}
+    if options.get("dev") == "TAGS":
+        options = {"dev": write(tmp_path, "tags", "wake O\nme B-PER\n")}
     before = {path.name for path in tmp_path.iterdir()}
     with pytest.raises(SqueezeBertMobileError) as raised:
         tune(headless, table, tmp_path / "out", **options)

@@ -14,8 +14,10 @@ from squeezebert_mobile.cli.options import (
     ArtifactOrCheckpoint,
     DataFormat,
     Debug,
+    Delimiter,
     Json,
     LabelColumn,
+    LabelsAre,
     PairColumn,
     TextColumn,
 )
@@ -47,6 +49,8 @@ def evaluate(
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
     label_column: LabelColumn = None,
+    delimiter: Delimiter = None,
+    labels_are: LabelsAre = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Examples per model call; 1 as on a phone.")
     ] = 1,
@@ -76,8 +80,15 @@ def evaluate(
     progress = step_progress(Console(stderr=True))
     with progress("load"):
         model = _open(name)
-    is_regression = evaluation.is_regression_model(model.pipeline)
-    columns = evaluation.Columns(text_column, pair_column, label_column, is_regression)
+    columns = evaluation.Columns(
+        text_column,
+        pair_column,
+        label_column,
+        is_regression=evaluation.is_regression_model(model.pipeline),
+        delimiter=evaluation.parse_delimiter(delimiter),
+        labels_are=labels_are,
+        model_labels=model.pipeline.spec.labels or (),
+    )
     task = model.pipeline.spec.task
     labelled = evaluation.read_data(file, task, format=data_format, columns=columns)
     with progress("load"):

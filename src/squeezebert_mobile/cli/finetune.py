@@ -12,8 +12,10 @@ from squeezebert_mobile.cli.checks import check_checkpoint, check_data
 from squeezebert_mobile.cli.options import (
     DataFormat,
     Debug,
+    Delimiter,
     Json,
     LabelColumn,
+    LabelsAre,
     PairColumn,
     TaskName,
     TextColumn,
@@ -76,6 +78,8 @@ def finetune(
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
     label_column: LabelColumn = None,
+    delimiter: Delimiter = None,
+    labels_are: LabelsAre = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume an interrupted training run.")
     ] = False,
@@ -98,7 +102,7 @@ def finetune(
     check_checkpoint(teacher)
     from squeezebert_mobile.cli.printing.progress import training_progress
     from squeezebert_mobile.cli.printing.training import print_training
-    from squeezebert_mobile.evaluation import Columns
+    from squeezebert_mobile.evaluation import Columns, parse_delimiter
     from squeezebert_mobile.training.finetuning import finetune_checkpoint
 
     console = Console(stderr=True)
@@ -117,7 +121,13 @@ def finetune(
             resume=resume,
             force=force,
             data_format=data_format,
-            columns=Columns(text_column, pair_column, label_column),
+            columns=Columns(
+                text_column,
+                pair_column,
+                label_column,
+                delimiter=parse_delimiter(delimiter),
+                labels_are=labels_are,
+            ),
             report=report,
             note=lambda text: console.print(f"note: {text}", highlight=False, soft_wrap=True),
         )

@@ -20,8 +20,10 @@ __all__ = [
     "ArtifactOrCheckpoint",
     "DataFormat",
     "Debug",
+    "Delimiter",
     "Json",
     "LabelColumn",
+    "LabelsAre",
     "PairColumn",
     "PresetName",
     "Serials",
@@ -87,6 +89,20 @@ PairColumn = Annotated[
 ]
 LabelColumn = Annotated[
     str | None, typer.Option(metavar="NAME", help="Table column with the label (default: label).")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR",
+        help="Character between the columns of a CSV file, or tab (default: detected: , ; tab).",
+    ),
+]
+LabelsAre = Annotated[
+    Literal["classes", "numbers"] | None,
+    typer.Option(
+        help="Whether a table's labels are classes or numbers to predict (default: numbers where "
+        "some have a fraction and the model has no such labels)."
+    ),
 ]
 
 # Phones -------------------------------------------------------------------------------------

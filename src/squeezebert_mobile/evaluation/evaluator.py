@@ -87,10 +87,7 @@ def evaluate(
 def _check_models(models: Sequence[NamedPipeline], data: DataSet) -> None:
     """Refuse models that do not match the data before the first one runs for long."""
     for model in models:
-        try:
-            make_predictor(model.pipeline, data, 1)
-        except InputError as error:
-            raise InputError(f"{model.name!r}: {error}") from None
+        make_predictor(model.pipeline, data, 1, name=repr(model.name))
     if TASKS[data.task].predicts_masks:
         _check_same_masks(models[0], models[-1])
 

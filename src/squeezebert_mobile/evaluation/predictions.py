@@ -13,6 +13,7 @@ from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.masking import FilledMasks, fill_masks
 from squeezebert_mobile.evaluation.readers.conll import ENTITY_TAG
 from squeezebert_mobile.evaluation.readers.data import DataSet, Example
+from squeezebert_mobile.evaluation.readers.label_kinds import parse_number
 from squeezebert_mobile.evaluation.readers.squad import exact_match, word_f1
 from squeezebert_mobile.runtime import (
     Entity,
@@ -55,16 +56,18 @@ class _Adapter:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def make_predictor(pipeline: Pipeline[Any], data: DataSet, batch_size: int) -> Predictor:
-    """A function that runs `pipeline` on examples of `data`.
+def make_predictor(
+    pipeline: Pipeline[Any], data: DataSet, batch_size: int, *, name: str = "the model"
+) -> Predictor:
+    """A function that runs `pipeline` on examples of `data`; messages call the model `name`.
 
     Raises:
         InputError: the model is for another task, or has other labels.
     """
     task = pipeline.spec.task
     if task != data.task:
-        raise InputError(f"the data is for {data.task}, but the model is for {task}")
-    adapter = _ADAPTERS[task](pipeline, data)
+        raise InputError(f"{data.source} is for {data.task}, but {name} is for {task}")
+    adapter = _ADAPTERS[task](pipeline, data, name)
     run = partial(fill_masks, pipeline) if TASKS[task].predicts_masks else pipeline
 
     def predict(examples: Sequence[Example]) -> list[Prediction]:
@@ -81,24 +84,24 @@ def make_predictor(pipeline: Pipeline[Any], data: DataSet, batch_size: int) -> P
 # Text classification and multiple choice ----------------------------------------------------
 
 
-def _text_classification(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
+def _text_classification(pipeline: Pipeline[Any], data: DataSet, name: str) -> _Adapter:
     spec, outputs_numbers = pipeline.spec, is_regression_model(pipeline)
     outputs = len(spec.labels or ())
     if spec.problem_type == "multi_label_classification" or (outputs_numbers and outputs > 1):
         kind = "numbers" if outputs_numbers else "labels"
         raise InputError(
-            f"the model outputs several {kind} per text, but the data has one per text; evaluate a "
-            "model that outputs one"
+            f"{name} outputs several {kind} per text, but {data.source} has one per text; evaluate "
+            "a model that outputs one"
         )
     if data.is_regression != outputs_numbers:
         ours, theirs = ("numbers", "labels") if data.is_regression else ("labels", "numbers")
         raise InputError(
-            f"the data has {ours}, but the model outputs {theirs}; use data with {theirs}, or a "
-            f"model that outputs {ours}"
+            f"{data.source} has {ours} ({_typical_label(data)}), but {name} outputs {theirs}; "
+            f"use data with {theirs}, or a model that outputs {ours}"
         )
     if outputs_numbers:
         return _Adapter(_text_or_pair, _regression_prediction, {"function_to_apply": "none"})
-    class_indices = match_labels(spec.labels or (), data)
+    class_indices = match_labels(spec.labels or (), data, owner=name)
 
     def to_prediction(example: Example, result: TextClassificationResult) -> Prediction:
         index = class_indices.get(result.label, -1)
@@ -107,6 +110,17 @@ def _text_classification(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
         return _class_prediction(answer, result.score, gold, index, truncated=result.truncated)
 
     return _Adapter(_text_or_pair, to_prediction)
+
+
+def _typical_label(data: DataSet) -> str:
+    """A label that shows whether they are classes or numbers (0.5 rather than 1), and its place."""
+
+    def is_typical(example: Example) -> bool:
+        value = parse_number(str(example.gold))
+        return value is None or not value.is_integer()
+
+    example = max(data.examples, key=is_typical)
+    return f"{example.gold!r} at {example.location}"
 
 
 def is_regression_model(pipeline: Pipeline[Any]) -> bool:
@@ -124,7 +138,7 @@ def _regression_prediction(example: Example, result: TextClassificationResult) -
     return Prediction((f"{value:.3f}",), -abs(value - gold), 1, (gold, value), result.truncated)
 
 
-def _multiple_choice(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
+def _multiple_choice(pipeline: Pipeline[Any], data: DataSet, name: str) -> _Adapter:
     def to_input(example: Example) -> dict[str, Any]:
         return {"text": example.texts[0], "choices": list(example.texts[1:])}
 
@@ -147,8 +161,8 @@ def _class_prediction(
 # Token classification -----------------------------------------------------------------------
 
 
-def _token_classification(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
-    class_indices = match_labels(pipeline.spec.labels or (), data)
+def _token_classification(pipeline: Pipeline[Any], data: DataSet, name: str) -> _Adapter:
+    class_indices = match_labels(pipeline.spec.labels or (), data, owner=name)
 
     def to_input(example: Example) -> str:
         return " ".join(example.texts)
@@ -195,7 +209,7 @@ def _entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
 # Question answering and fill-mask -----------------------------------------------------------
 
 
-def _question_answering(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
+def _question_answering(pipeline: Pipeline[Any], data: DataSet, name: str) -> _Adapter:
     def to_input(example: Example) -> dict[str, str]:
         return {"question": example.texts[0], "context": example.texts[1]}
 
@@ -212,7 +226,7 @@ def _question_answering(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
     return _Adapter(to_input, to_prediction, options)
 
 
-def _fill_mask(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
+def _fill_mask(pipeline: Pipeline[Any], data: DataSet, name: str) -> _Adapter:
     def to_prediction(example: Example, result: FilledMasks) -> Prediction:
         evidence = result.loss, result.correct, result.masks
         correctness = -result.loss / result.masks
@@ -221,7 +235,7 @@ def _fill_mask(pipeline: Pipeline[Any], data: DataSet) -> _Adapter:
     return _Adapter(lambda example: example.texts[0], to_prediction)
 
 
-_ADAPTERS: dict[str, Callable[[Pipeline[Any], DataSet], _Adapter]] = {
+_ADAPTERS: dict[str, Callable[[Pipeline[Any], DataSet, str], _Adapter]] = {
     "text-classification": _text_classification,
     "multiple-choice": _multiple_choice,
     "token-classification": _token_classification,

@@ -9,10 +9,13 @@ from accelerate import Accelerator
 
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.evaluation.labels import describe_labels, list_labels, unknown_labels
 from squeezebert_mobile.evaluation.metrics import METRICS
 from squeezebert_mobile.evaluation.predictions import make_predictor
+from squeezebert_mobile.evaluation.readers.columns import Columns
 from squeezebert_mobile.evaluation.readers.data import DataSet, read_file
-from squeezebert_mobile.evaluation.readers.formats import Columns, read_data
+from squeezebert_mobile.evaluation.readers.formats import read_data
+from squeezebert_mobile.evaluation.readers.tables import SHAPES
 from squeezebert_mobile.evaluation.scoring import score
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
@@ -30,7 +33,11 @@ from squeezebert_mobile.training.examples import (
     encode_examples,
 )
 from squeezebert_mobile.training.history import DevScore, TrainingProgress
-from squeezebert_mobile.training.initial_head import InitialCheckpoint, open_initial_checkpoint
+from squeezebert_mobile.training.initial_head import (
+    InitialCheckpoint,
+    labels_of,
+    open_initial_checkpoint,
+)
 from squeezebert_mobile.training.loop import open_accelerator, train
 from squeezebert_mobile.training.output import training_outcome, training_setup, write_output
 from squeezebert_mobile.training.output_folder import check_output
@@ -97,24 +104,22 @@ def finetune_checkpoint(
     check_options(epochs, learning_rate, batch_size)
     accelerator = open_accelerator()
     main_note = note if accelerator.is_main_process else lambda text: None
-    train_data = read_data(read_file(Path(data)), task, format=data_format, columns=columns)
+    columns = columns or Columns()
+    train_data = _read_training_data(data, checkpoint, task, data_format, columns)
     check_trainable(train_data, data)
     initial = open_initial_checkpoint(checkpoint, train_data, seed=seed)
     source = initial.checkpoint
     if initial.has_new_head:
-        main_note(
-            f"{source.name} has no head that fits the data; a new one is initialized (seed {seed})"
-        )
+        main_note(_new_head_note(source.name, train_data, columns, seed))
     dev_data = None
     if dev is not None:
-        dev_columns = replace(columns or Columns(), is_regression=train_data.is_regression)
-        dev_data = _read_dev(dev, source, data_format, dev_columns)
+        dev_data = _read_dev(dev, source, train_data, data_format, columns)
     opened_teacher = open_teacher(teacher, source) if teacher is not None else None
     examples = _encode(initial, train_data, main_note)
     config = _config(examples, source, accelerator, epochs, learning_rate, batch_size, seed)
     setup = training_setup(initial, train_data, dev_data, opened_teacher, config, accelerator)
     files = [data] if dev is None else [data, dev]
-    recipe = _recipe(setup, files, train_data, columns or Columns(), opened_teacher)
+    recipe = _recipe(setup, files, train_data, columns, opened_teacher)
     state_file = StateFile(folder, recipe)
     state = state_file.to_resume(resume=resume, force=force)
     if accelerator.is_main_process and state is None:
@@ -145,14 +150,57 @@ def finetune_checkpoint(
     return results
 
 
-def _read_dev(
-    path: str | Path, source: Checkpoint, data_format: str | None, columns: Columns
+def _read_training_data(
+    path: str | Path,
+    checkpoint: str | Path,
+    task: str,
+    data_format: str | None,
+    columns: Columns,
 ) -> DataSet:
-    """The development set; its labels must be those of the model."""
+    """The training data; numbers are classes if they are the checkpoint's labels."""
+    file = read_file(Path(path))
+    data = read_data(file, task, format=data_format, columns=columns)
+    if not data.is_regression or columns.labels_are:
+        return data
+    columns = replace(columns, model_labels=labels_of(checkpoint))
+    return read_data(file, task, format=data_format, columns=columns)
+
+
+def _new_head_note(name: str, data: DataSet, columns: Columns, seed: int) -> str:
+    note = f"{name} has no head that fits the data; a new one is initialized (seed {seed})"
+    if data.is_regression and data.format in SHAPES and not columns.labels_are:
+        note += (
+            ", which outputs a number (regression), because labels have fractions; for classes "
+            "add --labels-are classes"
+        )
+    return note
+
+
+def _read_dev(
+    path: str | Path,
+    source: Checkpoint,
+    train_data: DataSet,
+    data_format: str | None,
+    columns: Columns,
+) -> DataSet:
+    """The development set; its labels must be those that are trained."""
+    pipeline = reference_pipeline(source)
+    labels = pipeline.spec.labels or ()
+    columns = replace(
+        columns,
+        is_regression=train_data.is_regression,
+        model_labels=() if train_data.is_regression else labels,
+    )
     task = source.model.task
     data = read_data(read_file(Path(path)), task, format=data_format, columns=columns)
     # Raises for other labels now, and not only after the first epoch.
-    make_predictor(reference_pipeline(source), data, _EVALUATION_BATCH_SIZE)
+    if data.classes and train_data.classes and (unknown := unknown_labels(labels, data)):
+        raise InputError(
+            f"{describe_labels(data, unknown)}, but the training data {train_data.source} has "
+            f"{list_labels(labels)}; correct the file, or add such examples to the training data"
+        )
+    name = f"the model trained on {train_data.source}"
+    make_predictor(pipeline, data, _EVALUATION_BATCH_SIZE, name=name)
     return data
 
 
@@ -215,7 +263,7 @@ def _recipe(
     teacher: Teacher | None,
 ) -> dict[str, Any]:
     """Everything that must be the same to resume a training, by the name that messages use."""
-    names = (columns.text, columns.pair, columns.label)
+    names = (columns.text, columns.pair, columns.label, columns.delimiter)
     return {
         **_flat(setup),
         "data": "".join(sha256_of(Path(file)) for file in files),

@@ -20,7 +20,7 @@ from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
 from squeezebert_mobile.models.weights import check_weights, load_encoder, read_weights
 from squeezebert_mobile.tasks import get_task, is_regression
 
-__all__ = ["InitialCheckpoint", "open_initial_checkpoint"]
+__all__ = ["InitialCheckpoint", "labels_of", "open_initial_checkpoint"]
 
 #: The label of a regression head's single output.
 REGRESSION_LABEL = "value"
@@ -63,6 +63,17 @@ def open_initial_checkpoint(name: str | Path, data: DataSet, *, seed: int) -> In
     model = initialize(task, _config_for(data, config), seed=seed)
     load_encoder(model, folder, config, task)
     return InitialCheckpoint(assemble_checkpoint(name, folder, model), True, new_ids)
+
+
+def labels_of(name: str | Path) -> tuple[str, ...]:
+    """The labels of the checkpoint called `name`; none for a preset.
+
+    Raises:
+        CheckpointError: the checkpoint does not exist, or its config.json is invalid.
+    """
+    if str(name).startswith("preset:"):
+        return ()
+    return tuple(load_config(resolve_folder(name)).id2label.values())
 
 
 def _own_label_ids(config: EncoderConfig, data: DataSet) -> dict[str, int] | None:

@@ -40,6 +40,15 @@ class DataSet:
     has_class_names: bool = True  # whether classes have names, which match before ids
     is_regression: bool = False  # whether the gold answers are numbers
     left_out: int = 0  # lines without a label, or without a text
+    source: str = "the data"  # the file, as messages show it
+
+    def location_of(self, label: str) -> str:
+        """Where the first example with this label is; empty if there is none."""
+        for example in self.examples:
+            golds = example.gold if isinstance(example.gold, tuple) else (str(example.gold),)
+            if label in golds:
+                return example.location
+        return ""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
 """The table of data formats: how each is recognized and read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from squeezebert_mobile.errors import InputError, choose
 from squeezebert_mobile.evaluation.readers import conll, glue, squad, tables
+from squeezebert_mobile.evaluation.readers.columns import Columns
 from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Example
-from squeezebert_mobile.evaluation.readers.tables import Columns
 
-__all__ = ["FORMATS", "Columns", "Format", "read_data"]
+__all__ = ["FORMATS", "Format", "read_data"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Format:
 def _glue(name: str) -> Format:
     return Format(
         "text-classification",
-        lambda file, columns: not columns.are_named and glue.looks_like(name, file),
+        lambda file, columns: not columns.fit_tables_only and glue.looks_like(name, file),
         lambda file, columns: glue.read_glue(name, file),
     )
 
@@ -117,7 +117,13 @@ def read_data(
             f"is {name} data, whose column names are fixed; omit --text-column, --pair-column and "
             "--label-column"
         )
-    return FORMATS[name].read(file, columns)
+    if columns.delimiter and name != "csv":
+        raise file.error(f"is {name} data, whose delimiter is fixed; omit --delimiter")
+    data = replace(FORMATS[name].read(file, columns), source=file.name)
+    if columns.labels_are and data.is_regression != (columns.labels_are == "numbers"):
+        kind = "numbers" if data.is_regression else "not numbers"
+        raise file.error(f"is {name} data, whose labels are {kind}; omit --labels-are")
+    return data
 
 
 def _displayed(formats: list[str]) -> list[str]:
@@ -133,4 +139,7 @@ def _detected(file: DataFile, task: str, columns: Columns) -> str | None:
     if file.suffix == ".json" and not file.first_object:
         file.whole_json()  # raises if the JSON is invalid, whatever the task
     by_suffix = _BY_SUFFIX[task]
-    return by_suffix.get(file.suffix) or by_suffix.get("")
+    suggested = by_suffix.get(file.suffix) or by_suffix.get("")
+    if suggested in {"csv", "tsv"}:
+        return "tsv" if tables.is_tab_separated(file, columns) else "csv"
+    return suggested

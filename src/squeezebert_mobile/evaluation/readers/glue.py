@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Example, shortened
+from squeezebert_mobile.evaluation.readers.label_kinds import check_labelled, is_unlabelled
 
 __all__ = ["GLUE", "Glue", "looks_like", "read_glue"]
 
@@ -129,7 +130,7 @@ def read_glue(name: str, file: DataFile) -> DataSet:
                 f"{shortened(', '.join(header), 200)}; {hint}"
             )
     indices = [header.index(column) for column in columns]
-    names, examples, left_out, matched = _label_names(glue), [], 0, set()
+    names, labels, examples, left_out, matched = _label_names(glue), [], [], 0, set()
     for number, cells in rows:
         if len(cells) != len(header):
             if name == "qqp" and len(cells) < len(header):  # some published lines are incomplete
@@ -140,7 +141,8 @@ def read_glue(name: str, file: DataFile) -> DataSet:
                 "files are tab-separated, without quotes"
             )
         *texts, label = (cells[index] for index in indices)
-        if label == glue.no_label or not all(text.strip() for text in texts):
+        labels.append(label)
+        if _has_no_label(glue, label) or not all(text.strip() for text in texts):
             left_out += 1
             continue
         if not _is_label(glue, names, label):
@@ -152,6 +154,7 @@ def read_glue(name: str, file: DataFile) -> DataSet:
         examples.append(Example(f"line {number}", tuple(texts), names.get(label, label)))
         if glue.split_by:
             matched.add(cells[header.index(glue.split_by)] in _MATCHED)
+    check_labelled(file, labels)
     if not examples:
         raise file.error(f"has no labelled line of {name}; copy the whole file")
     return DataSet(
@@ -183,12 +186,18 @@ def _label_names(glue: Glue) -> Mapping[str, str]:
 
 
 def _is_label(glue: Glue, names: Mapping[str, str], label: str) -> bool:
+    if _has_no_label(glue, label):
+        return True
     if glue.classes:
-        return label in names or label == glue.no_label
+        return label in names
     try:
         return 0 <= float(label) <= 5
     except ValueError:
         return False
+
+
+def _has_no_label(glue: Glue, label: str) -> bool:
+    return label == glue.no_label or is_unlabelled(label)
 
 
 def _metrics(glue: Glue, matched: set[bool]) -> tuple[str, ...]:

@@ -1,93 +1,39 @@
 """Tables of labelled texts: CSV, TSV and JSONL with columns for text, pair and label."""
 
-import csv
-import io
-import math
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
+from squeezebert_mobile.evaluation.readers.columns import Columns
 from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Example, shortened
+from squeezebert_mobile.evaluation.readers.delimited import (
+    csv_rows,
+    delimiter_name,
+    sniff_delimiter,
+    tsv_rows,
+)
+from squeezebert_mobile.evaluation.readers.label_kinds import check_labelled, make_data_set
 
-__all__ = ["SHAPES", "Columns", "looks_like", "read_choices", "read_table"]
-
-_CLASSIFICATION_METRICS = ("accuracy", "f1_macro")
-_REGRESSION_METRICS = ("pearson", "spearman")
-_ID = re.compile(r"0|[1-9][0-9]{0,5}")  # the index of a model output
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The names of a table's columns; None stands for the default name."""
-
-    text: str | None = None
-    pair: str | None = None
-    label: str | None = None
-    is_regression: bool = False  # whether whole-number labels are values instead of class ids
-
-    @property
-    def are_named(self) -> bool:
-        """Whether a column was named, so that the file can only be a table."""
-        return any((self.text, self.pair, self.label))
-
-    def required(self) -> dict[str, str]:
-        """The names of the columns that must be present, by option."""
-        names = {"text": self.text or "text", "label": self.label or "label"}
-        return names | ({"pair": self.pair} if self.pair else {})
-
-
-def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(file.text, newline=""), strict=True)
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise file.error(
-            f"is not valid CSV at line {reader.line_num}: {error}; put a cell that contains a "
-            'quote or a comma in quotes, "like ""this"""'
-        ) from None
-
-
-def _tsv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
-    return ((number, line.split("\t")) for number, line in file.rows())
-
-
-def _cells(shape: str, file: DataFile) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each row's number, and its cells by column."""
-    if shape == "jsonl":
-        yield from file.objects()
-        return
-    rows = _ROWS[shape](file)
-    _, header = next(rows)
-    for number, cells in rows:
-        if len(cells) != len(header):
-            raise file.error(
-                f"has {len(cells)} columns at line {number}, but {len(header)} in its first line; "
-                f"{_REMEDIES[shape]}"
-            )
-        yield number, dict(zip(header, cells, strict=True))
-
+__all__ = ["SHAPES", "is_tab_separated", "looks_like", "read_choices", "read_table"]
 
 SHAPES = ("jsonl", "csv", "tsv")
-_ROWS = {"csv": _csv_rows, "tsv": _tsv_rows}
-_REMEDIES = {
-    "csv": "put a cell that contains a comma in quotes",
-    "tsv": "TSV cells contain no tab and are not quoted",
-}
-
-
-def _header(shape: str, file: DataFile) -> list[str]:
-    if shape == "jsonl":
-        return list(file.first_object)
-    return next(_ROWS[shape](file), (0, []))[1]  # default: all cells may be empty
 
 
 def looks_like(shape: str, file: DataFile, columns: Columns) -> bool:
     """Whether the first line has all required columns."""
-    return set(columns.required().values()) <= set(_header(shape, file))
+    required = set(columns.required().values())
+    if columns.delimiter and shape == "tsv":
+        return False
+    # A table with tabs is read as TSV, whose cells are not quoted, unless a tab was asked for.
+    if shape == "csv" and is_tab_separated(file, columns):
+        return False
+    return required <= set(_header(shape, file, _with_delimiter(shape, file, columns)))
+
+
+def is_tab_separated(file: DataFile, columns: Columns) -> bool:
+    """Whether the file has tabs between its columns, and no delimiter was named."""
+    names = columns.required().values()
+    return not columns.delimiter and sniff_delimiter(file, names) == "\t"
 
 
 def read_table(shape: str, file: DataFile, columns: Columns) -> DataSet:
@@ -96,16 +42,13 @@ def read_table(shape: str, file: DataFile, columns: Columns) -> DataSet:
     Raises:
         InputError: a column is missing, or a row has no text or label.
     """
-    required, header = columns.required(), _header(shape, file)
-    for option, name in required.items():
-        if name not in header and (shape != "jsonl" or header):
-            raise file.error(
-                f"has no column {name!r}; its columns are {shortened(', '.join(header), 200)}; "
-                f"name one with --{option}-column"
-            )
+    columns = _with_delimiter(shape, file, columns)
+    required, header = columns.required(), _header(shape, file, columns)
+    if shape != "jsonl" or header:
+        _check_header(file, header, columns)
     pair = columns.pair or "text_pair"
     examples = []
-    for number, cells in _cells(shape, file):
+    for number, cells in _cells(shape, file, columns):
         texts = [_text(file, number, required["text"], cells)]
         has_pair = cells.get(pair) is not None if shape == "jsonl" else pair in header
         if has_pair or columns.pair:
@@ -114,31 +57,62 @@ def read_table(shape: str, file: DataFile, columns: Columns) -> DataSet:
         examples.append(Example(f"line {number}", tuple(texts), label))
     if not examples:
         raise file.error("has a header but no rows; give a file with labelled examples")
-    return _data_set(shape, examples, is_regression=columns.is_regression)
+    return make_data_set(file, shape, examples, columns)
 
 
-def _data_set(shape: str, examples: list[Example], *, is_regression: bool) -> DataSet:
-    """The data set; its labels decide between class names, class ids and regression."""
-    labels = {str(example.gold) for example in examples}
-    make = partial(DataSet, shape, "text-classification", tuple(examples))
-    if not is_regression and all(map(_ID.fullmatch, labels)):
-        ids = tuple(sorted(map(int, labels)))
-        return make(
-            _CLASSIFICATION_METRICS,
-            classes=tuple(map(str, ids)),
-            class_ids=ids,
-            has_class_names=False,
-        )
-    if all(map(_is_number, labels)):
-        return make(_REGRESSION_METRICS, is_regression=True)
-    return make(_CLASSIFICATION_METRICS, classes=tuple(sorted(labels)))
+def _with_delimiter(shape: str, file: DataFile, columns: Columns) -> Columns:
+    """For CSV, the columns with their delimiter."""
+    if shape != "csv" or columns.delimiter:
+        return columns
+    return replace(columns, delimiter=sniff_delimiter(file, columns.required().values()))
 
 
-def _is_number(label: str) -> bool:
-    try:
-        return math.isfinite(float(label))
-    except ValueError:
-        return False
+def _rows(shape: str, file: DataFile, columns: Columns) -> Iterator[tuple[int, list[str]]]:
+    return csv_rows(file, columns.delimiter or ",") if shape == "csv" else tsv_rows(file)
+
+
+def _header(shape: str, file: DataFile, columns: Columns) -> list[str]:
+    if shape == "jsonl":
+        return list(file.first_object)
+    cells = next(_rows(shape, file, columns), (0, []))[1]  # default: all cells may be empty
+    return [cell.strip() for cell in cells]
+
+
+def _check_header(file: DataFile, header: Collection[str], columns: Columns) -> None:
+    """Check that all required columns are there; the message names all that are not."""
+    missing = {option: name for option, name in columns.required().items() if name not in header}
+    if not missing:
+        return
+    (option, name), *others = missing.items()
+    message = f"has no column {name!r}; its columns are {shortened(', '.join(header), 200)}; "
+    message += f"name one with --{option}-column"
+    message += "".join(f", and that of {name!r} with --{option}-column" for option, name in others)
+    if len(header) == 1 and columns.delimiter:
+        message += "; if another character than , ; or a tab separates them, give --delimiter"
+    if "label" in missing and not columns.label:
+        message += "; a test file without labels cannot be used: give the dev file"
+    raise file.error(message)
+
+
+def _cells(shape: str, file: DataFile, columns: Columns) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row's number, and its cells by column."""
+    if shape == "jsonl":
+        yield from file.objects()
+        return
+    header = _header(shape, file, columns)
+    rows = _rows(shape, file, columns)
+    next(rows)
+    for number, cells in rows:
+        if len(cells) != len(header):
+            remedy = "TSV cells contain no tab and are not quoted"
+            if shape == "csv":
+                separator = delimiter_name(columns.delimiter or ",")
+                remedy = f"put a cell that contains a {separator} in quotes"
+            raise file.error(
+                f"has {len(cells)} columns at line {number}, but {len(header)} in its first line; "
+                f"{remedy}"
+            )
+        yield number, dict(zip(header, cells, strict=True))
 
 
 def _text(file: DataFile, number: int, name: str, cells: dict[str, Any]) -> str:
@@ -150,6 +124,7 @@ def _text(file: DataFile, number: int, name: str, cells: dict[str, Any]) -> str:
 
 
 def _label(file: DataFile, number: int, value: Any) -> str:
+    value = value.strip() if isinstance(value, str) else value
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
         is_missing = value is None or value == ""
         actual = "no label" if is_missing else f"the label {shortened(str(value))}"
@@ -166,6 +141,7 @@ def read_choices(file: DataFile) -> DataSet:
     Raises:
         InputError: a line lacks one of these fields, or a field is invalid.
     """
+    check_labelled(file, [str(fields.get("label")) for _, fields in file.objects()])
     examples = []
     for number, fields in file.objects():
         text = _text(file, number, "text", fields)
