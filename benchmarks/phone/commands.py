@@ -21,7 +21,11 @@ from squeezebert_mobile.benchmarks.measure.progress import (
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.adb.facts import check_android, read_phone
+from squeezebert_mobile.benchmarks.phone.adb.facts import (
+    check_android,
+    read_phone,
+    serial_number,
+)
 from squeezebert_mobile.benchmarks.phone.adb.files import PushProgress, clean
 from squeezebert_mobile.benchmarks.phone.adb.selection import select_devices
 from squeezebert_mobile.benchmarks.phone.app.inbox import (
@@ -186,7 +190,12 @@ def clean_phones(
 
 def _selected(server: str | None, serials: Sequence[str], *, all_devices: bool) -> list[Device]:
     adb = Adb(server)
-    listed = select_devices(adb.listed(), serials, all_devices=all_devices)
+    listed = select_devices(
+        adb.listed(),
+        serials,
+        all_devices=all_devices,
+        serial_number=lambda device: serial_number(Device(adb, device.serial)),
+    )
     return [Device(adb, device.serial) for device in listed]
 
 

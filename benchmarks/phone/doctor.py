@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from squeezebert_mobile.benchmarks.phone.adb import parsing, selection
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.adb.facts import check_android, read_phone
+from squeezebert_mobile.benchmarks.phone.adb.facts import (
+    check_android,
+    read_phone,
+    serial_number,
+)
 from squeezebert_mobile.benchmarks.phone.app.sample_app import PACKAGE, check_app
 from squeezebert_mobile.benchmarks.phone.libraries.parts import ONNX_RUNTIME, check_abi
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
@@ -128,10 +132,15 @@ def list_devices(adb: Adb) -> list[DeviceStatus]:
     Raises:
         PhoneUnreachable: the server does not answer.
     """
-    return [_status(adb, device) for device in adb.listed()]
+    listed = adb.listed()
+    used = selection.connection_used(
+        [device for device in listed if selection.remedy(device) is None],
+        lambda device: serial_number(Device(adb, device.serial)),
+    )
+    return [_status(adb, device, used.get(device.serial)) for device in listed]
 
 
-def _status(adb: Adb, listed: parsing.ListedDevice) -> DeviceStatus:
+def _status(adb: Adb, listed: parsing.ListedDevice, used: str | None) -> DeviceStatus:
     if remedy := selection.remedy(listed):
         return _not_ready(listed, remedy)
     try:
@@ -142,6 +151,8 @@ def _status(adb: Adb, listed: parsing.ListedDevice) -> DeviceStatus:
         return _not_ready(listed, str(error))
     if selection.is_emulator(listed.serial):
         remedy = "emulator latency does not represent a phone's; select it with --serial"
+    elif used != listed.serial:
+        remedy = f"the same phone as {used!r}, which is used; to use this one, pass its --serial"
     return DeviceStatus(
         serial=phone.serial,
         state=listed.state,

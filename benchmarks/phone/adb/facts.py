@@ -5,19 +5,31 @@ from collections.abc import Callable, Mapping
 from squeezebert_mobile.benchmarks.phone.adb import parsing
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.adb.selection import is_emulator
+from squeezebert_mobile.benchmarks.phone.adb.selection import is_emulator, is_wireless
 from squeezebert_mobile.benchmarks.records.phone import Conditions, Connection, Phone
 
-__all__ = ["check_android", "core_mask", "read_conditions", "read_phone"]
+__all__ = ["check_android", "core_mask", "read_conditions", "read_phone", "serial_number"]
 
 #: A property that only the tests' stand-in for a phone sets.
 STAND_IN = "ro.squeezebertmobile.stand_in"
+
+#: What phones report that have no serial number of their own.
+_NO_SERIAL_NUMBER = {"", "unknown", "0123456789ABCDEF"}
 
 _MIN_SDK = 26  # Android 8, the minimum of the runner
 
 _CPUS = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq"
 _CLUSTERS = f"grep -s . {_CPUS}/cpuinfo_max_freq {_CPUS}/scaling_governor"
 _CLOCKS = f"grep -s . {_CPUS}/scaling_cur_freq"
+
+
+def serial_number(device: Device) -> str | None:
+    """The phone's own serial number; None if it has none, or does not answer."""
+    try:
+        text = device.run("getprop", "ro.serialno").out.strip()
+    except PhoneError:
+        return None
+    return None if text in _NO_SERIAL_NUMBER else text
 
 
 def read_phone(device: Device, *, libraries: Mapping[str, str], runner_sha256: str) -> Phone:
@@ -75,9 +87,7 @@ def _connection(serial: str, properties: Mapping[str, str]) -> Connection:
         properties.get("ro.boot.qemu"),
     }:
         return "emulator"
-    # The serial of a device on the network is HOST:PORT, or the name of its mDNS service.
-    wireless = serial.rpartition(":")[2].isdigit() and ":" in serial or "._adb" in serial
-    return "wireless" if wireless else "usb"
+    return "wireless" if is_wireless(serial) else "usb"
 
 
 def read_conditions(device: Device, clock: Callable[[], float]) -> Conditions:

@@ -1,13 +1,16 @@
-"""Device selection: the only phone, those with the given serials, or all phones."""
+"""Device selection: the only phone, those with the given serials, or all phones.
+
+adb lists a phone once for each connection: USB, HOST:PORT, and the name of its mDNS service.
+"""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from squeezebert_mobile.benchmarks.phone.adb.client import REMEDIES
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.parsing import ListedDevice
 
-__all__ = ["is_emulator", "remedy", "select_devices"]
+__all__ = ["connection_used", "is_emulator", "is_wireless", "remedy", "select_devices"]
 
 _READY = "device"
 _NONE = (
@@ -17,23 +20,33 @@ _NONE = (
 )
 
 
+#: Returns a phone's own serial number; None if it has none.
+SerialNumber = Callable[[ListedDevice], str | None]
+
+
 def select_devices(
-    listed: Sequence[ListedDevice], serials: Sequence[str], *, all_devices: bool
+    listed: Sequence[ListedDevice],
+    serials: Sequence[str],
+    *,
+    all_devices: bool,
+    serial_number: SerialNumber = lambda device: None,
 ) -> list[ListedDevice]:
-    """The devices to measure.
+    """The devices to measure, each phone once.
 
     Args:
         listed: All devices that the adb server knows.
         serials: The serials to select; empty if only one phone is connected.
         all_devices: Select all phones that are ready. Emulators are only selected by serial.
+        serial_number: Identifies a phone that has several connections.
 
     Raises:
         PhoneError: there is no such device, it is not ready, or the choice is ambiguous.
     """
     if serials:
-        return [_named(listed, serial) for serial in dict.fromkeys(serials)]
+        named = [_named(listed, serial) for serial in dict.fromkeys(serials)]
+        return _each_once(named, serial_number)
     phones = [device for device in listed if not is_emulator(device.serial)]
-    ready = [device for device in phones if device.state == _READY]
+    ready = _each_once([device for device in phones if device.state == _READY], serial_number)
     if all_devices and ready:
         return ready
     if len(ready) > 1:
@@ -52,6 +65,39 @@ def select_devices(
             f"{shlex.quote(listed[0].serial)}"
         )
     raise PhoneError(_NONE)
+
+
+def _each_once(devices: Sequence[ListedDevice], serial_number: SerialNumber) -> list[ListedDevice]:
+    used = connection_used(devices, serial_number)
+    return [device for device in devices if used[device.serial] == device.serial]
+
+
+def connection_used(devices: Sequence[ListedDevice], serial_number: SerialNumber) -> dict[str, str]:
+    """Serial in adb -> serial of the connection that is used for that phone.
+
+    A connection by USB is preferred to one by address, and that to one by mDNS.
+
+    Args:
+        devices: Devices that are ready.
+        serial_number: Returns a phone's own serial number; called if there are several devices.
+    """
+    if len(devices) < 2:
+        return {device.serial: device.serial for device in devices}
+    # By USB, adb's serial is the phone's own.
+    phones = {device.serial: serial_number(device) or device.serial for device in devices}
+    best: dict[str, str] = {}
+    for serial in sorted(phones, key=lambda serial: (is_wireless(serial), _is_service(serial))):
+        best.setdefault(phones[serial], serial)
+    return {serial: best[phone] for serial, phone in phones.items()}
+
+
+def is_wireless(serial: str) -> bool:
+    """Whether a device is on the network: its serial is HOST:PORT, or that of an mDNS service."""
+    return (serial.rpartition(":")[2].isdigit() and ":" in serial) or _is_service(serial)
+
+
+def _is_service(serial: str) -> bool:
+    return "._adb" in serial
 
 
 def is_emulator(serial: str) -> bool:

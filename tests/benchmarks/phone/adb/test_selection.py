@@ -4,7 +4,7 @@ import pytest
 
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.parsing import ListedDevice
-from squeezebert_mobile.benchmarks.phone.adb.selection import select_devices
+from squeezebert_mobile.benchmarks.phone.adb.selection import connection_used, select_devices
 
 PIXEL = ListedDevice("8A1X", "device", "Pixel 3")
 OTHER = ListedDevice("R58 $(x)", "device", "A52")
@@ -30,6 +30,67 @@ def test_chosen(
     listed: list[ListedDevice], serials: list[str], all_devices: bool, chosen: list[ListedDevice]
 ) -> None:
     assert select_devices(listed, serials, all_devices=all_devices) == chosen
+
+
+# One phone with several connections ----------------------------------------------------------
+
+ADDRESS = ListedDevice("192.168.1.7:41234", "device", "Pixel 3")
+SERVICE = ListedDevice("adb-8A1X-x0y1z2._adb-tls-connect._tcp", "device", "Pixel 3")
+OTHER_ADDRESS = ListedDevice("[fe80::1]:5555", "device", "A52")
+#: Serial in adb -> ro.serialno.
+NUMBERS = {
+    PIXEL.serial: "8A1X",
+    ADDRESS.serial: "8A1X",
+    SERVICE.serial: "8A1X",
+    OTHER.serial: "R58",
+    OTHER_ADDRESS.serial: "R58",
+}
+
+
+def number(device: ListedDevice) -> str | None:
+    return NUMBERS[device.serial]
+
+
+@pytest.mark.parametrize(
+    ("listed", "serials", "all_devices", "chosen"),
+    [
+        ([SERVICE, ADDRESS, PIXEL], [], True, [PIXEL]),
+        ([SERVICE, ADDRESS], [], True, [ADDRESS]),
+        ([SERVICE, PIXEL], [], True, [PIXEL]),
+        ([SERVICE, OTHER_ADDRESS, ADDRESS, OTHER], [], True, [ADDRESS, OTHER]),
+        ([PIXEL, ADDRESS, SERVICE], [], False, [PIXEL]),  # one phone: no question
+        ([PIXEL, ADDRESS, SERVICE], [ADDRESS.serial], False, [ADDRESS]),
+        ([PIXEL, ADDRESS, SERVICE], [ADDRESS.serial, PIXEL.serial], False, [PIXEL]),
+        ([AWAY, PIXEL], [], True, [PIXEL]),
+    ],
+)
+def test_a_phone_with_several_connections_is_selected_once(
+    listed: list[ListedDevice], serials: list[str], all_devices: bool, chosen: list[ListedDevice]
+) -> None:
+    found = select_devices(listed, serials, all_devices=all_devices, serial_number=number)
+    assert found == chosen
+
+
+def test_phones_are_counted_and_not_their_connections() -> None:
+    with pytest.raises(PhoneError) as caught:
+        select_devices([SERVICE, PIXEL, OTHER_ADDRESS], [], all_devices=False, serial_number=number)
+    assert str(caught.value) == (
+        "2 phones are connected ('8A1X', '[fe80::1]:5555'); select one with --serial 8A1X, or use "
+        "--all-devices"
+    )
+
+
+def test_phones_without_a_serial_number_are_each_their_own() -> None:
+    listed = [ADDRESS, SERVICE, OTHER]
+    found = select_devices(listed, [], all_devices=True, serial_number=lambda device: None)
+    assert found == listed
+
+
+def test_by_usb_adbs_serial_is_the_phones_own() -> None:
+    """A phone that does not answer by USB is still known to be that of the address."""
+    numbers = {PIXEL.serial: None, ADDRESS.serial: "8A1X"}
+    used = connection_used([ADDRESS, PIXEL], lambda device: numbers[device.serial])
+    assert used == {PIXEL.serial: PIXEL.serial, ADDRESS.serial: PIXEL.serial}
 
 
 @pytest.mark.parametrize(
