@@ -85,7 +85,7 @@ def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> Tok
     vocab = _vocab(tokenizer, folder)
     model = read("config.json")
     _check_against_model(vocab, model, folder)
-    _check_supported(config, tokenizer, folder)
+    _check_supported(config, tokenizer, model, folder)
     is_bert = listed is not None or _is_bert(config, model, tokenizer, folder)
     if listed is not None or not is_bert:
         config = config | _normalizer(tokenizer)
@@ -300,13 +300,16 @@ def _name(token: str, ids: Mapping[str, int], used: list[int]) -> str:
     return token if used == [ids.get(token)] else f"{token} with the ids {used}"
 
 
-def _check_supported(config: dict[str, Any], tokenizer: dict[str, Any], folder: Path) -> None:
+def _check_supported(
+    config: dict[str, Any], tokenizer: dict[str, Any], model: dict[str, Any], folder: Path
+) -> None:
     """Raise CheckpointError for a setting that changes the ids in transformers but not here."""
     cut = tokenizer.get("truncation")
     side = cut.get("direction") if isinstance(cut, dict) else None
     settings = {"truncation_side": str(side or "right").lower(), **config}
     inputs = settings.get("model_input_names", ["token_type_ids"])
     has_types = isinstance(inputs, list) and "token_type_ids" in inputs
+    has_types = has_types or model.get("type_vocab_size") == 1  # one type for all tokens
     for key, is_supported, supported in (
         (
             "truncation_side",

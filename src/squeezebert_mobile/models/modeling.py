@@ -82,6 +82,10 @@ class Embeddings(nn.Module):
             position_ids = torch.arange(length, device=device).unsqueeze(0)  # (1, S)
         if token_type_ids is None:
             token_type_ids = torch.zeros(batch, length, dtype=torch.long, device=device)
+        if self.token_type.num_embeddings == 1:
+            # Such a model has one type for both texts of a pair, as tokenizers without token types
+            # have it in transformers. A product, so that an exported model keeps the input.
+            token_type_ids = token_type_ids * 0
         total = inputs_embeds + self.position(position_ids) + self.token_type(token_type_ids)
         return self.dropout(self.norm(total))  # type: ignore[no-any-return]
 
@@ -232,7 +236,8 @@ class SqueezeBertModel(PretrainedModel):
         Args:
             input_ids: Token ids (B, S); either these or inputs_embeds.
             attention_mask: 1 for a token, 0 for padding (B, S); default all 1.
-            token_type_ids: 0 for the first text, 1 for the second (B, S); default all 0.
+            token_type_ids: 0 for the first text, 1 for the second (B, S); default all 0. A model
+                with a type_vocab_size of 1 takes all of them as 0.
             position_ids: (B, S) or (1, S); default 0, 1, 2, ...
             inputs_embeds: Word embeddings (B, S, C) in place of input_ids.
             output_attentions: Whether to return the attention of every layer.
