@@ -123,7 +123,7 @@ test-phone: $(READY)  ## test bench on a simulated phone, errors included (Java 
 	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(PYTEST) -m phone
 
 clean:  ## remove build files; a stale build/ adds deleted modules to the wheel
-	rm -rf build dist .typing android_demo/target android_demo/*/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist .typing android_demo/target android_demo/*/target *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 unicode-tables: $(READY)  ## write the tokenizers library's character tables for Kotlin
 	$(BIN)/python android_demo/unicode_tables.py > android_demo/core/src/main/resources/squeezebertmobile/unicode.txt

@@ -104,7 +104,7 @@ def test_weights_of_another_config_are_refused(tmp_path: Path) -> None:
         {k: v for k, v in weights.items() if "layers.1." not in k}, tmp_path / "model.safetensors"
     )
     with pytest.raises(
-        CheckpointError, match="it has 1 layers, config.json says num_hidden_layers"
+        CheckpointError, match="it has 1 layers, but num_hidden_layers in config.json is 2"
     ):
         inspect_checkpoint(tmp_path)
 
