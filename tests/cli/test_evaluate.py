@@ -54,8 +54,9 @@ def test_an_artifact_against_its_checkpoint(cli: Cli, assistant: Path, intents: 
         "text-classification",
     )
     assert (result["model"], result["against"]["model"]) == (str(assistant), "demo")
-    assert result["differences"]["accuracy"] == {"difference": 0, "low": 0, "high": 0}
-    assert (result["agreement"], result["disagreements"]) == (1, [])
+    # No answer differs; of eight examples three could (the rule of three).
+    assert result["differences"]["accuracy"] == {"difference": 0, "low": -3 / 8, "high": 3 / 8}
+    assert (result["agreement"], result["answers"], result["disagreements"]) == (1, 8, [])
 
 
 def test_evaluate_prints_metrics_and_differences(cli: Cli, assistant: Path, intents: Path) -> None:
@@ -65,7 +66,11 @@ def test_evaluate_prints_metrics_and_differences(cli: Cli, assistant: Path, inte
     assert "accuracy   0.8750" in out
     code, out, err = cli("evaluate", assistant, intents, "--against", "demo")
     assert (code, err) == (0, "")
-    assert "difference" in out and "95% interval" in out and "same answer in 100.00%" in out
+    assert (
+        "difference" in out and "95% interval" in out and "same answer in all 8 examples\n" in out
+    )
+    assert "with 95% confidence, at most 37.5% of such examples have another answer\n" in out
+    assert "+0.0000   -0.3750 to +0.3750" in out
     assert f"ours: {assistant}, theirs: demo" in out
     assert max(len(line) for line in out.splitlines() if "ours:" not in line) <= 80
 
@@ -82,6 +87,7 @@ def test_two_models_that_disagree(cli: Cli, checkpoint: Path, tmp_path: Path) ->
     code, out, err = cli(*words)
     assert (code, err) == (0, "")
     assert "worst disagreements" in out and "a [bold]dog" in out
+    assert "same answer in 0 of 2 examples (0.00%)\n" in out and "confidence" not in out
     result = json.loads(cli(*words, "--json")[1])
     assert result["agreement"] == 0
     assert {row["text"] for row in result["disagreements"]} == {"the cat sat", "a [bold]dog"}

@@ -4,10 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 import tiny
 from commands import Cli
 
 from squeezebert_mobile.artifact import file_facts, read_artifact
+from squeezebert_mobile.cli.printing.tables import same_answers
 
 
 def test_export_prints_sizes_and_parity_and_no_progress_when_piped(
@@ -21,6 +23,36 @@ def test_export_prints_sizes_and_parity_and_no_progress_when_piped(
     written = [line for line in out.splitlines() if not line.startswith("written to ")]
     assert max(map(len, written)) <= 80
     assert read_artifact(tmp_path / "out").task == "fill-mask"
+
+
+def test_the_comparison_is_in_words(cli: Cli, assistant: Path, tmp_path: Path) -> None:
+    parity = read_artifact(assistant).parity
+    assert parity.answers_undecided > 0
+    code, out, _ = cli("inspect", assistant)
+    assert code == 0
+    assert (
+        f"verified on {parity.texts} texts, each at several lengths: same answer in all "
+        f"{parity.answers} comparisons; {parity.answers_undecided} more are not counted, because "
+        "the checkpoint's two best answers are nearly equal there"
+    ) in " ".join(out.split())
+    tiny.write_checkpoint(tmp_path / "vectors")
+    options = ("--precision", "fp32", "--sequence-length", "16")
+    _, out, _ = cli("export", tmp_path / "vectors", "-o", tmp_path / "out", *options)
+    assert "verified on 200 texts\n" in out
+
+
+@pytest.mark.parametrize(
+    ("same", "total", "text"),
+    [
+        (90, 90, "same answer in all 90 words"),
+        (1, 1, "same answer in all 1 words"),
+        (89, 90, "same answer in 89 of 90 words (98.89%)"),
+        (99_999, 100_000, "same answer in 99,999 of 100,000 words (99.99%)"),
+        (0, 2, "same answer in 0 of 2 words (0.00%)"),
+    ],
+)
+def test_same_answers(same: int, total: int, text: str) -> None:
+    assert same_answers(same, total, "words") == text
 
 
 def test_export_json_is_the_manifest(cli: Cli, tmp_path: Path) -> None:

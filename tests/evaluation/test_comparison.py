@@ -52,7 +52,11 @@ def test_identical_answers_have_no_differences() -> None:
     scores = _scores(data, _classes(RIGHT_BUT_4, GOLDS))
     comparison = compare(scores, scores, data)
     assert comparison.agreement == 1 and comparison.disagreements == ()
-    assert all((d.difference, d.low, d.high) == (0, 0, 0) for d in comparison.differences.values())
+    assert comparison.answers == 40
+    accuracy, matthews = comparison.differences.values()
+    assert accuracy.difference == 0
+    assert (accuracy.low, accuracy.high) == pytest.approx((-3 / 40, 3 / 40))
+    assert matthews.difference == 0 and matthews.low == -matthews.high < -3 / 40
 
 
 def test_a_single_example_has_an_interval_of_zero_width() -> None:

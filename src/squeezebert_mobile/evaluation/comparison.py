@@ -4,26 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-from squeezebert_mobile.evaluation.metrics import METRICS, Metric
+from squeezebert_mobile.evaluation.intervals import difference_interval
 from squeezebert_mobile.evaluation.predictions import Prediction
 from squeezebert_mobile.evaluation.readers.data import DataSet, Example
 from squeezebert_mobile.evaluation.scoring import Scores
-from squeezebert_mobile.runtime.tasks.scores import Numbers
 
-__all__ = ["CONFIDENCE", "Comparison", "Difference", "Disagreement", "compare"]
+__all__ = ["Comparison", "Difference", "Disagreement", "compare"]
 
-CONFIDENCE = 0.95
-_RESAMPLES = 1000
-_SEED = 0
-_RESAMPLE_BATCH = 50  # resamples in memory at a time
 _MAX_DISAGREEMENTS = 10
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Ours minus theirs in one metric, with its CONFIDENCE interval."""
+    """Ours minus theirs in one metric, with its confidence interval."""
 
     difference: float
     low: float
@@ -46,6 +40,7 @@ class Comparison:
     """The differences between two models on a data set."""
 
     differences: dict[str, Difference]  # by metric
+    answers: int | None  # one per example, word or mask; None for regression
     agreement: float | None  # share of identical answers; None for regression
     disagreements: tuple[Disagreement, ...]  # the worst ones, worst first
 
@@ -69,7 +64,7 @@ def compare(
     differences = {}
     for done, name in enumerate(data.metrics, start=1):
         difference = ours.metrics[name] - theirs.metrics[name]
-        low, high = _interval(METRICS[data.task][name], *evidence)
+        low, high = difference_interval(data.task, name, *evidence)
         differences[name] = Difference(difference, low, high)
         report(done, len(data.metrics))
     pairs = list(zip(ours.predictions, theirs.predictions, strict=True))
@@ -81,30 +76,13 @@ def compare(
     )
     return Comparison(
         differences,
+        None if data.is_regression else len(same),
         None if data.is_regression else float(np.mean(same)),
         tuple(
             _disagreement(data.task, data.examples[number], *pairs[number])
             for number in worst[:_MAX_DISAGREEMENTS]
         ),
     )
-
-
-def _interval(metric: Metric, ours: Numbers, theirs: Numbers) -> tuple[float, float]:
-    """The percentile interval of a paired bootstrap over examples."""
-    compute = metric.fast or metric.compute
-    if len(ours) == 1:  # nothing to resample
-        return (compute(ours) - compute(theirs),) * 2
-    interval = stats.bootstrap(
-        (np.arange(len(ours)),),
-        lambda sample: compute(ours[sample]) - compute(theirs[sample]),
-        vectorized=False,
-        n_resamples=_RESAMPLES,
-        batch=_RESAMPLE_BATCH,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=_SEED,
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
 
 
 def _severity(a: Prediction, b: Prediction) -> tuple[float, float]:

@@ -7,7 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 from squeezebert_mobile.artifact import Accuracy, Manifest, Parity
-from squeezebert_mobile.cli.printing.tables import architecture, groups, make_table, print_facts
+from squeezebert_mobile.cli.printing.tables import (
+    architecture,
+    groups,
+    make_table,
+    print_facts,
+    same_answers,
+)
 from squeezebert_mobile.runtime import GoldenCheck
 
 __all__ = ["print_artifact", "print_export", "print_verification"]
@@ -55,14 +61,15 @@ def print_verification(
         table.add_row(check.output, f"{check.max_abs_diff:.2g}", f"{check.tolerance:.2g}", same)
     console.print(table)
     if parity:
-        console.print(_parity_table(parity), _agreement(parity))
+        console.print(_parity_table(parity))
+        console.print(_agreement(manifest, parity), highlight=False)
 
 
 def _print_summary(manifest: Manifest, console: Console) -> None:
     console.print(f"{manifest.task}, {manifest.precision} {manifest.format}")
     console.print(architecture(manifest.model))
     console.print(_size_table(manifest), _parity_table(manifest.parity))
-    console.print(_agreement(manifest.parity))
+    console.print(_agreement(manifest, manifest.parity), highlight=False)
     if manifest.accuracy:
         console.print(_accuracy(manifest.accuracy), highlight=False)
     if manifest.quantization:
@@ -106,14 +113,21 @@ def _parity_table(parity: Parity) -> Table:
     return table
 
 
-def _agreement(parity: Parity) -> str:
+def _agreement(manifest: Manifest, parity: Parity) -> str:
+    """What was compared, and how many answers are the same."""
     text = f"verified on {parity.texts} texts"
+    if not isinstance(manifest.inputs[0].axes[-1], int):
+        text += ", each at several lengths"
     if parity.top1_agreement is None:
         return text
-    return (
-        f"{text}: same answer in {parity.top1_agreement:.2%} of {parity.answers} "
-        f"({parity.answers_undecided} too close to call)"
-    )
+    same = round(parity.top1_agreement * parity.answers)
+    text += f": {same_answers(same, parity.answers, 'comparisons')}"
+    if parity.answers_undecided:
+        text += (
+            f"; {parity.answers_undecided:,} more are not counted, because the checkpoint's two "
+            "best answers are nearly equal there"
+        )
+    return text
 
 
 def _accuracy(accuracy: Accuracy) -> str:

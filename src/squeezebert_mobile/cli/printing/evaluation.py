@@ -5,12 +5,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from squeezebert_mobile.cli.printing.tables import make_table
-from squeezebert_mobile.evaluation.comparison import CONFIDENCE, Comparison
+from squeezebert_mobile.cli.printing.tables import make_table, same_answers
+from squeezebert_mobile.evaluation.comparison import Comparison
 from squeezebert_mobile.evaluation.evaluator import Evaluation
+from squeezebert_mobile.evaluation.intervals import CONFIDENCE, RULE_OF_THREE
 from squeezebert_mobile.evaluation.metrics import METRICS
+from squeezebert_mobile.evaluation.readers.data import DataSet
 
 __all__ = ["print_evaluation"]
+
+#: What has an answer each, if not the examples.
+_ANSWERED = {"token-classification": "words", "fill-mask": "masks"}
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
@@ -26,7 +31,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     if truncated := evaluation.scores.truncated:
         console.print(f"texts truncated to the longest input: {truncated}", style="yellow")
     if evaluation.comparison:
-        _print_comparison(evaluation.comparison, console)
+        _print_comparison(evaluation.comparison, data, console)
 
 
 def _metrics_table(evaluation: Evaluation) -> Table:
@@ -48,9 +53,18 @@ def _metrics_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def _print_comparison(comparison: Comparison, console: Console) -> None:
-    if comparison.agreement is not None:
-        console.print(f"same answer in {comparison.agreement:.2%}", highlight=False)
+def _print_comparison(comparison: Comparison, data: DataSet, console: Console) -> None:
+    if comparison.agreement is not None and comparison.answers is not None:
+        same = round(comparison.agreement * comparison.answers)
+        noun = _ANSWERED.get(data.task, "examples")
+        console.print(same_answers(same, comparison.answers, noun), highlight=False)
+    if comparison.agreement == 1:
+        share = min(1, RULE_OF_THREE / len(data.examples))
+        console.print(
+            f"with {CONFIDENCE:.0%} confidence, at most {share:.1%} of such examples have another "
+            "answer",
+            highlight=False,
+        )
     if not comparison.disagreements:
         return
     table = Table("where", "worst disagreements", "correct", "ours", "theirs")

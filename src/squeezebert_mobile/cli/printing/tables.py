@@ -8,7 +8,7 @@ from rich.table import Table
 
 from squeezebert_mobile.artifact import ModelFacts
 
-__all__ = ["architecture", "groups", "make_table", "print_facts"]
+__all__ = ["architecture", "groups", "make_table", "print_facts", "same_answers"]
 
 
 def make_table(*columns: str) -> Table:
@@ -46,3 +46,12 @@ def groups(model: ModelFacts) -> str:
     usual = max(model.groups.values(), key=list(model.groups.values()).count)
     others = [f"{name} {count}" for name, count in model.groups.items() if count != usual]
     return f"{usual} ({', '.join(others)})" if others else str(usual)
+
+
+def same_answers(same: int, total: int, noun: str) -> str:
+    """In how many of `total` comparisons two models gave the same answer, in words."""
+    if same == total:
+        return f"same answer in all {total:,} {noun}"
+    # Never 100 %: one of 100,000 that differs must be seen.
+    share = min(same / total, 0.9999)
+    return f"same answer in {same:,} of {total:,} {noun} ({share:.2%})"
