@@ -14,10 +14,11 @@ from squeezebert_mobile.benchmarks.phone.adb.facts import (
     read_phone,
     serial_number,
 )
+from squeezebert_mobile.benchmarks.phone.adb.server import find_adb
 from squeezebert_mobile.benchmarks.phone.app.sample_app import PACKAGE, check_app
 from squeezebert_mobile.benchmarks.phone.libraries.parts import ONNX_RUNTIME, check_abi
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
-from squeezebert_mobile.errors import MissingExtraError, require, require_extra
+from squeezebert_mobile.errors import MissingExtraError, require_extra
 
 __all__ = ["Check", "DeviceStatus", "check_all", "list_devices"]
 
@@ -66,7 +67,10 @@ def _packages() -> Iterator[Check]:
 
 def _adb(server: str | None) -> Iterator[Check]:
     try:
-        yield Check("adb program", require("adbutils", "bench").adb_path())
+        yield Check("adb program", find_adb())
+    except (PhoneError, MissingExtraError) as error:
+        yield Check("adb program", None, str(error), needed=server is None)
+    try:
         adb = Adb(server)
         yield Check("adb server", f"{server or 'on this computer'}, version {adb.version}")
     except (PhoneError, MissingExtraError) as error:

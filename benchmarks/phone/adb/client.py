@@ -1,6 +1,6 @@
 """An adb server and its devices: run commands, push files, and talk to running programs.
 
-adbutils finds or starts the server and talks to it. This module adds what adbutils lacks: streaming
+adbutils talks to the server. This module adds what adbutils lacks: streaming
 a program's stdin and stdout, and the reason why a file was rejected. The output of commands is
 parsed in `parsing`.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 from squeezebert_mobile.benchmarks.phone.adb import parsing
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable
+from squeezebert_mobile.benchmarks.phone.adb.server import local_server, start_server
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import require
 
@@ -49,14 +50,14 @@ class Adb:
 
     Raises:
         PhoneError: the address is not valid.
-        PhoneUnreachable: no server answers there.
+        PhoneUnreachable: no server answers there, or none can be started.
         MissingExtraError: adbutils is not installed.
     """
 
     def __init__(self, address: str | None = None) -> None:  # noqa: D107
         adbutils = require("adbutils", "bench")
         self._remote = _host_and_port(address) if address else None
-        host, port = self._remote or (None, None)
+        host, port = self._remote or local_server()
         self._client = adbutils.AdbClient(host=host, port=port)
 
     @property
@@ -77,6 +78,8 @@ class Adb:
     def _connect(self, timeout: float) -> Any:
         if self._remote:
             _check_server(*self._remote)  # adbutils would start a local one instead
+        else:
+            start_server(*local_server())
         return self._client.make_connection(timeout=timeout)
 
     def transport(self, serial: str, service: str, *, timeout: float) -> Any:
