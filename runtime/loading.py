@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from squeezebert_mobile.artifact import Manifest, read_artifact
-from squeezebert_mobile.errors import ArtifactError, CheckpointError, choose
+from squeezebert_mobile.errors import ArtifactError, CheckpointError, InputError, choose
 from squeezebert_mobile.runtime.sessions import open_session
 from squeezebert_mobile.runtime.tasks.feature_extraction import FeatureExtraction
 from squeezebert_mobile.runtime.tasks.fill_mask import FillMask
@@ -35,11 +35,43 @@ PIPELINES: dict[str, Callable[..., Pipeline[Any]]] = {
 _MAX_TOKENS = 2**20
 
 
-def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline[Any]:
+@overload
+def load_artifact(
+    folder: str | Path, *, task: Literal["text-classification"], threads: int | None = None
+) -> TextClassification: ...
+@overload
+def load_artifact(
+    folder: str | Path, *, task: Literal["feature-extraction"], threads: int | None = None
+) -> FeatureExtraction: ...
+@overload
+def load_artifact(
+    folder: str | Path, *, task: Literal["fill-mask"], threads: int | None = None
+) -> FillMask: ...
+@overload
+def load_artifact(
+    folder: str | Path, *, task: Literal["multiple-choice"], threads: int | None = None
+) -> MultipleChoice: ...
+@overload
+def load_artifact(
+    folder: str | Path, *, task: Literal["token-classification"], threads: int | None = None
+) -> TokenClassification: ...
+@overload
+def load_artifact(
+    folder: str | Path, *, task: Literal["question-answering"], threads: int | None = None
+) -> QuestionAnswering: ...
+@overload
+def load_artifact(
+    folder: str | Path, *, task: str | None = None, threads: int | None = None
+) -> Pipeline[Any]: ...
+def load_artifact(
+    folder: str | Path, *, task: str | None = None, threads: int | None = None
+) -> Pipeline[Any]:
     """Load an exported artifact, after checking the checksums of its files.
 
     Args:
         folder: the output folder of ``squeezebert-mobile export``.
+        task: the task that the artifact must be for. With it, type checkers know the pipeline's
+            options and results; None accepts any task.
         threads: the number of threads for one call; None is the default of the format's runtime.
 
     Returns:
@@ -47,12 +79,21 @@ def load_artifact(folder: str | Path, *, threads: int | None = None) -> Pipeline
         `manifest`, the `session`, which takes token ids, and the `tokenizer`.
 
     Raises:
-        ArtifactError: a file is missing or damaged, or has an unsupported schema version.
+        ArtifactError: a file is missing or damaged, or has an unsupported schema version; or the
+            artifact is for another task.
+        InputError: `task` is unknown.
     """
+    if task is not None and task not in PIPELINES:
+        raise InputError(choose("task", task, PIPELINES))
     folder = Path(folder)
     manifest = read_artifact(folder)
     _check_task(manifest)
     _check_fixed_shapes(manifest)
+    if task not in {None, manifest.task}:
+        raise ArtifactError(
+            f"{str(folder)!r} is an artifact for {manifest.task}, not {task}; load it with "
+            f"task={manifest.task!r}, or export a checkpoint with --task {task}"
+        )
     try:
         tokenizer = SqueezeBertTokenizer.from_artifact(folder, manifest.files)
     except CheckpointError as error:

@@ -1,13 +1,15 @@
 """Feature extraction: the vector of a text, or the vectors of its tokens."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 
 from squeezebert_mobile.runtime.sessions.base import FloatArray
 from squeezebert_mobile.runtime.tasks.pipeline import (
     BATCH_SIZE,
+    ListInput,
+    OneInput,
     Pipeline,
     parse_pair,
     tokens_cut,
@@ -18,9 +20,28 @@ from squeezebert_mobile.runtime.tasks.results import FeatureExtractionResult
 __all__ = ["FeatureExtraction"]
 
 
+class _Options(TypedDict, total=False):
+    token_vectors: bool
+    batch_size: int
+
+
 class FeatureExtraction(Pipeline[FeatureExtractionResult]):
     """Computes the vectors of texts."""
 
+    @overload
+    def __call__(
+        self, texts: OneInput, text_pair: str | None = None, **options: Unpack[_Options]
+    ) -> FeatureExtractionResult: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        texts: ListInput,
+        **options: Unpack[_Options],
+    ) -> list[FeatureExtractionResult]: ...
+    @overload
+    def __call__(
+        self, texts: Iterable[Any], **options: Unpack[_Options]
+    ) -> Iterator[FeatureExtractionResult]: ...
     def __call__(
         self,
         texts: Any,

@@ -1,14 +1,20 @@
 """Fill-mask: the most likely tokens for each mask."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray
 from squeezebert_mobile.runtime.tasks.options import check_top_k
-from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
+from squeezebert_mobile.runtime.tasks.pipeline import (
+    BATCH_SIZE,
+    ListInput,
+    OneInput,
+    Pipeline,
+    tokens_cut,
+)
 from squeezebert_mobile.runtime.tasks.results import Fill, FillMaskResult
 from squeezebert_mobile.runtime.tasks.scores import Numbers, best, softmax
 from squeezebert_mobile.runtime.tokenizer.input_text import as_text
@@ -17,9 +23,23 @@ from squeezebert_mobile.runtime.tokenizer.rows import Row
 __all__ = ["FillMask"]
 
 
+class _Options(TypedDict, total=False):
+    top_k: int | None
+    targets: str | Sequence[str] | None
+    batch_size: int
+
+
 class FillMask(Pipeline[FillMaskResult]):
     """Predicts the tokens of the masks in texts."""
 
+    @overload
+    def __call__(self, texts: OneInput, **options: Unpack[_Options]) -> FillMaskResult: ...
+    @overload
+    def __call__(self, texts: ListInput, **options: Unpack[_Options]) -> list[FillMaskResult]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(
+        self, texts: Iterable[Any], **options: Unpack[_Options]
+    ) -> Iterator[FillMaskResult]: ...
     def __call__(
         self,
         texts: Any,

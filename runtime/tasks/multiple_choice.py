@@ -1,12 +1,18 @@
 """Multiple choice: the choice that fits a text best."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray
-from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
+from squeezebert_mobile.runtime.tasks.pipeline import (
+    BATCH_SIZE,
+    ListInput,
+    OneInput,
+    Pipeline,
+    tokens_cut,
+)
 from squeezebert_mobile.runtime.tasks.results import Choice, MultipleChoiceResult
 from squeezebert_mobile.runtime.tasks.scores import best, softmax
 from squeezebert_mobile.runtime.tokenizer.input_text import as_text
@@ -20,9 +26,31 @@ class _Item:
     choices: tuple[str, ...]
 
 
+class _Options(TypedDict, total=False):
+    batch_size: int
+
+
 class MultipleChoice(Pipeline[MultipleChoiceResult]):
     """Ranks the choices of a text."""
 
+    @overload
+    def __call__(
+        self, texts: OneInput, choices: Sequence[str] | None = None, **options: Unpack[_Options]
+    ) -> MultipleChoiceResult: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        texts: ListInput,
+        choices: Sequence[str] | None = None,
+        **options: Unpack[_Options],
+    ) -> list[MultipleChoiceResult]: ...
+    @overload
+    def __call__(
+        self,
+        texts: Iterable[Any],
+        choices: Sequence[str] | None = None,
+        **options: Unpack[_Options],
+    ) -> Iterator[MultipleChoiceResult]: ...
     def __call__(
         self, texts: Any, choices: Sequence[str] | None = None, *, batch_size: int = BATCH_SIZE
     ) -> MultipleChoiceResult | list[MultipleChoiceResult] | Iterator[MultipleChoiceResult]:

@@ -17,13 +17,26 @@ from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.runtime.tokenizer.input_text import as_text
 from squeezebert_mobile.runtime.tokenizer.rows import Row
 
-__all__ = ["BATCH_SIZE", "Pipeline", "parse_pair", "tokens_cut", "with_pair"]
+__all__ = [
+    "BATCH_SIZE",
+    "ListInput",
+    "OneInput",
+    "Pipeline",
+    "parse_pair",
+    "tokens_cut",
+    "with_pair",
+]
 
 #: Default of the maximum number of inputs in one model call. In int8 the inputs of a call share the
 #: activation scales, so that a result depends on its batch in about the third digit; with a
 #: batch_size of 1 it does not.
 BATCH_SIZE = 8
 _LOOK_AHEAD = 8  # batches of a stream that are read and sorted by length together
+
+#: What a call takes for one result, and for a list of results; any other iterable is read lazily. A
+#: list is an iterable too, so that mypy has to be told that the first overload of a call counts.
+OneInput = str | bytes | Mapping[str, Any]
+ListInput = list[Any] | tuple[Any, ...]
 
 R = TypeVar("R", bound=Result)
 Output = TypeVar("Output", bound=Result)

@@ -4,9 +4,9 @@ A long context is split into overlapping windows. Start and end probabilities ar
 all windows together, so that a window without an answer does not get a high score.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.runtime.sessions.base import FloatArray
 from squeezebert_mobile.runtime.tasks.answer_spans import AnswerOptions, Window, best_answers
 from squeezebert_mobile.runtime.tasks.options import check_count, check_top_k
-from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline
+from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, ListInput, OneInput, Pipeline
 from squeezebert_mobile.runtime.tasks.results import QuestionAnsweringResult
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.runtime.tokenizer.input_text import as_text
@@ -32,9 +32,34 @@ class _Item:
     context: str
 
 
+class _Options(TypedDict, total=False):
+    question: str | None
+    context: str | None
+    top_k: int | None
+    max_answer_len: int
+    handle_impossible_answer: bool
+    max_seq_len: int | None
+    doc_stride: int
+    batch_size: int
+
+
 class QuestionAnswering(Pipeline[QuestionAnsweringResult]):
     """Finds answers in contexts."""
 
+    @overload
+    def __call__(
+        self, inputs: OneInput | None = None, **options: Unpack[_Options]
+    ) -> QuestionAnsweringResult: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        inputs: ListInput,
+        **options: Unpack[_Options],
+    ) -> list[QuestionAnsweringResult]: ...
+    @overload
+    def __call__(
+        self, inputs: Iterable[Any], **options: Unpack[_Options]
+    ) -> Iterator[QuestionAnsweringResult]: ...
     def __call__(
         self,
         inputs: Any = None,

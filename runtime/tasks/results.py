@@ -1,9 +1,11 @@
 """Results of the pipelines: one dataclass per task.
 
-`str(result)` is a line of text, `result.to_dict()` can be written as JSON.
+`str(result)` is a line of text with the answer, and `repr(result)` its start with the name of the
+class; `result.to_dict()` can be written as JSON.
 """
 
 import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +30,11 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
+_REPR = 200  # characters of a result; a text's answers can be thousands
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Result(ABC):
     """Base class: the result for one input."""
 
     tokens_cut: int = 0  # number of tokens that truncation removed
@@ -48,6 +53,17 @@ class Result:
             "the input is longer than this model takes: its last "
             f"{self.tokens_cut} tokens were not read"
         )
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The answer."""
+
+    def __repr__(self) -> str:
+        """The class, and the answer in one line."""
+        answer = " ".join(str(self).split())
+        if len(answer) > _REPR:
+            answer = f"{answer[:_REPR]}…"
+        return f"<{type(self).__name__} {answer}>"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and `truncated`, as numbers, strings, lists and dicts."""
@@ -76,7 +92,7 @@ class Label:
         return f"{self.label} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TextClassificationResult(Result):
     """The best labels of a text, best first."""
 
@@ -97,7 +113,7 @@ class TextClassificationResult(Result):
         return ", ".join(map(str, self.labels))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ZeroShotResult(TextClassificationResult):
     """The candidate labels of a text, best first."""
 
@@ -116,7 +132,7 @@ class Fill:
         return f"{self.token_str} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FillMaskResult(Result):
     """The best tokens for each mask of a text, best first."""
 
@@ -148,7 +164,7 @@ class Entity:
         return f"{self.word}: {self.label} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TokenClassificationResult(Result):
     """The entities of a text, in order."""
 
@@ -173,7 +189,7 @@ class Answer:
         return f"{self.answer or 'no answer'} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class QuestionAnsweringResult(Result):
     """The best answers to a question, best first."""
 
@@ -207,7 +223,7 @@ class Choice:
         return f"{self.choice} {self.score:.4f}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MultipleChoiceResult(Result):
     """All choices, best first."""
 
@@ -228,7 +244,7 @@ class MultipleChoiceResult(Result):
         return ", ".join(map(str, self.choices))
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single answer to ==
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no single answer to ==
 class FeatureExtractionResult(Result):
     """The vector of a text, and optionally of its tokens."""
 

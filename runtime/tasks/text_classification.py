@@ -1,7 +1,7 @@
 """Text classification: labels for a text or a pair of texts."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from squeezebert_mobile.runtime.sessions.base import FloatArray
 from squeezebert_mobile.runtime.tasks.options import check_top_k
 from squeezebert_mobile.runtime.tasks.pipeline import (
     BATCH_SIZE,
+    ListInput,
+    OneInput,
     Pipeline,
     parse_pair,
     tokens_cut,
@@ -44,9 +46,36 @@ def _logits(_: int, outputs: dict[str, FloatArray]) -> FloatArray:
     return outputs["logits"].copy()  # (labels,); a view would keep the outputs of the whole batch
 
 
+class _Options(TypedDict, total=False):
+    top_k: int | None
+    function_to_apply: str | None
+    batch_size: int
+
+
+class _ZeroShotOptions(TypedDict, total=False):
+    hypothesis_template: str
+    multi_label: bool
+    entailment_label: str | None
+    batch_size: int
+
+
 class TextClassification(Pipeline[TextClassificationResult]):
     """Classifies texts or pairs of texts."""
 
+    @overload
+    def __call__(
+        self, texts: OneInput, text_pair: str | None = None, **options: Unpack[_Options]
+    ) -> TextClassificationResult: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        texts: ListInput,
+        **options: Unpack[_Options],
+    ) -> list[TextClassificationResult]: ...
+    @overload
+    def __call__(
+        self, texts: Iterable[Any], **options: Unpack[_Options]
+    ) -> Iterator[TextClassificationResult]: ...
     def __call__(
         self,
         texts: Any,
@@ -96,6 +125,27 @@ class TextClassification(Pipeline[TextClassificationResult]):
 
         return self._apply(texts, parse_pair, run, batch_size=batch_size)
 
+    @overload
+    def zero_shot(
+        self,
+        texts: str | bytes,
+        candidate_labels: str | Sequence[str],
+        **options: Unpack[_ZeroShotOptions],
+    ) -> ZeroShotResult: ...
+    @overload
+    def zero_shot(  # type: ignore[overload-overlap]
+        self,
+        texts: ListInput,
+        candidate_labels: str | Sequence[str],
+        **options: Unpack[_ZeroShotOptions],
+    ) -> list[ZeroShotResult]: ...
+    @overload
+    def zero_shot(
+        self,
+        texts: Iterable[Any],
+        candidate_labels: str | Sequence[str],
+        **options: Unpack[_ZeroShotOptions],
+    ) -> Iterator[ZeroShotResult]: ...
     def zero_shot(
         self,
         texts: Any,

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 
 from squeezebert_mobile.errors import InputError, choose
 from squeezebert_mobile.runtime.sessions.base import FloatArray
-from squeezebert_mobile.runtime.tasks.pipeline import BATCH_SIZE, Pipeline, tokens_cut
+from squeezebert_mobile.runtime.tasks.pipeline import (
+    BATCH_SIZE,
+    ListInput,
+    OneInput,
+    Pipeline,
+    tokens_cut,
+)
 from squeezebert_mobile.runtime.tasks.results import Entity, TokenClassificationResult
 from squeezebert_mobile.runtime.tasks.scores import Numbers, softmax
 from squeezebert_mobile.runtime.tokenizer.input_text import as_text
@@ -38,9 +44,29 @@ AGGREGATIONS: dict[Aggregation, Callable[[Numbers], Numbers] | None] = {
 }
 
 
+class _Options(TypedDict, total=False):
+    aggregation_strategy: Aggregation
+    ignore_labels: Collection[str]
+    batch_size: int
+
+
 class TokenClassification(Pipeline[TokenClassificationResult]):
     """Finds the entities in texts."""
 
+    @overload
+    def __call__(
+        self, texts: OneInput, **options: Unpack[_Options]
+    ) -> TokenClassificationResult: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        texts: ListInput,
+        **options: Unpack[_Options],
+    ) -> list[TokenClassificationResult]: ...
+    @overload
+    def __call__(
+        self, texts: Iterable[Any], **options: Unpack[_Options]
+    ) -> Iterator[TokenClassificationResult]: ...
     def __call__(
         self,
         texts: Any,
