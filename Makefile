@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema clean
+.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema samples clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -128,6 +128,9 @@ clean:  ## remove build files; a stale build/ adds deleted modules to the wheel
 unicode-tables: $(READY)  ## write the tokenizers library's character tables for Kotlin
 	$(BIN)/python android_demo/unicode_tables.py > android_demo/core/src/main/resources/squeezebertmobile/unicode.txt
 	$(BIN)/python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json
+
+samples: $(READY)  ## write the labelled samples in docs/samples/
+	$(BIN)/python -m squeezebert_mobile.training.demos.samples docs/samples
 
 schema: $(READY)  ## write docs/manifest.schema.json from the manifest's pydantic model
 	$(BIN)/python -c 'import json; from squeezebert_mobile.artifact import Manifest; \

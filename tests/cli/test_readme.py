@@ -1,8 +1,8 @@
 """The README's commands and Python code run without changes."""
 
-import csv
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +14,10 @@ from squeezebert_mobile.models.checkpoint import demo_folder
 from squeezebert_mobile.models.config import SqueezeBertConfig
 from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
-from squeezebert_mobile.training.demos.sentences import sentences
+from squeezebert_mobile.training.demos.samples import write_samples
 
 ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "docs" / "samples"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -44,11 +45,7 @@ def test_the_shell_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
 def test_from_a_headless_checkpoint_to_int8(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
-    for name, split in (("train.csv", "training"), ("dev.csv", "development")):
-        with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(("text", "label"))
-            rows.writerows((each.text, each.intent) for each in sentences(split, per_intent=6))
+    shutil.copytree(SAMPLES, tmp_path / "docs" / "samples")
     small = SqueezeBertConfig(
         vocab_size=2400, hidden_size=32, num_hidden_layers=1, num_attention_heads=4,
         intermediate_size=64, max_position_embeddings=128,
@@ -68,6 +65,33 @@ def test_from_a_headless_checkpoint_to_int8(
         code, out, err = cli(*words, *(["--epochs", "2"] if words[0] == "finetune" else []))
         assert code == 0, err
     assert out.startswith("wake me at half past six\n")
+
+
+def test_evaluating_the_demo_on_a_sample(
+    assistant: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, tmp_path: Path
+) -> None:
+    """The line as it stands, in a folder with the artifact and the repository's samples."""
+    (line,) = re.findall(r"^    squeezebert-mobile (evaluate assistant .*)$", README, re.MULTILINE)
+    shutil.copytree(SAMPLES, tmp_path / "docs" / "samples")
+    (tmp_path / "assistant").symlink_to(assistant)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*shlex.split(line))
+    assert code == 0, err
+    assert out.startswith("text-classification, 96 examples (csv)\n") and "same answer in" in out
+
+
+def test_every_data_file_of_the_readme_is_in_the_repository() -> None:
+    names = set(re.findall(r"[\w./-]+\.(?:csv|tsv|jsonl)\b", README))
+    assert names == {"docs/samples/train.csv", "docs/samples/dev.csv"}
+    assert all(0 < (ROOT / name).stat().st_size < 10_000 for name in names)
+
+
+def test_the_samples_are_those_of_the_grammar(tmp_path: Path) -> None:
+    """`make samples` writes them again."""
+    write_samples(tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (SAMPLES / path.name).read_bytes()
+    assert len(list(tmp_path.iterdir())) == len(list(SAMPLES.iterdir())) == 2
 
 
 def test_the_python_code(tmp_path: Path) -> None:
