@@ -10,7 +10,8 @@ Both write the same files; the checked-in folder (--golden) has fewer random tex
     answers.json  a list of the pipelines' answers
         artifact  name of the folder, or "demo"
         task      the artifact's task
-        call      arguments of the Python pipeline, by parameter name
+        call      arguments of the Python pipeline, by parameter name; with candidate_labels,
+                  those of its `zero_shot`
         result    the pipeline's result, as given by `to_dict`
         runs      the runs of the model: inputs (flat) and their shape, shape and values of outputs
     damaged.json  manifests and golden files with one change
@@ -105,6 +106,30 @@ CALLS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 
+#: Candidate labels: several tokens, unknown words, a character outside the basic plane.
+CANDIDATES = ["music", "the weather", "unknownword", "a big c\u00e1t \U0001f600", "time"]
+#: Further calls by artifact. In fp32 real inference gives the same scores to 1e-5. The label for
+#: entailment is the first, the last, or between them.
+ZERO_SHOT_CALLS: dict[str, list[dict[str, Any]]] = {
+    "fp32": [
+        {"texts": text, "candidate_labels": CANDIDATES[:count], **options}
+        for text, count, options in (
+            (artifacts.TEXTS[0], 5, {"entailment_label": "O"}),
+            (artifacts.TEXTS[7], 5, {"entailment_label": "I-LOC", "multi_label": True}),
+            (LONG, 5, {"entailment_label": "B-PER"}),
+            (LONG, 2, {"entailment_label": "O", "multi_label": True}),
+            (artifacts.TEXTS[2], 1, {"entailment_label": "O"}),
+            (artifacts.TEXTS[2], 1, {"entailment_label": "I-PER", "multi_label": True}),
+            (artifacts.TEXTS[5], 2, {"entailment_label": "B-LOC", "hypothesis_template": "{}"}),
+            (
+                artifacts.TEXTS[3],
+                5,
+                {"entailment_label": "I-LOC", "hypothesis_template": "{{it}} is {}, yes"},
+            ),
+        )
+    ]
+}
+
 
 def write(folder: Path, random_texts: int = wordpiece_vectors.COUNT) -> None:
     """Write all files."""
@@ -190,10 +215,10 @@ class Recorder:
 
 
 def answers(folder: Path) -> Iterator[dict[str, Any]]:
-    """The answers of the artifacts in `folder`, and of the demo, to CALLS."""
+    """The answers of the artifacts in `folder`, and of the demo, to CALLS and ZERO_SHOT_CALLS."""
     for name, path in [*((path.name, path) for path in sorted(folder.iterdir())), ("demo", DEMO)]:
         pipeline = load_artifact(path, threads=1)
-        for call in CALLS[pipeline.manifest.task]:
+        for call in [*CALLS[pipeline.manifest.task], *ZERO_SHOT_CALLS.get(name, [])]:
             result, runs = record_call(pipeline, call)
             yield {
                 "artifact": name,
@@ -207,8 +232,9 @@ def answers(folder: Path) -> Iterator[dict[str, Any]]:
 def record_call(pipeline: Any, call: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
     """The pipeline's result for a call, and the runs of its model."""
     recorder = Recorder(pipeline.session)
-    answer = dataclasses.replace(pipeline, session=recorder)(**call, batch_size=1)
-    return answer.to_dict(), recorder.runs
+    recorded = dataclasses.replace(pipeline, session=recorder)
+    method = recorded.zero_shot if "candidate_labels" in call else recorded
+    return method(**call, batch_size=1).to_dict(), recorder.runs
 
 
 # Damaged files ------------------------------------------------------------------------------

@@ -5,6 +5,10 @@ class Model(val manifest: Manifest, val tokenizer: Tokenizer, val session: Sessi
     /** Tokenizes a text or a pair of texts, truncated to the model's maximum length. */
     internal fun row(text: String, pair: String? = null): Row = tokenizer.row(text, pair, manifest.maxLength)
 
+    /** Tokenizes a text and a hypothesis about it, of which only the text may be truncated. */
+    internal fun rowWithWholePair(text: String, hypothesis: String): Row =
+        tokenizer.rowWithWholePair(text, hypothesis, manifest.maxLength)
+
     /**
      * Runs the model on one input and returns its outputs without the batch axis and padding.
      *

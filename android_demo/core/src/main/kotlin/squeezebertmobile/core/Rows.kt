@@ -59,6 +59,23 @@ fun Tokenizer.row(text: String, pair: String? = null, maxLength: Int): Row {
     return Row(this, segments, sizes.map { Span(0, it) })
 }
 
+/**
+ * Tokenizes a text and a hypothesis about it. If they are too long, only the text is truncated.
+ *
+ * @throws InputError if one is not valid Unicode, or the hypothesis leaves no room for a token of the text.
+ */
+internal fun Tokenizer.rowWithWholePair(text: String, hypothesis: String, maxLength: Int): Row {
+    val segments = listOf(text, hypothesis).map { encode(it) }
+    val room = maxLength - specialTokens(2) - segments[1].size
+    if (room < 1) {
+        throw InputError(
+            "the hypothesis ${shown(hypothesis)} has ${segments[1].size} tokens, which leaves no room for " +
+                "a text in the $maxLength that this model takes; use a shorter label",
+        )
+    }
+    return Row(this, segments, listOf(Span(0, minOf(room, segments[0].size)), Span(0, segments[1].size)))
+}
+
 /** Sizes with a sum of at most [room]. The shorter text is kept whole if it fits into half of it. */
 private fun sizes(lengths: List<Int>, room: Int): List<Int> {
     if (lengths.sum() <= room) return lengths
