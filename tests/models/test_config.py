@@ -228,6 +228,11 @@ def test_model_type():
         config_from_dict({})
     with pytest.raises(CheckpointError, match="model_type is None; BertConfig reads 'bert' only"):
         BertConfig.from_dict({})
+    with pytest.raises(CheckpointError, match='if the model is a BERT, add "model_type": "bert"'):
+        config_from_dict({"vocab_size": 64})
+    for unknown in ("gpt2", ["bert"], {"bert": 1}, 7):
+        with pytest.raises(CheckpointError, match="; use a BERT checkpoint for this task, or fine"):
+            config_from_dict({"model_type": unknown})
     with pytest.raises(CheckpointError, match="model_type is 'squeezebert'; BertConfig reads"):
         BertConfig.from_dict({"model_type": "squeezebert"})
 

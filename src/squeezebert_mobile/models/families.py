@@ -109,6 +109,21 @@ def family_of(config: EncoderConfig) -> Family:
     return FAMILIES[config.model_type]
 
 
+#: Relatives of BERT that are not read, by model_type: what this package does not implement.
+_NOT_READ = {
+    "albert": "ALBERT's layers share their weights, and its vocabulary is SentencePiece",
+    "camembert": "CamemBERT's vocabulary is SentencePiece",
+    "deberta-v2": "DeBERTa's attention is relative to positions",
+    "distilbert": "DistilBERT has no token types and no pooler",
+    "electra": "ELECTRA has other heads, and embeddings of another width",
+    "mobilebert": "MobileBERT has bottlenecks around its layers and another norm",
+    "modernbert": "ModernBERT has rotary positions, and layers with local attention",
+    "mpnet": "MPNet's attention is relative to positions",
+    "roberta": "RoBERTa's vocabulary is byte-level BPE, and its positions begin after padding",
+    "xlm-roberta": "XLM-RoBERTa's vocabulary is SentencePiece",
+}
+
+
 # Configs of any family ----------------------------------------------------------------------
 
 
@@ -119,8 +134,17 @@ def config_from_dict(data: Mapping[str, Any]) -> EncoderConfig:
         return FAMILIES[model_type].config_class.from_dict(data)
     raise CheckpointError(
         f"model_type is {model_type!r:.80}; this package reads "
-        f"{' and '.join(repr(name) for name in FAMILIES)}"
+        f"{' and '.join(repr(name) for name in FAMILIES)}{_what_else(model_type)}"
     )
+
+
+def _what_else(model_type: Any) -> str:
+    """The end of the message about another `model_type`: why it is not read, and what to do."""
+    if model_type is None:
+        return '; if the model is a BERT, add "model_type": "bert" to config.json'
+    is_known = isinstance(model_type, str) and model_type in _NOT_READ
+    why = f" ({_NOT_READ[model_type]})" if is_known else ""
+    return f"{why}; use a BERT checkpoint for this task, or finetune one on your data"
 
 
 def load_config(name: str | Path) -> EncoderConfig:
