@@ -10,7 +10,7 @@ from torch import nn
 
 from squeezebert_mobile.artifact import ModelFacts
 from squeezebert_mobile.errors import CheckpointError
-from squeezebert_mobile.export.sizes import expected_bytes
+from squeezebert_mobile.export.sizes import expected_bytes, largest_bytes
 from squeezebert_mobile.models.checkpoint import (
     PRESET_TASK,
     preset_config,
@@ -65,6 +65,7 @@ class CheckpointFacts:
     parts: dict[str, CheckpointPart]
     operators: tuple[OperatorFacts, ...]
     expected_bytes: dict[str, dict[str, int]]  # format -> precision -> bytes of weights
+    largest_bytes: int  # of weights in int8 or int4, if parts are repaired; ONNX
 
 
 def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
@@ -100,6 +101,7 @@ def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
         },
         operators=tuple(_operators(model)),
         expected_bytes=expected_bytes(model),
+        largest_bytes=largest_bytes(model),
     )
 
 

@@ -4,12 +4,13 @@ from torch import nn
 
 from squeezebert_mobile.export.backends import BACKENDS
 from squeezebert_mobile.export.quantize.int4 import is_int4_table
+from squeezebert_mobile.export.quantize.mixed_precision import MAX_FP32
 from squeezebert_mobile.export.quantize.recipe import BLOCK, stays_fp32
 from squeezebert_mobile.models.facts import FLOAT_BYTES
 from squeezebert_mobile.models.heads import TiedDecoder
 from squeezebert_mobile.models.modeling import PretrainedModel
 
-__all__ = ["expected_bytes"]
+__all__ = ["expected_bytes", "largest_bytes"]
 
 
 def expected_bytes(model: PretrainedModel) -> dict[str, dict[str, int]]:
@@ -29,6 +30,21 @@ def expected_bytes(model: PretrainedModel) -> dict[str, dict[str, int]]:
         }
         for format, backend in BACKENDS.items()
     }
+
+
+def largest_bytes(model: PretrainedModel) -> int:
+    """The largest size in bytes of an ONNX model in int8 or int4, after repair (mixed precision).
+
+    All tables in fp32, and as many of the products' weights as may be; the other products in int8.
+    """
+    products = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv1d)
+    }
+    saved = sum(_change("int8", name, product) for name, product in products.items())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return round(parameters * FLOAT_BYTES + (1 - MAX_FP32) * saved)
 
 
 def _change(precision: str, name: str, module: nn.Module) -> int:

@@ -27,11 +27,12 @@ from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.export.quantize.sensitivity import Unit, noise, signal_to_noise, units
 from squeezebert_mobile.models.rewriting import Traceable
 
-__all__ = ["MixedPrecision"]
+__all__ = ["MAX_FP32", "MixedPrecision"]
 
 _BYTES = {"int4": 0.5, "int8": 1, "fp32": 4}  # per weight, without scales
 _REMAINING = 0.5  # of the expected error after the first step; after the next, the square of it
-_MAX_FP32 = 0.5  # of the products' weights: beyond it neither size nor speed is that of int8
+#: Of the products' weights: beyond it neither size nor speed is that of int8.
+MAX_FP32 = 0.5
 _TABLE_ROWS = 12  # units in the table of an error
 
 
@@ -151,12 +152,12 @@ class MixedPrecision:
     def _most_harmful(self) -> dict[str, str]:
         """The units that cause most of the expected error, with the next higher precision.
 
-        As few units as possible, and no more fp32 weights in products than `_MAX_FP32` allows.
+        As few units as possible, and no more fp32 weights in products than `MAX_FP32` allows.
         """
         quantized = [name for name, precision in self._precision_of.items() if precision != "fp32"]
         error = {name: noise(self._decibels[name]) for name in quantized}
         products = [unit for unit in self._units.values() if not unit.is_table]
-        room = _MAX_FP32 * _numbers(products)
+        room = MAX_FP32 * _numbers(products)
         room -= _numbers(unit for unit in products if self._precision_of[unit.name] == "fp32")
         raised: dict[str, str] = {}
         left = total = sum(error.values())

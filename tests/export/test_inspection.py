@@ -43,6 +43,23 @@ def test_the_expected_size_is_the_files_size(
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_the_largest_size_after_repair(family: str, tmp_path: Path) -> None:
+    """Half of the products' weights and all tables in fp32, the other products in int8."""
+    tiny.write_checkpoint(tmp_path, family, "text-classification", hidden_size=96)
+    facts = inspect_checkpoint(tmp_path)
+    # The scales of a product are one float for each of its output channels.
+    products = [
+        layer
+        for layer in facts.operators
+        if layer.multiply_adds and layer.shape[0] != facts.model.hidden // 48  # the classifier
+    ]
+    saved = sum(3 * each.multiply_adds - 4 * each.count * each.shape[0] for each in products)
+    assert facts.largest_bytes == pytest.approx(4 * facts.model.parameters - saved / 2, abs=1)
+    sizes = facts.expected_bytes["onnx"]
+    assert sizes["int4"] < sizes["int8"] < facts.largest_bytes < sizes["fp32"]
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_parameters_are_those_of_transformers(family: str, tmp_path: Path) -> None:
     theirs = tiny.write_checkpoint(tmp_path, family, "text-classification")
     facts = inspect_checkpoint(tmp_path)

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from commands import Cli
 
-from squeezebert_mobile.artifact import Manifest, Parity
+from squeezebert_mobile.artifact import Manifest, Parity, read_artifact
 from squeezebert_mobile.errors import ParityError
-from squeezebert_mobile.export import convert, export_checkpoint
+from squeezebert_mobile.export import convert, export_checkpoint, inspect_checkpoint
 from squeezebert_mobile.export.quantize import mixed_precision
 from squeezebert_mobile.export.quantize.calibration import calibrate
 from squeezebert_mobile.export.quantize.mixed_precision import MixedPrecision
@@ -139,6 +140,34 @@ def test_a_hard_case_ends_within_the_limits(
             theirs = source.model(**{k: torch.from_numpy(np.asarray(v)) for k, v in feed.items()})
             agreed += int(ours["logits"].argmax() == theirs.logits.argmax())
     assert agreed >= 0.94 * len(HELD_BACK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_what_repair_adds_to_the_size_is_said(
+    precision: str, spoiled: Callable[..., Path], tmp_path: Path, cli: Cli
+) -> None:
+    checkpoint, out = spoiled("tiny variance", _tiny_variance), tmp_path / "out"
+    texts = tmp_path / "texts"
+    texts.write_text("\n".join(TEXTS), encoding="utf-8")
+    options = "--texts", texts, "--precision", precision
+    code, shown, err = cli("export", checkpoint, "-o", out, *options)
+    assert code == 0, err
+    assert cli("inspect", out)[1].startswith(shown[: shown.index("written to")])
+    manifest = read_artifact(out)
+    repaired = re.search(r"repaired: (\d+) parts in higher precision, about ([\d.]+) MB", shown)
+    assert repaired and int(repaired[1]) == len(_kept(manifest)) > 0
+    facts = inspect_checkpoint(checkpoint)
+    stored = sum(part.bytes for part in manifest.parts.values())
+    more = stored - facts.expected_bytes["onnx"][precision]
+    assert more / 1e6 == pytest.approx(float(repaired[2]), rel=0.15)
+    assert stored <= facts.largest_bytes
+    code, shown, _ = cli("inspect", checkpoint)
+    assert f"at most {facts.largest_bytes / 1e6:.2f} MB" in " ".join(shown.split())
+
+
+def test_an_export_without_repair_does_not_mention_it(assistant: Path, cli: Cli) -> None:
+    assert "repaired" not in cli("inspect", assistant)[1]
 
 
 @pytest.mark.parametrize(("name", "precision"), [(n, p) for n, p, unit in EACH if unit])

@@ -1,5 +1,6 @@
 """What `export`, `inspect` and `verify` print about an artifact."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from squeezebert_mobile.runtime import GoldenCheck
 __all__ = ["print_artifact", "print_export", "print_verification"]
 
 _SENSITIVE_SHOWN = 3
+#: The cost in the reason of a part that repair keeps in higher precision.
+_COST = re.compile(r"([\d.]+) MB more")
 
 
 def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
@@ -79,6 +82,8 @@ def _print_summary(manifest: Manifest, console: Console) -> None:
             console.print(f"approximated {operator}: {how}", style="dim", highlight=False)
         if worst := _most_sensitive(manifest.quantization.sensitivity):
             console.print(f"most sensitive: {worst}", style="dim", highlight=False)
+        if repair := _repair(manifest.precision, manifest.quantization.kept):
+            console.print(repair, highlight=False)
     if manifest.weights == "random":
         console.print("random weights: latency is real, predictions are not", style="yellow")
 
@@ -141,6 +146,17 @@ def _most_sensitive(sensitivity: Mapping[str, float]) -> str:
     """The units with the lowest signal-to-noise ratio, in dB."""
     worst = sorted(sensitivity.items(), key=lambda item: item[1])[:_SENSITIVE_SHOWN]
     return ", ".join(f"{unit} {decibels:.0f} dB" for unit, decibels in worst)
+
+
+def _repair(precision: str, kept: Mapping[str, str]) -> str:
+    """How many parts stay in higher precision only for their effect on the answers; or nothing."""
+    costs = [float(cost[1]) for why in kept.values() if (cost := _COST.search(why))]
+    if not costs:
+        return ""
+    return (
+        f"repaired: {len(costs)} parts in higher precision, about {sum(costs):.2f} MB more than in "
+        f"{precision}"
+    )
 
 
 def _planned_memory(manifest: Manifest) -> str:

@@ -47,3 +47,9 @@ def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
         cells = (f"{expected[p] / 1e6:.2f}" if p in expected else "" for p in precisions)
         sizes.add_row(name, *cells)
     console.print(parts, layers, sizes)
+    console.print(
+        "int8 and int4 are larger if some parts would change the answers too much: an export "
+        "stores those in higher precision, and lists them. An ONNX model then has at most "
+        f"{facts.largest_bytes / 1e6:.2f} MB.",
+        highlight=False,
+    )
