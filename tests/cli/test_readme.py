@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ from squeezebert_mobile.training.demos.samples import write_samples
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "docs" / "samples"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+#: Pages of docs/ with relative links.
+LINKING = ("develop", "troubleshooting")
 
 
 def _blocks(language: str) -> list[str]:
@@ -105,10 +110,25 @@ def test_the_python_code(tmp_path: Path) -> None:
 
 
 def test_every_relative_link_exists() -> None:
-    for page in (ROOT / "README.md", ROOT / "docs" / "develop.md"):
+    for page in (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in LINKING)):
         links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
         assert links
         assert all((page.parent / link).exists() for link in links), page
+
+
+def test_every_install_is_from_the_clone_with_an_extra_that_exists() -> None:
+    """The package is not on an index; the torch of PyTorch's CPU build is."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("android_demo/*.md")]
+    installs = {
+        target
+        for page in pages
+        for target in re.findall(r"pip install\s+(\S*[\w\]])", page.read_text(encoding="utf-8"))
+    }
+    extras = {target[3:-1] for target in installs if target.startswith("'.[")}
+    assert {"all", "executorch", "evaluate", "finetune"} <= extras
+    assert extras <= project["optional-dependencies"].keys()
+    assert {target for target in installs if not target.startswith("'.")} == {"torch"}
 
 
 def test_the_map_names_files_that_exist() -> None:
