@@ -34,6 +34,7 @@ from squeezebert_mobile.export.quantize.outlier_channels import split_outlier_ch
 from squeezebert_mobile.export.quantize.recipe import RECIPES, quantization_record
 from squeezebert_mobile.export.quantize.smoothing import smooth
 from squeezebert_mobile.export.verify.golden import GOLDEN_TEXTS, make_golden
+from squeezebert_mobile.export.verify.limits import Limit, make_limit
 from squeezebert_mobile.export.verify.parity import verify
 from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint, shipped_texts
@@ -63,6 +64,8 @@ def export_checkpoint(
     texts: Sequence[str] | None = None,
     data: str | Path | None = None,
     max_drop: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> Manifest:
@@ -85,6 +88,10 @@ def export_checkpoint(
             the package.
         data: A file with labelled examples; the manifest then has the metric of both models.
         max_drop: How much lower the artifact's metric on `data` may be, as a fraction.
+        atol: The largest allowed difference of an output from the checkpoint's. None: 1e-4 for
+            fp32; the other precisions have limits of the cosine, and this one in addition.
+        rtol: The same as a fraction of the output's largest absolute value; the larger of the two
+            applies. None: 3e-5 for fp32.
         force: Whether to replace an existing artifact.
         progress: Called with the name of each step.
 
@@ -105,6 +112,7 @@ def export_checkpoint(
     if task is not None:
         get_task(task)
     check_choices(format, precision, engine)
+    limit = make_limit(precision, atol, rtol)
     if labels is not None:
         check_labels(labels)
     if len(texts) < GOLDEN_TEXTS:
@@ -119,7 +127,7 @@ def export_checkpoint(
             lengths = sequence_length, max_sequence_length
             options = checked_options(source, format, precision, *lengths, engine)
         labelled = _load_data(source, data, max_drop, progress)
-        export = _Export(source, options, partial, texts, labelled, progress)
+        export = _Export(source, options, partial, texts, limit, labelled, progress)
         model = export.rewrite()
         if precision not in RECIPES:
             model_file = export.write(model)
@@ -169,6 +177,7 @@ class _Export:
     options: ExportOptions
     folder: Path
     texts: Sequence[str]
+    limit: Limit
     labelled: "LabelledData | None"
     progress: Progress
 
@@ -245,10 +254,12 @@ class _Export:
         try:
             with self.progress("verify") as report:
                 precision, reference = self.options.precision, self.reference
-                comparison = verify(reference, session, precision, self.texts, progress=report)
+                comparison = verify(
+                    reference, session, precision, self.texts, limit=self.limit, progress=report
+                )
                 if comparison.violations:
                     return _Measured(comparison.parity, None, comparison.error())
-                golden = make_golden(reference, session, comparison.parity, self.texts)
+                golden = make_golden(reference, session, comparison, self.texts)
             accuracy, error = None, None
             if self.labelled is not None:
                 pipeline = PIPELINES[spec.task](
@@ -281,6 +292,8 @@ def verify_against(
     checkpoint: str | Path,
     *,
     texts: Sequence[str] | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
     progress: Progress = silent,
 ) -> Parity:
     """Compare a loaded artifact with a checkpoint, as at the end of an export.
@@ -289,14 +302,18 @@ def verify_against(
         model: The result of `load_artifact`.
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
         texts: The texts to verify with; None takes the 200 sentences that ship with the package.
+        atol: The largest allowed difference of an output, as for `export_checkpoint`.
+        rtol: The same as a fraction of the output's largest absolute value.
         progress: Called with the name of each step.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        ExportError: the checkpoint has another vocabulary.
+        ExportError: the checkpoint has another vocabulary, or `atol` or `rtol` is wrong.
         ParityError: the outputs of the artifact are too far from the checkpoint's.
     """
     manifest = model.manifest
+    precision = manifest.precision
+    limit = make_limit(precision, atol, rtol)
     with progress("load"):
         source = open_checkpoint(checkpoint, task=manifest.task)
     if source.tokenizer.get_vocab() != model.tokenizer.get_vocab():
@@ -309,7 +326,9 @@ def verify_against(
     )
     texts = texts or shipped_texts()
     with progress("verify") as report:
-        comparison = verify(reference, model.session, manifest.precision, texts, progress=report)
+        comparison = verify(
+            reference, model.session, precision, texts, limit=limit, progress=report
+        )
     if comparison.violations:
-        raise comparison.error()
+        raise comparison.error(written=True)
     return comparison.parity

@@ -1,6 +1,7 @@
 """The figures of a comparison between an artifact and its checkpoint, and where they break a limit.
 
-max_abs_diff  the largest difference of a number
+max_abs_diff  the largest difference of a number. What is allowed grows with the largest number of
+              the checkpoint: a step of float32 is 0.002 at 20000
 error         for numbers (regression): the root mean square error, in standard deviations of
               the checkpoint's own outputs. A cosine does not show that all are the same
 cosine        of each token's vector. Outputs with fewer than 64 numbers per token (labels,
@@ -15,14 +16,22 @@ agreement     how often the answer (the largest logit) is the same. Only answers
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from squeezebert_mobile.artifact import OutputParity, Parity
 from squeezebert_mobile.errors import ParityError
-from squeezebert_mobile.export.verify.limits import LIMITS, MAX_ERROR, MIN_AGREEMENT, NEAR, Limit
+from squeezebert_mobile.export.verify.limits import (
+    LIMITS,
+    MAX_ERROR,
+    MIN_AGREEMENT,
+    NEAR,
+    Limit,
+    rounding,
+)
+from squeezebert_mobile.models.rewriting import ATOL
 
 __all__ = ["Comparison", "Floats", "OutputDifferences", "compare", "rounded"]
 
@@ -37,6 +46,7 @@ class OutputDifferences:
     """The differences of one output, gathered by batch: all logits would not fit in memory."""
 
     largest: float = 0.0
+    size: float = 0.0  # the largest absolute value of the checkpoint's
     cosines: list[Floats] = field(default_factory=list)
     margins: list[Floats] = field(default_factory=list)  # of the checkpoint's answers
     differences: list[Floats] = field(default_factory=list)  # the largest of each answer
@@ -50,6 +60,7 @@ class OutputDifferences:
         """Compare the same positions (positions, numbers) of both."""
         largest = float(np.abs(ours - theirs).max())
         self.largest = max(self.largest, math.inf if math.isnan(largest) else largest)
+        self.size = max(self.size, float(theirs.max()), -float(theirs.min()))
         if ours.shape[-1] >= MIN_VECTOR:
             self.cosines.append(_cosines(ours, theirs))
             return
@@ -87,8 +98,12 @@ class OutputDifferences:
             max_abs_diff=rounded(self.largest),
             mean_cosine=rounded(float(cosines.mean())),
             min_cosine=rounded(float(cosines.min())),
-            tolerance=str(limit),
+            tolerance=str(self.limit(limit)),
         )
+
+    def limit(self, limit: Limit) -> Limit:
+        """The limit that applies to outputs of this size."""
+        return limit.applied(rounded(self.largest), self.size)
 
     def agreement(self) -> tuple[int, int, int]:
         """Answers that agree, answers that count, and answers that do not: margin too small."""
@@ -103,10 +118,11 @@ class OutputDifferences:
 def _cosines(a: Floats, b: Floats) -> Floats:
     """The cosine of each row; two rows of zeros count as equal."""
     a, b = a.astype(np.float64), b.astype(np.float64)
-    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     same = (a == b).all(axis=-1)
-    products = (a * b).sum(axis=-1)
-    return np.where(same, 1.0, products / np.where(norms > 0, norms, 1.0))
+    with np.errstate(invalid="ignore"):  # infinite numbers have no cosine
+        norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+        products = (a * b).sum(axis=-1)
+        return np.where(same, 1.0, products / np.where(norms > 0, norms, 1.0))
 
 
 def rounded(number: float) -> float:
@@ -121,15 +137,25 @@ class Comparison:
     precision: str
     parity: Parity
     violations: tuple[str, ...]
+    limits: Mapping[str, Limit]  # of each output
+    sizes: Mapping[str, float]  # the largest absolute value of each output of the checkpoint
 
-    def error(self) -> ParityError:
-        """The error that names the violations, with all figures in a table as its note."""
-        remedy = "report it with the checkpoint"
-        if self.precision != "fp32":
-            remedy = "use --precision fp32"
+    def error(self, *, written: bool = False) -> ParityError:
+        """The error that names the violations, with all figures in a table as its note.
+
+        Args:
+            written: Whether the artifact is there already, and was only compared.
+        """
+        is_fp32 = self.precision == "fp32"
+        remedies = ["report it with the checkpoint" if is_fp32 else "use --precision fp32"]
+        if written:
+            remedies = ["export the checkpoint again"]
+        if allowing := self._allowing():
+            remedies.insert(0, f"allow that difference with {allowing} if it is small enough")
         error = ParityError(
             f"the {self.precision} model does not answer as the checkpoint does: "
-            f"{', '.join(self.violations)}; nothing was written; {remedy}"
+            f"{', '.join(self.violations)}; {'' if written else 'nothing was written; '}"
+            f"{', or '.join(remedies)}"
         )
         header = f"  {'output':20}{'max_abs_diff':>14}{'mean_cosine':>14}{'min_cosine':>14}   limit"
         rows = [
@@ -140,16 +166,37 @@ class Comparison:
         error.add_note("\n".join([header, *rows]))
         return error
 
+    def _allowing(self) -> str | None:
+        """The option that allows the differences; None if that is not enough.
 
-def compare(differences: Mapping[str, OutputDifferences], precision: str, texts: int) -> Comparison:
-    """Compare the differences of each output with the limits of a precision.
+        No option allows NaN, nor a cosine or answers beyond their limits.
+        """
+        outputs = self.parity.outputs
+        wrong = [name for name, limit in self.limits.items() if not limit.holds(outputs[name])]
+        difference = max((outputs[name].max_abs_diff for name in wrong), default=math.inf)
+        only_differences = all(
+            replace(self.limits[name], max_abs_diff=math.inf).holds(outputs[name]) for name in wrong
+        )
+        if not only_differences or len(wrong) < len(self.violations):
+            return None
+        return f"--atol {2 * difference:.1g}"
+
+
+def compare(
+    differences: Mapping[str, OutputDifferences],
+    precision: str,
+    texts: int,
+    limit: Limit | None = None,
+) -> Comparison:
+    """Compare the differences of each output with their limit.
 
     Args:
         differences: Output name -> its differences.
-        precision: Which limits apply.
+        precision: That of the exported model.
         texts: The number of texts, for the manifest.
+        limit: The limit of each output; None for that of the precision.
     """
-    limit = LIMITS[precision]
+    limit = limit or LIMITS[precision]
     agreed, counted, undecided = (
         sum(counts) for counts in zip(*(d.agreement() for d in differences.values()), strict=True)
     )
@@ -162,16 +209,25 @@ def compare(differences: Mapping[str, OutputDifferences], precision: str, texts:
     )
     regrets = [regret for each in differences.values() for regret in each.regrets]
     numbers = [pair for each in differences.values() for pair in each.numbers]
-    return Comparison(precision, parity, tuple(_violations(parity, limit, regrets, numbers)))
+    limits = {name: each.limit(limit) for name, each in differences.items()}
+    sizes = {name: each.size for name, each in differences.items()}
+    violations = tuple(_violations(parity, limits, regrets, numbers))
+    return Comparison(precision, parity, violations, limits, sizes)
 
 
 def _violations(
     parity: Parity,
-    limit: Limit,
+    limits: Mapping[str, Limit],
     regrets: Sequence[Floats],
     numbers: Sequence[tuple[Floats, Floats]],
 ) -> list[str]:
-    violations = [name for name, output in parity.outputs.items() if not limit.holds(output)]
+    violations = [
+        name
+        if output.max_abs_diff <= limits[name].max_abs_diff
+        else f"{name} differ by {output.max_abs_diff:.3g} (at most {limits[name].max_abs_diff:.3g})"
+        for name, output in parity.outputs.items()
+        if not limits[name].holds(output)
+    ]
     agreement = parity.top1_agreement
     if agreement is not None and agreement < MIN_AGREEMENT:
         violations.append(f"top-1 agreement {agreement:.4f} (at least {MIN_AGREEMENT})")
@@ -186,8 +242,13 @@ def _relative_error(numbers: Sequence[tuple[Floats, Floats]]) -> float:
     """The root mean square error in standard deviations of the checkpoint's numbers.
 
     Where the checkpoint's numbers are all the same, the error itself; 0 if ours are the same, too.
+    Where rounding is more than ATOL, because numbers are large, an error of its size is within
+    MAX_ERROR however close the numbers are to each other.
     """
     ours, theirs = (np.concatenate(each).astype(np.float64) for each in zip(*numbers, strict=True))
     squares = np.square(ours - theirs).mean(axis=0)  # (outputs)
     spread = theirs.var(axis=0)
-    return float(np.sqrt(squares / np.where(spread > 0, spread, 1)).max())
+    spread = np.where(spread > 0, spread, 1)
+    steps = np.array([rounding(float(size)) for size in np.abs(theirs).max(axis=0)])
+    spread = np.where(steps > ATOL, np.maximum(spread, np.square(steps / MAX_ERROR)), spread)
+    return float(np.sqrt(squares / spread).max())

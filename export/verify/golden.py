@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from squeezebert_mobile.artifact import SCHEMA_VERSION, Golden, GoldenOutput, GoldenText, Parity
+from squeezebert_mobile.artifact import SCHEMA_VERSION, Golden, GoldenOutput, GoldenText
 from squeezebert_mobile.export.feeds.building import (
     Row,
     build_choices,
@@ -13,8 +13,8 @@ from squeezebert_mobile.export.feeds.building import (
     text_row,
 )
 from squeezebert_mobile.export.feeds.reference import Reference
-from squeezebert_mobile.export.verify.comparison import Floats, rounded
-from squeezebert_mobile.export.verify.limits import LIMITS
+from squeezebert_mobile.export.verify.comparison import Comparison, Floats, rounded
+from squeezebert_mobile.export.verify.limits import rounding
 from squeezebert_mobile.runtime.sessions.base import Session
 
 __all__ = ["GOLDEN_TEXTS", "make_golden"]
@@ -24,15 +24,15 @@ GOLDEN_VALUES = 64  # of each output of a text
 
 
 def make_golden(
-    reference: Reference, session: Session, parity: Parity, texts: Sequence[str]
+    reference: Reference, session: Session, comparison: Comparison, texts: Sequence[str]
 ) -> Golden:
     """The artifact's outputs for eight of the texts, and how far another machine may be off."""
     places = [i * len(texts) // GOLDEN_TEXTS for i in range(GOLDEN_TEXTS)]
     # On another processor, int8 may differ from itself as much as it differs from fp32: activations
     # round the other way. fp32 adds in another order.
     tolerance = {
-        name: max(output.max_abs_diff, LIMITS["fp32"].max_abs_diff)
-        for name, output in parity.outputs.items()
+        name: rounded(max(output.max_abs_diff, rounding(comparison.sizes[name])))
+        for name, output in comparison.parity.outputs.items()
     }
     golden = tuple(_golden_text(reference, session, texts, place) for place in places)
     return Golden(schema_version=SCHEMA_VERSION, tolerance=tolerance, texts=golden)
@@ -68,6 +68,11 @@ def _golden_output(array: Floats, *, answers: bool) -> GoldenOutput:
     return GoldenOutput(
         shape=array.shape,
         indices=tuple(indices.tolist()),
-        values=tuple(rounded(float(value)) for value in array.ravel()[indices]),
+        values=tuple(_stored(float(value)) for value in array.ravel()[indices]),
         top=tuple(top),
     )
+
+
+def _stored(value: float) -> float:
+    """Six digits, and at least four decimals: what is cut off is less than the tolerance."""
+    return rounded(value) if abs(value) < 100 else round(value, 4)

@@ -1,13 +1,15 @@
 """How far an artifact may be from its checkpoint, by precision."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from squeezebert_mobile.artifact import OutputParity
+from squeezebert_mobile.errors import ExportError
+from squeezebert_mobile.models.rewriting import ATOL, RTOL
 
-__all__ = ["LIMITS", "MAX_ERROR", "MIN_AGREEMENT", "NEAR", "Limit"]
+__all__ = ["LIMITS", "MAX_ERROR", "MIN_AGREEMENT", "NEAR", "Limit", "make_limit", "rounding"]
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,26 @@ class Limit:
     max_abs_diff: float = np.inf
     mean_cosine: float = -1.0
     min_cosine: float = -1.0
+    #: max_abs_diff as a fraction of the output's largest absolute value; the larger one applies.
+    max_rel_diff: float = 0.0
 
     def __str__(self) -> str:  # noqa: D105
+        words = []
+        if (self.mean_cosine, self.min_cosine) != (-1, -1):
+            words += [f"mean_cosine >= {self.mean_cosine:g}", f"min_cosine >= {self.min_cosine:g}"]
         if np.isfinite(self.max_abs_diff):
-            return f"max_abs_diff <= {self.max_abs_diff:g}"
-        return f"mean_cosine >= {self.mean_cosine:g}, min_cosine >= {self.min_cosine:g}"
+            words.append(f"max_abs_diff <= {self.max_abs_diff:g}")
+        return ", ".join(words)
+
+    def applied(self, difference: float, size: float) -> "Limit":
+        """The limit of an output whose largest absolute value is `size`.
+
+        It is wider than max_abs_diff only if the largest `difference` does not hold that.
+        """
+        relative = self.max_rel_diff * size
+        if difference <= self.max_abs_diff or not math.isfinite(size):
+            return self
+        return replace(self, max_abs_diff=max(self.max_abs_diff, relative))
 
     def holds(self, parity: OutputParity) -> bool:
         """Whether an output is within the limit; NaN is not."""
@@ -34,7 +51,7 @@ class Limit:
 
 
 LIMITS = {
-    "fp32": Limit(max_abs_diff=1e-4),
+    "fp32": Limit(max_abs_diff=ATOL, max_rel_diff=RTOL),
     "fp16": Limit(mean_cosine=0.9999, min_cosine=0.999),
     "int8": Limit(mean_cosine=0.99, min_cosine=0.97),
     "int4": Limit(mean_cosine=0.95, min_cosine=0.85),
@@ -48,3 +65,33 @@ MAX_ERROR = 0.2
 #: widen this limit. It also works where all logits have a constant in common, which softmax does
 #: not see.
 NEAR = math.log(2)
+
+_STEPS = 32  # of float32, which another order of additions may change
+
+
+def make_limit(precision: str, atol: float | None, rtol: float | None) -> Limit:
+    """The limit of a precision, with other limits of the difference if they are not None.
+
+    Raises:
+        ExportError: `atol` or `rtol` is negative, infinite or not a number.
+    """
+    for name, value in (("atol", atol), ("rtol", rtol)):
+        if value is not None and not 0 <= value < math.inf:
+            raise ExportError(f"--{name} {value:g} is not a difference; give a number from 0 on")
+    limit = LIMITS[precision]
+    if atol is rtol is None:
+        return limit
+    has_limit = math.isfinite(limit.max_abs_diff)
+    if atol is None:
+        atol = limit.max_abs_diff if has_limit else 0.0
+    if rtol is None:
+        rtol = limit.max_rel_diff
+    return replace(limit, max_abs_diff=atol, max_rel_diff=rtol)
+
+
+def rounding(size: float) -> float:
+    """The difference by rounding between two machines of an output whose values reach `size`.
+
+    At least ATOL.
+    """
+    return max(ATOL, _STEPS * float(np.finfo(np.float32).eps) * size)

@@ -18,6 +18,7 @@ from squeezebert_mobile.export.verify.comparison import (
     OutputDifferences,
     compare,
 )
+from squeezebert_mobile.export.verify.limits import Limit
 from squeezebert_mobile.export.verify.references import with_references
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.models.threads import one_thread
@@ -33,6 +34,7 @@ def verify(
     precision: str,
     texts: Sequence[str],
     *,
+    limit: Limit | None = None,
     progress: StepProgress = lambda done, total: None,
 ) -> Comparison:
     """Compare an artifact with its checkpoint.
@@ -40,8 +42,9 @@ def verify(
     Args:
         reference: The checkpoint.
         session: The exported model, open.
-        precision: Which limits apply.
+        precision: That of the exported model.
         texts: Any number of them; 200 ship with the package.
+        limit: The limit of each output; None for that of the precision.
         progress: Called with the number of texts done and of all texts.
     """
     theirs = Traceable(reference.model)
@@ -58,7 +61,7 @@ def verify(
                 differences[name].add_other_answers(reference.problem_type, outputs[name], output)
             done += count
             progress(min(done, total), total)
-    return compare(differences, precision, len(texts))
+    return compare(differences, precision, len(texts), limit)
 
 
 def _add(

@@ -25,6 +25,28 @@ from squeezebert_mobile.tasks import TASKS
 __all__ = ["export", "inspect", "verify"]
 
 
+AbsoluteDifference = Annotated[
+    float | None,
+    typer.Option(
+        "--atol",
+        min=0,
+        metavar="X",
+        help="Largest allowed difference of an output from the checkpoint's (default: 1e-4 for "
+        "fp32; the other precisions have limits of the cosine).",
+    ),
+]
+RelativeDifference = Annotated[
+    float | None,
+    typer.Option(
+        "--rtol",
+        min=0,
+        metavar="X",
+        help="The same as a fraction of the output's largest value; the larger of the two applies "
+        "(default: 3e-5 for fp32).",
+    ),
+]
+
+
 def _length(value: str) -> int | None:
     if value == "dynamic":
         return None
@@ -103,6 +125,8 @@ def export(
             min=0, help="Largest allowed drop of the metric on --data, as a fraction, e.g. 0.01."
         ),
     ] = None,
+    atol: AbsoluteDifference = None,
+    rtol: RelativeDifference = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing artifact.")] = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -135,6 +159,8 @@ def export(
         texts=sentences,
         data=data,
         max_drop=max_drop,
+        atol=atol,
+        rtol=rtol,
         force=force,
         progress=step_progress(Console(stderr=True)),
     )
@@ -189,6 +215,8 @@ def verify(
             help="With --against: file of texts, one per line (default: 200 bundled texts)."
         ),
     ] = None,
+    atol: AbsoluteDifference = None,
+    rtol: RelativeDifference = None,
     threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 1,
     as_json: Json = False,
     debug: Debug = False,
@@ -198,8 +226,9 @@ def verify(
     The golden outputs are computed again on this machine. With --against the checkpoint runs as
     well, and the artifact must be within the tolerances of an export.
     """
-    if texts and not against:
-        raise InputError("--texts requires --against; add a checkpoint to compare with")
+    for name, value in (("--texts", texts), ("--atol", atol), ("--rtol", rtol)):
+        if value is not None and not against:
+            raise InputError(f"{name} requires --against; add a checkpoint to compare with")
     check_checkpoint(against)
     sentences = read_texts(texts) if texts else None
     from squeezebert_mobile.artifact import read_golden
@@ -217,6 +246,8 @@ def verify(
             model,
             against,
             texts=sentences,
+            atol=atol,
+            rtol=rtol,
             progress=step_progress(Console(stderr=True)),
         )
     if as_json:

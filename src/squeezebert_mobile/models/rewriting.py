@@ -21,7 +21,8 @@ Shapes: B batch, S sequence, C channels, G groups.
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
@@ -49,7 +50,8 @@ from squeezebert_mobile.models.modeling import (
 from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 
 __all__ = [
-    "EQUAL_WITHIN",
+    "ATOL",
+    "RTOL",
     "Traceable",
     "encoder",
     "feed_forwards",
@@ -60,8 +62,10 @@ __all__ = [
     "rewrite",
 ]
 
-#: Largest absolute difference of an fp32 output that counts as rounding.
-EQUAL_WITHIN = 1e-4
+#: The difference of an fp32 output that counts as rounding is at most ATOL, or RTOL times the
+#: largest absolute value of that output if this is more. RTOL is 250 steps of float32; rounding in
+#: models of 2 to 12 layers differs by up to 25 steps.
+ATOL, RTOL = 1e-4, 3e-5
 
 
 class Traceable(nn.Module):
@@ -130,29 +134,64 @@ def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) 
         The largest absolute difference of any output.
 
     Raises:
-        ExportError: the difference is larger than EQUAL_WITHIN, or not a number.
+        ExportError: the difference of an output is more than rounding (see ATOL), and more than ten
+            times what float32 changes in the model's own output, compared with float64; or it is
+            not a number.
     """
     original = Traceable(model)
+    feeds = list(_random_feeds(model, seed))
+    theirs = [original(**feed) for feed in feeds]
+    differences = _largest_differences(theirs, [rewritten(**feed) for feed in feeds])
+    if not math.isfinite(max(differences)):
+        raise ExportError(
+            f"the rewritten model differs from the checkpoint by {max(differences):.3g}; its "
+            "weights are too large for float32: train it again with a smaller learning rate, or "
+            "use another checkpoint"
+        )
+    sizes = [
+        max(output.abs().max().item() for output in each) for each in zip(*theirs, strict=True)
+    ]
+    allowed = [max(ATOL, RTOL * size) for size in sizes]
+    if any(map(operator.gt, differences, allowed)):
+        exact = Traceable(copy.deepcopy(model).double())
+        own = _largest_differences(theirs, [exact(**feed) for feed in feeds])
+        allowed = [max(limit, 10 * rounding) for limit, rounding in zip(allowed, own, strict=True)]
+    for name, *figures in zip(original.task.outputs, differences, allowed, sizes, strict=True):
+        difference, limit, size = figures
+        if not difference <= limit:
+            raise ExportError(
+                f"the rewritten model differs from the checkpoint by {difference:.3g} in {name}, "
+                f"whose values reach {size:.3g}; rounding explains at most {limit:.2g}; report it "
+                "with the checkpoint"
+            )
+    return max(differences)
+
+
+def _random_feeds(model: PretrainedModel, seed: int) -> Iterator[dict[str, Tensor]]:
+    """Random ids and token types of three lengths; the last text is padded."""
     config = model.config
     generator = torch.Generator().manual_seed(seed)
     max_length = min(config.max_position_embeddings, 64)
-    largest = 0.0
     for length in sorted({1, (max_length + 1) // 2, max_length}):
-        shape = (2, 2, length) if original.task.has_choices else (2, length)
+        shape = (2, 2, length) if get_task(model.task).has_choices else (2, length)
         ids = torch.randint(config.vocab_size, shape, generator=generator)
         types = torch.randint(config.type_vocab_size, shape, generator=generator)
         mask = torch.ones_like(ids)
         mask[-1, ..., (length + 1) // 2 :] = 0
-        feed = dict(zip(INPUT_NAMES, (ids, mask, types), strict=True))
-        for ours, theirs in zip(rewritten(**feed), original(**feed), strict=True):
-            difference = (ours - theirs).abs().max().item()
-            largest = max(largest, difference) if math.isfinite(difference) else math.inf
-    if not largest <= EQUAL_WITHIN:
-        raise ExportError(
-            f"the rewritten model differs from the checkpoint by {largest:.3g}, more than the "
-            f"{EQUAL_WITHIN:g} of rounding; its weights are too large for float32: train it again "
-            "with a smaller learning rate, or use another checkpoint"
-        )
+        yield dict(zip(INPUT_NAMES, (ids, mask, types), strict=True))
+
+
+def _largest_differences(
+    theirs: Sequence[tuple[Tensor, ...]], ours: Sequence[tuple[Tensor, ...]]
+) -> list[float]:
+    """The largest absolute difference of each output over all feeds; infinite for NaN."""
+    largest = [0.0] * len(theirs[0])
+    for outputs in zip(theirs, ours, strict=True):
+        for index, (a, b) in enumerate(zip(*outputs, strict=True)):
+            difference = (a - b).abs().max().item()
+            largest[index] = max(
+                largest[index], difference if math.isfinite(difference) else math.inf
+            )
     return largest
 
 
