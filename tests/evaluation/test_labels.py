@@ -37,6 +37,7 @@ SST = data("negative", "positive", ids=(0, 1), has_names=False)  # the file has 
         (("a", "b", "c"), data("1.0", ids=(1,), has_names=False), {"b": 0}),
         (("1", "-1", "0"), data("-1", "0", "1"), {"-1": 0, "0": 1, "1": 2}),
         (("03", "01"), data("1", "3", ids=(1, 3), has_names=False), {"01": 0, "03": 1}),
+        ((" low", "high "), data("high", "low"), {"high ": 0, " low": 1}),
         (("1e5", "1"), data("1", "100000.0"), {"1": 0, "1e5": 1}),
         (
             ("not-entailment", "entailment", "other"),
@@ -61,6 +62,7 @@ def test_labels_match(labels: tuple[str, ...], classes: DataSet, expected: dict[
         # A model for something else.
         (("alarm", "timer", "music"), SST, "labels 'negative, positive'"),
         (("-1", "0", "1"), data("-1", "2"), "label '2'"),
+        ((" low", "high "), data("low", "mid"), "label 'mid'"),
     ],
 )
 def test_labels_do_not_match(labels: tuple[str, ...], classes: DataSet, unknown: str) -> None:

@@ -186,6 +186,49 @@ def test_errors_are_one_line(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("task", "name", "train", "dev", "message"),
+    [
+        (
+            "token-classification",
+            "data.conll",
+            "wake O\nme O\nsix B-time\n",
+            "wake O\n\nis O\nsix B-date\n",
+            "has the label 'B-date' in the sentence at line 3, but the training data ",
+        ),
+        (
+            "text-classification",
+            "data.tsv",
+            "sentence\tlabel\nis it\t0\nyes\t1\n",
+            "index\tsentence1\tsentence2\tlabel\n0\tis it\tcold\tentailment\n",
+            "has the labels 'entailment, not_entailment' (the first at line 2), but the training "
+            "data ",
+        ),
+        (
+            "text-classification",
+            "data.csv",
+            "text,label\nis it,0.5\nyes,1.5\n",
+            "text,label\nis it,0.5\nyes,high\n",
+            "has labels ('high' at line 3), but the model trained on ",
+        ),
+        (
+            "text-classification",
+            "data.csv",
+            "text,label\nis it,0\nyes,1\n",
+            "text,label\nis it,0\nyes,2\n",
+            "has the label '2' at line 3, but the training data ",
+        ),
+    ],
+)
+def test_labels_that_only_the_dev_file_has(
+    headless: Path, tmp_path: Path, task: str, name: str, train: str, dev: str, message: str
+) -> None:
+    data, other = write(tmp_path, name, train), write(tmp_path, f"dev.{name}", dev)
+    with pytest.raises(InputError) as raised:
+        tune(headless, data, tmp_path / "out", task=task, dev=other)
+    assert str(raised.value).startswith(f"{str(other)!r} {message}{str(data)!r} ")
+
+
 def test_truncated_texts_are_counted(headless: Path, tmp_path: Path) -> None:
     rows = [("wake me at six " * 20, "a"), ("is it", "b")]
     text = "".join(json.dumps({"text": t, "label": label}) + "\n" for t, label in rows)

@@ -62,9 +62,9 @@ def describe_labels(data: DataSet, labels: Sequence[str]) -> str:
     """The beginning of a message about labels of the data: the file, the labels, the place."""
     location = data.location_of(labels[0])
     if len(labels) == 1:
-        place = f" at {location}" if location else ""
+        place = f" {location}" if location else ""
         return f"{data.source} has the label {list_labels(labels)}{place}"
-    place = f" (the first at {location})" if location else ""
+    place = f" (the first {location})" if location else ""
     return f"{data.source} has the labels {list_labels(labels)}{place}"
 
 
@@ -94,4 +94,4 @@ def _lists_all(data: DataSet) -> bool:
 
 
 def _folded(name: str) -> str:
-    return name.casefold().replace("-", "_").replace(" ", "_")
+    return name.strip().casefold().replace("-", "_").replace(" ", "_")

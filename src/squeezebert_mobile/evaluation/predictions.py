@@ -115,11 +115,11 @@ def _text_classification(pipeline: Pipeline[Any], data: DataSet, name: str) -> _
 def _typical_label(data: DataSet) -> str:
     """A label that shows whether they are classes or numbers (0.5 rather than 1), and its place."""
 
-    def is_typical(example: Example) -> bool:
+    def typicality(example: Example) -> int:
         value = parse_number(str(example.gold))
-        return value is None or not value.is_integer()
+        return 2 if value is None else int(not value.is_integer())
 
-    example = max(data.examples, key=is_typical)
+    example = max(data.examples, key=typicality)
     return f"{example.gold!r} at {example.location}"
 
 

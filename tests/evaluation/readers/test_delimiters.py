@@ -45,6 +45,12 @@ def test_the_line_in_which_a_spreadsheet_names_the_delimiter(tmp_path: Path) -> 
     assert [(e.location, e.texts, e.gold) for e in data.examples] == [("line 3", ("a cat",), "b")]
 
 
+@pytest.mark.parametrize("line", ['sep="', "sep=", "sep=ab", "sep=\r", "sep=;"])
+def test_a_line_that_names_no_delimiter_is_a_header(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InputError, match=r"has no column 'text'"):
+        read(tmp_path, "a.csv", f"{line}\r\na;b\r\n")
+
+
 def test_a_delimiter_in_the_text_of_a_header_does_not_count(tmp_path: Path) -> None:
     data = read(tmp_path, "a.csv", 'text;label;"a, b, c, d, e"\na cat;b;c\n')
     assert _rows(data) == [(("a cat",), "b")]

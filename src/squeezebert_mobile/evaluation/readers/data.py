@@ -43,11 +43,12 @@ class DataSet:
     source: str = "the data"  # the file, as messages show it
 
     def location_of(self, label: str) -> str:
-        """Where the first example with this label is; empty if there is none."""
+        """Where the first example with this label is, "at line 3"; empty if there is none."""
         for example in self.examples:
-            golds = example.gold if isinstance(example.gold, tuple) else (str(example.gold),)
-            if label in golds:
-                return example.location
+            if isinstance(example.gold, tuple) and label in example.gold:
+                return f"in the sentence at {example.location}"
+            if str(example.gold) == label:
+                return f"at {example.location}"
         return ""
 
 

@@ -13,7 +13,7 @@ __all__ = ["COMMON_DELIMITERS", "csv_rows", "delimiter_name", "sniff_delimiter",
 #: The delimiters that are looked for, and how messages call them.
 COMMON_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 #: The line that spreadsheet programs write before the header to name the delimiter.
-_DELIMITER_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
+_DELIMITER_LINE = re.compile(r'sep=([^"\r])', re.IGNORECASE)
 
 
 def sniff_delimiter(file: DataFile, columns: Collection[str]) -> str:
