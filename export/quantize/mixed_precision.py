@@ -22,14 +22,17 @@ from squeezebert_mobile.export.quantize.int4 import (
     is_int4_table,
     quantize_table,
 )
-from squeezebert_mobile.export.quantize.recipe import Activations
+from squeezebert_mobile.export.quantize.recipe import BLOCK, Activations
 from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.export.quantize.sensitivity import Unit, noise, signal_to_noise, units
+from squeezebert_mobile.models.facts import FLOAT_BYTES
 from squeezebert_mobile.models.rewriting import Traceable
 
 __all__ = ["MAX_FP32", "MixedPrecision"]
 
-_BYTES = {"int4": 0.5, "int8": 1, "fp32": 4}  # per weight, without scales
+#: Bytes per weight of a product, with the scales of int4's blocks, without those of channels.
+_BYTES = {"int4": 0.5 + 1 / BLOCK, "int8": 1, "fp32": FLOAT_BYTES}
+_TABLE_BYTES = _BYTES | {"int4": 0.5 + FLOAT_BYTES / BLOCK}
 _REMAINING = 0.5  # of the expected error after the first step; after the next, the square of it
 #: Of the products' weights: beyond it neither size nor speed is that of int8.
 MAX_FP32 = 0.5
@@ -96,7 +99,8 @@ class MixedPrecision:
                 continue
             unit = self._units[name]
             requested = self._precision if self._has_int4(unit) else "int8"
-            more = unit.numbers * (_BYTES[precision] - _BYTES[requested])
+            each = _TABLE_BYTES if unit.is_table else _BYTES
+            more = unit.numbers * (each[precision] - each[requested])
             cost = f"{more / 1e6:.2f} MB more"
             if not unit.is_table:
                 cost += f", {unit.numbers / products:.1%} of the products' weights"
