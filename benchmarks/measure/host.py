@@ -35,7 +35,7 @@ from squeezebert_mobile.benchmarks.records.events import (
     Started,
     WarmedUp,
 )
-from squeezebert_mobile.benchmarks.records.journal import Journal
+from squeezebert_mobile.benchmarks.records.journal import Journal, journal_of, keeping
 from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -54,12 +54,12 @@ def bench_on_host(
 ) -> Results:
     """Measure on this machine with a progress bar, and write the results to `output`, if given.
 
-    During the run a journal is kept next to `output`.
+    During the run a journal is kept next to `output`, unless that is a stream such as /dev/stdout.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these settings, or all of them fail.
     """
-    journal = output.with_name(f"{output.name}.journal") if output else None
+    journal = journal_of(output) if output else None
     if journal:
         journal.unlink(missing_ok=True)  # left over from an earlier run with the same output
     with progress_bar() as progress:
@@ -71,8 +71,10 @@ def bench_on_host(
             journal=journal,
             progress=progress,
         )
-    if output and journal:
-        results.write(output)
+    if output:
+        with keeping(journal, "squeezebert-mobile report reads it as well"):
+            results.write(output)
+    if journal:
         journal.unlink()
     return results
 

@@ -38,8 +38,9 @@ from squeezebert_mobile.benchmarks.phone.app.sample_app import check_app
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries, find_libraries
 from squeezebert_mobile.benchmarks.phone.libraries.parts import check_abi, check_formats
-from squeezebert_mobile.benchmarks.phone.measurement import measure_phone
+from squeezebert_mobile.benchmarks.phone.measurement import RESUME, measure_phone
 from squeezebert_mobile.benchmarks.phone.runner.launchers import PhoneTarget, check_cores
+from squeezebert_mobile.benchmarks.records.journal import journal_of, keeping
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
 
@@ -97,6 +98,11 @@ def bench_on_phones(
             "--android-runtime only applies to --target adb: the app contains its own libraries; "
             "remove --android-runtime"
         )
+    if request.resume and journal_of(request.output) is None:
+        raise InputError(
+            f"a run with -o {str(request.output)!r} has no journal to resume; remove --resume, or "
+            "name the results file of the interrupted run with -o"
+        )
     check_cores(request.target, request.cores)
     devices = request.devices
     libraries = {device.serial: _libraries(device, formats, request) for device in devices}
@@ -105,7 +111,7 @@ def bench_on_phones(
 
     def measure(device: Device) -> tuple[Path, Results]:
         path = request.output if len(devices) == 1 else _path_for(request.output, device.serial)
-        journal = path.with_name(f"{path.name}.journal")
+        journal = journal_of(path)
         results = measure_phone(
             models,
             device=device,
@@ -121,8 +127,9 @@ def bench_on_phones(
             progress=bars(device.serial if len(devices) > 1 else ""),
             stopped=stop.is_set,
         )
-        results.write(path)
-        if results.complete:
+        with keeping(journal, RESUME):
+            results.write(path)
+        if journal and results.complete:
             journal.unlink()
         return path, results
 

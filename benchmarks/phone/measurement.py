@@ -31,7 +31,10 @@ from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["measure_phone"]
+__all__ = ["RESUME", "measure_phone"]
+
+#: What to do after an error, if there is a journal.
+RESUME = "to continue, run the same command with --resume"
 
 
 def measure_phone(
@@ -69,7 +72,7 @@ def measure_phone(
         cores: "all", "big" or a mask for taskset, such as "f0".
         cooling: When to wait for the phone to cool down.
         journal: The file to which every event is appended as soon as it happens.
-        resume: Continue the run in the existing journal.
+        resume: Continue the run in the existing journal; of a complete run, return the results.
         progress: Called with the current step, the seconds elapsed and the seconds expected.
         sleep: Waits for some seconds.
         stopped: Called between visits; if it returns True the run ends as with Ctrl-C.
@@ -98,6 +101,8 @@ def measure_phone(
     with Journal(journal, resume=resume) as log:
         if resume:
             check_resumable(begin, log.events, journal)
+            if isinstance(log.events[-1], End):  # only the results are missing
+                return assemble(log.events)
             log.add(Resumed(created=_now()))
         else:
             log.add(begin)
@@ -123,10 +128,7 @@ def measure_phone(
 def _keep_journal(log: Journal, journal: Path, error: BenchmarkError) -> None:
     """Note the journal's path with the error; a journal without measurements is removed."""
     if any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events):
-        error.add_note(
-            f"what was measured is kept in {str(journal)!r}; to continue, run the same command "
-            "with --resume"
-        )
+        error.add_note(f"what was measured is kept in {str(journal)!r}; {RESUME}")
     else:
         log.close()
         journal.unlink()

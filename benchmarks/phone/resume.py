@@ -10,7 +10,6 @@ from squeezebert_mobile.benchmarks.records.events import (
     Answered,
     Begin,
     Conditioned,
-    End,
     Event,
     Failed,
     PhoneStarted,
@@ -87,12 +86,10 @@ def check_resumable(begin: Begin, events: Sequence[Event], journal: Path | None)
         journal: The file, for the message.
 
     Raises:
-        PhoneError: the run is complete, was measured on a host, or differs.
+        PhoneError: the run was measured on a host, or differs.
     """
     earlier = events[0]
     assert isinstance(earlier, Begin)
-    if isinstance(events[-1], End):
-        raise PhoneError(f"the run in {str(journal)!r} is complete; remove --resume")
     if earlier.phone is None or begin.phone is None:
         raise PhoneError(f"{str(journal)!r} was measured on a host; remove --resume")
     differences = [

@@ -1,5 +1,7 @@
 """The journal file of a run: events are appended as they happen, and an interrupted run resumes."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -7,8 +9,25 @@ from squeezebert_mobile.benchmarks.records.events import Event
 from squeezebert_mobile.benchmarks.records.reading import read_events
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.files import is_stream
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "journal_of", "keeping"]
+
+
+def journal_of(output: Path) -> Path | None:
+    """The journal of a run with results at `output`; None if that is a stream."""
+    return None if is_stream(output) else output.with_name(f"{output.name}.journal")
+
+
+@contextlib.contextmanager
+def keeping(journal: Path | None, remedy: str) -> Iterator[None]:
+    """Add to an error that what was measured is kept in `journal`, and what to do with it."""
+    try:
+        yield
+    except BenchmarkError as error:
+        if journal:
+            error.add_note(f"what was measured is kept in {str(journal)!r}; {remedy}")
+        raise
 
 
 class Journal(Closeable):

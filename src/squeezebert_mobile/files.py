@@ -5,7 +5,9 @@ import ctypes
 import errno
 import glob
 import os
+import re
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -20,7 +22,13 @@ __all__ = [
     "atomic_folder",
     "atomic_write",
     "check_replaceable",
+    "check_writable",
+    "is_stream",
 ]
+
+_MAX_LINKS = 40  # that are followed, as Linux does
+#: Names of files that a process has open; they are written to, whatever they are.
+_OPEN_FILES = ("/proc", "/dev/fd")
 
 
 @contextlib.contextmanager
@@ -28,6 +36,9 @@ def atomic_file(
     path: Path, *, what: str, remedy: str = "choose another file with -o"
 ) -> Iterator[Path]:
     """A temporary path to write to; at the end of the block it replaces `path`.
+
+    A stream (see `is_stream`) is never replaced: at the end of the block the content is written to
+    it. If `path` is a link, the file that it points to is replaced.
 
     Args:
         path: The file, which may exist. Missing parent folders are created.
@@ -37,18 +48,81 @@ def atomic_file(
     Raises:
         BenchmarkError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    check_writable(path, what=what, remedy=remedy)
+    with contextlib.ExitStack() as stack:
+        try:
+            if is_stream(path):
+                partial = Path(stack.enter_context(tempfile.TemporaryDirectory()), path.name)
+                yield partial
+                _append(partial, path)
+                return
+            target = path.resolve()
+            partial = target.with_name(f".{target.name}.partial")
+            stack.callback(_remove, partial)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            os.replace(partial, target)
+        except OSError as error:
+            raise _not_written(path, error.strerror, what, remedy) from None
+
+
+def _append(source: Path, stream: Path) -> None:
+    own = re.fullmatch(r"/(?:proc/self|dev)/fd/(\d+)", str(_without_links(stream)))
+    # Opening /dev/stdout again would write at the beginning of the file that it is redirected to.
+    descriptor = os.dup(int(own[1])) if own else os.open(stream, os.O_WRONLY | os.O_APPEND)
+    with source.open("rb") as content, open(descriptor, "wb") as target:
+        shutil.copyfileobj(content, target)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _not_written(path: Path, reason: str | None, what: str, remedy: str) -> BenchmarkError:
+    return BenchmarkError(f"cannot write the {what} to {str(path)!r}: {reason}; {remedy}")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is a device, a pipe, a socket, or an open file of a process (/dev/stdout)."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        os.replace(partial, path)
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    is_open = any(_without_links(path).is_relative_to(place) for place in _OPEN_FILES)
+    return is_open or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _without_links(path: Path) -> Path:
+    """Where the links at `path` lead to; not beyond a file that a process has open."""
+    path = path.absolute()
+    for _ in range(_MAX_LINKS):
+        if not path.is_symlink() or any(path.is_relative_to(place) for place in _OPEN_FILES):
+            break
+        path = path.parent / path.readlink()
+    return path
+
+
+def check_writable(path: Path, *, what: str, remedy: str = "choose another file with -o") -> None:
+    """Check that `atomic_file` may write to `path`; the arguments are the same.
+
+    Raises:
+        BenchmarkError: it may not.
+    """
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise _not_written(path, os.strerror(errno.EISDIR), what, remedy)
+    except FileNotFoundError:
+        pass
     except OSError as error:
-        raise BenchmarkError(
-            f"cannot write the {what} to {str(path)!r}: {error.strerror}; {remedy}"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        raise _not_written(path, error.strerror, what, remedy) from None
+    if is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise _not_written(path, os.strerror(errno.EACCES), what, remedy)
+        return
+    parent = next(folder for folder in path.resolve().parents if folder.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise _not_written(path, os.strerror(errno.EACCES), what, remedy)
 
 
 def atomic_write(path: Path, text: str, *, what: str) -> None:

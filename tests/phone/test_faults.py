@@ -345,11 +345,14 @@ def test_another_run_is_not_resumed(run: Run, changes: dict[str, object], differ
     assert run.journal.read_bytes() == kept
 
 
-def test_a_complete_run_is_not_resumed(run: Run) -> None:
-    run.measure()
-    with pytest.raises(PhoneError) as caught:
-        run.measure(resume=True)
-    assert str(caught.value) == (f"the run in {str(run.journal)!r} is complete; remove --resume")
+def test_of_a_complete_run_only_the_results_are_assembled(run: Run) -> None:
+    """As after a kill between the end of the journal and the results file."""
+    results = run.measure()
+    kept, steps = run.journal.read_bytes(), len(run.said)
+    assert run.measure(resume=True) == results
+    assert run.journal.read_bytes() == kept and len(run.said) == steps
+    with pytest.raises(PhoneError, match="the settings differ from when the run began"):
+        run.measure(resume=True, threads=(2,))
 
 
 def test_half_a_line_at_the_end_of_the_journal_is_dropped(run: Run) -> None:

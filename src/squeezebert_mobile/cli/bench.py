@@ -19,6 +19,7 @@ from squeezebert_mobile.cli.options import (
     Serials,
     reject_phone_options,
 )
+from squeezebert_mobile.files import check_writable
 
 if TYPE_CHECKING:
     from squeezebert_mobile.benchmarks import Contender, Results
@@ -94,6 +95,10 @@ def bench(
     of each artifact, once in the artifact's precision and once in fp32. It is exported on first
     use and kept in the user's cache.
     """
+    if target != "host":
+        output = output or Path("phone.json")
+    if output:
+        check_writable(output, what="results")
     from squeezebert_mobile.benchmarks import check_regression, get_preset, print_table
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
 
@@ -117,7 +122,7 @@ def bench(
         contenders = _contenders(artifacts, baseline)
         all_results = [bench_on_host(contenders, output=output, **measurement)]
     else:
-        measurement |= {"target": target, "output": output or Path("phone.json")}
+        measurement |= {"target": target, "output": output}
         all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)
     for results in all_results:
         if as_json:
@@ -181,6 +186,7 @@ def report(
 
     The report has tables, distributions, temperatures, and facts about devices and models.
     """
+    check_writable(output, what="report")
     from squeezebert_mobile.benchmarks import read_results
     from squeezebert_mobile.benchmarks.report import write_report
 
