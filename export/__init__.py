@@ -19,7 +19,7 @@ from squeezebert_mobile.models.heads import (
 )
 from squeezebert_mobile.models.modeling import SqueezeBertModel
 from squeezebert_mobile.models.reference import reference_pipeline
-from squeezebert_mobile.models.weights import weights_sha256
+from squeezebert_mobile.models.weight_files import weights_sha256
 
 __all__ = [
     "MODEL_CLASSES",

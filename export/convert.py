@@ -1,6 +1,6 @@
 """From a checkpoint to a verified artifact: load, rewrite, calibrate, write, verify, publish."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,13 +68,15 @@ def export_checkpoint(
     rtol: float | None = None,
     force: bool = False,
     progress: Progress = silent,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Manifest:
     """Export a checkpoint to a verified artifact.
 
     Args:
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
         folder: Where to write the artifact; nothing is there until it is complete.
-        task: The task of the head; None takes the one that the checkpoint's config names.
+        task: The task of the head; None takes the one that `architectures` in config.json names,
+            or else the one whose head is in the weights.
         format: "onnx", "executorch" or "torchscript".
         precision: "fp32" or "int8"; for ONNX also "fp16" (half of fp32's file, computes in fp32)
             and "int4" (half of int8's file, at the same speed).
@@ -94,6 +96,7 @@ def export_checkpoint(
             applies. None: 3e-5 for fp32.
         force: Whether to replace an existing artifact.
         progress: Called with the name of each step.
+        note: Called with each note for the user, such as which weights are ignored.
 
     Returns:
         The manifest, with the measured parity.
@@ -126,6 +129,8 @@ def export_checkpoint(
                 name_labels(source, labels)
             lengths = sequence_length, max_sequence_length
             options = checked_options(source, format, precision, *lengths, engine)
+        for text in source.notes:
+            note(text)
         labelled = _load_data(source, data, max_drop, progress)
         export = _Export(source, options, partial, texts, limit, labelled, progress)
         model = export.rewrite()
@@ -295,6 +300,7 @@ def verify_against(
     atol: float | None = None,
     rtol: float | None = None,
     progress: Progress = silent,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Parity:
     """Compare a loaded artifact with a checkpoint, as at the end of an export.
 
@@ -305,6 +311,7 @@ def verify_against(
         atol: The largest allowed difference of an output, as for `export_checkpoint`.
         rtol: The same as a fraction of the output's largest absolute value.
         progress: Called with the name of each step.
+        note: Called with each note for the user.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
@@ -316,6 +323,8 @@ def verify_against(
     limit = make_limit(precision, atol, rtol)
     with progress("load"):
         source = open_checkpoint(checkpoint, task=manifest.task)
+    for text in source.notes:
+        note(text)
     if source.tokenizer.get_vocab() != model.tokenizer.get_vocab():
         raise ExportError(
             f"the vocabulary of {str(checkpoint)!r} is not the artifact's; compare it with the "

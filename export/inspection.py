@@ -1,18 +1,19 @@
 """Facts of a checkpoint before it is exported, for `squeezebert-mobile inspect`."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from squeezebert_mobile.artifact import ModelFacts
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.sizes import expected_bytes, largest_bytes
 from squeezebert_mobile.models.checkpoint import (
     PRESET_TASK,
+    find_task,
     preset_config,
     read_license,
     resolve_folder,
@@ -23,10 +24,11 @@ from squeezebert_mobile.models.facts import (
     model_facts,
     parameters_of,
 )
-from squeezebert_mobile.models.families import load_config, task_of
+from squeezebert_mobile.models.families import load_config
 from squeezebert_mobile.models.heads import MODEL_CLASSES
-from squeezebert_mobile.models.modeling import PretrainedModel
-from squeezebert_mobile.models.weights import check_weights, read_weights
+from squeezebert_mobile.models.modeling import PretrainedModel, SqueezeBertModel
+from squeezebert_mobile.models.weight_files import read_weights
+from squeezebert_mobile.models.weights import check_weights, find_head, has_pooler
 
 __all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkpoint"]
 
@@ -66,6 +68,7 @@ class CheckpointFacts:
     operators: tuple[OperatorFacts, ...]
     expected_bytes: dict[str, dict[str, int]]  # format -> precision -> bytes of weights
     largest_bytes: int  # of weights in int8 or int4, if parts are repaired; ONNX
+    notes: tuple[str, ...]  # what a user should know of how it was read
 
 
 def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
@@ -77,14 +80,16 @@ def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
     Raises:
         CheckpointError: it is not a checkpoint, or its weights do not match its config.
     """
+    notes: list[str] = []
     if str(name).startswith("preset:"):
         config, license = preset_config(str(name)), None
-        models, named = _models(config), PRESET_TASK
+        models, named = _preset_models(config), PRESET_TASK
     else:
         folder = resolve_folder(name)
-        config = load_config(folder)
+        config, tensors = load_config(folder), read_weights(folder)
         license = read_license(folder, config)
-        models, named = _models_in(folder, config), _named_task(config)
+        named, notes = _named_task(folder, config, tensors)
+        models = _models_in(folder, config, tensors, named)
     task = named if named in models else next(iter(models))
     model = models[task]
     return CheckpointFacts(
@@ -102,45 +107,53 @@ def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
         operators=tuple(_operators(model)),
         expected_bytes=expected_bytes(model),
         largest_bytes=largest_bytes(model),
+        notes=(*notes, *model.notes),
     )
 
 
-def _named_task(config: EncoderConfig) -> str:
+def _named_task(
+    folder: Path, config: EncoderConfig, tensors: Mapping[str, Tensor]
+) -> tuple[str, list[str]]:
+    """The task that an export would select, and notes; an empty string if it would ask for one."""
     try:
-        return task_of(config)
-    except CheckpointError:  # it names none; the weights decide
-        return ""
+        return find_task(folder, config, tensors)
+    except CheckpointError:
+        return "", []
 
 
-def _models(config: EncoderConfig) -> dict[str, PretrainedModel]:
-    """Task -> a model on the meta device, for every task that this architecture supports."""
-    models = {}
-    for task, model_class in MODEL_CLASSES.items():
-        with torch.device("meta"):
-            try:
-                models[task] = model_class(config)
-            except CheckpointError:  # an untied fill-mask head
-                continue
-    return models
+def _preset_models(config: EncoderConfig) -> dict[str, PretrainedModel]:
+    """Task -> a model on the meta device."""
+    with torch.device("meta"):
+        return {task: model_class(config) for task, model_class in MODEL_CLASSES.items()}
 
 
-def _models_in(folder: Path, config: EncoderConfig) -> dict[str, PretrainedModel]:
+def _models_in(
+    folder: Path, config: EncoderConfig, tensors: Mapping[str, Tensor], named: str
+) -> dict[str, PretrainedModel]:
     """Task -> a model on the meta device, for every task whose weights are all in the folder.
 
+    An encoder without pooler is one of them only if there is no other.
+
     Raises:
-        CheckpointError: there is no such task; the message is that of the encoder alone.
+        CheckpointError: the head of the task `named` is there, but is not complete; or the weights
+            are those of no task.
     """
-    tensors = read_weights(folder)
     models: dict[str, PretrainedModel] = {}
-    errors: list[CheckpointError] = []
-    for task, model in _models(config).items():
+    errors: dict[str, CheckpointError] = {}
+    for task, model_class in MODEL_CLASSES.items():
+        model = model_class.on_meta(config, tensors)
         try:
-            check_weights(model, tensors, folder, config, task)
+            check_weights(model, tensors, folder, model.config, task)
             models[task] = model
         except CheckpointError as error:
-            errors.append(error)
+            errors[task] = error
+    if named in errors and find_head(tensors, config, named):
+        raise errors[named]
+    encoder = SqueezeBertModel.task
     if not models:
-        raise errors[0]
+        raise errors[encoder]
+    if len(models) > 1 and not has_pooler(tensors, config):
+        del models[encoder]
     return models
 
 

@@ -123,6 +123,12 @@ def _lengths(
     longest: int, sequence_length: int | None, max_sequence_length: int | None
 ) -> tuple[int | None, int]:
     """The fixed length or None, and the longest length, in tokens."""
+    if longest < MIN_LENGTH:
+        raise ExportError(
+            f"the longest input is {longest} tokens (max_position_embeddings in config.json, or "
+            f"model_max_length in tokenizer_config.json); an export needs at least {MIN_LENGTH}, "
+            "for a pair of texts and its special tokens; use another checkpoint"
+        )
     for option, length in (
         ("--sequence-length", sequence_length),
         ("--max-sequence-length", max_sequence_length),

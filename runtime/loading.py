@@ -16,7 +16,7 @@ from squeezebert_mobile.runtime.tasks.question_answering import QuestionAnswerin
 from squeezebert_mobile.runtime.tasks.text_classification import TextClassification
 from squeezebert_mobile.runtime.tasks.token_classification import TokenClassification
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
-from squeezebert_mobile.tasks import TASKS
+from squeezebert_mobile.tasks import OPTIONAL_OUTPUTS, TASKS
 
 __all__ = ["PIPELINES", "load_artifact"]
 
@@ -116,7 +116,11 @@ def _check_task(manifest: Manifest) -> None:
         )
     task = TASKS[manifest.task]
     ranks = {output.name: len(output.axes) for output in manifest.outputs}
-    expected = {name: len(axes) for name, axes in task.outputs.items()}
+    expected = {
+        name: len(axes)
+        for name, axes in task.outputs.items()
+        if name in ranks or name not in OPTIONAL_OUTPUTS
+    }
     inputs = {len(spec.axes) for spec in manifest.inputs}
     if ranks != expected or inputs != {len(task.input_axes)}:
         raise ArtifactError(

@@ -110,7 +110,7 @@ def _kernel_backend(name: str) -> Iterator[None]:
 
 def _save(model: Traceable, path: Path, sequence_length: int | None) -> dict[str, int]:
     """Write the archive; returns how often each operator occurs."""
-    shape = [2] * (len(model.task.input_axes) - 1) + [sequence_length or 9]
+    shape = [2] * (len(model.task.input_axes) - 1) + [sequence_length or model.example_length]
     example = tuple(torch.zeros(shape, dtype=torch.long) for _ in INPUT_NAMES)
     with torch.no_grad(), warnings.catch_warnings(), _fresh_names():
         warnings.simplefilter("ignore")  # torch recommends torch.export at every step

@@ -134,7 +134,7 @@ def _power(outputs: Sequence[Tensor]) -> float:
 def _outputs(model: Traceable, feed: TensorFeed) -> list[Tensor]:
     """The outputs without the positions of padding, which nobody reads."""
     mask = feed[1].bool()
-    axes = model.task.outputs.values()
+    axes = model.outputs.values()
     return [
         output[mask] if "sequence" in names else output
         for names, output in zip(axes, model(*feed), strict=True)

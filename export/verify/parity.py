@@ -48,15 +48,15 @@ def verify(
         progress: Called with the number of texts done and of all texts.
     """
     theirs = Traceable(reference.model)
-    task, answers = reference.task, reference.has_answers
-    differences = {name: OutputDifferences() for name in task.outputs}
+    answers = reference.has_answers
+    differences = {name: OutputDifferences() for name in theirs.outputs}
     done, total = 0, len(texts) * len(reference.lengths)
     with one_thread():  # the threads share runs, not operators
         feeds = verification_feeds(reference, texts)
         for count, feed, references in with_references(theirs, feeds):
             outputs = session.run(feed)
             mask = feed["attention_mask"].astype(bool)
-            for (name, axes), output in zip(task.outputs.items(), references, strict=True):
+            for (name, axes), output in zip(theirs.outputs.items(), references, strict=True):
                 _add(differences[name], axes, mask, outputs[name], output, answers=answers)
                 differences[name].add_other_answers(reference.problem_type, outputs[name], output)
             done += count

@@ -10,7 +10,7 @@ import torch
 from squeezebert_mobile.export.feeds.building import Feed
 from squeezebert_mobile.export.verify.comparison import Floats
 from squeezebert_mobile.models.rewriting import Traceable
-from squeezebert_mobile.tasks import INPUT_NAMES, Task
+from squeezebert_mobile.tasks import INPUT_NAMES
 
 __all__ = ["with_references"]
 
@@ -50,7 +50,7 @@ def with_references(
             for count, feed in portion:
                 places = [pending[key] for key in _keys(feed)]
                 rows = [result.result()[index] for result, index in places]
-                yield count, feed, _assembled(model.task, feed, rows)
+                yield count, feed, _assembled(model, feed, rows)
 
         try:
             waiting = None
@@ -85,11 +85,11 @@ def _outputs(model: Traceable, keys: Sequence[_Key]) -> list[list[Floats]]:
     return [[array[index] for array in arrays_out] for index in range(len(keys))]
 
 
-def _assembled(task: Task, feed: Feed, rows: list[list[Floats]]) -> list[Floats]:
+def _assembled(model: Traceable, feed: Feed, rows: list[list[Floats]]) -> list[Floats]:
     """The outputs of a feed, from those of its texts; NaN at padding."""
     *batch, length = feed["input_ids"].shape
     assembled = []
-    for axes, outputs in zip(task.outputs.values(), zip(*rows, strict=True), strict=True):
+    for axes, outputs in zip(model.outputs.values(), zip(*rows, strict=True), strict=True):
         if "sequence" in axes:
             array = np.full((len(rows), length, *outputs[0].shape[1:]), np.nan, np.float32)
             for row, output in zip(array, outputs, strict=True):

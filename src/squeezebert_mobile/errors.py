@@ -32,6 +32,7 @@ __all__ = [
     "SqueezeBertMobileError",
     "TrainingError",
     "choose",
+    "printable",
     "require",
     "require_extra",
 ]
@@ -55,7 +56,7 @@ class SqueezeBertMobileError(Exception):
     """
 
     def __init__(self, message: str) -> None:  # noqa: D107
-        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+        super().__init__(printable(message))
 
 
 class CheckpointError(SqueezeBertMobileError):
@@ -88,6 +89,11 @@ class BenchmarkError(SqueezeBertMobileError):
 
 class MissingExtraError(SqueezeBertMobileError):
     """An optional dependency is not installed."""
+
+
+def printable(text: str) -> str:
+    """The text with unprintable characters escaped: a line break as \\n."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -10,10 +10,20 @@ from typing import Literal
 
 from squeezebert_mobile.errors import ExportError, choose
 
-__all__ = ["INPUT_NAMES", "TASKS", "Aggregation", "Task", "get_task", "is_regression"]
+__all__ = [
+    "INPUT_NAMES",
+    "OPTIONAL_OUTPUTS",
+    "TASKS",
+    "Aggregation",
+    "Task",
+    "get_task",
+    "is_regression",
+]
 
 #: The inputs of every model, int64, in this order.
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+#: Outputs that not every model of a task has: an encoder may have no pooler.
+OPTIONAL_OUTPUTS = frozenset({"pooler_output"})
 #: Aggregation strategies of token-classification, as in transformers.
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 
@@ -27,7 +37,7 @@ class Task:
 
     name: str
     head: str  # the Hugging Face class is model family + head: SqueezeBert + ForMaskedLM
-    outputs: dict[str, tuple[str, ...]]  # float32 outputs in order: name -> axes
+    outputs: dict[str, tuple[str, ...]]  # float32 outputs in order, optional ones too: name -> axes
     uses_pooler: bool
     head_weights: dict[str, str]  # transformers' names -> ours; * is weight and bias
     input_axes: tuple[str, ...] = _TOKENS

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import tiny
 import transformers
+from checkpoint_files import change_config, change_weights
 from every_format import MADE
 from safetensors.torch import load_file, save_file
 
@@ -124,6 +125,46 @@ def test_weights_of_another_config_are_refused(tmp_path: Path) -> None:
         CheckpointError, match="it has 1 layers, but num_hidden_layers in config.json is 2"
     ):
         inspect_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(
+    ("task", "name", "message"),
+    [
+        ("fill-mask", "cls.predictions.bias", "cls.predictions.bias has shape [63], not [64]"),
+        ("fill-mask", "cls.predictions.transform.dense.weight", "has shape [23, 24], not [24, 24]"),
+        ("question-answering", "qa_outputs.bias", "qa_outputs.bias has shape [1], not [2]"),
+        ("text-classification", "classifier.bias", "classifier.bias has shape [1], not [2]"),
+    ],
+)
+def test_a_weight_of_the_head_that_is_too_short(
+    task: str, name: str, message: str, named: bool, family: str, tmp_path: Path
+) -> None:
+    tiny.write_checkpoint(tmp_path, family, task)
+    if not named:
+        change_config(tmp_path, architectures=None)
+    change_weights(tmp_path, lambda w: w.update({name: w[name][:-1].clone()}))
+    with pytest.raises(CheckpointError, match="do not match its config.json") as error:
+        inspect_checkpoint(tmp_path)
+    assert message in str(error.value) and "pooler" not in str(error.value)
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("lost", ["cls.predictions.bias", "cls.predictions.transform.dense.bias"])
+def test_a_weight_of_the_head_that_is_missing(lost: str, family: str, tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, family, "fill-mask")
+    change_weights(tmp_path, lambda w: w.pop(lost))
+    with pytest.raises(CheckpointError, match=f"has no weights for fill-mask: {lost} is missing"):
+        inspect_checkpoint(tmp_path)
+
+
+def test_an_encoder_without_pooler(tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, "bert")
+    change_weights(tmp_path, lambda w: [w.pop(f"pooler.dense.{k}") for k in ("weight", "bias")])
+    facts = inspect_checkpoint(tmp_path)
+    assert facts.heads == ("feature-extraction",)
+    assert facts.notes == ("the checkpoint has no pooler, so the model has no pooler_output",)
 
 
 def test_an_encoder_whose_config_names_another_class(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from squeezebert_mobile.models.checkpoint import (
     read_license,
     resolve_folder,
 )
-from squeezebert_mobile.models.weights import weights_sha256
+from squeezebert_mobile.models.weight_files import weights_sha256
 from squeezebert_mobile.tasks import TASKS
 
 

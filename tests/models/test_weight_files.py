@@ -23,7 +23,7 @@ from checkpoint_files import (
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.models.heads import MODEL_CLASSES
-from squeezebert_mobile.models.weights import weight_files, weights_sha256
+from squeezebert_mobile.models.weight_files import weight_files, weights_sha256
 
 # Files that cannot be read ------------------------------------------------------------------
 

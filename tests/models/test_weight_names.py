@@ -1,8 +1,11 @@
 """Which weights of a checkpoint are read, by name, and which are rejected."""
 
+from pathlib import Path
+
 import pytest
 import tiny
 import torch
+import transformers
 from checkpoint_files import (
     BIAS,
     KEY,
@@ -14,9 +17,11 @@ from checkpoint_files import (
     save_theirs,
 )
 
-from squeezebert_mobile.models.families import FAMILIES
+from squeezebert_mobile.models.families import FAMILIES, architecture_of, load_config
 from squeezebert_mobile.models.heads import MODEL_CLASSES
-from squeezebert_mobile.models.weights import read_weights
+from squeezebert_mobile.models.weight_files import read_weights
+
+WORDS = "bert.embeddings.word_embeddings.weight"
 
 # Names that are read ----------------------------------------------------------------------------
 
@@ -70,8 +75,8 @@ def test_weights_that_are_dropped_on_purpose(tmp_path):
         weights["bert.embeddings.token_type_ids"] = torch.zeros(1, 40, dtype=torch.long)
         weights["cls.seq_relationship.weight"] = torch.ones(2, 24)
         weights["cls.seq_relationship.bias"] = torch.ones(2)
-        weights["cls.predictions.decoder.weight"] = torch.ones(64, 24)
-        weights["cls.predictions.decoder.bias"] = torch.ones(64)
+        weights["cls.predictions.decoder.weight"] = weights[WORDS].clone()
+        weights["cls.predictions.decoder.bias"] = weights[BIAS].clone()
         weights["bert.pooler.dense.weight"] = torch.ones(24, 24)
         weights["bert.pooler.dense.bias"] = torch.full((24,), torch.nan)
         weights["classifier.weight"] = torch.ones(7, 24)
@@ -90,13 +95,147 @@ def test_tied_bias_under_its_other_name(tmp_path):
     assert torch.equal(logits(tmp_path), expected)
 
 
+# The decoder of fill-mask ---------------------------------------------------------------------
+
+DECODER = "cls.predictions.decoder."
+
+
+def _words(weights: Weights) -> str:
+    return next(name for name in weights if name.endswith("word_embeddings.weight"))
+
+
+def _other_weight(weights: Weights) -> None:
+    weights[f"{DECODER}weight"] = weights[_words(weights)].flip(0).contiguous()
+
+
+def _other_bias(weights: Weights) -> None:
+    weights[f"{DECODER}bias"] = weights[BIAS].flip(0).contiguous()
+
+
+def _other_decoder(weights: Weights) -> None:
+    _other_weight(weights)
+    _other_bias(weights)
+
+
+def _other_bias_of_the_same_weight(weights: Weights) -> None:
+    weights[f"{DECODER}weight"] = weights[_words(weights)].clone()
+    _other_bias(weights)
+
+
+def _half_precision(weights: Weights) -> None:
+    weights[f"{DECODER}weight"] = weights[_words(weights)].half()
+
+
+def _decoder_in_place_of_words(weights: Weights) -> None:
+    weights[f"{DECODER}weight"] = weights.pop(_words(weights))
+
+
+def _only_the_decoders_bias(weights: Weights) -> None:
+    _other_weight(weights)
+    weights[f"{DECODER}bias"] = weights.pop(BIAS)
+
+
+#: Change of the weights -> whether the decoder is tied, and the notes.
+DECODERS = {
+    _other_weight: (False, ["the decoder of the checkpoint", "is used as cls.predictions.decoder"]),
+    _other_bias: (True, ["cls.predictions.decoder.bias is used"]),
+    _other_decoder: (False, ["the decoder of the checkpoint", "predictions.decoder.bias is used"]),
+    _other_bias_of_the_same_weight: (True, ["cls.predictions.decoder.bias is used"]),
+    _half_precision: (False, ["the decoder of the checkpoint", "is used as"]),
+    _decoder_in_place_of_words: (True, []),
+    _only_the_decoders_bias: (False, ["the decoder of the checkpoint"]),
+}
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("change", DECODERS, ids=lambda change: change.__name__[1:])
+def test_the_decoder_in_the_file_is_used_as_in_transformers(family, change, tmp_path):
+    save_theirs(tmp_path, family)
+    change_weights(tmp_path, change)
+    _agrees_with_transformers(tmp_path, family)
+    model = MODEL_CLASSES["fill-mask"].from_pretrained(tmp_path)
+    tied, notes = DECODERS[change]
+    assert model.config.tie_word_embeddings == tied
+    assert len(model.notes) == len(notes)
+    assert all(part in note for part, note in zip(notes, model.notes, strict=True))
+    model.save_pretrained(tmp_path / "again")
+    _agrees_with_transformers(tmp_path / "again", family)
+    assert torch.equal(logits(tmp_path / "again"), logits(tmp_path))
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_a_decoder_that_is_untied_by_the_config(family, tmp_path):
+    save_theirs(tmp_path, family)
+    change_config(tmp_path, tie_word_embeddings=False)
+    rejected(
+        tmp_path, "missing: cls.predictions.decoder.weight; |are missing; export it with|is mi"
+    )
+    change_weights(tmp_path, _other_decoder)
+    _agrees_with_transformers(tmp_path, family)
+    # transformers 4 saves the bias under one name.
+    change_weights(tmp_path, lambda w: w.update({BIAS: w.pop(f"{DECODER}bias")}))
+    model = MODEL_CLASSES["fill-mask"].from_pretrained(tmp_path)
+    assert model.notes == (f"{BIAS} is used as {DECODER}bias, which is missing",)
+    change_weights(tmp_path, lambda w: w.pop(BIAS))
+    rejected(tmp_path, f"{DECODER}bias is missing")
+
+
+def test_the_decoder_does_not_matter_to_other_heads(tmp_path):
+    save_theirs(tmp_path, "bert", "question-answering")
+
+    def add(weights: Weights) -> None:
+        weights |= {f"{DECODER}weight": torch.ones(64, 24), f"{DECODER}bias": torch.ones(64)}
+
+    change_weights(tmp_path, add)
+    model = MODEL_CLASSES["question-answering"].from_pretrained(tmp_path)
+    assert model.notes == () and model.config.tie_word_embeddings
+
+
+def test_a_decoder_of_another_vocabulary(tmp_path):
+    save_theirs(tmp_path)
+    change_weights(tmp_path, lambda w: w.update({f"{DECODER}weight": torch.ones(60, 24)}))
+    rejected(tmp_path, r"cls.predictions.decoder.weight has shape \[60, 24\], not \[64, 24\]$")
+
+
+def _agrees_with_transformers(folder: Path, family: str, task: str = "fill-mask") -> None:
+    config = load_config(folder)
+    theirs = getattr(transformers, architecture_of(config, task)).from_pretrained(folder).eval()
+    with torch.no_grad():
+        expected = theirs(torch.arange(24).reshape(2, 12)).logits
+    torch.testing.assert_close(logits(folder, task), expected, rtol=0, atol=1e-5)
+
+
+# Weights that are ignored -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["loss_fct.weight"],
+        ["class_weights"],
+        ["dropout.p", "teacher.encoder.weight"],
+        ["{prefix}encoder.gate", "{prefix}embeddings.scale", "a", "b"],
+    ],
+)
+def test_weights_that_the_model_does_not_have(family, names, tmp_path):
+    save_theirs(tmp_path, family, "text-classification")
+    prefix = FAMILIES[family].weight_prefix
+    extra = {name.format(prefix=prefix): torch.ones(2) for name in names}
+    change_weights(tmp_path, lambda w: w.update(extra))
+    _agrees_with_transformers(tmp_path, family, "text-classification")
+    (note,) = MODEL_CLASSES["text-classification"].from_pretrained(tmp_path).notes
+    assert all(name in note for name in sorted(extra)[:3]) and "ignored, as in transf" in note
+    assert ("and 1 more" in note) == (len(names) > 3)
+
+
 # Weights that do not fit --------------------------------------------------------------------
 
 
-def test_unknown_weight(tmp_path):
+def test_unknown_weight_beside_a_missing_one(tmp_path):
     save_theirs(tmp_path)
-    change_weights(tmp_path, lambda w: w.update({"transformer.encoder.gate": torch.ones(1)}))
-    rejected(tmp_path, "a squeezebert; unknown: transformer.encoder.gate$")
+    change_weights(tmp_path, lambda w: w.update({"transformer.encoder.gate": w.pop(KEY)}))
+    rejected(tmp_path, f"missing: {KEY}; unknown: transformer.encoder.gate$")
 
 
 def test_missing_weight(tmp_path):
@@ -208,14 +347,26 @@ def test_checkpoint_without_a_head(family, task, missing, tmp_path):
     )
 
 
-def test_checkpoint_without_pooler(tmp_path):
-    save_theirs(tmp_path, "bert", "token-classification")
-    rejected(
-        tmp_path,
-        "has no weights for feature-extraction: pooler.dense.weight, pooler.dense.bias are "
-        "missing; fine-tune it for feature-extraction first$",
-        "feature-extraction",
-    )
+@pytest.mark.parametrize("task", ["fill-mask", "token-classification", "question-answering"])
+def test_checkpoint_without_pooler(task, tmp_path):
+    theirs = save_theirs(tmp_path, "bert", task)
+    model = MODEL_CLASSES["feature-extraction"].from_pretrained(tmp_path)
+    assert model.notes == ("the checkpoint has no pooler, so the model has no pooler_output",)
+    assert list(model.outputs) == ["last_hidden_state"]
+    ids = torch.arange(24).reshape(2, 12)
+    with torch.no_grad():
+        ours, expected = model(ids), theirs.bert(ids).last_hidden_state
+    assert ours.pooler_output is None
+    torch.testing.assert_close(ours.last_hidden_state, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("lost", ["weight", "bias"])
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_half_a_pooler(family, lost, tmp_path):
+    save_theirs(tmp_path, family, "feature-extraction")
+    change_weights(tmp_path, lambda w: w.pop(f"pooler.dense.{lost}"))
+    message = f"has no weights for feature-extraction: pooler.dense.{lost} is missing; fine-tune"
+    rejected(tmp_path, message, "feature-extraction")
 
 
 def test_incomplete_head(tmp_path):

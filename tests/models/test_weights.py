@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from squeezebert_mobile.models.families import architecture_of
 from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
-from squeezebert_mobile.models.weights import weight_files, weights_sha256
+from squeezebert_mobile.models.weight_files import weight_files, weights_sha256
 from squeezebert_mobile.tasks import TASKS
 
 EVERY_HEAD = pytest.mark.parametrize(

@@ -47,11 +47,11 @@ def to_onnx(model: Traceable, *, sequence_length: int | None) -> ModelProto:
 
 def _trace(model: Traceable, sequence_length: int | None) -> ModelProto:
     axes = model.task.input_axes
-    shape = [2] * (len(axes) - 1) + [sequence_length or 9]
+    shape = [2] * (len(axes) - 1) + [sequence_length or model.example_length]
     example = tuple(torch.zeros(shape, dtype=torch.long) for _ in INPUT_NAMES)
     dynamic = {
         name: {i: axis for i, axis in enumerate(axes) if _is_dynamic(axis, sequence_length)}
-        for name, axes in [(name, axes) for name in INPUT_NAMES] + list(model.task.outputs.items())
+        for name, axes in [(name, axes) for name in INPUT_NAMES] + list(model.outputs.items())
     }
     buffer = io.BytesIO()
     with _quiet(), _static_reshapes():
@@ -63,7 +63,7 @@ def _trace(model: Traceable, sequence_length: int | None) -> ModelProto:
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(INPUT_NAMES),
-                output_names=list(model.task.outputs),
+                output_names=list(model.outputs),
                 dynamic_axes=dynamic,
             )
         except torch.onnx.errors.OnnxExporterError as error:

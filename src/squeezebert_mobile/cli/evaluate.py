@@ -108,9 +108,12 @@ def evaluate(
 
 
 def _open(name: str, task: str | None = None) -> "NamedPipeline":
+    from squeezebert_mobile.cli.printing.progress import print_note
     from squeezebert_mobile.evaluation import open_pipeline
 
     model = open_pipeline(name, task=task)
+    for text in model.notes:
+        print_note(text)
     if model.weights == "random":
         print(
             f"note: the weights of {name} are random; its metrics are meaningless", file=sys.stderr

@@ -67,7 +67,8 @@ def export(
     task: Annotated[
         TaskName | None,
         typer.Option(
-            metavar="TASK", help=f"Task head: {', '.join(TASKS)} (default: from config.json)."
+            metavar="TASK",
+            help=f"Task head: {', '.join(TASKS)} (default: from config.json, or from the weights).",
         ),
     ] = None,
     format: Annotated[
@@ -143,7 +144,7 @@ def export(
     sentences = read_texts(texts) if texts else None
     length = _length(sequence_length)
     from squeezebert_mobile.cli.printing.artifact import print_export
-    from squeezebert_mobile.cli.printing.progress import step_progress
+    from squeezebert_mobile.cli.printing.progress import print_note, step_progress
     from squeezebert_mobile.export import export_checkpoint
 
     manifest = export_checkpoint(
@@ -163,6 +164,7 @@ def export(
         rtol=rtol,
         force=force,
         progress=step_progress(Console(stderr=True)),
+        note=print_note,
     )
     if as_json:
         print(manifest.model_dump_json(indent=1))
@@ -194,9 +196,12 @@ def inspect(
             print_artifact(manifest, Console())
         return
     from squeezebert_mobile.cli.printing.checkpoint import print_checkpoint
+    from squeezebert_mobile.cli.printing.progress import print_note
     from squeezebert_mobile.export import inspect_checkpoint
 
     facts = inspect_checkpoint(name)
+    for text in facts.notes:
+        print_note(text)
     if as_json:
         print(json.dumps(asdict(facts) | {"model": facts.model.model_dump()}, indent=1))
     else:
@@ -233,7 +238,7 @@ def verify(
     sentences = read_texts(texts) if texts else None
     from squeezebert_mobile.artifact import read_golden
     from squeezebert_mobile.cli.printing.artifact import print_verification
-    from squeezebert_mobile.cli.printing.progress import step_progress
+    from squeezebert_mobile.cli.printing.progress import print_note, step_progress
     from squeezebert_mobile.runtime import check_golden, load_artifact
 
     model = load_artifact(artifact, threads=threads)
@@ -249,6 +254,7 @@ def verify(
             atol=atol,
             rtol=rtol,
             progress=step_progress(Console(stderr=True)),
+            note=print_note,
         )
     if as_json:
         golden = [asdict(check) | {"holds": check.holds} for check in checks]

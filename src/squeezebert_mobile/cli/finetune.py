@@ -100,7 +100,7 @@ def finetune(
     check_data(data, dev)
     check_checkpoint(checkpoint)
     check_checkpoint(teacher)
-    from squeezebert_mobile.cli.printing.progress import training_progress
+    from squeezebert_mobile.cli.printing.progress import print_note, training_progress
     from squeezebert_mobile.cli.printing.training import print_training
     from squeezebert_mobile.evaluation import Columns, parse_delimiter
     from squeezebert_mobile.training.finetuning import finetune_checkpoint
@@ -129,7 +129,7 @@ def finetune(
                 labels_are=labels_are,
             ),
             report=report,
-            note=lambda text: console.print(f"note: {text}", highlight=False, soft_wrap=True),
+            note=print_note,
         )
     if int(os.environ.get("RANK", 0)) > 0:
         return  # only the first of several processes prints

@@ -18,6 +18,7 @@ class NamedPipeline:
     name: str
     pipeline: Pipeline[Any]
     weights: Literal["trained", "random"] = "trained"
+    notes: tuple[str, ...] = ()  # what a user should know of how a checkpoint was read
 
 
 def open_pipeline(name: str, *, task: str | None = None) -> NamedPipeline:
@@ -25,7 +26,7 @@ def open_pipeline(name: str, *, task: str | None = None) -> NamedPipeline:
 
     Args:
         name: An artifact folder, or the name of a checkpoint.
-        task: The head of a checkpoint; None takes the one that its config names.
+        task: The head of a checkpoint; None takes its own, as `open_checkpoint` does.
 
     Raises:
         ArtifactError: the artifact is damaged.
@@ -41,4 +42,4 @@ def open_pipeline(name: str, *, task: str | None = None) -> NamedPipeline:
     from squeezebert_mobile.models.reference import reference_pipeline
 
     source = open_checkpoint(name, task=task)
-    return NamedPipeline(name, reference_pipeline(source), source.weights)
+    return NamedPipeline(name, reference_pipeline(source), source.weights, source.notes)

@@ -2,11 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal
+
+from torch import Tensor
 
 from squeezebert_mobile.errors import CheckpointError, choose
 from squeezebert_mobile.hub import DEMO, DEMOS, checkpoint_folder
@@ -14,9 +16,10 @@ from squeezebert_mobile.models.config import BertConfig, EncoderConfig, SqueezeB
 from squeezebert_mobile.models.families import load_config, task_of
 from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
 from squeezebert_mobile.models.modeling import PretrainedModel
-from squeezebert_mobile.models.weights import weights_sha256
+from squeezebert_mobile.models.weight_files import read_weights, weights_sha256
+from squeezebert_mobile.models.weights import find_head, has_pooler
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
-from squeezebert_mobile.tasks import get_task
+from squeezebert_mobile.tasks import TASKS, get_task
 
 __all__ = [
     "DEMO",
@@ -26,6 +29,7 @@ __all__ = [
     "Checkpoint",
     "assemble_checkpoint",
     "demo_folder",
+    "find_task",
     "open_checkpoint",
     "preset_config",
     "read_license",
@@ -52,6 +56,7 @@ class Checkpoint:
     weights: Literal["trained", "random"]
     sha256: str  # of the weight files
     license: str | None  # None if the checkpoint does not state one
+    notes: tuple[str, ...] = ()  # what a user should know of how it was read
 
     @property
     def max_sequence_length(self) -> int:
@@ -87,23 +92,86 @@ def open_checkpoint(name: str | Path, *, task: str | None = None) -> Checkpoint:
 
     Args:
         name: A folder, a Hub id, one of DEMOS, or one of PRESETS.
-        task: The task; None selects the one named by `architectures` in config.json, or
-            PRESET_TASK for a preset.
+        task: The task; None selects the one named by `architectures` in config.json, or else the
+            one whose head is in the weights; for a preset, PRESET_TASK.
 
     Raises:
-        CheckpointError: there is no such checkpoint, it is damaged, or it has no such head.
+        CheckpointError: there is no such checkpoint, it is damaged, it has no such head, or neither
+            its config nor its weights tell its task.
         ExportError: the task is unknown.
     """
     if str(name).startswith("preset:"):
         return _open_preset(str(name), get_task(task or PRESET_TASK).name)
     folder = resolve_folder(name)
-    config = load_config(folder)
-    model = MODEL_CLASSES[get_task(task or task_of(config)).name].from_pretrained(folder)
-    return assemble_checkpoint(name, folder, model)
+    config, tensors = load_config(folder), read_weights(folder)
+    notes: list[str] = []
+    if task is None:
+        task, notes = find_task(folder, config, tensors)
+    model = MODEL_CLASSES[get_task(task).name].from_tensors(folder, config, tensors)
+    return assemble_checkpoint(name, folder, model, notes=notes)
 
 
-def assemble_checkpoint(name: str | Path, folder: Path, model: PretrainedModel) -> Checkpoint:
+def find_task(
+    folder: Path, config: EncoderConfig, tensors: Mapping[str, Tensor]
+) -> tuple[str, list[str]]:
+    """The task of a checkpoint, and notes for the user.
+
+    It is the one that `architectures` in config.json names; without `architectures`, as in the
+    published SqueezeBERT checkpoints, the one whose head is in the weights.
+
+    Raises:
+        CheckpointError: config.json names another class, or the weights have several heads.
+    """
+    if config.architectures:
+        return task_of(config), []
+    heads = _heads(config, tensors)
+    tasks = [task for tasks in heads.values() for task in tasks] or ["feature-extraction"]
+    if len(tasks) > 1:
+        raise CheckpointError(
+            f"{str(folder)!r} does not say what the model is for: config.json has no "
+            f"architectures, and its weights ({', '.join(heads)}) fit several tasks; give --task, "
+            f"{' or '.join(tasks)}"
+        )
+    has = f"{next(iter(heads))} is" if heads else "no head is"
+    return tasks[0], [
+        f"config.json has no architectures; the task is {tasks[0]}, because {has} in the weights"
+    ]
+
+
+def _heads(config: EncoderConfig, tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """The first weight of each head in a checkpoint -> the tasks that the head may be for."""
+    heads: dict[str, list[str]] = {}
+    for task in TASKS:
+        if found := find_head(tensors, config, task):
+            heads.setdefault(found, []).append(task)
+    return {
+        key: _classifier_tasks(config, tensors) if len(tasks) > 1 else tasks
+        for key, tasks in heads.items()
+    }
+
+
+def _classifier_tasks(config: EncoderConfig, tensors: Mapping[str, Tensor]) -> list[str]:
+    """The tasks that a classifier may be for: three tasks give it the same name."""
+    if not has_pooler(tensors, config):
+        return ["token-classification"]  # the others read the pooler
+    weight = tensors.get("classifier.weight")
+    if weight is not None and weight.shape[:1] == (1,) and config.num_labels != 1:
+        return ["multiple-choice"]
+    if any(re.match("[BI]-", name) for name in config.id2label.values()):
+        return ["text-classification", "token-classification"]  # SqueezeBERT's have a pooler
+    return ["text-classification"]
+
+
+def assemble_checkpoint(
+    name: str | Path, folder: Path, model: PretrainedModel, *, notes: Iterable[str] = ()
+) -> Checkpoint:
     """Combine a loaded `model` with the tokenizer, hash and license of its checkpoint in `folder`.
+
+    Args:
+        name: What the checkpoint was called.
+        folder: Its folder.
+        model: The model, which has notes of its own.
+        notes: Further notes for the user.
 
     Raises:
         CheckpointError: the vocabulary is larger than the model's.
@@ -121,6 +189,7 @@ def assemble_checkpoint(name: str | Path, folder: Path, model: PretrainedModel) 
         weights="trained",
         sha256=weights_sha256(folder),
         license=read_license(folder, model.config),
+        notes=(*notes, *model.notes),
     )
 
 

@@ -4,6 +4,7 @@
 Keys of config.json that no field describes are kept in `extra` and written back on saving.
 """
 
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -52,6 +53,7 @@ _MAXIMUM = {
     **dict.fromkeys(GROUPS, 2**14),
 }
 _PROBABILITIES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+_LABELS = "a map from the ids 0, 1, 2, ... to names"
 _PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 
 
@@ -60,7 +62,7 @@ class EncoderConfig:
     """The architecture of an encoder; field names, meanings and defaults are those of config.json.
 
     A family's config class sets `model_type` and redeclares the fields in which it differs. Fields
-    with init=False are fixed for a family and not part of its config.json.
+    with init=False are not part of its config.json.
 
     Raises:
         CheckpointError: a value is not valid for such a network.
@@ -98,6 +100,8 @@ class EncoderConfig:
     label2id: dict[str, int] = None  # type: ignore[assignment]  # None: the inverse of id2label
     problem_type: str | None = None
     architectures: tuple[str, ...] | None = None
+    #: What a user should know of how the checkpoint was read.
+    notes: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)
     extra: dict[str, Any] = field(default_factory=dict)  # the other keys of config.json
 
     def __post_init__(self) -> None:
@@ -129,6 +133,12 @@ class EncoderConfig:
         id2label = dict(enumerate(names))
         label2id = {name: i for i, name in id2label.items()}
         return replace(self, id2label=id2label, label2id=label2id, num_labels=len(id2label))
+
+    def with_notes(self, *notes: str) -> Self:
+        """The same architecture with further notes."""
+        noted = copy.copy(self)
+        object.__setattr__(noted, "notes", (*self.notes, *notes))
+        return noted
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -306,16 +316,10 @@ def _multiple(config: EncoderConfig, divisor: str) -> str:
 
 
 def _set_labels(config: EncoderConfig) -> None:
-    """Derive id2label, label2id and num_labels from whichever of them are set."""
-    if config.id2label is None:
-        count = 2 if config.num_labels is None else config.num_labels
-        names = {i: f"LABEL_{i}" for i in range(count)}
-    else:
-        names = _checked_labels(config.id2label)
-    if config.num_labels not in {None, len(names)}:
-        raise _invalid("num_labels", config.num_labels, f"the size of id2label, {len(names)}")
+    """Derive id2label, label2id and num_labels from whichever of them are set, as transformers."""
+    names, notes = _named_labels(config.num_labels, config.id2label)
     ids = config.label2id
-    if ids is None:
+    if ids is None or notes:
         ids = {name: i for i, name in names.items()}
     if not isinstance(ids, dict) or not all(isinstance(name, str) for name in ids):
         raise _invalid("label2id", ids, "a map from names to ids")
@@ -326,14 +330,48 @@ def _set_labels(config: EncoderConfig) -> None:
     object.__setattr__(config, "id2label", names)
     object.__setattr__(config, "label2id", ids)
     object.__setattr__(config, "num_labels", len(names))
+    object.__setattr__(config, "notes", notes)
 
 
-def _checked_labels(id2label: object) -> dict[int, str]:
-    expected = "a map from the ids 0, 1, 2, ... to names"
-    if not isinstance(id2label, dict) or not 0 < len(id2label) <= _MAXIMUM["num_labels"]:
-        raise _invalid("id2label", id2label, expected)
-    named = {str(key): name for key, name in id2label.items()}  # JSON has no int keys
-    ordered = [named.get(str(i)) for i in range(len(named))]
-    if not all(isinstance(name, str) for name in ordered):
-        raise _invalid("id2label", id2label, expected)
-    return dict(enumerate(ordered))  # type: ignore[arg-type]
+def _named_labels(
+    num_labels: int | None, id2label: object
+) -> tuple[dict[int, str], tuple[str, ...]]:
+    """The name of every output of the model, and what to say of how they were found."""
+    if id2label is None:
+        return _numbered(2 if num_labels is None else num_labels), ()
+    named = _checked_labels(id2label)
+    if num_labels not in {None, len(named)}:
+        names = _numbered(num_labels)
+        note = (
+            f"num_labels is {num_labels}, but id2label in config.json has {len(named)} names; the "
+            f"labels are {', '.join(names.values()):.80}, as in transformers"
+        )
+        return names, (note,)
+    if not named:
+        raise _invalid("id2label", id2label, _LABELS)
+    names, notes = _numbered(len(named)), []
+    if named.keys() != names.keys():
+        notes.append(
+            f"id2label in config.json does not count from 0: {id2label!r:.80}; as in transformers, "
+            "each id is the index of an output, and outputs without a name are called LABEL_n"
+        )
+    if not all(isinstance(name, str) for name in named.values()):
+        notes.append("id2label in config.json has names that are numbers: they are read as text")
+    found = {i: str(name) for i, name in named.items() if i in names}
+    return names | found, tuple(notes)
+
+
+def _numbered(count: int) -> dict[int, str]:
+    return {i: f"LABEL_{i}" for i in range(count)}
+
+
+def _checked_labels(id2label: object) -> dict[int, object]:
+    """The map with its keys as numbers, and any strings, numbers or booleans as values."""
+    if not isinstance(id2label, dict) or len(id2label) > _MAXIMUM["num_labels"]:
+        raise _invalid("id2label", id2label, _LABELS)
+    if not all(isinstance(name, str | int | float) for name in id2label.values()):
+        raise _invalid("id2label", id2label, _LABELS)
+    try:
+        return {int(key): name for key, name in id2label.items()}  # JSON has no int keys
+    except (TypeError, ValueError, OverflowError):
+        raise _invalid("id2label", id2label, _LABELS) from None

@@ -4,14 +4,15 @@ Shapes: B batch, N choices, S sequence, C channels (hidden size), L labels, V vo
 """
 # ruff: noqa: D107  (the class docstring says what a config makes of it)
 
-from dataclasses import dataclass
-from typing import Unpack
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from squeezebert_mobile.errors import CheckpointError, InputError
+from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.models.activations import ACTIVATIONS
 from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.models.modeling import (
@@ -21,6 +22,7 @@ from squeezebert_mobile.models.modeling import (
     SqueezeBertModel,
     init_weights,
 )
+from squeezebert_mobile.models.weights import is_tied
 from squeezebert_mobile.tasks import get_task
 
 __all__ = [
@@ -96,18 +98,29 @@ class SqueezeBertForMaskedLM(_Head):
     task = "fill-mask"
 
     def __init__(self, config: EncoderConfig) -> None:
-        if not config.tie_word_embeddings:
-            raise CheckpointError(
-                "tie_word_embeddings is False, but this fill-mask head has no output weights of "
-                "its own; fine-tune it for fill-mask with tied embeddings, or choose another task"
-            )
         super().__init__(config)
         hidden = config.hidden_size
         self.transform = nn.Linear(hidden, hidden)
         self.activation = ACTIVATIONS[config.hidden_act]
         self.transform_norm = nn.LayerNorm(hidden, eps=config.layer_norm_eps)
-        self.decoder = TiedDecoder(self.base.embeddings.word)
+        words = self.base.embeddings.word
+        is_tied = config.tie_word_embeddings
+        self.decoder = TiedDecoder(words) if is_tied else nn.Linear(hidden, config.vocab_size)
         init_weights(self.transform, config.initializer_range)
+        if not is_tied:
+            init_weights(self.decoder, config.initializer_range)
+
+    @classmethod
+    def on_meta(cls, config: EncoderConfig, tensors: Mapping[str, Tensor]) -> Self:
+        """The model on the meta device; its decoder has its own weights if those in the file do."""
+        if is_tied(tensors, config) == config.tie_word_embeddings:
+            return super().on_meta(config, tensors)
+        note = (
+            "the decoder of the checkpoint (cls.predictions.decoder.weight) is used, as in "
+            "transformers: it differs from the word embeddings, though tie_word_embeddings is true"
+        )
+        untied = replace(config, tie_word_embeddings=False)
+        return super().on_meta(untied.with_notes(*config.notes, note), tensors)
 
     def forward(
         self,

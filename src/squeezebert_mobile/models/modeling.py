@@ -7,6 +7,7 @@ Data is (B, C, S) inside the encoder and (B, S, C) outside.
 # ruff: noqa: D107  (the class docstring says what a config makes of it)
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self, TypedDict
@@ -19,7 +20,9 @@ from squeezebert_mobile.hub import checkpoint_folder
 from squeezebert_mobile.models.activations import ACTIVATIONS
 from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.models.families import architecture_of, family_of, load_config
-from squeezebert_mobile.models.weights import load_weights, save_weights
+from squeezebert_mobile.models.weight_files import read_weights
+from squeezebert_mobile.models.weights import has_pooler, load_weights, save_weights
+from squeezebert_mobile.tasks import OPTIONAL_OUTPUTS, get_task
 
 __all__ = [
     "EncoderLayer",
@@ -28,6 +31,7 @@ __all__ = [
     "PretrainedModel",
     "SqueezeBertModel",
     "additive_attention_mask",
+    "encoder_outputs",
     "init_weights",
 ]
 
@@ -164,6 +168,17 @@ class PretrainedModel(nn.Module):
         super().__init__()
         self.config = config
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the checkpoint was read."""
+        # Not an attribute of the module: torch.jit.trace would store it.
+        return self.config.notes
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, ...]]:
+        """The float32 outputs that the model has, in order: name -> axes."""
+        return get_task(self.task).outputs
+
     @classmethod
     def from_pretrained(cls, name: str | Path) -> Self:
         """Load the model of a checkpoint, in evaluation mode and float32.
@@ -172,15 +187,30 @@ class PretrainedModel(nn.Module):
             name: A folder in Hugging Face layout, or a Hub id.
 
         Raises:
-            CheckpointError: the config is invalid, or weights are missing, unknown or of the wrong
-                shape.
+            CheckpointError: the config is invalid, or weights are missing or of the wrong shape.
         """
         folder = checkpoint_folder(name)
-        config = load_config(folder)
-        with torch.device("meta"):  # allocate nothing until the shapes in the file are checked
-            model = cls(config)
-        load_weights(model, folder, config, cls.task)
+        return cls.from_tensors(folder, load_config(folder), read_weights(folder))
+
+    @classmethod
+    def from_tensors(
+        cls, folder: Path, config: EncoderConfig, tensors: Mapping[str, Tensor]
+    ) -> Self:
+        """`from_pretrained`, for files of `folder` that have been read.
+
+        Raises:
+            CheckpointError: weights are missing, or of the wrong shape.
+        """
+        model = cls.on_meta(config, tensors)  # allocates nothing until the shapes are checked
+        notes = load_weights(model, tensors, folder, model.config, cls.task)
+        model.config = model.config.with_notes(*notes)
         return model.eval()
+
+    @classmethod
+    def on_meta(cls, config: EncoderConfig, tensors: Mapping[str, Tensor]) -> Self:
+        """The model on the meta device, with those optional parts that `tensors` has weights of."""
+        with torch.device("meta"):
+            return cls(config)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors in the form that transformers reads."""
@@ -220,6 +250,21 @@ class SqueezeBertModel(PretrainedModel):
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if pooler else None
         init_weights(self, config.initializer_range)
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, ...]]:
+        """The float32 outputs that the encoder has, in order: name -> axes."""
+        return encoder_outputs(self.pooler)
+
+    @classmethod
+    def on_meta(cls, config: EncoderConfig, tensors: Mapping[str, Tensor]) -> Self:
+        """The encoder on the meta device, with a pooler if the checkpoint has one."""
+        pooler = has_pooler(tensors, config)
+        if not pooler:
+            note = "the checkpoint has no pooler, so the model has no pooler_output"
+            config = config.with_notes(note)
+        with torch.device("meta"):
+            return cls(config, pooler=pooler)
 
     def forward(
         self,
@@ -271,6 +316,16 @@ class SqueezeBertModel(PretrainedModel):
             else None,
             attentions=tuple(attentions) if output_attentions else None,
         )
+
+
+def encoder_outputs(pooler: nn.Module | None) -> dict[str, tuple[str, ...]]:
+    """The outputs of an encoder, in order: name -> axes."""
+    outputs = get_task(SqueezeBertModel.task).outputs
+    return {
+        name: axes
+        for name, axes in outputs.items()
+        if pooler is not None or name not in OPTIONAL_OUTPUTS
+    }
 
 
 def additive_attention_mask(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:

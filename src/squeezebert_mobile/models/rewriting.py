@@ -46,6 +46,7 @@ from squeezebert_mobile.models.modeling import (
     PretrainedModel,
     SqueezeBertModel,
     additive_attention_mask,
+    encoder_outputs,
 )
 from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 
@@ -76,12 +77,22 @@ class Traceable(nn.Module):
         self.model = model
         self.task: Task = get_task(model.task)
 
+    @property
+    def example_length(self) -> int:
+        """A length to trace with, in tokens."""
+        return min(9, self.model.config.max_position_embeddings)
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, ...]]:
+        """The outputs in order: name -> axes."""
+        return self.model.outputs
+
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> tuple[Tensor, ...]:
-        """The outputs, in the order of `Task.outputs`."""
+        """The outputs, in the order of `outputs`."""
         out = self.model(input_ids, attention_mask, token_type_ids)
-        return tuple(getattr(out, name) for name in self.task.outputs)
+        return tuple(getattr(out, name) for name in self.outputs)
 
 
 def rewrite(model: PretrainedModel) -> Traceable:
@@ -232,6 +243,10 @@ class _Encoder(PretrainedModel):
         )
         self.last_norm = norms[-1]
         self.pooler = model.pooler
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, ...]]:
+        return encoder_outputs(self.pooler)
 
     def forward(
         self,

@@ -41,7 +41,7 @@ def model_spec(
         labels=tuple(config.id2label.values()) if task.has_labels else None,
         problem_type=config.problem_type if task.has_problem_type else None,
         inputs=tuple(tensor(name, "int64", task.input_axes) for name in INPUT_NAMES),
-        outputs=tuple(tensor(name, "float32", axes) for name, axes in task.outputs.items()),
+        outputs=tuple(tensor(name, "float32", axes) for name, axes in model.outputs.items()),
         max_sequence_length=max_sequence_length,
         vocab_size=config.vocab_size,
         engine=engine,

@@ -11,11 +11,16 @@ from squeezebert_mobile.tasks import TASKS
 
 __all__ = ["checkpoint_names", "current_name", "encoder_names", "head_names"]
 
-# Weights that are known and dropped; no task of this package has them.
+# Weights that are known and dropped, except where a head has them.
 _DROPPED = (
-    "cls.predictions.decoder.*",  # the word embeddings and cls.predictions.bias once more
+    "cls.predictions.decoder.*",  # if tied: the word embeddings and cls.predictions.bias once more
     "cls.seq_relationship.*",  # the next-sentence head
 )
+# What an untied decoder changes in the weights of fill-mask: transformers' names -> ours.
+_UNTIED: dict[str, str | None] = {
+    "cls.predictions.decoder.*": "decoder.*",
+    "cls.predictions.bias": None,  # the decoder's bias once more
+}
 # Names that layer norms had in checkpoints converted from TensorFlow -> the names of today.
 _OLD_ENDINGS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
@@ -41,10 +46,12 @@ def encoder_names(config: EncoderConfig, task: str) -> dict[str, str | None]:
     }
 
 
-def head_names(task: str) -> dict[str, str | None]:
+def head_names(config: EncoderConfig, task: str) -> dict[str, str | None]:
     """transformers' names -> ours for the head of `task`; None for weights of other heads."""
     others = dict.fromkeys((*_DROPPED, *(name for t in TASKS.values() for name in t.head_weights)))
-    return _expand({**others, **TASKS[task].head_weights}, 1)
+    is_untied = TASKS[task].predicts_masks and not config.tie_word_embeddings
+    untied = _UNTIED if is_untied else {}
+    return _expand({**others, **TASKS[task].head_weights, **untied}, 1)
 
 
 def checkpoint_names(config: EncoderConfig, task: str) -> dict[str, str]:
@@ -53,7 +60,7 @@ def checkpoint_names(config: EncoderConfig, task: str) -> dict[str, str]:
     encoder = {
         ours: prefix + theirs for theirs, ours in encoder_names(config, task).items() if ours
     }
-    return encoder | {ours: theirs for theirs, ours in head_names(task).items() if ours}
+    return encoder | {ours: theirs for theirs, ours in head_names(config, task).items() if ours}
 
 
 def _expand(table: Mapping[str, str | None], layers: int) -> dict[str, str | None]:

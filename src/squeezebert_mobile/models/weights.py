@@ -1,25 +1,22 @@
-"""Reading the weights of a checkpoint, checking them against its config, and writing them.
+"""Loading the weights of a checkpoint, after checking them against its config, and writing them.
 
-A checkpoint is an untrusted file. Only tensors are read and no code in it runs; every weight's name
-and shape is checked against the config before memory is allocated for it.
+A checkpoint is an untrusted file: every weight's name and shape is checked against the config
+before memory is allocated for it. `weight_files.py` reads the tensors.
 """
 
-import hashlib
-import json
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.models.families import architecture_of, family_of
+from squeezebert_mobile.models.weight_files import SAFETENSORS_FILE, read_weights
 from squeezebert_mobile.models.weight_names import (
     checkpoint_names,
     current_name,
@@ -30,16 +27,15 @@ from squeezebert_mobile.tasks import TASKS
 
 __all__ = [
     "check_weights",
+    "find_head",
+    "has_pooler",
+    "is_tied",
     "load_encoder",
     "load_weights",
-    "read_weights",
     "save_weights",
-    "weight_files",
-    "weights_sha256",
 ]
 
-SAFETENSORS_FILE = "model.safetensors"
-BIN_FILE = "pytorch_model.bin"
+_DECODER, _BIAS = "cls.predictions.decoder.", "cls.predictions.bias"
 _FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 # Loading ------------------------------------------------------------------------------------
@@ -60,24 +56,37 @@ class _Problems(NamedTuple):
     mismatched: list[str]  # each with the shape or dtype that is wrong
 
 
-def load_weights(model: nn.Module, folder: Path, config: EncoderConfig, task: str) -> None:
-    """Load the weights in `folder` as float32 into `model`, which may be on the meta device.
+def load_weights(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    folder: Path,
+    config: EncoderConfig,
+    task: str,
+) -> list[str]:
+    """Load what `read_weights` returned as float32 into `model`, which may be on the meta device.
+
+    Returns:
+        Notes for the user, such as which weights are ignored.
 
     Raises:
-        CheckpointError: weights are missing, unknown, or of the wrong shape or type.
+        CheckpointError: weights are missing, or of the wrong shape or type.
     """
     wanted = model.state_dict()
-    entries = _match(wanted, read_weights(folder), folder, config, task)
+    entries, unknown = _match(wanted, tensors, folder, config, task)
     model.load_state_dict(_converted(entries, wanted, folder), assign=True)
+    return _notes(tensors, unknown, config, task)
 
 
-def load_encoder(model: nn.Module, folder: Path, config: EncoderConfig, task: str) -> None:
+def load_encoder(model: nn.Module, folder: Path, config: EncoderConfig, task: str) -> list[str]:
     """Load only the encoder in `folder` into `model`.
 
     The head of `model` keeps its weights, and so does its pooler if the checkpoint has none.
 
+    Returns:
+        Notes for the user, such as which weights are ignored.
+
     Raises:
-        CheckpointError: weights are missing, unknown, or of the wrong shape or type.
+        CheckpointError: weights are missing, or of the wrong shape or type.
     """
     tensors = read_weights(folder)
     wanted = {
@@ -88,9 +97,10 @@ def load_encoder(model: nn.Module, folder: Path, config: EncoderConfig, task: st
     problems = _compare(entries, unknown, wanted, config, task)
     required = [key for key in problems.missing if "pooler.dense." not in key]
     problems = problems._replace(missing=required)
-    if any(problems):
-        raise CheckpointError(_misfit_message(problems, tensors.keys(), folder, config))
+    if _is_misfit(problems, tensors, config):
+        raise CheckpointError(_misfit_message(problems, tensors, folder, config))
     model.load_state_dict(_converted(entries, wanted, folder), strict=False)
+    return _notes({}, unknown, config, task)
 
 
 def check_weights(
@@ -103,9 +113,52 @@ def check_weights(
     """Check by names and shapes that `load_weights` would accept what `read_weights` returned.
 
     Raises:
-        CheckpointError: weights are missing, unknown, or of the wrong shape or type.
+        CheckpointError: weights are missing, or of the wrong shape or type.
     """
     _match(model.state_dict(), tensors, folder, config, task)
+
+
+def find_head(tensors: Mapping[str, Tensor], config: EncoderConfig, task: str) -> str | None:
+    """A weight of the head of `task` in a checkpoint, which need not be complete."""
+    names = {name for name, ours in head_names(config, task).items() if ours}
+    return next((key for key in tensors if current_name(key) in names), None)
+
+
+def has_pooler(tensors: Mapping[str, Tensor], config: EncoderConfig) -> bool:
+    """Whether the checkpoint has weights of a pooler, complete or not."""
+    pooler = {"pooler.dense.weight", "pooler.dense.bias"}
+    return any(_encoder_name(key, config) in pooler for key in tensors)
+
+
+def is_tied(tensors: Mapping[str, Tensor], config: EncoderConfig) -> bool:
+    """Whether the decoder of fill-mask multiplies by the word embeddings.
+
+    As in transformers 5: a decoder in the file that differs from them is used instead, whatever
+    tie_word_embeddings says.
+    """
+    decoder, words = tensors.get(f"{_DECODER}weight"), _word_embeddings(tensors, config)
+    if not config.tie_word_embeddings or decoder is None or words is None:
+        return config.tie_word_embeddings
+    return _are_equal(decoder, words)
+
+
+def _word_embeddings(tensors: Mapping[str, Tensor], config: EncoderConfig) -> Tensor | None:
+    name = "embeddings.word_embeddings.weight"
+    return next((t for key, t in tensors.items() if _encoder_name(key, config) == name), None)
+
+
+def _encoder_name(key: str, config: EncoderConfig) -> str:
+    """The name without the encoder's prefix."""
+    return current_name(key).removeprefix(family_of(config).weight_prefix)
+
+
+def _are_equal(a: Tensor, b: Tensor) -> bool:
+    readable = all(_is_dense(each) and each.dtype in _FLOATS for each in (a, b))
+    return readable and torch.equal(a.to(torch.float32), b.to(torch.float32))
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and tensor.device.type == "cpu"
 
 
 def _match(
@@ -114,31 +167,39 @@ def _match(
     folder: Path,
     config: EncoderConfig,
     task: str,
-) -> dict[str, _Entry]:
-    """The entry of the checkpoint for each of our names in `wanted`."""
+) -> tuple[dict[str, _Entry], list[str]]:
+    """The entry of the checkpoint for each of our names in `wanted`, and the keys to ignore."""
     _check_head(folder, config, task)
     entries, unknown = _rename(tensors, folder, config, task)
     problems = _compare(entries, unknown, wanted, config, task)
-    if not any(problems):
-        return entries
+    if not _is_misfit(problems, tensors, config):
+        return entries, unknown
     missing, unknown, mismatched = problems
-    if not unknown and not mismatched and _is_head(missing, task):
+    if not unknown and not mismatched and _is_head(missing, config, task):
         raise CheckpointError(_no_head_message(missing, folder, task))
-    raise CheckpointError(_misfit_message(problems, tensors.keys(), folder, config))
+    raise CheckpointError(_misfit_message(problems, tensors, folder, config))
+
+
+def _is_misfit(problems: _Problems, keys: Iterable[str], config: EncoderConfig) -> bool:
+    """Whether the weights are not those of the model; weights that it does not have are ignored."""
+    surplus_layers = bool(problems.unknown) and _count_layers(keys) != config.num_hidden_layers
+    return bool(problems.missing or problems.mismatched or surplus_layers)
+
+
+def _count_layers(keys: Iterable[str]) -> int:
+    matches = (re.search(r"encoder\.layers?\.(\d+)\.", key) for key in keys)
+    return max((int(match[1]) for match in matches if match), default=-1) + 1
 
 
 def _rename(
     tensors: Mapping[str, Tensor], folder: Path, config: EncoderConfig, task: str
 ) -> tuple[dict[str, _Entry], list[str]]:
     """The weights that the model of `task` has, by our names; and the keys that are unknown."""
-    encoder, head = encoder_names(config, task), head_names(task)
-    if "cls.predictions.bias" not in tensors:  # tied: a file may hold it under either name
-        head["cls.predictions.decoder.bias"] = head["cls.predictions.bias"]
+    encoder, head = encoder_names(config, task), _head_names(tensors, config, task)
     entries: dict[str, _Entry] = {}
     unknown = []
     for key, tensor in tensors.items():
-        name = current_name(key)
-        in_encoder = name.removeprefix(family_of(config).weight_prefix)
+        name, in_encoder = current_name(key), _encoder_name(key, config)
         if name not in head and in_encoder not in encoder:
             unknown.append(key)
             continue
@@ -150,6 +211,22 @@ def _rename(
         if ours is not None:
             entries[ours] = _Entry(key, tensor)
     return entries, unknown
+
+
+def _head_names(
+    tensors: Mapping[str, Tensor], config: EncoderConfig, task: str
+) -> dict[str, str | None]:
+    """`head_names`, where the decoder of fill-mask may be in the file under either of two names."""
+    names = head_names(config, task)
+    if not TASKS[task].predicts_masks:
+        return names
+    # transformers adds decoder.bias; its version 4 saves it as predictions.bias.
+    biases = (f"{_DECODER}bias", _BIAS)
+    used, other = biases if biases[0] in tensors else biases[::-1]
+    names |= {used: "decoder.bias", other: None}
+    if config.tie_word_embeddings and _word_embeddings(tensors, config) is None:
+        names[f"{_DECODER}weight"] = "base.embeddings.word.weight"
+    return names
 
 
 def _compare(
@@ -173,7 +250,7 @@ def _mismatch(entry: _Entry, wanted: Tensor, config: EncoderConfig) -> str | Non
     shape = wanted.shape
     if family_of(config).stores_matrices and wanted.dim() == 3:
         shape = shape[:2]  # a matrix in the file, a pointwise convolution here
-    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+    if not _is_dense(tensor):
         return f"{key} is not a dense tensor"
     if tensor.shape != shape:
         return f"{key} has shape {list(tensor.shape)}, not {list(shape)}"
@@ -225,8 +302,28 @@ def _check_head(folder: Path, config: EncoderConfig, task: str) -> None:
         )
 
 
-def _is_head(missing: Sequence[str], task: str) -> bool:
-    head = head_names(task)
+def _notes(
+    tensors: Mapping[str, Tensor], unknown: Sequence[str], config: EncoderConfig, task: str
+) -> list[str]:
+    """What the user should know of weights that are used or ignored."""
+    notes = []
+    decoder, bias = tensors.get(f"{_DECODER}bias"), tensors.get(_BIAS)
+    if TASKS[task].predicts_masks and bias is not None:
+        if decoder is not None and not _are_equal(decoder, bias):
+            notes.append(f"{_DECODER}bias is used, as in transformers; {_BIAS} differs from it")
+        if decoder is None and not config.tie_word_embeddings:
+            notes.append(f"{_BIAS} is used as {_DECODER}bias, which is missing")
+    if unknown:
+        which = "is no weight" if len(unknown) == 1 else "are no weights"
+        notes.append(
+            f"{_few(unknown)} {which} of a {config.model_type} for {task} and "
+            f"{'is' if len(unknown) == 1 else 'are'} ignored, as in transformers"
+        )
+    return notes
+
+
+def _is_head(missing: Sequence[str], config: EncoderConfig, task: str) -> bool:
+    head = head_names(config, task)
     return all(key in head or "pooler.dense." in key for key in missing)
 
 
@@ -249,10 +346,7 @@ def _misfit_message(
         f"unknown: {_few(unknown)}" if unknown else "",
         _few(mismatched),
     ]
-    layers = {
-        int(match[1]) for key in keys if (match := re.search(r"encoder\.layers?\.(\d+)\.", key))
-    }
-    in_file, in_config = max(layers, default=-1) + 1, config.num_hidden_layers
+    in_file, in_config = _count_layers(keys), config.num_hidden_layers
     if in_file != in_config:
         parts.insert(
             0, f"it has {in_file} layers, but num_hidden_layers in config.json is {in_config}"
@@ -261,105 +355,6 @@ def _misfit_message(
         f"the weights in {str(folder)!r} do not match its config.json, a {config.model_type}; "
         + "; ".join(part for part in parts if part)
     )
-
-
-# Files --------------------------------------------------------------------------------------
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The weight files of a checkpoint in name order; safetensors is preferred over pickle.
-
-    Raises:
-        CheckpointError: there are none, or an index lists a file that is not in the folder.
-    """
-    for name in (SAFETENSORS_FILE, BIN_FILE):
-        if (folder / name).is_file():
-            return [folder / name]
-        index = folder / f"{name}.index.json"
-        if index.is_file():
-            return sorted({folder / shard for shard in _weight_map(index).values()})
-    raise CheckpointError(
-        f"{str(folder)!r} has no weights: neither {SAFETENSORS_FILE} nor {BIN_FILE}, nor shards "
-        "of them; save it again with save_pretrained of transformers"
-    )
-
-
-def weights_sha256(folder: Path) -> str:
-    """The SHA-256 of the weight files, concatenated; of a single file, the file's own SHA-256."""
-    digest = hashlib.sha256()
-    for path in weight_files(folder):
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def _weight_map(index: Path) -> dict[str, str]:
-    """Weight name -> shard, from the index of a sharded checkpoint; shards lie beside the index."""
-    try:
-        shards: Any = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{str(index)!r} cannot be read as an index of shards: {error!r}"
-        ) from None
-    if not isinstance(shards, dict) or not shards:
-        raise CheckpointError(f"{str(index)!r} must map weights to files under weight_map")
-    for name in shards.values():
-        if not isinstance(name, str) or name in {"", ".", ".."} or re.search(r"[/\\:\0]", name):
-            raise CheckpointError(f"{str(index)!r} names {name!r:.80}, which is outside its folder")
-        if not (index.parent / name).is_file():
-            raise CheckpointError(f"shard {name!r} of {str(index)!r} is missing; download it again")
-    return shards
-
-
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Every tensor of the checkpoint by its name in the file, memory-mapped where possible."""
-    tensors: dict[str, Tensor] = {}
-    for path in weight_files(folder):
-        part = _read_safetensors(path) if path.suffix == ".safetensors" else _read_bin(path)
-        if duplicates := sorted(tensors.keys() & part.keys()):
-            raise CheckpointError(f"{str(folder)!r} holds {duplicates[0]} in two of its shards")
-        tensors |= part
-    return tensors
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{str(path)!r} is damaged, or not a safetensors file: {error}; download it again"
-        ) from None
-
-
-def _read_bin(path: Path) -> dict[str, Tensor]:
-    try:
-        mmap = _is_mappable(path)
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except Exception as error:  # a malicious or truncated pickle may raise anything
-        raise CheckpointError(
-            f"{str(path)!r} is damaged, or holds more than tensors, which could run code and is "
-            f"not opened ({type(error).__name__}); download it again, or as {SAFETENSORS_FILE}"
-        ) from None
-    if not isinstance(data, dict) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in data.items()
-    ):
-        raise CheckpointError(
-            f"{str(path)!r} must hold a state_dict, a map from names to tensors; "
-            "save it again with save_pretrained of transformers"
-        )
-    return dict(data)
-
-
-def _is_mappable(path: Path) -> bool:
-    """Whether torch can memory-map the file: the zip format, its default since 1.6."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        # torch never compresses entries; a compressed one would be mapped as garbage.
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-            raise zipfile.BadZipFile("compressed")
-    return True
 
 
 # Writing ------------------------------------------------------------------------------------

@@ -109,6 +109,8 @@ def finetune_checkpoint(
     check_trainable(train_data, data)
     initial = open_initial_checkpoint(checkpoint, train_data, seed=seed)
     source = initial.checkpoint
+    for text in source.notes:
+        main_note(text)
     if initial.has_new_head:
         main_note(_new_head_note(source.name, train_data, columns, seed))
     dev_data = None

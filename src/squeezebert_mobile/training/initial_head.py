@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from squeezebert_mobile.errors import CheckpointError, InputError
 from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.readers.data import DataSet
@@ -17,7 +15,8 @@ from squeezebert_mobile.models.checkpoint import (
 from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.models.families import load_config
 from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
-from squeezebert_mobile.models.weights import check_weights, load_encoder, read_weights
+from squeezebert_mobile.models.weight_files import read_weights
+from squeezebert_mobile.models.weights import check_weights, load_encoder
 from squeezebert_mobile.tasks import get_task, is_regression
 
 __all__ = ["InitialCheckpoint", "labels_of", "open_initial_checkpoint"]
@@ -61,7 +60,7 @@ def open_initial_checkpoint(name: str | Path, data: DataSet, *, seed: int) -> In
     if own_ids is not None and _has_head(folder, config, task):
         return InitialCheckpoint(open_checkpoint(name, task=task), False, own_ids)
     model = initialize(task, _config_for(data, config), seed=seed)
-    load_encoder(model, folder, config, task)
+    model.config = model.config.with_notes(*load_encoder(model, folder, config, task))
     return InitialCheckpoint(assemble_checkpoint(name, folder, model), True, new_ids)
 
 
@@ -96,10 +95,10 @@ def _own_label_ids(config: EncoderConfig, data: DataSet) -> dict[str, int] | Non
 
 
 def _has_head(folder: Path, config: EncoderConfig, task: str) -> bool:
+    tensors = read_weights(folder)
     try:
-        with torch.device("meta"):
-            model = MODEL_CLASSES[task](config)
-        check_weights(model, read_weights(folder), folder, config, task)
+        model = MODEL_CLASSES[task].on_meta(config, tensors)
+        check_weights(model, tensors, folder, model.config, task)
     except CheckpointError:  # no head, or a damaged encoder, which load_encoder reports
         return False
     return True

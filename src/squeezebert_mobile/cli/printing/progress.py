@@ -1,4 +1,4 @@
-"""Progress bars of exports, evaluations and training."""
+"""Progress bars and notes of exports, evaluations and training, on stderr."""
 
 import os
 import stat
@@ -19,9 +19,15 @@ from rich.progress import (
 )
 
 from squeezebert_mobile import progress
+from squeezebert_mobile.errors import printable
 from squeezebert_mobile.training.history import TrainingProgress
 
-__all__ = ["line_progress", "step_progress", "training_progress"]
+__all__ = ["line_progress", "print_note", "step_progress", "training_progress"]
+
+
+def print_note(text: str) -> None:
+    """Print a note for the user to stderr, in one line."""
+    print(f"note: {printable(text)}", file=sys.stderr)
 
 
 def step_progress(console: Console) -> progress.Progress:
