@@ -1,6 +1,8 @@
 """The command `run`."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -248,3 +250,17 @@ def test_run_has_no_candidate_labels_for_other_tasks(cli: Cli, tmp_path: Path) -
     artifact = write_artifact(tmp_path, "fill-mask")[1]
     code, _, err = cli("run", artifact, "a [MASK]", "--candidate-label", "a")
     assert code == 1 and "--candidate-label does not apply to fill-mask; use a text-" in err
+
+
+def test_answers_stay_on_stdout_beside_a_bar_on_stderr(assistant: Path, tmp_path: Path) -> None:
+    """stderr is a terminal, stdin and stdout are files."""
+    texts, answers = tmp_path / "texts", tmp_path / "answers"
+    texts.write_text("wake me\n" * 30, encoding="utf-8")
+    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(assistant), "--json"]
+    ours, theirs = pty.openpty()
+    with texts.open("rb") as stdin, answers.open("wb") as stdout:
+        done = subprocess.run(command, stdin=stdin, stdout=stdout, stderr=theirs, check=True)
+    os.close(theirs)
+    assert done.returncode == 0 and b"lines" in os.read(ours, 65536)
+    os.close(ours)
+    assert answers.read_text(encoding="utf-8").count("\n") == 30

@@ -86,7 +86,10 @@ def line_progress() -> Iterator[Callable[[int], None]]:
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.fields[lines]} lines")]
     columns += [BarColumn(bar_width=30), TimeRemainingColumn()] if total else [TimeElapsedColumn()]
     lines = 0
-    with Progress(*columns, console=console, transient=True, disable=is_hidden) as bar:
+    # rich would print what goes to stdout above the bar, on stderr.
+    with Progress(
+        *columns, console=console, transient=True, disable=is_hidden, redirect_stdout=False
+    ) as bar:
         task = bar.add_task("lines", total=total, lines=lines)
 
         def report(size: int) -> None:
