@@ -74,7 +74,7 @@ def test_inspect_rejects_a_bad_artifact(cli: Cli, workdir: Path, case: str) -> N
 def test_an_empty_text(cli: Cli, workdir: Path, text: str) -> None:
     code, out, err = cli("run", "artifact", text)
     assert (code, out) == (1, "")
-    assert err.endswith("error: the text is empty; give at least one word\n")
+    assert err.endswith("error: text 1: the text is empty; give at least one word\n")
 
 
 def test_a_text_longer_than_the_model(cli: Cli, workdir: Path) -> None:
@@ -94,7 +94,7 @@ def test_bytes_that_are_not_utf_8(workdir: Path) -> None:
     assert done.returncode == 1
     assert b"wake me" in done.stdout and b"play music" not in done.stdout
     assert done.stderr.endswith(
-        b"error: the text is not UTF-8 (byte 3 is 0xe9); convert it to UTF-8\n"
+        b"error: line 2: the text is not UTF-8 (byte 3 is 0xe9); convert it to UTF-8\n"
     )
 
 

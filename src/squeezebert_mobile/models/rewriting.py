@@ -167,7 +167,7 @@ def prove_equal(model: PretrainedModel, rewritten: Traceable, *, seed: int = 0) 
         exact = Traceable(copy.deepcopy(model).double())
         own = _largest_differences(theirs, [exact(**feed) for feed in feeds])
         allowed = [max(limit, 10 * rounding) for limit, rounding in zip(allowed, own, strict=True)]
-    for name, *figures in zip(original.task.outputs, differences, allowed, sizes, strict=True):
+    for name, *figures in zip(original.outputs, differences, allowed, sizes, strict=True):
         difference, limit, size = figures
         if not difference <= limit:
             raise ExportError(
