@@ -16,8 +16,7 @@ from squeezebert_mobile.benchmarks.report.formatting import (
     cores_text,
     format_number,
 )
-from squeezebert_mobile.benchmarks.report.page import printable
-from squeezebert_mobile.errors import require
+from squeezebert_mobile.errors import printable, require
 
 __all__ = ["SENSORS", "over_time", "distributions", "has_samples", "panels", "shown_sensors"]
 

@@ -10,9 +10,8 @@ from squeezebert_mobile.benchmarks.report.page import (
     Picture,
     Table,
     as_cell,
-    printable,
 )
-from squeezebert_mobile.errors import require
+from squeezebert_mobile.errors import printable, require
 
 __all__ = ["as_html"]
 

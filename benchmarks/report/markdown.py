@@ -10,8 +10,8 @@ from squeezebert_mobile.benchmarks.report.page import (
     Picture,
     Table,
     as_cell,
-    printable,
 )
+from squeezebert_mobile.errors import printable
 
 __all__ = ["as_markdown", "escaped", "markdown_table"]
 

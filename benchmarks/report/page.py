@@ -15,7 +15,6 @@ __all__ = [
     "Table",
     "as_cell",
     "grouped",
-    "printable",
 ]
 
 
@@ -101,8 +100,3 @@ def grouped(groups: Mapping[str, Sequence[Row]]) -> tuple[Row | str, ...]:
 def as_cell(cell: str | Cell) -> Cell:
     """A plain string as a cell without detail and style."""
     return Cell(cell) if isinstance(cell, str) else cell
-
-
-def printable(text: str) -> str:
-    """`text` with line breaks and control characters escaped, as in error messages."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
