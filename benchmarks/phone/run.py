@@ -4,6 +4,7 @@ Every visit is recorded in the journal as soon as it is measured, so an interrup
 resumed: what the journal has is not measured again.
 """
 
+import secrets
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -83,6 +84,8 @@ class PhoneRun:
     stopped: Callable[[], bool]
     folders: dict[str, str] = field(default_factory=dict)  # label -> the artifact's on the phone
     runners: dict[str, Runner] = field(default_factory=dict)  # label -> its runner
+    #: In the names of this run's jobs: no other run on the phone has the same.
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
     begun: float = field(init=False)
     view: JournalView = field(init=False)
     launcher: Launcher = field(init=False)
@@ -224,7 +227,15 @@ class PhoneRun:
             inputs[str(length)] = feed["input_ids"].reshape(-1, length).tolist()
         number = self._labels.index(contender.label)
         folder = self.folders[contender.label]
-        job = Job(folder, contender.format, threads, inputs, check=check, name=f"job-{number}")
+        job = Job(
+            folder,
+            contender.format,
+            threads,
+            inputs,
+            check=check,
+            model_sha256=contender.sha256,
+            name=f"job-{self.token}-{number}",
+        )
         return Runner(self.device, self.launcher, job, fresh=not self.runners)
 
     def _ask(self, label: str, cell: Cell, do: str, **fields: Any) -> dict[str, Any]:

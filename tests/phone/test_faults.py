@@ -110,8 +110,8 @@ CASES = [
         "no space at the first byte",
         "check",
         _faults("no_space_after", 0),
-        rf"the phone rejected the file '{HOME}/job-0\.json': .*[Nn]o space left on device; free "
-        "some space on it, or run: squeezebert-mobile clean",
+        rf"the phone rejected the file '{HOME}/job-[0-9a-f]{{8}}-0\.json': .*[Nn]o space left on "
+        "device; free some space on it, or run: squeezebert-mobile clean",
         PhoneError,
     ),
     Case(

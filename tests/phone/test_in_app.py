@@ -150,13 +150,13 @@ def test_contenders_alternate_in_the_order_of_the_schedule(done: Done) -> None:
 
 def test_the_commands_that_adb_gets(done: Done) -> None:
     """Names are the job's with something that no other start has, and reach the app as they are."""
-    name = r"job-[01]-[0-9a-f]{8}"
+    name = r"job-[0-9a-f]{8}-[01]-[0-9a-f]{8}"
     home = re.escape(HOME)
     starts = [each for each in done.run.phone.commands if each.startswith("am start")]
     assert len(set(starts)) == len(starts)
     for each in starts:
         assert re.fullmatch(
-            rf"am start -W -n {APP}/\.MeasureFromAdb --es job {home}/job-[01]\.json "
+            rf"am start -W -n {APP}/\.MeasureFromAdb --es job {home}/job-[0-9a-f]{{8}}-[01]\.json "
             rf"--es commands {home}/({name})\.commands\.jsonl --es lines \1",
             each,
         ), each

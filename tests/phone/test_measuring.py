@@ -1,6 +1,7 @@
 """A run on a stand-in for a phone: measurements, journal, and commands on the phone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from phone_run import Run
@@ -8,6 +9,7 @@ from phone_run import Run
 from squeezebert_mobile.benchmarks.measure.schedule import block_order
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.files import HOME, clean
+from squeezebert_mobile.benchmarks.phone.runner import client
 from squeezebert_mobile.benchmarks.records.events import Conditioned, VisitMeasured
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(120)]
@@ -49,6 +51,27 @@ def test_contenders_alternate_in_the_order_of_the_schedule(run: Run) -> None:
         made = [each for each in visits if each.block == index]
         assert [each.place for each in made] == [0, 1, 2, 3]
         assert [each.contender for each in made] == block_order(["ours", "theirs"], index)
+
+
+@pytest.mark.parametrize("found", ["0" * 64, None, "another"])
+def test_a_model_that_is_not_the_artifacts_is_not_measured(
+    run: Run, monkeypatch: pytest.MonkeyPatch, found: str | None
+) -> None:
+    """As if another program had changed the job on the phone."""
+    read = client._event
+
+    def event(line: bytes) -> dict[str, Any]:
+        fields = read(line)
+        return fields | {"model_sha256": found} if fields["event"] == "artifact" else fields
+
+    monkeypatch.setattr(client, "_event", event)
+    with pytest.raises(PhoneError, match=f"the runner loaded a model with the SHA-256 {found!r} "):
+        run.measure()
+
+
+def test_jobs_have_names_of_their_own_and_are_removed(run: Run) -> None:
+    run.measure()
+    assert not list((run.phone.home / "squeezebert-mobile").glob("*.json"))
 
 
 def test_what_is_there_is_not_pushed_again(run: Run) -> None:

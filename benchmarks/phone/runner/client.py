@@ -54,6 +54,7 @@ class Runner(Closeable):
     ) -> None:
         self._commands = 0
         self._launcher = launcher
+        self._model_sha256 = job.model_sha256
         remote = f"{HOME}/{job.name}.json"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "job.json"
@@ -63,6 +64,7 @@ class Runner(Closeable):
         try:
             self._events = self._read(self._program.lines())
             self._begin()
+            device.run("rm", "-f", remote)  # every job has another name
         except BaseException:
             self._program.close()
             raise
@@ -78,12 +80,22 @@ class Runner(Closeable):
         self.load_ns = 0
         self.answers: Answers | None = None
         for event in self._events:
-            if event["event"] == "load":
+            if event["event"] == "artifact":
+                self._check_model(event.get("model_sha256"))
+            elif event["event"] == "load":
                 self.load_ns = int(event["load_ns"])
             elif event["event"] == "golden":
                 self.answers = _answers(event)
             elif event["event"] == "ready":
                 return
+
+    def _check_model(self, found: object) -> None:
+        if found != self._model_sha256:
+            raise PhoneError(
+                f"the runner loaded a model with the SHA-256 {found!r} instead of "
+                f"{self._model_sha256!r}; end other programs that use the phone, run "
+                "squeezebert-mobile clean, then measure again"
+            )
 
     def ask(self, do: str, *, likely_s: float = 0.0, **fields: Any) -> dict[str, Any]:
         """Send a command, and wait for its answer.

@@ -19,6 +19,7 @@ class Job:
     threads: int
     inputs: Mapping[str, list[list[int]]]  # name of the input -> rows of token ids
     check: bool  # compare the files' SHA-256 and the golden outputs
+    model_sha256: str  # that the runner must report; not in the job file
     name: str = "job"
 
     def to_json(self, libraries: str | None) -> str:

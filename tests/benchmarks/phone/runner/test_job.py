@@ -27,7 +27,7 @@ def test_the_pretended_runner_has_the_commands_of_the_golden_file() -> None:
 
 
 def test_a_job_names_its_protocol() -> None:
-    job = Job("/data/a", "onnx", 1, {"8": [[1, 2]]}, check=True)
+    job = Job("/data/a", "onnx", 1, {"8": [[1, 2]]}, check=True, model_sha256="")
     assert json.loads(job.to_json("/data/l")) == {
         "protocol": PROTOCOL,
         "artifact": "/data/a",
