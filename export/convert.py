@@ -39,7 +39,7 @@ from squeezebert_mobile.export.verify.parity import verify
 from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint, shipped_texts
 from squeezebert_mobile.models.rewriting import Traceable, prove_equal, rewrite
-from squeezebert_mobile.progress import Progress, silent
+from squeezebert_mobile.progress import Progress, as_progress
 from squeezebert_mobile.runtime import PIPELINES, Pipeline
 from squeezebert_mobile.runtime.sessions import open_model
 from squeezebert_mobile.tasks import get_task
@@ -67,7 +67,7 @@ def export_checkpoint(
     atol: float | None = None,
     rtol: float | None = None,
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress | bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> Manifest:
     """Export a checkpoint to a verified artifact.
@@ -95,7 +95,8 @@ def export_checkpoint(
         rtol: The same as a fraction of the output's largest absolute value; the larger of the two
             applies. None: 3e-5 for fp32.
         force: Whether to replace an existing artifact.
-        progress: Called with the name of each step.
+        progress: True prints each step on stderr with its time; a function is called with the name
+            of each step (`squeezebert_mobile.progress.Progress`).
         note: Called with each note for the user, such as which weights are ignored.
 
     Returns:
@@ -109,7 +110,7 @@ def export_checkpoint(
             installed.
         ParityError: the outputs of the exported model are too far from the checkpoint's.
     """
-    folder, texts = Path(folder), texts or shipped_texts()
+    folder, texts, progress = Path(folder), texts or shipped_texts(), as_progress(progress)
     if max_drop is not None and data is None:
         raise ExportError(f"--max-drop {max_drop:g} needs labelled examples; add --data FILE")
     if task is not None:
@@ -299,7 +300,7 @@ def verify_against(
     texts: Sequence[str] | None = None,
     atol: float | None = None,
     rtol: float | None = None,
-    progress: Progress = silent,
+    progress: Progress | bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> Parity:
     """Compare a loaded artifact with a checkpoint, as at the end of an export.
@@ -310,7 +311,8 @@ def verify_against(
         texts: The texts to verify with; None takes the 200 sentences that ship with the package.
         atol: The largest allowed difference of an output, as for `export_checkpoint`.
         rtol: The same as a fraction of the output's largest absolute value.
-        progress: Called with the name of each step.
+        progress: True prints each step on stderr with its time; a function is called with the name
+            of each step (`squeezebert_mobile.progress.Progress`).
         note: Called with each note for the user.
 
     Raises:
@@ -318,18 +320,18 @@ def verify_against(
         ExportError: the checkpoint has another vocabulary, or `atol` or `rtol` is wrong.
         ParityError: the outputs of the artifact are too far from the checkpoint's.
     """
-    manifest = model.manifest
+    manifest, progress = model.manifest, as_progress(progress)
     precision = manifest.precision
     limit = make_limit(precision, atol, rtol)
     with progress("load"):
         source = open_checkpoint(checkpoint, task=manifest.task)
+        if source.tokenizer.get_vocab() != model.tokenizer.get_vocab():
+            raise ExportError(
+                f"the vocabulary of {str(checkpoint)!r} is not the artifact's; compare it with the "
+                f"checkpoint that it was exported from, {manifest.source.name!r}"
+            )
     for text in source.notes:
         note(text)
-    if source.tokenizer.get_vocab() != model.tokenizer.get_vocab():
-        raise ExportError(
-            f"the vocabulary of {str(checkpoint)!r} is not the artifact's; compare it with the "
-            f"checkpoint that it was exported from, {manifest.source.name!r}"
-        )
     reference = Reference(
         source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length
     )

@@ -8,7 +8,7 @@ from typing import Any
 import artifacts
 import pytest
 import tiny
-from commands import Cli
+from commands import Cli, without_steps
 from labelled import GLUE_FILES, squad, write
 
 INTENTS = """text,label
@@ -42,7 +42,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def test_an_artifact_against_its_checkpoint(cli: Cli, assistant: Path, intents: Path) -> None:
     code, out, err = cli("evaluate", assistant, intents, "--against", "demo", "--json")
-    assert (code, err) == (0, "")
+    assert (code, without_steps(err)) == (0, "")
     result = json.loads(out)
     # Seven of eight: the label of one example is wrong on purpose.
     assert result["metrics"] == result["against"]["metrics"]
@@ -61,11 +61,11 @@ def test_an_artifact_against_its_checkpoint(cli: Cli, assistant: Path, intents: 
 
 def test_evaluate_prints_metrics_and_differences(cli: Cli, assistant: Path, intents: Path) -> None:
     code, out, err = cli("evaluate", "demo", intents)
-    assert (code, err) == (0, "")
+    assert (code, without_steps(err)) == (0, "")
     assert out.splitlines()[0] == "text-classification, 8 examples (csv)"
     assert "accuracy   0.8750" in out
     code, out, err = cli("evaluate", assistant, intents, "--against", "demo")
-    assert (code, err) == (0, "")
+    assert (code, without_steps(err)) == (0, "")
     assert (
         "difference" in out and "95% interval" in out and "same answer in all 8 examples\n" in out
     )
@@ -85,7 +85,7 @@ def test_two_models_that_disagree(cli: Cli, checkpoint: Path, tmp_path: Path) ->
     data = write(tmp_path, "a.tsv", "text\tlabel\nthe cat sat\tlow\na [bold]dog\thigh\n")
     words = ("evaluate", checkpoint, data, "--against", tmp_path / "other")
     code, out, err = cli(*words)
-    assert (code, err) == (0, "")
+    assert (code, without_steps(err)) == (0, "")
     assert "worst disagreements" in out and "a [bold]dog" in out
     assert "same answer in 0 of 2 examples (0.00%)\n" in out and "confidence" not in out
     result = json.loads(cli(*words, "--json")[1])
@@ -100,7 +100,7 @@ def test_the_output_does_not_depend_on_the_number_of_workers(
     cli: Cli, assistant: Path, intents: Path
 ) -> None:
     words = ("evaluate", assistant, intents, "--against", "demo", "--json", "--workers")
-    assert cli(*words, 1) == cli(*words, 3)
+    assert cli(*words, 1)[:2] == cli(*words, 3)[:2]
 
 
 def test_named_columns_and_data_format(cli: Cli, tmp_path: Path) -> None:
@@ -142,10 +142,10 @@ def test_every_task(
     tiny.write_checkpoint(tmp_path / "checkpoint", task=task, **changes)
     data = write(tmp_path, "data", text)
     code, out, err = cli("evaluate", tmp_path / "checkpoint", data, "--json")
-    assert (code, err) == (0, "")
+    assert (code, without_steps(err)) == (0, "")
     assert list(json.loads(out)["metrics"]) == metrics
     code, out, err = cli("evaluate", tmp_path / "checkpoint", data)
-    assert (code, err) == (0, "") and all(name in out for name in metrics)
+    assert (code, without_steps(err)) == (0, "") and all(name in out for name in metrics)
 
 
 def test_skipped_and_truncated_examples_are_counted(
@@ -165,7 +165,10 @@ def test_random_weights_are_noted(cli: Cli, tmp_path: Path) -> None:
     data = write(tmp_path, "a.csv", "text,label\na cat,O\n")
     code, _, err = cli("evaluate", target, data, "--json")
     assert code == 0
-    assert err == f"note: the weights of {target} are random; its metrics are meaningless\n"
+    assert (
+        without_steps(err)
+        == f"note: the weights of {target} are random; its metrics are meaningless\n"
+    )
 
 
 # Errors -------------------------------------------------------------------------------------

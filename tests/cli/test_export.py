@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 import tiny
-from commands import Cli
+from commands import Cli, steps, without_steps
 
 from squeezebert_mobile.artifact import file_facts, read_artifact
 from squeezebert_mobile.cli.printing.tables import same_answers
 
 
-def test_export_prints_sizes_and_parity_and_no_progress_when_piped(
+def test_export_prints_sizes_and_parity_and_a_line_for_each_step_when_piped(
     cli: Cli, tmp_path: Path
 ) -> None:
     tiny.write_checkpoint(tmp_path / "checkpoint", task="fill-mask")
     code, out, err = cli("export", tmp_path / "checkpoint", "-o", tmp_path / "out")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert steps(err) == ["load", "rewrite", "calibrate", "export", "quantize", "verify"]
+    assert without_steps(err) == ""
     for word in ("embeddings", "encoder", "head", "model.onnx", "logits", "same answer in"):
         assert word in out
     written = [line for line in out.splitlines() if not line.startswith("written to ")]
@@ -75,7 +77,7 @@ def test_verify_reproduces_the_golden_outputs(cli: Cli, assistant: Path) -> None
 def test_verify_against_compares_with_the_checkpoint(cli: Cli, assistant: Path) -> None:
     texts = assistant.with_name("texts.txt")
     code, out, err = cli("verify", assistant, "--against", "demo", "--texts", texts)
-    assert (code, err) == (0, "")
+    assert (code, steps(err), without_steps(err)) == (0, ["load", "verify"], "")
     assert "verified on 25 texts" in out
     code, out, _ = cli("verify", assistant, "--against", "demo", "--texts", texts, "--json")
     assert (

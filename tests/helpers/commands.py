@@ -1,5 +1,6 @@
 """Runs the command line in the process of the test."""
 
+import re
 import sys
 from collections.abc import Callable
 
@@ -9,6 +10,20 @@ from squeezebert_mobile.cli import main
 
 #: Takes the arguments of the program; returns exit code, stdout and stderr.
 Cli = Callable[..., tuple[int, str, str]]
+
+
+#: A line for a finished step: its name, and its time in seconds.
+STEP_LINE = re.compile(r"(?P<name>[a-z]+(?: [a-z]+)*) +\d+\.\d s\n")
+
+
+def steps(err: str) -> list[str]:
+    """The names of the steps that stderr has a line for, in order."""
+    return [line["name"] for line in STEP_LINE.finditer(err)]
+
+
+def without_steps(err: str) -> str:
+    """stderr without the lines of finished steps."""
+    return STEP_LINE.sub("", err)
 
 
 def runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:

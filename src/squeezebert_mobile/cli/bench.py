@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS
 from squeezebert_mobile.benchmarks.records.targets import Target
@@ -20,6 +19,7 @@ from squeezebert_mobile.cli.options import (
     reject_phone_options,
 )
 from squeezebert_mobile.files import check_writable
+from squeezebert_mobile.progress import shown
 
 if TYPE_CHECKING:
     from squeezebert_mobile.benchmarks import Contender, Results
@@ -141,12 +141,9 @@ def _contenders(artifacts: Sequence[Path], baseline: str) -> list["Contender"]:
 
     if baseline == "bert-base":
         from squeezebert_mobile.cli.baselines import bert_base_contenders
-        from squeezebert_mobile.cli.printing.progress import step_progress
 
         contenders = artifact_contenders(artifacts)
-        return contenders + bert_base_contenders(
-            artifacts, progress=step_progress(Console(stderr=True))
-        )
+        return contenders + bert_base_contenders(artifacts, progress=shown())
     return artifact_contenders(artifacts, baselines=[] if baseline == "none" else [Path(baseline)])
 
 

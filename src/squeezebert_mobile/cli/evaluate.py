@@ -22,6 +22,7 @@ from squeezebert_mobile.cli.options import (
     TextColumn,
 )
 from squeezebert_mobile.errors import require_extra
+from squeezebert_mobile.progress import shown, silent
 
 if TYPE_CHECKING:
     from squeezebert_mobile.evaluation import NamedPipeline
@@ -74,11 +75,12 @@ def evaluate(
     check_model(against)
     from squeezebert_mobile import evaluation
     from squeezebert_mobile.cli.printing.evaluation import print_evaluation
-    from squeezebert_mobile.cli.printing.progress import step_progress
 
     file = evaluation.read_file(data)
-    progress = step_progress(Console(stderr=True))
-    with progress("load"):
+    progress = shown()
+    # Elsewhere the time of loading would be a line above every error in the data.
+    loading = progress if sys.stderr.isatty() else silent
+    with loading("load"):
         model = _open(name)
     columns = evaluation.Columns(
         text_column,
@@ -91,8 +93,10 @@ def evaluate(
     )
     task = model.pipeline.spec.task
     labelled = evaluation.read_data(file, task, format=data_format, columns=columns)
-    with progress("load"):
-        other = _open(against, task) if against else None
+    other = None
+    if against:
+        with loading("load"):
+            other = _open(against, task)
     result = evaluation.evaluate(
         model,
         labelled,

@@ -20,6 +20,7 @@ from squeezebert_mobile.cli.options import (
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.files import check_replaceable
 from squeezebert_mobile.formats import Engine, Format, Precision
+from squeezebert_mobile.progress import shown
 from squeezebert_mobile.tasks import TASKS
 
 __all__ = ["export", "inspect", "verify"]
@@ -144,7 +145,7 @@ def export(
     sentences = read_texts(texts) if texts else None
     length = _length(sequence_length)
     from squeezebert_mobile.cli.printing.artifact import print_export
-    from squeezebert_mobile.cli.printing.progress import print_note, step_progress
+    from squeezebert_mobile.cli.printing.progress import print_note
     from squeezebert_mobile.export import export_checkpoint
 
     manifest = export_checkpoint(
@@ -163,7 +164,7 @@ def export(
         atol=atol,
         rtol=rtol,
         force=force,
-        progress=step_progress(Console(stderr=True)),
+        progress=shown(),
         note=print_note,
     )
     if as_json:
@@ -238,7 +239,7 @@ def verify(
     sentences = read_texts(texts) if texts else None
     from squeezebert_mobile.artifact import read_golden
     from squeezebert_mobile.cli.printing.artifact import print_verification
-    from squeezebert_mobile.cli.printing.progress import print_note, step_progress
+    from squeezebert_mobile.cli.printing.progress import print_note
     from squeezebert_mobile.runtime import check_golden, load_artifact
 
     model = load_artifact(artifact, threads=threads)
@@ -253,7 +254,7 @@ def verify(
             texts=sentences,
             atol=atol,
             rtol=rtol,
-            progress=step_progress(Console(stderr=True)),
+            progress=shown(),
             note=print_note,
         )
     if as_json:

@@ -10,7 +10,7 @@ from squeezebert_mobile.evaluation.named_pipeline import NamedPipeline
 from squeezebert_mobile.evaluation.predictions import make_predictor
 from squeezebert_mobile.evaluation.readers.data import DataSet
 from squeezebert_mobile.evaluation.scoring import Scores, score
-from squeezebert_mobile.progress import Progress
+from squeezebert_mobile.progress import Progress, as_progress
 from squeezebert_mobile.tasks import TASKS
 
 __all__ = ["Evaluation", "evaluate"]
@@ -53,7 +53,7 @@ def evaluate(
     against: NamedPipeline | None = None,
     batch_size: int = 1,
     workers: int = 1,
-    progress: Progress,
+    progress: Progress | bool = False,
 ) -> Evaluation:
     """Score a model on every example, and compare it with another one if given.
 
@@ -63,11 +63,12 @@ def evaluate(
         against: The model to compare with.
         batch_size: Largest number of examples per model call.
         workers: Number of threads that call the model.
-        progress: Called with the name of each step.
+        progress: As in `export_checkpoint`.
 
     Raises:
         InputError: the data or the models do not match each other.
     """
+    progress = as_progress(progress)
     models = [model, against] if against else [model]
     _check_models(models, data)
     scores = []

@@ -1,4 +1,4 @@
-"""Progress bars and notes of exports, evaluations and training, on stderr."""
+"""Notes, and progress bars of training and of runs over the lines of stdin, on stderr."""
 
 import os
 import stat
@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import (
@@ -18,11 +19,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from squeezebert_mobile import progress
 from squeezebert_mobile.errors import printable
 from squeezebert_mobile.training.history import TrainingProgress
 
-__all__ = ["line_progress", "print_note", "step_progress", "training_progress"]
+__all__ = ["line_progress", "print_note", "training_progress"]
 
 
 def print_note(text: str) -> None:
@@ -30,46 +30,56 @@ def print_note(text: str) -> None:
     print(f"note: {printable(text)}", file=sys.stderr)
 
 
-def step_progress(console: Console) -> progress.Progress:
-    """A progress bar and the time of each step; silent if `console` is not a terminal."""
-
-    @contextmanager
-    def step(name: str) -> Iterator[progress.StepProgress]:
-        start = time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
-        bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        mark = "[red]✗[/]"
-        try:
-            with bar:
-                task = bar.add_task(name, total=None)
-                yield lambda done, total: bar.update(task, completed=done, total=total)
-            mark = "[green]✓[/]"
-        finally:
-            if console.is_terminal:
-                console.print(f"{mark} {name:<10}{time.monotonic() - start:6.1f} s")
-
-    return step
-
-
 @contextmanager
 def training_progress(console: Console) -> Iterator[Callable[[TrainingProgress], None]]:
-    """A progress bar with loss and last score; silent if `console` is not a terminal."""
+    """A progress bar with loss and last score; a line for each epoch without a terminal."""
+    if not console.is_terminal:
+        with _epoch_lines(console) as report:
+            yield report
+        return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("read", total=None)
 
-        def report(now: TrainingProgress) -> None:
-            score = f"  {now.score.name} {now.score.value:.3f}" if now.score else ""
-            text = f"epoch {now.epoch}  loss {now.loss:.3f}{score}"
-            bar.update(task, description=text, completed=now.step, total=now.steps)
+        def report_step(now: TrainingProgress) -> None:
+            bar.update(task, description=_epoch(now), completed=now.step, total=now.steps)
 
-        yield report
+        yield report_step
+
+
+@contextmanager
+def _epoch_lines(console: Console) -> Iterator[Callable[[TrainingProgress], None]]:
+    """Prints a line at the end of each epoch, with its time, last loss and score.
+
+    The score of an epoch is known at the first step of the next one. That of the last epoch is in
+    the table at the end.
+    """
+    last: TrainingProgress | None = None
+    start = time.monotonic()
+
+    def show(now: TrainingProgress) -> None:
+        print(f"{_epoch(now)}  {time.monotonic() - start:.1f} s", file=console.file, flush=True)
+
+    def report(now: TrainingProgress) -> None:
+        nonlocal last, start
+        if last and last.epoch != now.epoch:
+            show(replace(last, score=now.score))
+            start = time.monotonic()
+        last = now
+
+    yield report
+    if last:
+        show(replace(last, score=None))
+
+
+def _epoch(now: TrainingProgress) -> str:
+    score = f"  {now.score.name} {now.score.value:.3f}" if now.score else ""
+    return f"epoch {now.epoch}  loss {now.loss:.3f}{score}"
 
 
 @contextmanager
