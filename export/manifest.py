@@ -16,8 +16,7 @@ from squeezebert_mobile.artifact import (
 from squeezebert_mobile.export.backends import BACKENDS
 from squeezebert_mobile.export.backends.base.backend import ExportOptions, ModelFile
 from squeezebert_mobile.models.checkpoint import Checkpoint
-from squeezebert_mobile.models.facts import model_facts, parts_of
-from squeezebert_mobile.models.spec import model_spec
+from squeezebert_mobile.models.facts import model_facts, model_spec, parts_of
 
 __all__ = ["make_manifest", "make_spec"]
 
@@ -46,6 +45,7 @@ def make_manifest(
         inputs=spec.inputs,
         outputs=spec.outputs,
         max_sequence_length=spec.max_sequence_length,
+        sentence_vector=spec.sentence_vector,
         source=Source(name=source.name, sha256=source.sha256, license=source.license),
         quantization=quantization,
         operators=model_file.operators,
@@ -67,4 +67,5 @@ def make_spec(source: Checkpoint, options: ExportOptions) -> ModelSpec:
         sequence_length=options.sequence_length,
         single_row=BACKENDS[options.format].facts.single_row,
         engine=options.engine,
+        sentence_vector=source.sentences.vector,
     )

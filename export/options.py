@@ -114,15 +114,16 @@ def checked_options(
     return ExportOptions(
         format,
         precision,
-        *_lengths(source.max_sequence_length, sequence_length, max_sequence_length),
+        *_lengths(source, sequence_length, max_sequence_length),
         engine or next(iter(engines), None),
     )
 
 
 def _lengths(
-    longest: int, sequence_length: int | None, max_sequence_length: int | None
+    source: Checkpoint, sequence_length: int | None, max_sequence_length: int | None
 ) -> tuple[int | None, int]:
     """The fixed length or None, and the longest length, in tokens."""
+    longest = source.max_sequence_length
     if longest < MIN_LENGTH:
         raise ExportError(
             f"the longest input is {longest} tokens (max_position_embeddings in config.json, or "
@@ -139,7 +140,14 @@ def _lengths(
                 f"fewer than {MIN_LENGTH} leave no room for a pair of texts"
             )
     if sequence_length is None:
-        return None, max_sequence_length or longest
+        default = source.default_sequence_length
+        if max_sequence_length is None and default < MIN_LENGTH:
+            raise ExportError(
+                f"max_seq_length in sentence_bert_config.json is {default}; an export needs at "
+                f"least {MIN_LENGTH}, for a pair of texts and its special tokens; give "
+                f"--max-sequence-length {MIN_LENGTH} or more"
+            )
+        return None, max_sequence_length or default
     if max_sequence_length not in {None, sequence_length}:
         raise ExportError(
             f"--max-sequence-length {max_sequence_length} contradicts --sequence-length "

@@ -18,7 +18,7 @@ from squeezebert_mobile.cli import app
 from squeezebert_mobile.tasks import TASKS
 
 EXPECTED, APP = runner_expectations.GOLDEN, app_expectations.FOLDER
-TINY = (*TASKS, "fixed", "fp32", "fp16", "int4")
+TINY = (*TASKS, "no-pooler", "fixed", "fp32", "fp16", "int4")
 READABLE = (*sorted(set(TASKS) - {"text-classification"}),)
 REMEDY = "run: make app-assets"
 #: Difference of a logit between processors; the difference of an answer's score is smaller.

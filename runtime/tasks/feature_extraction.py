@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, TypedDict, Unpack, overload
 
-import numpy as np
-
+from squeezebert_mobile.errors import InputError, choose
 from squeezebert_mobile.runtime.sessions.base import FloatArray
 from squeezebert_mobile.runtime.tasks.pipeline import (
     BATCH_SIZE,
@@ -15,6 +14,7 @@ from squeezebert_mobile.runtime.tasks.pipeline import (
     tokens_cut,
     with_pair,
 )
+from squeezebert_mobile.runtime.tasks.pooling import MEAN, sentence_vector
 from squeezebert_mobile.runtime.tasks.results import FeatureExtractionResult
 
 __all__ = ["FeatureExtraction"]
@@ -22,6 +22,7 @@ __all__ = ["FeatureExtraction"]
 
 class _Options(TypedDict, total=False):
     token_vectors: bool
+    prompt_name: str | None
     batch_size: int
 
 
@@ -48,6 +49,7 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
         text_pair: str | None = None,
         *,
         token_vectors: bool = False,
+        prompt_name: str | None = None,
         batch_size: int = BATCH_SIZE,
     ) -> (
         FeatureExtractionResult | list[FeatureExtractionResult] | Iterator[FeatureExtractionResult]
@@ -59,24 +61,40 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
                 ``{"text": ..., "text_pair": ...}``.
             text_pair: the second text, if `texts` is a single text.
             token_vectors: whether to return the vector of each token too.
+            prompt_name: the prompt of the checkpoint that is put before each text, such as
+                "query"; None takes its default prompt, if it has one.
             batch_size: the maximum number of texts in one model call. In int8 they share the
                 activation scales, so that a result depends on its batch in about the third digit.
 
         Returns:
-            The sentence vector is the mean over all tokens, special ones included, normalized to
-            length 1, so that the cosine similarity of two texts is the dot product.
+            The sentence vector as the checkpoint's modules.json says (sentence-transformers):
+            pooled over all tokens, special ones included, and normalized if it has a Normalize
+            module. Without modules.json, the mean normalized to length 1. Of normalized vectors the
+            dot product is the cosine similarity.
 
         Raises:
             InputError: a text or an option is invalid.
         """
 
+        settings = self.spec.sentence_vector or MEAN
+        prompt = self._prompt(prompt_name)
+        # As in sentence-transformers the tokens of a prompt count from [CLS] on, without [SEP].
+        skipped = 0
+        if prompt and not settings.include_prompt:
+            skipped = len(self._rows([(prompt, None)])[0]) - 1
+
         def run(pairs: list[tuple[str, str | None]]) -> list[FeatureExtractionResult]:
-            rows = self._rows(pairs)
+            rows = self._rows([(prompt + text, pair) for text, pair in pairs])
 
             def decode(number: int, outputs: dict[str, FloatArray]) -> FeatureExtractionResult:
                 row, vectors = rows[number], outputs["last_hidden_state"]  # (S, H)
                 return FeatureExtractionResult(
-                    sentence=sentence_vector(vectors),
+                    sentence=sentence_vector(
+                        vectors,
+                        pooling=settings.pooling,
+                        normalize=settings.normalize,
+                        first=min(skipped, len(vectors) - 1),
+                    ),
                     tokens=self._tokens(row.ids) if token_vectors else None,
                     # A copy, as a view would keep the outputs of the whole batch.
                     vectors=vectors.copy() if token_vectors else None,
@@ -90,10 +108,14 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
     def _tokens(self, ids: list[int]) -> tuple[str, ...]:
         return tuple(str(token) for token in self.tokenizer.convert_ids_to_tokens(ids))
 
-
-def sentence_vector(vectors: FloatArray) -> FloatArray:
-    """The mean of token vectors (S, H), normalized to length 1."""
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    # The epsilon of torch.nn.functional.normalize, in case the mean is zero.
-    unit: FloatArray = (mean / max(np.linalg.norm(mean), 1e-12)).astype(np.float32)
-    return unit
+    def _prompt(self, name: str | None) -> str:
+        """The text of a prompt; empty without one."""
+        settings = self.spec.sentence_vector or MEAN
+        name = settings.default_prompt if name is None else name
+        if name is None:
+            return ""
+        if name not in settings.prompts:
+            if not settings.prompts:
+                raise InputError(f"the model has no prompts; leave out prompt_name={name!r}")
+            raise InputError(choose("prompt_name", name, settings.prompts))
+        return settings.prompts[name]

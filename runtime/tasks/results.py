@@ -248,7 +248,7 @@ class MultipleChoiceResult(Result):
 class FeatureExtractionResult(Result):
     """The vector of a text, and optionally of its tokens."""
 
-    sentence: FloatArray  # (H,): mean over the tokens, normalized
+    sentence: FloatArray  # (H,), or (modes * H,) if several poolings are concatenated
     tokens: tuple[str, ...] | None = None  # with token_vectors: all tokens, special ones included
     vectors: FloatArray | None = None  # (S, H): the vectors of `tokens`
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from artifacts import write_artifact
+from artifacts import rewrite_manifest, write_artifact
 from commands import Cli
 
 from squeezebert_mobile.export import export_checkpoint
@@ -264,3 +264,22 @@ def test_answers_stay_on_stdout_beside_a_bar_on_stderr(assistant: Path, tmp_path
     assert done.returncode == 0 and b"lines" in os.read(ours, 65536)
     os.close(ours)
     assert answers.read_text(encoding="utf-8").count("\n") == 30
+
+
+def test_run_puts_a_prompt_before_the_text(cli: Cli, tmp_path: Path) -> None:
+    _, target = write_artifact(tmp_path, "feature-extraction")
+    vector = {"pooling": ["cls"], "normalize": True, "prompts": {"query": "what is the "}}
+    rewrite_manifest(target, sentence_vector=vector)
+    code, out, _ = cli("run", target, "cat", "--prompt-name", "query", "--json")
+    whole = json.loads(cli("run", target, "what is the cat", "--json")[1])
+    assert code == 0
+    assert json.loads(out)["sentence"] == whole["sentence"]
+    code, _, err = cli("run", target, "cat", "--prompt-name", "passage")
+    assert code == 1
+    assert "unknown prompt_name 'passage'; choose from: query" in err
+
+
+def test_prompts_are_for_sentence_vectors(cli: Cli, assistant: Path) -> None:
+    code, _, err = cli("run", assistant, "wake me", "--prompt-name", "query")
+    assert code == 1
+    assert "--prompt-name does not apply to text-classification" in err

@@ -32,7 +32,7 @@ from squeezebert_mobile.artifact.reading import (
     sha256_of,
     write_json,
 )
-from squeezebert_mobile.artifact.spec import ModelSpec, TensorSpec
+from squeezebert_mobile.artifact.spec import ModelSpec, SentenceVector, TensorSpec
 from squeezebert_mobile.formats import FORMATS, Format, FormatFacts, Precision
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Part",
     "Precision",
     "Quantization",
+    "SentenceVector",
     "Source",
     "TensorSpec",
     "file_facts",

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from squeezebert_mobile.artifact.schema import Count, Fraction, Record, Sha256
-from squeezebert_mobile.artifact.spec import ModelSpec, TensorSpec
+from squeezebert_mobile.artifact.spec import ModelSpec, SentenceVector, TensorSpec
 from squeezebert_mobile.formats import FORMATS, MANIFEST_FILE, Format, Precision
 
 __all__ = [
@@ -119,6 +119,10 @@ class Manifest(Record):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_sequence_length: Count
+    #: Of a checkpoint with modules.json (sentence-transformers); left out of the file otherwise.
+    sentence_vector: Annotated[SentenceVector | None, Field(exclude_if=lambda value: not value)] = (
+        None
+    )
     source: Source
     quantization: Quantization | None
     operators: dict[str, Count]  # in the model file, which the runtime must support
@@ -158,4 +162,5 @@ class Manifest(Record):
             max_sequence_length=self.max_sequence_length,
             vocab_size=self.model.vocab_size,
             engine=self.quantization.engine if self.quantization else None,
+            sentence_vector=self.sentence_vector,
         )

@@ -1,11 +1,15 @@
 """What a session and a pipeline need to know about a model, in any format."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from squeezebert_mobile.artifact.schema import Record
 
-__all__ = ["ModelSpec", "TensorSpec"]
+__all__ = ["ModelSpec", "PoolingMode", "SentenceVector", "TensorSpec"]
+
+PoolingMode = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 
 
 class TensorSpec(Record):
@@ -14,6 +18,16 @@ class TensorSpec(Record):
     name: str
     dtype: Literal["int64", "float32"]
     axes: tuple[str | int, ...]
+
+
+class SentenceVector(Record):
+    """How the vector of a text follows from those of its tokens; as in sentence-transformers."""
+
+    pooling: Annotated[tuple[PoolingMode, ...], Field(min_length=1)]  # concatenated in this order
+    normalize: bool  # to length 1
+    prompts: dict[str, str] = {}  # name -> text before every input
+    default_prompt: str | None = None  # the name of the one used if the caller names none
+    include_prompt: bool = True  # whether the prompt's tokens are pooled too
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,7 @@ class ModelSpec:
     max_sequence_length: int  # tokens
     vocab_size: int
     engine: str | None = None  # kernel backend for int8 TorchScript
+    sentence_vector: SentenceVector | None = None  # None: the normalized mean over the tokens
 
     @property
     def sequence_length(self) -> int | None:

@@ -94,7 +94,7 @@ def export(
     ] = "dynamic",
     max_sequence_length: Annotated[
         int | None,
-        typer.Option(help="Maximum input length in tokens (default: the model's maximum)."),
+        typer.Option(help="Maximum input length in tokens (default: the checkpoint's)."),
     ] = None,
     engine: Annotated[
         Engine | None,

@@ -56,6 +56,13 @@ def run(
             help="With --candidate-label: the model's label for entailment, if not named so.",
         ),
     ] = None,
+    prompt_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For feature-extraction: the checkpoint's prompt to put before each text.",
+        ),
+    ] = None,
     top_k: Annotated[
         int | None, typer.Option(min=1, help="Number of predictions to return.")
     ] = None,
@@ -108,6 +115,7 @@ def run(
             "choices": choice or None,
             "question": question,
             "context": context,
+            "prompt_name": prompt_name,
             "top_k": top_k,
             "candidate_labels": candidate_label or None,
             **zero_shot,

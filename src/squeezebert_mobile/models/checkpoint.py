@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from squeezebert_mobile.models.config import BertConfig, EncoderConfig, SqueezeB
 from squeezebert_mobile.models.families import load_config, task_of
 from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
 from squeezebert_mobile.models.modeling import PretrainedModel
+from squeezebert_mobile.models.sentence_modules import SentenceModules, read_sentence_modules
 from squeezebert_mobile.models.weight_files import read_weights, weights_sha256
 from squeezebert_mobile.models.weights import find_head, has_pooler
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
@@ -57,11 +58,17 @@ class Checkpoint:
     sha256: str  # of the weight files
     license: str | None  # None if the checkpoint does not state one
     notes: tuple[str, ...] = ()  # what a user should know of how it was read
+    sentences: SentenceModules = field(default_factory=SentenceModules)  # for feature-extraction
 
     @property
     def max_sequence_length(self) -> int:
         """The longest input, in tokens, that both model and tokenizer accept."""
         return min(self.model.config.max_position_embeddings, self.tokenizer.model_max_length)
+
+    @property
+    def default_sequence_length(self) -> int:
+        """The length, in tokens, at which texts are truncated unless the user chooses another."""
+        return min(self.max_sequence_length, self.sentences.max_length or self.max_sequence_length)
 
 
 def demo_folder(name: str = DEMO) -> Path:
@@ -174,7 +181,8 @@ def assemble_checkpoint(
         notes: Further notes for the user.
 
     Raises:
-        CheckpointError: the vocabulary is larger than the model's.
+        CheckpointError: the vocabulary is larger than the model's, or a module of
+            sentence-transformers cannot be exported.
     """
     tokenizer = SqueezeBertTokenizer.from_pretrained(folder)
     if len(tokenizer) > model.config.vocab_size:
@@ -182,6 +190,14 @@ def assemble_checkpoint(
             f"the vocabulary of {str(folder)!r} has {len(tokenizer)} tokens, but its model has "
             f"only {model.config.vocab_size}; use the vocabulary the model was trained with"
         )
+    sentences = SentenceModules()
+    if model.task == "feature-extraction":
+        sentences = read_sentence_modules(folder)
+        if sentences.lower_case and not tokenizer.do_lower_case:
+            raise CheckpointError(
+                f"do_lower_case in {str(folder / 'sentence_bert_config.json')!r} is true, but the "
+                "tokenizer keeps capital letters; set it in tokenizer_config.json too"
+            )
     return Checkpoint(
         name=str(name) if name in DEMOS else Path(name).name or folder.resolve().name,
         model=model,
@@ -190,6 +206,7 @@ def assemble_checkpoint(
         sha256=weights_sha256(folder),
         license=read_license(folder, model.config),
         notes=(*notes, *model.notes),
+        sentences=sentences,
     )
 
 

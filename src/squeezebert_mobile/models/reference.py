@@ -10,8 +10,8 @@ from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.models.checkpoint import Checkpoint
+from squeezebert_mobile.models.facts import model_spec
 from squeezebert_mobile.models.modeling import PretrainedModel
-from squeezebert_mobile.models.spec import model_spec
 from squeezebert_mobile.runtime import PIPELINES, Pipeline
 from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed
 
@@ -52,6 +52,10 @@ def reference_pipeline(checkpoint: Checkpoint) -> Pipeline[Any]:
         checkpoint: The checkpoint; its model must be in evaluation mode.
     """
     model = checkpoint.model
-    spec = model_spec(model, max_sequence_length=checkpoint.max_sequence_length)
+    spec = model_spec(
+        model,
+        max_sequence_length=checkpoint.default_sequence_length,
+        sentence_vector=checkpoint.sentences.vector,
+    )
     session = _TorchSession(model, spec)
     return PIPELINES[spec.task](spec=spec, session=session, tokenizer=checkpoint.tokenizer)

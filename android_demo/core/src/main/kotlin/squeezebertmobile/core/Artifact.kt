@@ -74,7 +74,8 @@ private fun checkTask(manifest: Manifest) {
     )
     val outputs = manifest.outputs.associate { it.name to it.axes.size }
     val inputs = manifest.inputs.map { it.axes.size }.toSet()
-    val fits = outputs == task.outputs.mapValues { it.value.size } &&
+    val expected = task.outputs.filterKeys { it in outputs || it !in OPTIONAL_OUTPUTS }.mapValues { it.value.size }
+    val fits = outputs == expected &&
         inputs == setOf(task.inputAxes.size) &&
         manifest.inputs.map { it.name } == INPUT_NAMES
     if (!fits) {

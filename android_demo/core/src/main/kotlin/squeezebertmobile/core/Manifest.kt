@@ -6,6 +6,23 @@ class TensorSpec(val name: String, val axes: List<Any>)
 /** SHA-256 (hexadecimal) and size in bytes of a file of the artifact. */
 class FileFacts(val sha256: String, val bytes: Long)
 
+/**
+ * How the vector of a text follows from those of its tokens; as in sentence-transformers.
+ *
+ * @param pooling the modes, whose vectors are concatenated in this order.
+ * @param normalize whether the vector gets the length 1.
+ * @param prompts by name, the text before every input.
+ * @param defaultPrompt the name of the prompt that is used if the caller names none.
+ * @param includePrompt whether the prompt's tokens are pooled too.
+ */
+class SentenceVector(
+    val pooling: List<String> = listOf("mean"),
+    val normalize: Boolean = true,
+    val prompts: Map<String, String> = emptyMap(),
+    val defaultPrompt: String? = null,
+    val includePrompt: Boolean = true,
+)
+
 /** The fields of manifest.json that are used on a phone. */
 class Manifest(
     val task: String,
@@ -19,6 +36,7 @@ class Manifest(
     val inputs: List<TensorSpec>,
     val outputs: List<TensorSpec>,
     val maxSequenceLength: Int,
+    val sentenceVector: SentenceVector,
     val sourceName: String,
     val files: Map<String, FileFacts>,
 ) {
@@ -62,6 +80,22 @@ private val TENSOR = record(
     ),
 )
 
+private val POOLING = items(oneOf("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"))
+
+private val SENTENCE_VECTOR = record(
+    mapOf(
+        "pooling" to Shape { value, where ->
+            POOLING.check(value, where)
+            if ((value as List<*>).isEmpty()) throw ShapeError(where, "must have at least one mode")
+        },
+        "normalize" to flag,
+        "prompts" to values(text()),
+        "default_prompt" to nullable(text()),
+        "include_prompt" to flag,
+    ),
+    optional = setOf("prompts", "default_prompt", "include_prompt"),
+)
+
 /** The schema of docs/manifest.schema.json. */
 private val MANIFEST = record(
     mapOf(
@@ -91,6 +125,7 @@ private val MANIFEST = record(
         "inputs" to items(TENSOR),
         "outputs" to items(TENSOR),
         "max_sequence_length" to COUNT,
+        "sentence_vector" to nullable(SENTENCE_VECTOR),
         "source" to record(
             mapOf("name" to text(), "sha256" to SHA256, "license" to nullable(text())),
             optional = setOf("license"),
@@ -144,7 +179,7 @@ private val MANIFEST = record(
         ),
         "versions" to values(text()),
     ),
-    optional = setOf("problem_type", "delegated", "planned_bytes", "accuracy"),
+    optional = setOf("problem_type", "sentence_vector", "delegated", "planned_bytes", "accuracy"),
 )
 
 /**
@@ -166,6 +201,7 @@ internal fun manifestOf(data: Map<String, Any?>): Manifest {
         inputs = data.tensors("inputs"),
         outputs = data.tensors("outputs"),
         maxSequenceLength = data.int("max_sequence_length"),
+        sentenceVector = data["sentence_vector"]?.let { sentenceVectorOf(it.asRecord()) } ?: SentenceVector(),
         sourceName = data.record("source")["name"] as String,
         files = data.record("files").mapValues { (_, facts) ->
             val record = facts.asRecord()
@@ -173,6 +209,14 @@ internal fun manifestOf(data: Map<String, Any?>): Manifest {
         },
     )
 }
+
+private fun sentenceVectorOf(data: Map<String, Any?>) = SentenceVector(
+    pooling = data.texts("pooling").orEmpty(),
+    normalize = data["normalize"] as Boolean,
+    prompts = data["prompts"]?.asRecord().orEmpty().mapValues { (_, prompt) -> prompt as String },
+    defaultPrompt = data["default_prompt"] as String?,
+    includePrompt = data["include_prompt"] != false,
+)
 
 private fun Map<String, Any?>.tensors(name: String): List<TensorSpec> =
     (getValue(name) as List<*>).map {

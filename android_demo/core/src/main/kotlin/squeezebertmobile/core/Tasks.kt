@@ -3,7 +3,10 @@ package squeezebertmobile.core
 /** The inputs of every model (int64), in this order. */
 internal val INPUT_NAMES = listOf("input_ids", "attention_mask", "token_type_ids")
 
-/** A task: the axes of its inputs, and the axes of each float32 output. */
+/** Outputs that not every model of a task has: an encoder may have no pooler. */
+internal val OPTIONAL_OUTPUTS = setOf("pooler_output")
+
+/** A task: the axes of its inputs, and the axes of each float32 output, optional ones too. */
 internal class Task(val inputAxes: List<String>, val outputs: Map<String, List<String>>)
 
 private val TOKENS = listOf("batch", "sequence")

@@ -133,7 +133,7 @@ class TasksTest {
         val manifest = artifact.manifest.run {
             Manifest(
                 task, labels, problemType, modelType, vocabSize, weights, format, precision, inputs, outputs,
-                maxSequenceLength, sourceName, files,
+                maxSequenceLength, sentenceVector, sourceName, files,
             )
         }
         return Model(manifest, tokenizerOf(artifact), session)
@@ -145,7 +145,7 @@ class TasksTest {
 }
 
 /** Gives what the model gave in Python, after it has seen the same inputs. */
-private class ReplayedSession(private val runs: List<Map<String, Any?>>) : Session {
+internal class ReplayedSession(private val runs: List<Map<String, Any?>>) : Session {
     var used = 0
 
     override fun run(feed: Feed): Map<String, FloatTensor> {

@@ -96,8 +96,7 @@ fun answer(model: Model, question: Question): Answer = when (question) {
     is Question.Compare -> {
         val texts = listOf(question.first, question.second)
         val (first, second) = texts.map { FeatureExtraction(model).extract(it) }
-        val cosine = first.sentence.indices.sumOf { first.sentence[it].toDouble() * second.sentence[it] }
-        Answer(Prediction.Similarity(cosine), texts.map { tokens(model, it) }, maxOf(first.tokensCut, second.tokensCut))
+        Answer(Prediction.Similarity(first.cosine(second)), texts.map { tokens(model, it) }, maxOf(first.tokensCut, second.tokensCut))
     }
 }
 

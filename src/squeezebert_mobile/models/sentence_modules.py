@@ -1,0 +1,170 @@
+"""How a checkpoint of sentence-transformers makes the vector of a text: modules.json and its files.
+
+modules.json                       the modules, in order: Transformer, Pooling, Normalize
+1_Pooling/config.json              how the vectors of the tokens become one
+sentence_bert_config.json          the longest input
+config_sentence_transformers.json  prompts: texts before every input
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, get_args
+
+from squeezebert_mobile.artifact import SentenceVector
+from squeezebert_mobile.artifact.spec import PoolingMode
+from squeezebert_mobile.errors import CheckpointError, choose
+
+__all__ = ["MODULES_FILE", "SentenceModules", "read_sentence_modules"]
+
+MODULES_FILE = "modules.json"
+_LENGTH_FILE = "sentence_bert_config.json"
+_PROMPTS_FILE = "config_sentence_transformers.json"
+
+#: The flags of a Pooling module before version 5.4, in the order in which it concatenates.
+_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+_REMEDY = f"for the normalized mean over all tokens, export a copy without {MODULES_FILE}"
+_MIN_LENGTH = 3  # tokens: one between the two special ones
+
+
+@dataclass(frozen=True)
+class SentenceModules:
+    """What the modules of a checkpoint say, as far as they do."""
+
+    vector: SentenceVector | None = None
+    max_length: int | None = None  # tokens
+    lower_case: bool = False  # whether texts become lower case before they are tokenized
+
+
+def read_sentence_modules(folder: Path) -> SentenceModules:
+    """Read the files of sentence-transformers in a checkpoint; empty if it has none.
+
+    Raises:
+        CheckpointError: a file is damaged, or a module cannot be exported.
+    """
+    lengths = _read(folder / _LENGTH_FILE, dict)
+    return SentenceModules(
+        vector=_vector(folder) if (folder / MODULES_FILE).is_file() else None,
+        max_length=_max_length(lengths, folder / _LENGTH_FILE),
+        lower_case=_flag(lengths, "do_lower_case", False, folder / _LENGTH_FILE),
+    )
+
+
+def _vector(folder: Path) -> SentenceVector:
+    path = folder / MODULES_FILE
+    modules = [_module(module, path) for module in _read(path, list)]
+    # Dropout does nothing outside training.
+    kinds = [kind for kind, _ in modules if kind != "Dropout"]
+    if kinds[:1] == ["BERT"]:  # the name of Transformer before version 0.4
+        kinds[0] = "Transformer"
+    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise CheckpointError(
+            f"{str(path)!r} has the modules {', '.join(kinds) or 'none'}; exported are "
+            f"Transformer, Pooling and, after them, Normalize; {_REMEDY}"
+        )
+    subfolder = dict(modules)["Pooling"]
+    pooling, include_prompt = _pooling(folder / subfolder / "config.json")
+    prompts, default = _prompts(folder / _PROMPTS_FILE)
+    return SentenceVector(
+        pooling=pooling,  # type: ignore[arg-type]
+        normalize="Normalize" in kinds,
+        prompts=prompts,
+        default_prompt=default,
+        include_prompt=include_prompt,
+    )
+
+
+def _module(module: Any, path: Path) -> tuple[str, str]:
+    """The class of a module without its package, and its folder in the checkpoint."""
+    fields = module if isinstance(module, dict) else {}
+    kind, subfolder = fields.get("type"), fields.get("path", "")
+    if not isinstance(kind, str) or not isinstance(subfolder, str):
+        raise CheckpointError(
+            f"{str(path)!r} lists {module!r:.80}; each module must have a 'type' and a 'path'"
+        )
+    inside = PurePosixPath(subfolder)
+    if inside.is_absolute() or ".." in inside.parts or "\0" in subfolder:
+        raise CheckpointError(f"{str(path)!r} has the path {subfolder!r:.80} outside its folder")
+    return kind.rpartition(".")[2], subfolder
+
+
+def _pooling(path: Path) -> tuple[tuple[str, ...], bool]:
+    """The modes of a Pooling module, and whether the tokens of a prompt are pooled too."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"the Pooling module has no {str(path)!r}; copy the checkpoint with its folders, or, "
+            f"{_REMEDY}"
+        )
+    config = _read(path, dict)
+    include_prompt = _flag(config, "include_prompt", True, path)
+    modes = config.get("pooling_mode")
+    if modes is None:
+        active = (mode for key, mode in _FLAGS.items() if _flag(config, key, False, path))
+        return tuple(active) or ("mean",), include_prompt
+    modes = [modes] if isinstance(modes, str) else modes
+    if not isinstance(modes, list) or not modes:
+        raise CheckpointError(
+            f"{str(path)!r} has the pooling_mode {modes!r:.80}; it must be a mode or a list"
+        )
+    for mode in modes:
+        if mode not in get_args(PoolingMode):
+            raise CheckpointError(
+                f"{str(path)!r} has an {choose('pooling_mode', str(mode), get_args(PoolingMode))}"
+            )
+    return tuple(modes), include_prompt
+
+
+def _prompts(path: Path) -> tuple[dict[str, str], str | None]:
+    """The prompts by name, and the name of the default one."""
+    config = _read(path, dict)
+    prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
+    if not isinstance(prompts, dict) or not all(
+        isinstance(text, str | None) for text in prompts.values()
+    ):
+        raise CheckpointError(
+            f"{str(path)!r} has the prompts {prompts!r:.80}; it must be a map from names to texts"
+        )
+    if default is not None and default not in prompts:
+        raise CheckpointError(
+            f"{str(path)!r} has the default_prompt_name {default!r:.80}, which is not among its "
+            f"prompts: {', '.join(prompts) or 'there are none'}"
+        )
+    return {name: text or "" for name, text in prompts.items()}, default
+
+
+def _max_length(config: Mapping[str, Any], path: Path) -> int | None:
+    length = config.get("max_seq_length")
+    if length is not None and (type(length) is not int or length < _MIN_LENGTH):
+        raise CheckpointError(
+            f"max_seq_length in {str(path)!r} is {length!r:.80}; it must be a number of tokens, "
+            f"at least {_MIN_LENGTH}"
+        )
+    return length
+
+
+def _flag(config: Mapping[str, Any], key: str, default: bool, path: Path) -> bool:
+    value = config.get(key, default)
+    if not isinstance(value, bool):
+        raise CheckpointError(f"{key} in {str(path)!r} is {value!r:.80}; it must be true or false")
+    return value
+
+
+def _read(path: Path, kind: type[Any]) -> Any:
+    """The JSON in a file; empty if there is no such file."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return kind()
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read as JSON: {error}") from None
+    if not isinstance(data, kind):
+        raise CheckpointError(f"{str(path)!r} must hold a {kind.__name__}, not {data!r:.40}")
+    return data
