@@ -37,7 +37,12 @@ from squeezebert_mobile.export.verify.golden import GOLDEN_TEXTS, make_golden
 from squeezebert_mobile.export.verify.limits import Limit, make_limit
 from squeezebert_mobile.export.verify.parity import verify
 from squeezebert_mobile.files import atomic_folder
-from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint, shipped_texts
+from squeezebert_mobile.models.checkpoint import (
+    Checkpoint,
+    download_checkpoint,
+    open_checkpoint,
+    shipped_texts,
+)
 from squeezebert_mobile.models.rewriting import Traceable, prove_equal, rewrite
 from squeezebert_mobile.progress import Progress, as_progress
 from squeezebert_mobile.runtime import PIPELINES, Pipeline
@@ -54,6 +59,7 @@ def export_checkpoint(
     checkpoint: str | Path,
     folder: str | Path,
     *,
+    revision: str | None = None,
     task: str | None = None,
     format: str = "onnx",
     precision: str = "int8",
@@ -75,6 +81,7 @@ def export_checkpoint(
     Args:
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
         folder: Where to write the artifact; nothing is there until it is complete.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
         task: The task of the head; None takes the one that `architectures` in config.json names,
             or else the one whose head is in the weights.
         format: "onnx", "executorch" or "torchscript".
@@ -124,8 +131,9 @@ def export_checkpoint(
             f"{len(texts)} texts are too few to verify with; give at least {GOLDEN_TEXTS}"
         )
     with atomic_folder(folder, force=force) as partial:
+        revision = download_checkpoint(checkpoint, revision=revision, progress=progress)
         with progress("load"):
-            source = open_checkpoint(checkpoint, task=task)
+            source = open_checkpoint(checkpoint, task=task, revision=revision)
             if labels is not None:
                 name_labels(source, labels)
             lengths = sequence_length, max_sequence_length
@@ -297,6 +305,7 @@ def verify_against(
     model: Pipeline[Any],
     checkpoint: str | Path,
     *,
+    revision: str | None = None,
     texts: Sequence[str] | None = None,
     atol: float | None = None,
     rtol: float | None = None,
@@ -308,6 +317,7 @@ def verify_against(
     Args:
         model: The result of `load_artifact`.
         checkpoint: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
         texts: The texts to verify with; None takes the 200 sentences that ship with the package.
         atol: The largest allowed difference of an output, as for `export_checkpoint`.
         rtol: The same as a fraction of the output's largest absolute value.
@@ -323,8 +333,9 @@ def verify_against(
     manifest, progress = model.manifest, as_progress(progress)
     precision = manifest.precision
     limit = make_limit(precision, atol, rtol)
+    revision = download_checkpoint(checkpoint, revision=revision, progress=progress)
     with progress("load"):
-        source = open_checkpoint(checkpoint, task=manifest.task)
+        source = open_checkpoint(checkpoint, task=manifest.task, revision=revision)
         if source.tokenizer.get_vocab() != model.tokenizer.get_vocab():
             raise ExportError(
                 f"the vocabulary of {str(checkpoint)!r} is not the artifact's; compare it with the "

@@ -13,6 +13,7 @@ from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.sizes import expected_bytes, largest_bytes
 from squeezebert_mobile.models.checkpoint import (
     PRESET_TASK,
+    download_checkpoint,
     find_task,
     preset_config,
     read_license,
@@ -29,6 +30,7 @@ from squeezebert_mobile.models.heads import MODEL_CLASSES
 from squeezebert_mobile.models.modeling import PretrainedModel, SqueezeBertModel
 from squeezebert_mobile.models.weight_files import read_weights
 from squeezebert_mobile.models.weights import check_weights, find_head, has_pooler
+from squeezebert_mobile.progress import Progress, as_progress
 
 __all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkpoint"]
 
@@ -71,21 +73,26 @@ class CheckpointFacts:
     notes: tuple[str, ...]  # what a user should know of how it was read
 
 
-def inspect_checkpoint(name: str | Path) -> CheckpointFacts:
+def inspect_checkpoint(
+    name: str | Path, *, revision: str | None = None, progress: Progress | bool = False
+) -> CheckpointFacts:
     """The facts of a checkpoint. Names and shapes of its weights are read, but not the values.
 
     Args:
         name: A folder in Hugging Face layout, a Hub id, ``demo`` or ``preset:NAME``.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
+        progress: Shows the download of a Hub id, as in `export_checkpoint`.
 
     Raises:
         CheckpointError: it is not a checkpoint, or its weights do not match its config.
     """
+    revision = download_checkpoint(name, revision=revision, progress=as_progress(progress))
     notes: list[str] = []
     if str(name).startswith("preset:"):
         config, license = preset_config(str(name)), None
         models, named = _preset_models(config), PRESET_TASK
     else:
-        folder = resolve_folder(name)
+        folder = resolve_folder(name, revision=revision)
         config, tensors = load_config(folder), read_weights(folder)
         license = read_license(folder, config)
         named, notes = _named_task(folder, config, tensors)

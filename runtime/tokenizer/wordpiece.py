@@ -22,7 +22,7 @@ from tokenizers import (
 from tokenizers.models import WordPiece
 
 from squeezebert_mobile.errors import CheckpointError, InputError, choose
-from squeezebert_mobile.hub import checkpoint_folder
+from squeezebert_mobile.hub import settings_folder
 from squeezebert_mobile.runtime.tokenizer.batch_encoding import BatchEncoding, as_lists, as_tensors
 from squeezebert_mobile.runtime.tokenizer.input_text import as_batch
 from squeezebert_mobile.runtime.tokenizer.rows import Row, Segment, first_row, rows_with_overflow
@@ -93,16 +93,19 @@ class SqueezeBertTokenizer:
         self.mask_token_id = self._id("mask_token")
 
     @classmethod
-    def from_pretrained(cls, checkpoint: str | Path) -> "SqueezeBertTokenizer":
+    def from_pretrained(
+        cls, checkpoint: str | Path, *, revision: str | None = None
+    ) -> "SqueezeBertTokenizer":
         """Load the tokenizer of a checkpoint.
 
         Args:
             checkpoint: a folder or Hub id with tokenizer.json or vocab.txt.
+            revision: a branch, a tag or a commit of a Hub id; None is its default branch.
 
         Raises:
             CheckpointError: the files are missing, damaged or inconsistent.
         """
-        return cls(**vars(read_settings(checkpoint_folder(checkpoint))))
+        return cls(**vars(read_settings(settings_folder(checkpoint, revision=revision))))
 
     @classmethod
     def from_artifact(cls, folder: Path, files: Collection[str]) -> "SqueezeBertTokenizer":

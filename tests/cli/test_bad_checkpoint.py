@@ -175,7 +175,7 @@ def test_a_hub_id_without_a_network(workdir: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(
-        "error: no folder 'some/one', and the download from the Hub failed"
+        "error: no folder 'some/one', and the Hub (http://127.0.0.1:9) cannot be reached: "
     )
     assert done.stderr.count("\n") == 1 and "check the name and the network" in done.stderr
     assert folder_contents(workdir) == before

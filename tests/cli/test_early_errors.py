@@ -46,6 +46,16 @@ CASES = [
     ("verify artifact --texts texts.txt", "--texts requires --against"),
     ("verify artifact --against demo --texts none.txt", "--texts 'none.txt' cannot be read"),
     ("inspect nowhere", "no such folder: 'nowhere'"),
+    ("export demo -o new --revision v1", "'v1' is for a Hub id, but 'demo' is part of this pack"),
+    ("export tuned -o new --revision v1", "'v1' is for a Hub id, but 'tuned' is a folder; leave"),
+    ("export a/b -o new --revision a..b", "the revision 'a..b' cannot be a branch, a tag or a com"),
+    ("inspect artifact --revision v1", "'v1' is for a Hub id, but 'artifact' is a folder; leave"),
+    ("verify artifact --revision v1", "--revision requires --against; add a checkpoint"),
+    ("verify artifact --against tuned --revision v1", "the revision 'v1' is for a Hub id, but 'tu"),
+    ("evaluate artifact train.csv --revision v1", "'v1' is for a Hub id, but 'artifact' is a fol"),
+    ("evaluate artifact train.csv --against-revision v1", "--against-revision needs --against"),
+    (f"{FINETUNE} new --revision v1", "'v1' is for a Hub id, but 'demo' is part of this package"),
+    (f"{FINETUNE} new --teacher-revision v1", "--teacher-revision needs --teacher; add the chec"),
 ]
 
 

@@ -13,7 +13,7 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 #: A line for a finished step: its name, and its time in seconds.
-STEP_LINE = re.compile(r"(?P<name>[a-z]+(?: [a-z]+)*) +\d+\.\d s\n")
+STEP_LINE = re.compile(r"(?P<name>[a-z]+(?: [a-z]+| \d+\.\d MB)*) +\d+\.\d s\n")
 
 
 def steps(err: str) -> list[str]:

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from squeezebert_mobile.errors import require_extra
 from squeezebert_mobile.formats import MANIFEST_FILE
-from squeezebert_mobile.hub import DEMOS, local_folder
+from squeezebert_mobile.hub import DEMOS, check_revision, local_folder
 from squeezebert_mobile.input_files import check_readable
 
 __all__ = ["check_checkpoint", "check_data", "check_model"]
 
 
-def check_checkpoint(name: str | None) -> None:
+def check_checkpoint(name: str | None, revision: str | None = None) -> None:
     """Check that `name` can be a checkpoint: a folder, a Hub id, a demo or a preset.
+
+    Args:
+        name: The checkpoint; None if there is none to check.
+        revision: Its revision, which only a Hub id can have.
 
     Raises:
         CheckpointError: it cannot.
@@ -25,17 +29,22 @@ def check_checkpoint(name: str | None) -> None:
     require_extra("export")
     if name not in DEMOS and not name.startswith("preset:"):
         local_folder(name)
+    check_revision(name, revision)
 
 
-def check_model(name: str | None) -> None:
-    """Check that `name` is an artifact folder or can be a checkpoint.
+def check_model(name: str | None, revision: str | None = None) -> None:
+    """Check that `name` is an artifact folder or can be a checkpoint with this revision.
 
     Raises:
         CheckpointError: it is neither.
         MissingExtraError: it is a checkpoint, and torch is not installed.
     """
-    if name is not None and not (Path(name) / MANIFEST_FILE).is_file():
-        check_checkpoint(name)
+    if name is None:
+        return
+    if (Path(name) / MANIFEST_FILE).is_file():
+        check_revision(name, revision)
+    else:
+        check_checkpoint(name, revision)
 
 
 def check_data(*paths: Path | None) -> None:

@@ -19,9 +19,11 @@ from squeezebert_mobile.cli.options import (
     LabelColumn,
     LabelsAre,
     PairColumn,
+    Revision,
     TextColumn,
 )
-from squeezebert_mobile.errors import require_extra
+from squeezebert_mobile.errors import InputError, require_extra
+from squeezebert_mobile.formats import MANIFEST_FILE
 from squeezebert_mobile.progress import shown, silent
 
 if TYPE_CHECKING:
@@ -45,6 +47,10 @@ def evaluate(
         typer.Option(
             metavar="ARTIFACT|CHECKPOINT", help="Second model, to compare with on the same data."
         ),
+    ] = None,
+    revision: Revision = None,
+    against_revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="The same for the checkpoint of --against.")
     ] = None,
     data_format: DataFormat = None,
     text_column: TextColumn = None,
@@ -71,8 +77,10 @@ def evaluate(
     """
     require_extra("evaluate")
     check_data(data)
-    check_model(name)
-    check_model(against)
+    check_model(name, revision)
+    if against_revision is not None and against is None:
+        raise InputError("--against-revision needs --against; add the checkpoint's Hub id")
+    check_model(against, against_revision)
     from squeezebert_mobile import evaluation
     from squeezebert_mobile.cli.printing.evaluation import print_evaluation
 
@@ -80,8 +88,9 @@ def evaluate(
     progress = shown()
     # Elsewhere the time of loading would be a line above every error in the data.
     loading = progress if sys.stderr.isatty() else silent
+    revision = _download(name, revision, as_json)
     with loading("load"):
-        model = _open(name)
+        model = _open(name, revision)
     columns = evaluation.Columns(
         text_column,
         pair_column,
@@ -95,8 +104,9 @@ def evaluate(
     labelled = evaluation.read_data(file, task, format=data_format, columns=columns)
     other = None
     if against:
+        against_revision = _download(against, against_revision, as_json)
         with loading("load"):
-            other = _open(against, task)
+            other = _open(against, against_revision, task)
     result = evaluation.evaluate(
         model,
         labelled,
@@ -111,11 +121,21 @@ def evaluate(
         print_evaluation(result, Console())
 
 
-def _open(name: str, task: str | None = None) -> "NamedPipeline":
+def _download(name: str, revision: str | None, as_json: bool) -> str | None:
+    """Download a checkpoint with a Hub id; returns the commit to open it by."""
+    if (Path(name) / MANIFEST_FILE).is_file():
+        return None
+    from squeezebert_mobile.cli.printing.progress import download_progress
+    from squeezebert_mobile.models.checkpoint import download_checkpoint
+
+    return download_checkpoint(name, revision=revision, progress=download_progress(as_json))
+
+
+def _open(name: str, revision: str | None, task: str | None = None) -> "NamedPipeline":
     from squeezebert_mobile.cli.printing.progress import print_note
     from squeezebert_mobile.evaluation import open_pipeline
 
-    model = open_pipeline(name, task=task)
+    model = open_pipeline(name, task=task, revision=revision)
     for text in model.notes:
         print_note(text)
     if model.weights == "random":

@@ -14,6 +14,7 @@ from squeezebert_mobile.cli.options import (
     ArtifactOrCheckpoint,
     Debug,
     Json,
+    Revision,
     TaskName,
     read_texts,
 )
@@ -65,6 +66,7 @@ def export(
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Artifact folder to write.")],
+    revision: Revision = None,
     task: Annotated[
         TaskName | None,
         typer.Option(
@@ -139,7 +141,7 @@ def export(
     written file is compared with the checkpoint on real text. The output folder appears only when
     all of this has succeeded.
     """
-    check_checkpoint(checkpoint)
+    check_checkpoint(checkpoint, revision)
     check_replaceable(output, force=force)
     check_data(data)
     sentences = read_texts(texts) if texts else None
@@ -151,6 +153,7 @@ def export(
     manifest = export_checkpoint(
         checkpoint,
         output,
+        revision=revision,
         task=task,
         format=format,
         precision=precision,
@@ -175,6 +178,7 @@ def export(
 
 def inspect(
     name: ArtifactOrCheckpoint,
+    revision: Revision = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -184,7 +188,7 @@ def inspect(
     artifact: file sizes, operators, differences from the checkpoint, and the layers kept in higher
     precision.
     """
-    check_model(name)
+    check_model(name, revision)
     from squeezebert_mobile.artifact import MANIFEST_FILE, read_artifact
 
     if (Path(name) / MANIFEST_FILE).is_file():
@@ -197,10 +201,10 @@ def inspect(
             print_artifact(manifest, Console())
         return
     from squeezebert_mobile.cli.printing.checkpoint import print_checkpoint
-    from squeezebert_mobile.cli.printing.progress import print_note
+    from squeezebert_mobile.cli.printing.progress import download_progress, print_note
     from squeezebert_mobile.export import inspect_checkpoint
 
-    facts = inspect_checkpoint(name)
+    facts = inspect_checkpoint(name, revision=revision, progress=download_progress(as_json))
     for text in facts.notes:
         print_note(text)
     if as_json:
@@ -215,6 +219,7 @@ def verify(
         str | None,
         typer.Option(metavar="CHECKPOINT", help="Also compare with this checkpoint."),
     ] = None,
+    revision: Revision = None,
     texts: Annotated[
         Path | None,
         typer.Option(
@@ -232,10 +237,11 @@ def verify(
     The golden outputs are computed again on this machine. With --against the checkpoint runs as
     well, and the artifact must be within the tolerances of an export.
     """
-    for name, value in (("--texts", texts), ("--atol", atol), ("--rtol", rtol)):
+    needs_checkpoint = {"--texts": texts, "--atol": atol, "--rtol": rtol, "--revision": revision}
+    for name, value in needs_checkpoint.items():
         if value is not None and not against:
             raise InputError(f"{name} requires --against; add a checkpoint to compare with")
-    check_checkpoint(against)
+    check_checkpoint(against, revision)
     sentences = read_texts(texts) if texts else None
     from squeezebert_mobile.artifact import read_golden
     from squeezebert_mobile.cli.printing.artifact import print_verification
@@ -251,6 +257,7 @@ def verify(
         parity = verify_against(
             model,
             against,
+            revision=revision,
             texts=sentences,
             atol=atol,
             rtol=rtol,

@@ -17,10 +17,11 @@ from squeezebert_mobile.cli.options import (
     LabelColumn,
     LabelsAre,
     PairColumn,
+    Revision,
     TaskName,
     TextColumn,
 )
-from squeezebert_mobile.errors import require_extra
+from squeezebert_mobile.errors import InputError, require_extra
 from squeezebert_mobile.training.config import check_options
 from squeezebert_mobile.training.output_folder import check_output
 
@@ -74,6 +75,10 @@ def finetune(
         str | None,
         typer.Option(metavar="CHECKPOINT", help="Checkpoint to distill from."),
     ] = None,
+    revision: Revision = None,
+    teacher_revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="The same for the checkpoint of --teacher.")
+    ] = None,
     data_format: DataFormat = None,
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
@@ -98,13 +103,26 @@ def finetune(
     check_output(output, force=force)
     check_options(epochs, learning_rate, batch_size)
     check_data(data, dev)
-    check_checkpoint(checkpoint)
-    check_checkpoint(teacher)
-    from squeezebert_mobile.cli.printing.progress import print_note, training_progress
+    check_checkpoint(checkpoint, revision)
+    if teacher_revision is not None and teacher is None:
+        raise InputError("--teacher-revision needs --teacher; add the checkpoint's Hub id")
+    check_checkpoint(teacher, teacher_revision)
+    from squeezebert_mobile.cli.printing.progress import (
+        download_progress,
+        print_note,
+        training_progress,
+    )
     from squeezebert_mobile.cli.printing.training import print_training
     from squeezebert_mobile.evaluation import Columns, parse_delimiter
+    from squeezebert_mobile.models.checkpoint import download_checkpoint
     from squeezebert_mobile.training.finetuning import finetune_checkpoint
 
+    downloads = download_progress(as_json)
+    revision = download_checkpoint(checkpoint, revision=revision, progress=downloads)
+    if teacher is not None:
+        teacher_revision = download_checkpoint(
+            teacher, revision=teacher_revision, progress=downloads
+        )
     console = Console(stderr=True)
     with training_progress(console) as report:
         results = finetune_checkpoint(
@@ -118,6 +136,8 @@ def finetune(
             batch_size=batch_size,
             seed=seed,
             teacher=teacher,
+            revision=revision,
+            teacher_revision=teacher_revision,
             resume=resume,
             force=force,
             data_format=data_format,

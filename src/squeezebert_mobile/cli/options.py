@@ -26,6 +26,7 @@ __all__ = [
     "LabelsAre",
     "PairColumn",
     "PresetName",
+    "Revision",
     "Serials",
     "TaskName",
     "TextColumn",
@@ -46,6 +47,14 @@ ArtifactOrCheckpoint = Annotated[
     typer.Argument(
         metavar="ARTIFACT|CHECKPOINT",
         help="Artifact folder, or a checkpoint as in export: folder, Hub id, demo, preset:NAME.",
+    ),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REV",
+        help="Branch, tag or commit of a checkpoint given by its Hub id (default: its main "
+        "branch).",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from squeezebert_mobile.artifact import MANIFEST_FILE
 from squeezebert_mobile.errors import require, require_extra
+from squeezebert_mobile.hub import check_revision
 from squeezebert_mobile.runtime import Pipeline, load_artifact
 
 __all__ = ["NamedPipeline", "open_pipeline"]
@@ -21,18 +22,22 @@ class NamedPipeline:
     notes: tuple[str, ...] = ()  # what a user should know of how a checkpoint was read
 
 
-def open_pipeline(name: str, *, task: str | None = None) -> NamedPipeline:
+def open_pipeline(
+    name: str, *, task: str | None = None, revision: str | None = None
+) -> NamedPipeline:
     """Open an artifact or a checkpoint, with one thread per model call.
 
     Args:
         name: An artifact folder, or the name of a checkpoint.
         task: The head of a checkpoint; None takes its own, as `open_checkpoint` does.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
 
     Raises:
         ArtifactError: the artifact is damaged.
         CheckpointError: the checkpoint does not exist, is damaged, or has no such head.
         MissingExtraError: a checkpoint needs the export extra, which is not installed.
     """
+    check_revision(name, revision)
     if (Path(name) / MANIFEST_FILE).is_file():
         artifact = load_artifact(name, threads=1)
         return NamedPipeline(name, artifact, artifact.manifest.weights)
@@ -41,5 +46,5 @@ def open_pipeline(name: str, *, task: str | None = None) -> NamedPipeline:
     from squeezebert_mobile.models.checkpoint import open_checkpoint
     from squeezebert_mobile.models.reference import reference_pipeline
 
-    source = open_checkpoint(name, task=task)
+    source = open_checkpoint(name, task=task, revision=revision)
     return NamedPipeline(name, reference_pipeline(source), source.weights, source.notes)

@@ -11,7 +11,7 @@ from typing import Literal
 from torch import Tensor
 
 from squeezebert_mobile.errors import CheckpointError, choose
-from squeezebert_mobile.hub import DEMO, DEMOS, checkpoint_folder
+from squeezebert_mobile.hub import DEMO, DEMOS, check_revision, checkpoint_folder, local_folder
 from squeezebert_mobile.models.config import BertConfig, EncoderConfig, SqueezeBertConfig
 from squeezebert_mobile.models.families import load_config, task_of
 from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
@@ -19,6 +19,7 @@ from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.models.sentence_modules import SentenceModules, read_sentence_modules
 from squeezebert_mobile.models.weight_files import read_weights, weights_sha256
 from squeezebert_mobile.models.weights import find_head, has_pooler
+from squeezebert_mobile.progress import Progress, silent
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.tasks import TASKS, get_task
 
@@ -30,6 +31,7 @@ __all__ = [
     "Checkpoint",
     "assemble_checkpoint",
     "demo_folder",
+    "download_checkpoint",
     "find_task",
     "open_checkpoint",
     "preset_config",
@@ -76,16 +78,44 @@ def demo_folder(name: str = DEMO) -> Path:
     return Path(str(resources.files("squeezebert_mobile.models"))) / "assets" / name
 
 
-def resolve_folder(name: str | Path) -> Path:
+def download_checkpoint(
+    name: str | Path, *, revision: str | None = None, progress: Progress = silent
+) -> str | None:
+    """Download the files of a Hub id that are not in the cache yet.
+
+    Args:
+        name: The name of a checkpoint, as for `open_checkpoint`.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
+        progress: Shows the download of the weights.
+
+    Returns:
+        The commit, by which it opens without asking the Hub again; None if it is not a Hub id.
+
+    Raises:
+        CheckpointError: it is neither a folder nor a Hub id, it cannot be downloaded, or this
+            package cannot build its model.
+    """
+    check_revision(name, revision)
+    if name in DEMOS or str(name).startswith("preset:") or local_folder(name):
+        return None
+    folder = checkpoint_folder(name, revision=revision, progress=progress, check=load_config)
+    return folder.name
+
+
+def resolve_folder(name: str | Path, *, revision: str | None = None) -> Path:
     """The local folder of a checkpoint that is not a preset; a Hub id is downloaded.
 
     Args:
         name: A folder, a Hub id, or one of DEMOS.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
 
     Raises:
         CheckpointError: there is no such checkpoint.
     """
-    return demo_folder(str(name)) if name in DEMOS else checkpoint_folder(name)
+    check_revision(name, revision)
+    if name in DEMOS:
+        return demo_folder(str(name))
+    return checkpoint_folder(name, revision=revision, check=load_config)
 
 
 def shipped_texts() -> list[str]:
@@ -94,22 +124,26 @@ def shipped_texts() -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def open_checkpoint(name: str | Path, *, task: str | None = None) -> Checkpoint:
+def open_checkpoint(
+    name: str | Path, *, task: str | None = None, revision: str | None = None
+) -> Checkpoint:
     """Load a checkpoint with the head of a task.
 
     Args:
         name: A folder, a Hub id, one of DEMOS, or one of PRESETS.
         task: The task; None selects the one named by `architectures` in config.json, or else the
             one whose head is in the weights; for a preset, PRESET_TASK.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
 
     Raises:
         CheckpointError: there is no such checkpoint, it is damaged, it has no such head, or neither
             its config nor its weights tell its task.
         ExportError: the task is unknown.
     """
+    check_revision(name, revision)
     if str(name).startswith("preset:"):
         return _open_preset(str(name), get_task(task or PRESET_TASK).name)
-    folder = resolve_folder(name)
+    folder = resolve_folder(name, revision=revision)
     config, tensors = load_config(folder), read_weights(folder)
     notes: list[str] = []
     if task is None:

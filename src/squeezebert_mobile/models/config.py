@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from squeezebert_mobile.artifact import MANIFEST_FILE
 from squeezebert_mobile.errors import CheckpointError, choose
-from squeezebert_mobile.hub import checkpoint_folder
+from squeezebert_mobile.hub import settings_folder
 from squeezebert_mobile.models.activations import ACTIVATIONS
 
 __all__ = [
@@ -159,13 +159,17 @@ class EncoderConfig:
         return cls(**{key: data[key] for key in known & data.keys()}, extra=extra)
 
     @classmethod
-    def from_pretrained(cls, name: str | Path) -> Self:
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Self:
         """The config of a checkpoint of this family, given as a folder or a Hub id.
+
+        Args:
+            name: The folder or Hub id.
+            revision: A branch, a tag or a commit of a Hub id; None is its default branch.
 
         Raises:
             CheckpointError: there is no config.json, or this package cannot build its model.
         """
-        return read_config(name, cls.from_dict)
+        return read_config(name, cls.from_dict, revision)
 
     def to_dict(self) -> dict[str, Any]:
         """The keys of config.json, without those that follow from others."""
@@ -227,9 +231,11 @@ class BertConfig(EncoderConfig):
 # Reading and validation ---------------------------------------------------------------------
 
 
-def read_config(name: str | Path, parse: Callable[[Mapping[str, Any]], _Config]) -> _Config:
+def read_config(
+    name: str | Path, parse: Callable[[Mapping[str, Any]], _Config], revision: str | None = None
+) -> _Config:
     """Read the config.json of a checkpoint, a folder or a Hub id; errors name the file."""
-    path = checkpoint_folder(name) / CONFIG_FILE
+    path = settings_folder(name, revision=revision) / CONFIG_FILE
     data = _read_json(path)
     try:
         return parse(data)

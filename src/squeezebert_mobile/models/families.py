@@ -147,13 +147,17 @@ def _what_else(model_type: Any) -> str:
     return f"{why}; use a BERT checkpoint for this task, or finetune one on your data"
 
 
-def load_config(name: str | Path) -> EncoderConfig:
+def load_config(name: str | Path, *, revision: str | None = None) -> EncoderConfig:
     """The config of a checkpoint of any family, given as a folder or a Hub id.
+
+    Args:
+        name: The folder or Hub id.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
 
     Raises:
         CheckpointError: there is no config.json, or this package cannot build its model.
     """
-    return read_config(name, config_from_dict)
+    return read_config(name, config_from_dict, revision)
 
 
 # Class names --------------------------------------------------------------------------------

@@ -180,16 +180,17 @@ class PretrainedModel(nn.Module):
         return get_task(self.task).outputs
 
     @classmethod
-    def from_pretrained(cls, name: str | Path) -> Self:
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Self:
         """Load the model of a checkpoint, in evaluation mode and float32.
 
         Args:
             name: A folder in Hugging Face layout, or a Hub id.
+            revision: A branch, a tag or a commit of a Hub id; None is its default branch.
 
         Raises:
             CheckpointError: the config is invalid, or weights are missing or of the wrong shape.
         """
-        folder = checkpoint_folder(name)
+        folder = checkpoint_folder(name, revision=revision, check=load_config)
         return cls.from_tensors(folder, load_config(folder), read_weights(folder))
 
     @classmethod

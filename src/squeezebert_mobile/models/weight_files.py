@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.hub import WEIGHT_FILES
 
 __all__ = ["SAFETENSORS_FILE", "read_weights", "weight_files", "weights_sha256"]
 
-SAFETENSORS_FILE = "model.safetensors"
-BIN_FILE = "pytorch_model.bin"
+SAFETENSORS_FILE, BIN_FILE = WEIGHT_FILES
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -29,7 +29,7 @@ def weight_files(folder: Path) -> list[Path]:
     Raises:
         CheckpointError: there are none, or an index lists a file that is not in the folder.
     """
-    for name in (SAFETENSORS_FILE, BIN_FILE):
+    for name in WEIGHT_FILES:
         if (folder / name).is_file():
             return [folder / name]
         index = folder / f"{name}.index.json"

@@ -69,13 +69,13 @@ def soft_loss(ours: Tensor, theirs: Tensor) -> Tensor:
     return divergence * TEMPERATURE**2
 
 
-def open_teacher(name: str | Path, student: Checkpoint) -> Teacher:
-    """Open the checkpoint called `name` as the teacher of `student`.
+def open_teacher(name: str | Path, student: Checkpoint, *, revision: str | None = None) -> Teacher:
+    """Open the checkpoint called `name`, of this revision, as the teacher of `student`.
 
     Raises:
         CheckpointError: it cannot be read; or its vocabulary, labels or maximum length do not fit.
     """
-    teacher = open_checkpoint(name, task=student.model.task)
+    teacher = open_checkpoint(name, task=student.model.task, revision=revision)
     ours, theirs = student.tokenizer, teacher.tokenizer
     if (ours.get_vocab(), ours.do_lower_case) != (theirs.get_vocab(), theirs.do_lower_case):
         raise CheckpointError(

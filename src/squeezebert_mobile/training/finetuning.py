@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from squeezebert_mobile.evaluation.readers.data import DataSet, read_file
 from squeezebert_mobile.evaluation.readers.formats import read_data
 from squeezebert_mobile.evaluation.readers.tables import SHAPES
 from squeezebert_mobile.evaluation.scoring import score
-from squeezebert_mobile.models.checkpoint import Checkpoint
+from squeezebert_mobile.models.checkpoint import Checkpoint, download_checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.training.config import (
     DEFAULT_BATCH_SIZE,
@@ -61,6 +62,8 @@ def finetune_checkpoint(
     batch_size: int | None = None,
     seed: int = 0,
     teacher: str | Path | None = None,
+    revision: str | None = None,
+    teacher_revision: str | None = None,
     resume: bool = False,
     force: bool = False,
     data_format: str | None = None,
@@ -82,6 +85,9 @@ def finetune_checkpoint(
         batch_size: Batch size per process; None means 16.
         seed: Random seed for head initialization, shuffling and dropout.
         teacher: A checkpoint with the same vocabulary and labels to distill from.
+        revision: A branch, a tag or a commit of a checkpoint with a Hub id; None is its default
+            branch.
+        teacher_revision: The same for the teacher.
         resume: Whether to continue an interrupted training into `folder`.
         force: Whether to replace an older fine-tuned checkpoint, and to discard the state of an
             interrupted training.
@@ -105,9 +111,11 @@ def finetune_checkpoint(
     accelerator = open_accelerator()
     main_note = note if accelerator.is_main_process else lambda text: None
     columns = columns or Columns()
-    train_data = _read_training_data(data, checkpoint, task, data_format, columns)
+    revision = download_checkpoint(checkpoint, revision=revision)
+    own_labels = partial(labels_of, checkpoint, revision=revision)
+    train_data = _read_training_data(data, own_labels, task, data_format, columns)
     check_trainable(train_data, data)
-    initial = open_initial_checkpoint(checkpoint, train_data, seed=seed)
+    initial = open_initial_checkpoint(checkpoint, train_data, seed=seed, revision=revision)
     source = initial.checkpoint
     for text in source.notes:
         main_note(text)
@@ -116,7 +124,9 @@ def finetune_checkpoint(
     dev_data = None
     if dev is not None:
         dev_data = _read_dev(dev, source, train_data, data_format, columns)
-    opened_teacher = open_teacher(teacher, source) if teacher is not None else None
+    opened_teacher = None
+    if teacher is not None:
+        opened_teacher = open_teacher(teacher, source, revision=teacher_revision)
     examples = _encode(initial, train_data, main_note)
     config = _config(examples, source, accelerator, epochs, learning_rate, batch_size, seed)
     setup = training_setup(initial, train_data, dev_data, opened_teacher, config, accelerator)
@@ -154,7 +164,7 @@ def finetune_checkpoint(
 
 def _read_training_data(
     path: str | Path,
-    checkpoint: str | Path,
+    own_labels: Callable[[], tuple[str, ...]],
     task: str,
     data_format: str | None,
     columns: Columns,
@@ -164,7 +174,7 @@ def _read_training_data(
     data = read_data(file, task, format=data_format, columns=columns)
     if not data.is_regression or columns.labels_are:
         return data
-    columns = replace(columns, model_labels=labels_of(checkpoint))
+    columns = replace(columns, model_labels=own_labels())
     return read_data(file, task, format=data_format, columns=columns)
 
 

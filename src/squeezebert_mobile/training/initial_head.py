@@ -34,7 +34,9 @@ class InitialCheckpoint:
     label_ids: dict[str, int]  # the output index of each of the data's classes
 
 
-def open_initial_checkpoint(name: str | Path, data: DataSet, *, seed: int) -> InitialCheckpoint:
+def open_initial_checkpoint(
+    name: str | Path, data: DataSet, *, seed: int, revision: str | None = None
+) -> InitialCheckpoint:
     """Open the checkpoint called `name`, with a head for the data.
 
     The checkpoint's head is kept if it is for the task and has every class of the data; then the
@@ -44,6 +46,7 @@ def open_initial_checkpoint(name: str | Path, data: DataSet, *, seed: int) -> In
         name: A folder, a Hub id, a demo, or a preset.
         data: The training data.
         seed: Random seed for a new head.
+        revision: A branch, a tag or a commit of a Hub id; None is its default branch.
 
     Raises:
         CheckpointError: the checkpoint does not exist, or is damaged.
@@ -54,17 +57,19 @@ def open_initial_checkpoint(name: str | Path, data: DataSet, *, seed: int) -> In
         preset = open_checkpoint(name, task=task)
         model = initialize(task, _config_for(data, preset.model.config), seed=seed)
         return InitialCheckpoint(replace(preset, model=model), True, new_ids)
-    folder = resolve_folder(name)
+    folder = resolve_folder(name, revision=revision)
     config = load_config(folder)
     own_ids = _own_label_ids(config, data)
     if own_ids is not None and _has_head(folder, config, task):
-        return InitialCheckpoint(open_checkpoint(name, task=task), False, own_ids)
+        return InitialCheckpoint(
+            open_checkpoint(name, task=task, revision=revision), False, own_ids
+        )
     model = initialize(task, _config_for(data, config), seed=seed)
     model.config = model.config.with_notes(*load_encoder(model, folder, config, task))
     return InitialCheckpoint(assemble_checkpoint(name, folder, model), True, new_ids)
 
 
-def labels_of(name: str | Path) -> tuple[str, ...]:
+def labels_of(name: str | Path, *, revision: str | None = None) -> tuple[str, ...]:
     """The labels of the checkpoint called `name`; none for a preset.
 
     Raises:
@@ -72,7 +77,7 @@ def labels_of(name: str | Path) -> tuple[str, ...]:
     """
     if str(name).startswith("preset:"):
         return ()
-    return tuple(load_config(resolve_folder(name)).id2label.values())
+    return tuple(load_config(resolve_folder(name, revision=revision)).id2label.values())
 
 
 def _own_label_ids(config: EncoderConfig, data: DataSet) -> dict[str, int] | None:

@@ -20,14 +20,22 @@ from rich.progress import (
 )
 
 from squeezebert_mobile.errors import printable
+from squeezebert_mobile.progress import Progress as StepsProgress
+from squeezebert_mobile.progress import shown, silent
 from squeezebert_mobile.training.history import TrainingProgress
 
-__all__ = ["line_progress", "print_note", "training_progress"]
+__all__ = ["download_progress", "line_progress", "print_note", "training_progress"]
 
 
 def print_note(text: str) -> None:
     """Print a note for the user to stderr, in one line."""
     print(f"note: {printable(text)}", file=sys.stderr)
+
+
+def download_progress(as_json: bool) -> StepsProgress:
+    """Shows the download of a checkpoint; a program that reads JSON sees no line of it."""
+    is_first = int(os.environ.get("RANK", 0)) == 0  # of several processes
+    return shown() if is_first and (sys.stderr.isatty() or not as_json) else silent
 
 
 @contextmanager

@@ -1,0 +1,15 @@
+"""Checkpoints by name: local folders, and repositories of the Hugging Face Hub."""
+
+from squeezebert_mobile.hub.download import checkpoint_folder, settings_folder
+from squeezebert_mobile.hub.names import DEMO, DEMOS, check_revision, local_folder
+from squeezebert_mobile.hub.repository import WEIGHT_FILES
+
+__all__ = [
+    "DEMO",
+    "DEMOS",
+    "WEIGHT_FILES",
+    "check_revision",
+    "checkpoint_folder",
+    "local_folder",
+    "settings_folder",
+]

@@ -1,0 +1,62 @@
+"""Names of checkpoints: demos, local folders, and Hub ids with a revision."""
+
+import re
+from pathlib import Path
+
+from squeezebert_mobile.errors import CheckpointError
+
+__all__ = ["DEMO", "DEMOS", "check_revision", "local_folder"]
+
+DEMO = "demo"
+#: The checkpoints that ship with the package: intent classification, slot filling (token
+#: classification) and fill-mask.
+DEMOS = (DEMO, "demo-slots", "demo-fill-mask")
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_HUB_PAGE = re.compile(r"https?://[^/]+/([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve)/([^/]+).*)?/?")
+_NO_GIT_REF = re.compile(r"[\s~^:?*\[\\]|\.\.|^[/-]|/$|^$")
+
+
+def local_folder(name: str | Path) -> Path | None:
+    """The folder with this name, or None if it can only be a Hub id.
+
+    Raises:
+        CheckpointError: it is neither.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise CheckpointError(f"{str(name)!r} is a file; give the folder that holds config.json")
+    if page := _HUB_PAGE.fullmatch(str(name)):
+        revision = f" --revision {page[2]}" if page[2] else ""
+        raise CheckpointError(
+            f"{str(name)!r} is an address; give the Hub id alone: {page[1]}{revision}"
+        )
+    if not _HUB_ID.fullmatch(str(name)):
+        raise CheckpointError(
+            f"no such folder: {str(name)!r}; give a folder with config.json and model.safetensors, "
+            "a Hub id like 'squeezebert/squeezebert-uncased', or 'demo'"
+        )
+    return None
+
+
+def check_revision(name: str | Path, revision: str | None) -> None:
+    """Check that a checkpoint can have this revision; None is the default branch of a Hub id.
+
+    Raises:
+        CheckpointError: it is not the name of a revision, or the checkpoint is not a Hub id.
+    """
+    if revision is None:
+        return
+    if _NO_GIT_REF.search(revision):
+        raise CheckpointError(
+            f"the revision {revision!r} cannot be a branch, a tag or a commit of a Hub repository; "
+            "give one of these"
+        )
+    if name in DEMOS or str(name).startswith("preset:") or local_folder(name):
+        raise CheckpointError(
+            f"the revision {revision!r} is for a Hub id, but {str(name)!r} is "
+            f"{'a folder' if Path(name).is_dir() and name not in DEMOS else 'part of this package'}"
+            "; leave the revision out"
+        )
