@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from squeezebert_mobile.artifact import ModelFacts
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.sizes import expected_bytes, largest_bytes
+from squeezebert_mobile.hub import named_errors
 from squeezebert_mobile.models.checkpoint import (
     PRESET_TASK,
     download_checkpoint,
@@ -93,10 +94,11 @@ def inspect_checkpoint(
         models, named = _preset_models(config), PRESET_TASK
     else:
         folder = resolve_folder(name, revision=revision)
-        config, tensors = load_config(folder), read_weights(folder)
-        license = read_license(folder, config)
-        named, notes = _named_task(folder, config, tensors)
-        models = _models_in(folder, config, tensors, named)
+        with named_errors(name, folder):
+            config, tensors = load_config(folder), read_weights(folder)
+            license = read_license(folder, config)
+            named, notes = _named_task(folder, config, tensors)
+            models = _models_in(folder, config, tensors, named)
     task = named if named in models else next(iter(models))
     model = models[task]
     return CheckpointFacts(

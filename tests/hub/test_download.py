@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sentence_folder
+import tiny
 import torch
 from hub_server import HubServer, digest_of, files_of
 
 from squeezebert_mobile import hub as our_hub
 from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.export import inspect_checkpoint
 from squeezebert_mobile.models.checkpoint import download_checkpoint, open_checkpoint
 from squeezebert_mobile.models.families import load_config
 from squeezebert_mobile.models.heads import MODEL_CLASSES
@@ -87,6 +90,51 @@ def test_the_model_is_the_folders(hub: HubServer, checkpoint: Path) -> None:
     assert (ours.name, ours.sha256) == ("model", theirs.sha256)
     assert ours.tokenizer.get_vocab() == theirs.tokenizer.get_vocab()
     assert MODEL_CLASSES["text-classification"].from_pretrained(NAME).config == ours.model.config
+
+
+@pytest.mark.parametrize(
+    "kinds", [("Transformer", "Pooling", "Normalize"), ("Transformer", "Pooling")]
+)
+def test_sentence_transformers(
+    hub: HubServer, checkpoint: Path, tmp_path: Path, kinds: tuple[str, ...]
+) -> None:
+    theirs = tmp_path / "theirs"
+    tiny.write_checkpoint(theirs)
+    settings = {"lengths": {"max_seq_length": 16}, "prompts": {"prompts": {"query": "what is "}}}
+    sentence_folder.write_modules(theirs, {"pooling_mode": "cls"}, kinds=kinds, **settings)
+    hub.add(NAME, theirs)
+    ours = open_checkpoint(NAME, task="feature-extraction")
+    assert ours.sentences == open_checkpoint(theirs, task="feature-extraction").sentences
+    assert ours.sentences.vector and ours.sentences.vector.pooling == ("cls",)
+    assert (ours.default_sequence_length, ours.max_sequence_length) == (16, 40)
+
+
+def test_a_module_that_is_refused(hub: HubServer, checkpoint: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    tiny.write_checkpoint(theirs)
+    kinds = ("Transformer", "Pooling", "Dense")
+    sentence_folder.write_modules(theirs, {"pooling_mode": "cls"}, kinds=kinds)
+    hub.add(NAME, theirs)
+    with pytest.raises(CheckpointError, match="^'user/model/modules.json' has the modules Trans"):
+        open_checkpoint(NAME, task="feature-extraction")
+
+
+def test_errors_name_the_repository(hub: HubServer, checkpoint: Path) -> None:
+    repository, files = hub.add(NAME, checkpoint), files_of(checkpoint)
+    with pytest.raises(CheckpointError, match="^'user/model' has no weights for fill-mask"):
+        open_checkpoint(NAME, task="fill-mask")
+    for name, data, message in (
+        (WEIGHTS, b"no weights", "'user/model/model.safetensors' is damaged, or not a safetens"),
+        ("config.json", b"{", "'user/model/config.json' cannot be read as JSON"),
+        ("config.json", b"[]", "'user/model/config.json' must hold a JSON object"),
+    ):
+        repository.commit(files | {name: data})
+        for load in (open_checkpoint, inspect_checkpoint):
+            with pytest.raises(CheckpointError, match=f"^{message}"):
+                load(NAME)
+    repository.commit(files | {"vocab.txt": b"", "tokenizer.json": b"{"})
+    with pytest.raises(CheckpointError, match="'user/model/tokenizer.json'"):
+        open_checkpoint(NAME)
 
 
 def test_the_license_of_the_card(hub: HubServer, checkpoint: Path) -> None:
@@ -482,7 +530,11 @@ def test_a_token_without_the_permission(
     hub: HubServer, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.add(NAME, checkpoint)
-    hub.failures.append(("/api/models", 403, {}))
+    hub.failures += [("/api/models", 403, {})] * 2
+    assert refused() == (
+        "the Hub does not let users without a token read 'user/model'; run: hf auth login, or set "
+        "HF_TOKEN"
+    )
     monkeypatch.setenv("HF_TOKEN", "hf_fine_grained")
     assert refused().startswith(
         "the Hub does not let your token read 'user/model'; give the token the permission to read "

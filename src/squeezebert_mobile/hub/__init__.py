@@ -1,6 +1,7 @@
 """Checkpoints by name: local folders, and repositories of the Hugging Face Hub."""
 
 from squeezebert_mobile.hub.download import checkpoint_folder, settings_folder
+from squeezebert_mobile.hub.errors import named_errors
 from squeezebert_mobile.hub.names import DEMO, DEMOS, check_revision, local_folder
 from squeezebert_mobile.hub.repository import WEIGHT_FILES
 
@@ -11,5 +12,6 @@ __all__ = [
     "check_revision",
     "checkpoint_folder",
     "local_folder",
+    "named_errors",
     "settings_folder",
 ]

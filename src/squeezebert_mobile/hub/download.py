@@ -1,7 +1,6 @@
 """Download of checkpoints from the Hub into the cache of huggingface_hub."""
 
 import glob
-import hashlib
 import logging
 import re
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.errors import CheckpointError, require
-from squeezebert_mobile.hub.errors import hub_error, is_final, unknown_revision
+from squeezebert_mobile.hub.errors import hub_error, is_final, named_errors, unknown_revision
 from squeezebert_mobile.hub.names import check_revision, local_folder
 from squeezebert_mobile.hub.repository import WEIGHT_FILES, settings_of, weights_of
 from squeezebert_mobile.progress import Progress, silent
@@ -79,7 +78,8 @@ class _Download:
         self._check_digests(folder, {name: files[name] for name in settings})
         if check is None:
             return folder
-        self._check(check, folder)
+        with named_errors(self.name, folder):
+            check(folder)
         self._get_weights(folder, files, progress)
         return folder
 
@@ -93,7 +93,8 @@ class _Download:
         if _missing(folder, files, with_weights=check is not None):
             return None
         if check:
-            self._check(check, folder)
+            with named_errors(self.name, folder):
+                check(folder)
         return folder
 
     def _list(self) -> tuple[str, dict[str, Any]]:
@@ -196,7 +197,8 @@ class _Download:
         if folder is None:
             raise shown from None
         if check:
-            self._check(check, folder)
+            with named_errors(self.name, folder):
+                check(folder)
         files = self._cached_names(folder) or _names(folder)
         if missing := _missing(folder, files, with_weights=check is not None):
             raise CheckpointError(
@@ -219,13 +221,6 @@ class _Download:
         except errors.CachedRepoTreeNotFoundError:
             return []
         return [file.path for file in files]
-
-    def _check(self, check: Callable[[Path], object], folder: Path) -> None:
-        """Call `check`; its error names the repository instead of the folder in the cache."""
-        try:
-            check(folder)
-        except CheckpointError as error:
-            raise CheckpointError(str(error).replace(str(folder), self.name)) from None
 
     def _check_digests(self, folder: Path, files: Mapping[str, Any]) -> None:
         """Compare files with the Hub's checksums; a damaged one is removed from the cache.
@@ -264,6 +259,8 @@ def _blob(folder: Path, file: Any) -> Path:
 
 def _has_digest(path: Path, file: Any) -> bool:
     """Whether a file has the Hub's checksum: SHA-256 in Git LFS, else that of a Git blob."""
+    import hashlib  # takes a noticeable part of the time of --help
+
     if file.lfs:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,13 +1,15 @@
 """Why a checkpoint could not be had from the Hub, in one line with the remedy."""
 
+import contextlib
 import difflib
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.errors import CheckpointError, require
 
-__all__ = ["hub_error", "is_final", "unknown_revision"]
+__all__ = ["hub_error", "is_final", "named_errors", "unknown_revision"]
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 _LISTED = 10  # branches and tags in a message
@@ -70,6 +72,8 @@ def _refusal(error: Any, name: str, what: str) -> str:
             "login, or correct HF_TOKEN, or remove it for public repositories"
         )
     if status == 403:
+        if not has_token:
+            return f"the Hub does not let users without a token read {name!r}; {log_in}"
         return (
             f"the Hub does not let your token read {name!r}; give the token the permission to read "
             f"it, at {endpoint}/settings/tokens, or {log_in} with another one"
@@ -138,6 +142,18 @@ def unknown_revision(name: str, revision: str, known: Sequence[str]) -> Checkpoi
         f"the Hub repository {name!r} has no revision {revision!r}; {guess}give one of its "
         f"branches or tags{listed}, or all 40 digits of a commit"
     )
+
+
+@contextlib.contextmanager
+def named_errors(name: str | Path, folder: Path) -> Iterator[None]:
+    """Errors about the files of a checkpoint show its Hub id instead of its folder in the cache."""
+    try:
+        yield
+    except CheckpointError as error:
+        message = str(error).replace(str(folder), str(name))
+        if message == str(error):
+            raise
+        raise CheckpointError(message) from error
 
 
 def _first_line(error: BaseException) -> str:

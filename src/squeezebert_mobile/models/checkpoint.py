@@ -11,7 +11,14 @@ from typing import Literal
 from torch import Tensor
 
 from squeezebert_mobile.errors import CheckpointError, choose
-from squeezebert_mobile.hub import DEMO, DEMOS, check_revision, checkpoint_folder, local_folder
+from squeezebert_mobile.hub import (
+    DEMO,
+    DEMOS,
+    check_revision,
+    checkpoint_folder,
+    local_folder,
+    named_errors,
+)
 from squeezebert_mobile.models.config import BertConfig, EncoderConfig, SqueezeBertConfig
 from squeezebert_mobile.models.families import load_config, task_of
 from squeezebert_mobile.models.heads import MODEL_CLASSES, initialize
@@ -144,12 +151,13 @@ def open_checkpoint(
     if str(name).startswith("preset:"):
         return _open_preset(str(name), get_task(task or PRESET_TASK).name)
     folder = resolve_folder(name, revision=revision)
-    config, tensors = load_config(folder), read_weights(folder)
-    notes: list[str] = []
-    if task is None:
-        task, notes = find_task(folder, config, tensors)
-    model = MODEL_CLASSES[get_task(task).name].from_tensors(folder, config, tensors)
-    return assemble_checkpoint(name, folder, model, notes=notes)
+    with named_errors(name, folder):
+        config, tensors = load_config(folder), read_weights(folder)
+        notes: list[str] = []
+        if task is None:
+            task, notes = find_task(folder, config, tensors)
+        model = MODEL_CLASSES[get_task(task).name].from_tensors(folder, config, tensors)
+        return assemble_checkpoint(name, folder, model, notes=notes)
 
 
 def find_task(
