@@ -1,12 +1,17 @@
 """The command `bench` on this computer, and its baselines."""
 
 import json
+import shutil
 from pathlib import Path
 
+import pytest
 import tiny
 from commands import Cli
 
+from squeezebert_mobile import __version__
+from squeezebert_mobile.cli import baselines
 from squeezebert_mobile.cli.baselines import Baseline
+from squeezebert_mobile.progress import silent
 
 
 def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: Path) -> None:
@@ -23,6 +28,34 @@ def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: 
     written = json.loads(results.read_text())
     assert written["complete"] and written["ratios"][0]["contender"] == "assistant"
     assert not list(tmp_path.glob("*.journal"))
+
+
+def test_bench_says_which_baselines_it_exports(
+    assistant: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before it starts, and once: then they are in the cache."""
+    tiny.write_checkpoint(tmp_path / "bert", "bert", "text-classification")
+    monkeypatch.setattr(baselines, "_CHECKPOINT", tmp_path / "bert")
+    monkeypatch.setattr(baselines, "cache_folder", lambda: tmp_path / "cache")
+    folder = tmp_path / "cache" / "baselines" / __version__
+
+    def said() -> str:
+        contenders = baselines.bert_base_contenders([assistant], progress=silent)
+        assert [each.label for each in contenders] == ["BERT-base int8", "BERT-base fp32"]
+        return capsys.readouterr().err
+
+    assert said() == (
+        f"exporting the baseline first: BERT-base int8 and BERT-base fp32; kept in {str(folder)!r} "
+        "for the next runs (--baseline none measures without it)\n"
+    )
+    assert said() == ""
+    shutil.rmtree(folder / "bert-base-text-classification-onnx-fp32-dynamic")
+    assert said().startswith("exporting the baseline first: BERT-base fp32; kept in")
+    (folder / "bert-base-text-classification-onnx-int8-dynamic" / "manifest.json").write_text("{}")
+    assert said().startswith("exporting the baseline first: BERT-base int8; kept in")
 
 
 def test_baseline_labels_say_what_differs() -> None:

@@ -1,5 +1,6 @@
 """BERT-base as the baseline of a benchmark: exported on first use, then kept in a cache."""
 
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import read_artifact, read_manifest
 from squeezebert_mobile.benchmarks import Contender, artifact_contender
 from squeezebert_mobile.cache import cache_folder
-from squeezebert_mobile.errors import ArtifactError, MissingExtraError
+from squeezebert_mobile.errors import ArtifactError, MissingExtraError, require_extra
 from squeezebert_mobile.progress import Progress
 
 __all__ = ["Baseline", "bert_base_contenders"]
@@ -49,40 +50,62 @@ def bert_base_contenders(artifacts: Sequence[Path], *, progress: Progress) -> li
         for manifest in manifests
         for precision in (manifest.precision, "fp32")
     )
-    return [
-        artifact_contender(
-            _artifact(baseline, progress), label=baseline.label(baselines), role="baseline"
+    missing = [baseline for baseline in baselines if not _is_cached(baseline)]
+    if missing:
+        _require_export()
+        names = " and ".join(baseline.label(baselines) for baseline in missing)
+        print(
+            f"exporting the baseline first: {names}; kept in {str(_cache())!r} for the next runs "
+            "(--baseline none measures without it)",
+            file=sys.stderr,
         )
+    for baseline in missing:
+        _export(baseline, progress)
+    return [
+        artifact_contender(_folder(baseline), label=baseline.label(baselines), role="baseline")
         for baseline in baselines
     ]
 
 
-def _artifact(baseline: Baseline, progress: Progress) -> Path:
-    """The artifact folder of a baseline, from the cache or exported into it."""
+def _cache() -> Path:
+    return cache_folder() / "baselines" / __version__
+
+
+def _folder(baseline: Baseline) -> Path:
     length = baseline.sequence_length or "dynamic"
-    name = f"bert-base-{baseline.task}-{baseline.format}-{baseline.precision}-{length}"
-    folder = cache_folder() / "baselines" / __version__ / name
+    return _cache() / f"bert-base-{baseline.task}-{baseline.format}-{baseline.precision}-{length}"
+
+
+def _is_cached(baseline: Baseline) -> bool:
     try:
-        read_artifact(folder)
+        read_artifact(_folder(baseline))
     except ArtifactError:  # missing or damaged
-        try:
-            from squeezebert_mobile.export import export_checkpoint
-        except MissingExtraError as error:
-            raise MissingExtraError(
-                f"{error}, or measure without BERT-base: --baseline none"
-            ) from None
-        export_checkpoint(
-            _CHECKPOINT,
-            folder,
-            task=baseline.task,
-            format=baseline.format,
-            precision=baseline.precision,
-            sequence_length=baseline.sequence_length,
-            texts=_verification_texts(),
-            force=True,
-            progress=progress,
-        )
-    return folder
+        return False
+    return True
+
+
+def _require_export() -> None:
+    try:
+        require_extra("export")
+    except MissingExtraError as error:
+        raise MissingExtraError(f"{error}, or measure without BERT-base: --baseline none") from None
+
+
+def _export(baseline: Baseline, progress: Progress) -> None:
+    """Export a baseline into the cache."""
+    from squeezebert_mobile.export import export_checkpoint
+
+    export_checkpoint(
+        _CHECKPOINT,
+        _folder(baseline),
+        task=baseline.task,
+        format=baseline.format,
+        precision=baseline.precision,
+        sequence_length=baseline.sequence_length,
+        texts=_verification_texts(),
+        force=True,
+        progress=progress,
+    )
 
 
 def _verification_texts() -> list[str]:
