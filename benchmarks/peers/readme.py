@@ -3,7 +3,8 @@
 import re
 
 from squeezebert_mobile.benchmarks.peers.tables import summary_table
-from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.records.results import Flag, Results
+from squeezebert_mobile.benchmarks.records.statistics import MIN_STABILITY
 from squeezebert_mobile.benchmarks.report.formatting import DOUBT
 from squeezebert_mobile.benchmarks.report.markdown import escaped, markdown_table
 from squeezebert_mobile.errors import BenchmarkError
@@ -13,6 +14,11 @@ __all__ = ["check_marks", "readme_section", "readme_with"]
 _BEGIN = "<!-- benchmarks.peers --readme writes from here -->"
 _END = "<!-- to here -->"
 _SECTION = re.compile(f"(?<={re.escape(_BEGIN)}\n).*?(?={re.escape(_END)})", re.DOTALL)
+#: Reasons for a question mark in the summary table: phones and their flags are not in it.
+_DOUBTS: dict[Flag, str] = {
+    "drifting": "changed by more than 5 % during the run",
+    "unstable": f"differed too much from run to run (stability below {MIN_STABILITY} of 100)",
+}
 
 
 def readme_section(results: Results) -> str:
@@ -34,7 +40,9 @@ def readme_section(results: Results) -> str:
     if not results.complete:
         note += " The run was interrupted."
     if DOUBT in table:
-        note += f" {DOUBT}: changed by more than 5 % during the run; read the ratios."
+        raised = {flag for each in results.measurements for flag in each.flags}
+        reasons = [meaning for flag, meaning in _DOUBTS.items() if flag in raised]
+        note += f" {DOUBT}: {', or '.join(reasons)}; read the ratios."
     return f"{table}\n\n{escaped(note)}\n"
 
 

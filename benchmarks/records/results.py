@@ -46,7 +46,15 @@ SCHEMA_VERSION: Literal[1] = 1
 
 #: Reasons to doubt a figure. On a phone also: it throttled, the time of the probe between blocks
 #: changed, or it was plugged in or unplugged meanwhile.
-Flag = Literal["few blocks", "wide", "drifting", "throttled", "clock changed", "conditions changed"]
+Flag = Literal[
+    "few blocks",
+    "wide",
+    "drifting",
+    "unstable",
+    "throttled",
+    "clock changed",
+    "conditions changed",
+]
 Stage = Literal["build", "start", "load", "run"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]

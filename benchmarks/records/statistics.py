@@ -7,11 +7,21 @@ from numpy.typing import NDArray
 
 from squeezebert_mobile.benchmarks.records.results import Flag, Interval, Latency
 
-__all__ = ["MIN_BLOCKS", "drift", "latency", "latency_flags", "speedup", "stability"]
+__all__ = [
+    "MIN_BLOCKS",
+    "MIN_STABILITY",
+    "drift",
+    "latency",
+    "latency_flags",
+    "speedup",
+    "stability",
+]
 
 #: With fewer blocks there is neither interval nor drift: resampling two or three blocks gives
 #: narrow intervals that mean nothing.
 MIN_BLOCKS = 6
+#: A latency with a lower stability is flagged: moderate on the scale of `stability`.
+MIN_STABILITY = 60
 
 _CONFIDENCE = 0.95
 _RESAMPLES = 1000
@@ -70,8 +80,16 @@ def drift(blocks: Blocks) -> float | None:
 
 
 def latency_flags(blocks: Blocks) -> tuple[Flag, ...]:
-    """Reasons to doubt a contender's latency."""
-    return _flags(len(blocks), drift(blocks))
+    """Reasons to doubt a contender's latency.
+
+    A drift is the reason for a low stability as well, so one that drifts is not called unstable.
+    """
+    flags = _flags(len(blocks), drift(blocks))
+    samples = np.concatenate([np.asarray(block, dtype=np.float64) for block in blocks])
+    # Rounded, as the report shows it: no 60 is flagged.
+    if "drifting" not in flags and round(stability(samples)) < MIN_STABILITY:
+        return (*flags, "unstable")
+    return flags
 
 
 def speedup(slower: Blocks, faster: Blocks) -> Interval:

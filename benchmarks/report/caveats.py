@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from squeezebert_mobile.benchmarks.records.phone import Answers
 from squeezebert_mobile.benchmarks.records.results import Flag, Measurement, Results
-from squeezebert_mobile.benchmarks.records.statistics import MIN_BLOCKS
+from squeezebert_mobile.benchmarks.records.statistics import MIN_BLOCKS, MIN_STABILITY
 from squeezebert_mobile.benchmarks.report.formatting import DOUBT, plural
 from squeezebert_mobile.benchmarks.report.page import Listing
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
@@ -17,6 +17,10 @@ FLAGS: dict[Flag, str] = {
     ),
     "wide": "the 95 % interval is wider than 10 % of the ratio",
     "drifting": "the second half of the blocks differs from the first by more than 5 %",
+    "unstable": (
+        "the runs of a model differ too much from each other: their stability, from 0 to 100, is "
+        f"below {MIN_STABILITY}"
+    ),
     "throttled": "the phone reported that it throttled its processor because it was hot",
     "clock changed": (
         "the time of the fixed arithmetic between the blocks changed: the clock changed"

@@ -32,7 +32,7 @@ def format_number(value: float) -> str:
 
 
 def format_median(measurement: Measurement) -> str:
-    """The median in ms, with a question mark if the latency or the phone changed meanwhile."""
+    """The median in ms, with a question mark if the latency varied, or the phone changed."""
     # A median needs no number of blocks; an interval does.
     doubt = DOUBT if {*measurement.flags} - {"few blocks"} else ""
     return format_number(measurement.latency.median_ms) + doubt

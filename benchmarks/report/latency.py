@@ -12,6 +12,7 @@ from squeezebert_mobile.benchmarks.records.results import (
     fp32_baseline,
     headline_baseline,
 )
+from squeezebert_mobile.benchmarks.records.statistics import MIN_STABILITY
 from squeezebert_mobile.benchmarks.report import figures
 from squeezebert_mobile.benchmarks.report.caveats import flag_notes
 from squeezebert_mobile.benchmarks.report.formatting import (
@@ -68,7 +69,7 @@ def latencies(results: Results, *, compact: bool = False) -> Iterator[Block]:
         yield (
             "Each figure is over all recorded runs. Trimmed mean: without the slowest and the "
             "fastest tenth. Stability: 0 to 100, higher where the runs differ less; 90 is "
-            "excellent, 80 good, 60 moderate."
+            f"excellent, 80 good, {MIN_STABILITY} moderate, and less has the flag unstable."
         )
     if results.ratios:
         yield (

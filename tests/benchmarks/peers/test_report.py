@@ -167,6 +167,29 @@ def test_only_the_table_of_the_readme_changes(results, folder, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ((), ""),
+        (("few blocks",), ""),
+        (("drifting",), " ?: changed by more than 5 % during the run; read the ratios."),
+        (
+            ("unstable",),
+            " ?: differed too much from run to run (stability below 60 of 100); read the ratios.",
+        ),
+        (
+            ("few blocks", "drifting", "unstable"),
+            " ?: changed by more than 5 % during the run, or differed too much from run to run "
+            "(stability below 60 of 100); read the ratios.",
+        ),
+    ],
+)
+def test_a_question_mark_in_the_readme_is_explained(results, flags, told):
+    marked = [each.model_copy(update={"flags": flags}) for each in results.measurements]
+    text = readme_section(results.model_copy(update={"measurements": tuple(marked)}))
+    assert text.rstrip("\n").endswith(f".{told}") and text.count("?:") == bool(told)
+
+
+@pytest.mark.parametrize(
     ("text", "message"), [(None, "cannot read"), ("nothing", "has no place for the table")]
 )
 def test_a_readme_without_marks_is_rejected_before_anything_is_built(

@@ -1,5 +1,6 @@
 """The text of a report."""
 
+import itertools
 import re
 
 import pytest
@@ -122,6 +123,28 @@ def test_flags_are_explained(written, host):
     ) in text
     assert " But fewer than 6 blocks were measured" in text
     assert "few blocks" not in written(host(), suffix="md")
+
+
+def test_a_low_stability_is_flagged_and_explained(written, pretend, short, fake_clock):
+    """In the reports' tables, their notes and their headlines."""
+    times = itertools.cycle((0.01, 0.01, 0.01, 0.09))
+    contenders = [
+        pretend("A", lambda feed: fake_clock.work(next(times))()),
+        pretend("B", 0.02, role="baseline"),
+    ]
+    results = measure_host(contenders, preset=short, clock=fake_clock)
+    text = written(results, suffix="md")
+    assert re.search(r"^\| A \| 10\.0\? \|.*\| 0 \|.*\| unstable \|$", text, re.MULTILINE)
+    assert re.search(r"^\| B \| 20\.0 \|.*\| 100 \|.*\| none \|$", text, re.MULTILINE)
+    meaning = (
+        "the runs of a model differ too much from each other: their stability, from 0 to 100, is "
+        "below 60"
+    )
+    assert f"- ? unstable: {meaning} (1 of 2 measurements).\n" in text
+    assert f" But {meaning}." in text
+    assert "60 moderate, and less has the flag unstable.\n" in text
+    (row,) = (row for row in Parsed(written(results)).rows if row[:2] == ["A", "10.0?"])
+    assert row[-1] == "unstable"
 
 
 def test_start_times_of_a_host_and_of_a_phone(written, host):

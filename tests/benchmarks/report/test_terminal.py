@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -153,6 +154,22 @@ def test_a_drift_is_marked_and_explained(pretend, short, fake_clock):
         "? drifting: the second half of the blocks differs from the first by more than 5 % (1 of 2 "
         "measurements, 1 of 1 ratio; largest: +20 %, A)."
     ) in flat(text)
+
+
+def test_a_low_stability_is_marked_and_explained(pretend, short, fake_clock):
+    times = itertools.cycle((0.01, 0.01, 0.01, 0.09))
+    contenders = [
+        pretend("A", lambda feed: fake_clock.work(next(times))()),
+        pretend("B", 0.02, role="baseline"),
+    ]
+    text = rendered(measure_host(contenders, preset=short, clock=fake_clock))
+    medians = [line.split()[:2] for line in text.splitlines() if line.startswith(("A ", "B "))]
+    assert medians[:2] == [["A", "10.0?"], ["B", "20.0"]]
+    assert (
+        "? unstable: the runs of a model differ too much from each other: their stability, from 0 "
+        "to 100, is below 60 (1 of 2 measurements)."
+    ) in flat(text)
+    assert "Keep the device idle, or measure for longer (--preset)." in flat(text)
 
 
 def test_few_blocks_give_no_interval(pretend, fake_clock):
