@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import tiny
@@ -11,6 +12,7 @@ from commands import Cli
 from squeezebert_mobile import __version__
 from squeezebert_mobile.cli import baselines
 from squeezebert_mobile.cli.baselines import Baseline
+from squeezebert_mobile.formats import Precision
 from squeezebert_mobile.progress import silent
 
 
@@ -48,14 +50,40 @@ def test_bench_says_which_baselines_it_exports(
         return capsys.readouterr().err
 
     assert said() == (
-        f"exporting the baseline first: BERT-base int8 and BERT-base fp32; kept in {str(folder)!r} "
-        "for the next runs (--baseline none measures without it)\n"
+        "exporting the baseline first: BERT-base int8 and BERT-base fp32. It takes about 3 minutes "
+        f"on two cores and 8 GB of memory, and is kept in {str(folder)!r} for the next runs; "
+        "--baseline none measures without it\n"
     )
     assert said() == ""
     shutil.rmtree(folder / "bert-base-text-classification-onnx-fp32-dynamic")
-    assert said().startswith("exporting the baseline first: BERT-base fp32; kept in")
+    assert said().startswith(
+        "exporting the baseline first: BERT-base fp32. It takes about 1 minute on"
+    )
     (folder / "bert-base-text-classification-onnx-int8-dynamic" / "manifest.json").write_text("{}")
-    assert said().startswith("exporting the baseline first: BERT-base int8; kept in")
+    assert said().startswith(
+        "exporting the baseline first: BERT-base int8. It takes about 2 minutes on"
+    )
+
+
+@pytest.mark.parametrize(
+    ("exported", "cost"),
+    [
+        ([("onnx", "fp32")], "about 1 minute on two cores and 4 GB of memory"),
+        ([("onnx", "int4")], "about 3 minutes on two cores and 9 GB of memory"),
+        (
+            [("onnx", "fp16"), ("onnx", "fp32"), ("onnx", "int8")],
+            "about 4 minutes on two cores and 8 GB of memory",
+        ),
+        ([("torchscript", "fp32")], "several minutes and several GB of memory"),
+        ([("onnx", "int8"), ("executorch", "int8")], "several minutes and several GB of memory"),
+    ],
+)
+def test_the_cost_of_baselines(exported: list[tuple[str, str]], cost: str) -> None:
+    assert baselines._cost([Baseline("fill-mask", *each, None) for each in exported]) == cost
+
+
+def test_every_precision_has_its_cost() -> None:
+    assert baselines._COST.keys() == set(get_args(Precision))
 
 
 def test_baseline_labels_say_what_differs() -> None:
