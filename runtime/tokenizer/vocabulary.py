@@ -23,6 +23,7 @@ from tokenizers import AddedToken
 from tokenizers.models import WordPiece
 
 from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.files import MAX_DOCUMENT_BYTES, read_regular
 from squeezebert_mobile.runtime.tokenizer.special_tokens import (
     SPECIAL_TOKENS,
     check_special_tokens,
@@ -40,7 +41,7 @@ __all__ = [
 UNLIMITED = int(1e30)
 
 #: Larger files are not read; the largest published WordPiece vocabulary (119,547 tokens) has 2 MB.
-MAX_BYTES = 64 << 20
+MAX_BYTES = MAX_DOCUMENT_BYTES
 _MARK = "\ufeff"  # the byte order mark that some editors write at the start of a UTF-8 file
 _BERT_CLASSES = {  # the names of the BERT tokenizer in transformers
     f"{name}Tokenizer"
@@ -118,7 +119,7 @@ def _read_text(path: Path) -> str | None:
                 f"{str(path)!r} is too large for a vocabulary: {path.stat().st_size} bytes, "
                 f"at most {MAX_BYTES} are read"
             )
-        return path.read_bytes().decode("utf-8-sig")  # without a byte order mark
+        return read_regular(path, MAX_BYTES).decode("utf-8-sig")  # without a byte order mark
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:

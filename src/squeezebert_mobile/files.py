@@ -1,34 +1,111 @@
-"""Atomic writes: a file or folder is written completely or not at all."""
+"""Files: bounded reads, and atomic writes of files and folders.
+
+What is read is a regular file of limited size. What is written is complete or not there at all.
+"""
 
 import contextlib
 import ctypes
 import errno
-import glob
 import os
 import re
 import shutil
 import stat
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from squeezebert_mobile.errors import BenchmarkError, ExportError
 from squeezebert_mobile.formats import MANIFEST_FILE
+from squeezebert_mobile.partial_folders import partial_folder
 
 __all__ = [
+    "MAX_DATA_BYTES",
+    "MAX_DOCUMENT_BYTES",
     "atomic_file",
     "atomic_folder",
     "atomic_write",
+    "check_regular",
     "check_replaceable",
     "check_writable",
     "is_stream",
+    "read_regular",
 ]
+
+#: The largest JSON document, vocabulary or text file that is read.
+MAX_DOCUMENT_BYTES = 64 << 20
+#: The largest file of labelled examples, results file or journal that is read.
+MAX_DATA_BYTES = 1 << 30
 
 _MAX_LINKS = 40  # that are followed, as Linux does
 #: Names of files that a process has open; they are written to, whatever they are.
 _OPEN_FILES = ("/proc", "/dev/fd")
+_CHUNK_BYTES = 1 << 20
+#: What a path may be instead of a regular file.
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+# Reading ------------------------------------------------------------------------------------
+
+
+def read_regular(path: Path, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
+    """The content of a regular file, or of a pipe that this process was started with (/dev/fd/63).
+
+    A named pipe could block for ever, and a device may have no end.
+
+    Args:
+        path: The file.
+        limit: The most bytes that it may have.
+
+    Raises:
+        OSError: it cannot be read, is something else, or is larger; `strerror` says why.
+    """
+    wait = 0 if _own_descriptor(path) else getattr(os, "O_NONBLOCK", 0)
+    check_regular(path)  # opening a device may have effects
+    handle = os.open(path, os.O_RDONLY | wait | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        status = os.fstat(handle)
+        _check_kind(path, status.st_mode)
+        size, chunks = 0, list[bytes]()
+        while size <= limit and (chunk := file.read(_CHUNK_BYTES)):
+            chunks.append(chunk)
+            size += len(chunk)
+    if size > limit:
+        reason = f"it is larger than {limit >> 20} MiB, the most that is read"
+        raise OSError(errno.EFBIG, reason, str(path))
+    return b"".join(chunks)
+
+
+def check_regular(path: Path) -> None:
+    """Check that `read_regular` may open `path`.
+
+    Raises:
+        OSError: it does not exist, or is not a regular file; `strerror` says why.
+    """
+    _check_kind(path, path.stat().st_mode)
+
+
+def _check_kind(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    is_own_pipe = stat.S_ISFIFO(mode) and _own_descriptor(path) is not None
+    if not (stat.S_ISREG(mode) or is_own_pipe):
+        kind = _KINDS.get(stat.S_IFMT(mode), "special")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", str(path))
+
+
+def _own_descriptor(path: Path) -> int | None:
+    """The number of the open file that `path` names, such as 0 for /dev/stdin."""
+    found = re.fullmatch(r"/(?:proc/self|dev)/fd/(\d+)", str(_without_links(path)))
+    return int(found[1]) if found else None
+
+
+# Files --------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -49,34 +126,29 @@ def atomic_file(
         BenchmarkError: the file cannot be written.
     """
     check_writable(path, what=what, remedy=remedy)
-    with contextlib.ExitStack() as stack:
-        try:
-            if is_stream(path):
-                partial = Path(stack.enter_context(tempfile.TemporaryDirectory()), path.name)
+    try:
+        if is_stream(path):
+            with tempfile.TemporaryDirectory() as folder:
+                partial = Path(folder, path.name)
                 yield partial
                 _append(partial, path)
-                return
-            target = path.resolve()
-            partial = target.with_name(f".{target.name}.partial")
-            stack.callback(_remove, partial)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            return
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial_folder(target) as folder:
+            partial = folder / target.name
             yield partial
             os.replace(partial, target)
-        except OSError as error:
-            raise _not_written(path, error.strerror, what, remedy) from None
+    except OSError as error:
+        raise _not_written(path, error.strerror, what, remedy) from None
 
 
 def _append(source: Path, stream: Path) -> None:
-    own = re.fullmatch(r"/(?:proc/self|dev)/fd/(\d+)", str(_without_links(stream)))
+    own = _own_descriptor(stream)
     # Opening /dev/stdout again would write at the beginning of the file that it is redirected to.
-    descriptor = os.dup(int(own[1])) if own else os.open(stream, os.O_WRONLY | os.O_APPEND)
+    descriptor = os.open(stream, os.O_WRONLY | os.O_APPEND) if own is None else os.dup(own)
     with source.open("rb") as content, open(descriptor, "wb") as target:
         shutil.copyfileobj(content, target)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
 
 
 def _not_written(path: Path, reason: str | None, what: str, remedy: str) -> BenchmarkError:
@@ -163,26 +235,29 @@ def atomic_folder(
     """
     check_replaceable(folder, force=force, marker=marker, what=what)
     target = folder.absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(target)
-        partial = Path(tempfile.mkdtemp(prefix=_partial_prefix(target), dir=target.parent))
-    except OSError as error:
-        raise ExportError(f"cannot write to {str(target.parent)!r}: {error.strerror}") from None
-    try:
-        with _locked(partial):
-            partial.chmod(0o755)  # mkdtemp creates a private folder; an artifact is an ordinary one
+    with contextlib.ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = stack.enter_context(partial_folder(target)) / target.name
+            partial.mkdir()  # with the permissions of any new folder, unlike its parent
+        except OSError as error:
+            raise ExportError(f"cannot write to {str(target.parent)!r}: {error.strerror}") from None
+        try:
             yield partial
-            _swap(partial, target)
-    except BrokenPipeError:
-        raise  # from the terminal, not from the disk
-    except OSError as error:
-        raise ExportError(
-            f"cannot write {str(folder)!r}: {error.strerror or error}; nothing was written; "
-            "free some space, or choose another folder with -o"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            # Meanwhile another process may have written there.
+            check_replaceable(folder, force=force, marker=marker, what=what)
+            try:
+                _move(partial, target, force=force)
+            except FileExistsError:
+                check_replaceable(folder, force=force, marker=marker, what=what)
+                raise
+        except BrokenPipeError:
+            raise  # from the terminal, not from the disk
+        except OSError as error:
+            raise ExportError(
+                f"cannot write {str(folder)!r}: {error.strerror or error}; nothing was written; "
+                "free some space, or choose another folder with -o"
+            ) from error
 
 
 def check_replaceable(
@@ -193,12 +268,17 @@ def check_replaceable(
     Raises:
         ExportError: it may not.
     """
-    if not (folder.exists() or folder.is_symlink()):
+    try:
+        folder.lstat()
+    except FileNotFoundError:
         parent = next((path for path in folder.absolute().parents if path.exists()), folder)
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
             reason = errno.EACCES if parent.is_dir() else errno.ENOTDIR
-            raise ExportError(f"cannot write to {str(parent)!r}: {os.strerror(reason)}")
+            message = f"cannot write to {str(parent)!r}: {os.strerror(reason)}"
+            raise ExportError(message) from None
         return
+    except OSError as error:
+        raise ExportError(f"cannot write to {str(folder)!r}: {error.strerror}") from None
     if folder.is_symlink() or not folder.is_dir():
         raise ExportError(f"{str(folder)!r} is not a folder; choose another with -o")
     if not any(folder.iterdir()):
@@ -213,46 +293,27 @@ def check_replaceable(
         )
 
 
-def _partial_prefix(target: Path) -> str:
-    return f".{target.name}.partial-"
+def _move(partial: Path, target: Path, *, force: bool) -> None:
+    """Move `partial` to `target`; an existing folder there ends up at `partial`.
 
-
-def _remove_abandoned(target: Path) -> None:
-    for partial in target.parent.glob(f"{glob.escape(_partial_prefix(target))}*"):
-        with contextlib.suppress(BlockingIOError), _locked(partial):
-            if sys.platform != "win32" or time.time() - partial.stat().st_mtime > 24 * 3600:
-                shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock `folder` until the block or the process ends; BlockingIOError if it is locked.
-
-    Windows cannot lock a folder; there `_remove_abandoned` goes by the age of a partial folder.
+    Raises:
+        FileExistsError: without `force`, `target` is a folder that is not empty.
     """
-    if sys.platform == "win32":
-        yield
+    if target.exists() and force:
+        if not _exchange(partial, target):
+            # Without an atomic exchange (Windows, some file systems) it is missing for a moment.
+            aside = partial.with_name("old")
+            target.rename(aside)
+            partial.rename(target)
         return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
+    if sys.platform == "win32" and target.exists():
+        target.rmdir()
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _swap(partial: Path, target: Path) -> None:
-    """Move `partial` to `target`; an existing folder there ends up at `partial`."""
-    if not target.exists():
-        partial.rename(target)
-    elif not _exchange(partial, target):
-        # Without an atomic exchange (Windows, some file systems) `target` is missing for a moment.
-        aside = partial.with_name(partial.name + "-old")
-        target.rename(aside)
-        partial.rename(target)
-        shutil.rmtree(aside, ignore_errors=True)
+        partial.rename(target)  # an empty folder is replaced
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        raise
 
 
 def _exchange(a: Path, b: Path) -> bool:

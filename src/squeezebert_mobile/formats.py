@@ -4,10 +4,20 @@ A new format is a row here, a backend in export/backends/, a session in runtime/
 Kotlin session.
 """
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
-__all__ = ["FORMATS", "MANIFEST_FILE", "Engine", "Format", "FormatFacts", "Precision"]
+__all__ = [
+    "FORMATS",
+    "MANIFEST_FILE",
+    "Engine",
+    "Format",
+    "FormatFacts",
+    "Precision",
+    "is_artifact",
+]
 
 #: The file that makes a folder an artifact.
 MANIFEST_FILE = "manifest.json"
@@ -36,3 +46,8 @@ FORMATS: dict[str, FormatFacts] = {
     ),
     "torchscript": FormatFacts("model.pt", ("fp32", "int8"), "torch", "export"),
 }
+
+
+def is_artifact(folder: Path) -> bool:
+    """Whether `folder` has a manifest, readable or not; False if it cannot be a folder's name."""
+    return os.path.lexists(folder / MANIFEST_FILE)

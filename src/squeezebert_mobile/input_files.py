@@ -1,11 +1,12 @@
 """Files that the user names: one error for all that cannot be read."""
 
 import contextlib
-import stat
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.files import check_regular
 
 __all__ = ["LABELLED_EXAMPLES", "check_readable", "reading"]
 
@@ -24,7 +25,7 @@ def reading(path: Path, contents: str) -> Iterator[None]:
     Raises:
         InputError: it is a folder, is missing, or cannot be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{str(path)!r} is a folder; give the file with the {contents}")
     try:
         yield
@@ -37,5 +38,6 @@ def reading(path: Path, contents: str) -> Iterator[None]:
 def check_readable(path: Path, contents: str = LABELLED_EXAMPLES) -> None:
     """Check that `path` can be read, before anything slow starts; see `reading`."""
     with reading(path, contents):
-        if stat.S_ISREG(path.stat().st_mode):  # a pipe can be opened only once
+        check_regular(path)
+        if path.is_file():  # a pipe can be opened only once
             path.open("rb").close()

@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from squeezebert_mobile.artifact.external_data import check_external_data
 from squeezebert_mobile.artifact.golden import GOLDEN_FILE, Golden
 from squeezebert_mobile.artifact.manifest import (
     MANIFEST_FILE,
@@ -15,12 +19,15 @@ from squeezebert_mobile.artifact.manifest import (
     Manifest,
 )
 from squeezebert_mobile.errors import ArtifactError
+from squeezebert_mobile.files import read_regular
 
 __all__ = [
+    "check_unchanged",
     "file_facts",
     "read_artifact",
     "read_golden",
     "read_manifest",
+    "read_with_checksums",
     "sha256_of",
     "write_json",
 ]
@@ -39,15 +46,21 @@ def file_facts(path: Path) -> FileFacts:
     return FileFacts(sha256=sha256_of(path), bytes=path.stat().st_size)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> tuple[dict[str, Any], bytes]:
+    """The JSON object in a file, and the bytes of the file."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        content = read_regular(path)
+        data = json.loads(content.decode("utf-8"))
     except FileNotFoundError:
         raise ArtifactError(
             f"{str(path.parent)!r} is not an artifact: it has no {path.name}; "
             "make one with: squeezebert-mobile export CHECKPOINT -o DIR"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ArtifactError(
+            f"{str(path)!r} cannot be read: {error.strerror}; copy or export the artifact again"
+        ) from None
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{str(path)!r} cannot be read as JSON: {error}") from None
     if not isinstance(data, dict):
         raise ArtifactError(f"{str(path)!r} must hold a JSON object, not {type(data).__name__}")
@@ -57,26 +70,33 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{str(path)!r} has schema_version {version!r}, this version of squeezebert-mobile "
             f"reads {SCHEMA_VERSION}; upgrade squeezebert-mobile, or export the checkpoint again"
         )
-    return data
+    return data, content
 
 
-def _validate(model: type[_Model], path: Path) -> _Model:
-    data = _read_json(path)
-    try:
-        return model.model_validate_json(json.dumps(data))  # JSON mode accepts lists as tuples
+def _validate(model: type[_Model], path: Path) -> tuple[_Model, str]:
+    """The record in a file, and the SHA-256 of what was read."""
+    data, content = _read_json(path)
+    try:  # JSON mode accepts lists as tuples
+        record = model.model_validate_json(json.dumps(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"
         raise ArtifactError(f"{str(path)!r} is damaged at {where:.80}: {first['msg']}") from None
+    return record, hashlib.sha256(content).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an artifact; its files are not checked (see `read_artifact`)."""
-    if not folder.is_dir():
+    return _read_manifest(folder)[0]
+
+
+def _read_manifest(folder: Path) -> tuple[Manifest, str]:
+    if not os.path.isdir(folder):
         raise ArtifactError(
             f"no such artifact folder: {str(folder)!r}; "
             "make one with: squeezebert-mobile export CHECKPOINT -o DIR"
         )
+    _check_inside(folder, MANIFEST_FILE)
     return _validate(Manifest, folder / MANIFEST_FILE)
 
 
@@ -84,34 +104,85 @@ def read_artifact(folder: Path) -> Manifest:
     """The manifest of an artifact, after checking that all its files are there and unchanged.
 
     Raises:
-        ArtifactError: a file is missing, has changed, or is outside the folder.
+        ArtifactError: a file is missing, has changed, cannot be read, or is outside the folder; or
+            the model reads weights from a file that the manifest does not list.
     """
-    manifest = read_manifest(folder)
+    return read_with_checksums(folder)[0]
+
+
+def read_with_checksums(folder: Path) -> tuple[Manifest, dict[str, str]]:
+    """As `read_artifact`; also the SHA-256 of each file, of the manifest too.
+
+    An artifact may be replaced while it is in use; `check_unchanged` compares the checksums.
+    """
+    manifest, checksum = _read_manifest(folder)
     required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
     if missing := sorted(required - manifest.files.keys()):
         raise ArtifactError(f"{str(folder / MANIFEST_FILE)!r} lists no {missing[0]}")
     for name, facts in manifest.files.items():
         _check_file(folder, name, facts)
-    return manifest
+    if manifest.format == "onnx":
+        check_external_data(folder / manifest.model_file, manifest.files)
+    return manifest, {
+        MANIFEST_FILE: checksum,
+        **{name: facts.sha256 for name, facts in manifest.files.items()},
+    }
 
 
 def _check_file(folder: Path, name: str, facts: FileFacts) -> None:
+    _check_inside(folder, name)
     path = folder / name
-    # A separator, a drive, a dot name or a link could point outside the folder.
-    if name in {"", ".", ".."} or any(mark in name for mark in "/\\:\0") or path.is_symlink():
-        raise ArtifactError(f"artifact file {name!r} points outside its folder {str(folder)!r}")
-    if not path.is_file():
-        raise ArtifactError(f"artifact file {str(path)!r} is missing; copy or export it again")
-    if path.stat().st_size != facts.bytes or sha256_of(path) != facts.sha256:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FileNotFoundError
+        is_same = path.stat().st_size == facts.bytes and sha256_of(path) == facts.sha256
+    except (FileNotFoundError, ValueError):  # ValueError: no file can have that name
+        raise ArtifactError(
+            f"artifact file {str(path)!r} is missing; copy or export it again"
+        ) from None
+    except OSError as error:
+        raise ArtifactError(
+            f"artifact file {str(path)!r} cannot be read: {error.strerror}; copy or export it again"
+        ) from None
+    if not is_same:
         raise ArtifactError(
             f"artifact file {str(path)!r} has changed since the export (its SHA-256 is not the "
             "manifest's); copy or export it again"
         )
 
 
+def _check_inside(folder: Path, name: str) -> None:
+    # A separator, a drive, a dot name or a link could point outside the folder.
+    is_outside = name in {"", ".", ".."} or any(mark in name for mark in "/\\:\0")
+    if is_outside or os.path.islink(folder / name):
+        raise ArtifactError(f"artifact file {name!r} points outside its folder {str(folder)!r}")
+
+
+def check_unchanged(folder: Path, sha256: Mapping[str, str]) -> None:
+    """Check that an artifact is still the one that `read_with_checksums` has read.
+
+    Args:
+        folder: The artifact.
+        sha256: The checksums of its files by name.
+
+    Raises:
+        ArtifactError: a file has changed, or is no longer there.
+    """
+    for name, checksum in sha256.items():
+        try:
+            is_same = sha256_of(folder / name) == checksum
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise ArtifactError(
+                f"artifact file {str(folder / name)!r} was replaced after it had been checked; "
+                "run the command again when nothing else writes to that folder"
+            )
+
+
 def read_golden(folder: Path) -> Golden:
     """golden.json of an artifact that `read_artifact` has checked."""
-    return _validate(Golden, folder / GOLDEN_FILE)
+    return _validate(Golden, folder / GOLDEN_FILE)[0]
 
 
 def write_json(record: BaseModel, path: Path) -> None:

@@ -6,7 +6,7 @@ The commands check the same again: these only report an error early.
 from pathlib import Path
 
 from squeezebert_mobile.errors import require_extra
-from squeezebert_mobile.formats import MANIFEST_FILE
+from squeezebert_mobile.formats import is_artifact
 from squeezebert_mobile.hub import DEMOS, check_revision, local_folder
 from squeezebert_mobile.input_files import check_readable
 
@@ -41,7 +41,7 @@ def check_model(name: str | None, revision: str | None = None) -> None:
     """
     if name is None:
         return
-    if (Path(name) / MANIFEST_FILE).is_file():
+    if is_artifact(Path(name)):
         check_revision(name, revision)
     else:
         check_checkpoint(name, revision)

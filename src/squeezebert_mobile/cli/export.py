@@ -20,7 +20,7 @@ from squeezebert_mobile.cli.options import (
 )
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.files import check_replaceable
-from squeezebert_mobile.formats import Engine, Format, Precision
+from squeezebert_mobile.formats import Engine, Format, Precision, is_artifact
 from squeezebert_mobile.progress import shown
 from squeezebert_mobile.tasks import TASKS
 
@@ -189,9 +189,8 @@ def inspect(
     precision.
     """
     check_model(name, revision)
-    from squeezebert_mobile.artifact import MANIFEST_FILE, read_artifact
-
-    if (Path(name) / MANIFEST_FILE).is_file():
+    if is_artifact(Path(name)):
+        from squeezebert_mobile.artifact import read_artifact
         from squeezebert_mobile.cli.printing.artifact import print_artifact
 
         manifest = read_artifact(Path(name))

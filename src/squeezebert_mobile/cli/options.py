@@ -11,6 +11,7 @@ import typer
 
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.files import read_regular
 from squeezebert_mobile.tasks import TASKS
 
 __all__ = [
@@ -71,8 +72,10 @@ def read_texts(path: Path) -> list[str]:
         InputError: the file cannot be read, or it has no text.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_regular(path).decode("utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"--texts {str(path)!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise InputError(f"--texts {str(path)!r} cannot be read: {error}") from None
     texts = [line for line in lines if line.strip()]
     if not texts:

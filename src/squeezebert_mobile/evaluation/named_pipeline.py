@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from squeezebert_mobile.artifact import MANIFEST_FILE
 from squeezebert_mobile.errors import require, require_extra
+from squeezebert_mobile.formats import is_artifact
 from squeezebert_mobile.hub import check_revision
 from squeezebert_mobile.runtime import Pipeline, load_artifact
 
@@ -38,7 +38,7 @@ def open_pipeline(
         MissingExtraError: a checkpoint needs the export extra, which is not installed.
     """
     check_revision(name, revision)
-    if (Path(name) / MANIFEST_FILE).is_file():
+    if is_artifact(Path(name)):
         artifact = load_artifact(name, threads=1)
         return NamedPipeline(name, artifact, artifact.manifest.weights)
     require("torch", "export").set_num_threads(1)

@@ -1,6 +1,7 @@
 """Names of checkpoints: demos, local folders, and Hub ids with a revision."""
 
 import re
+import stat
 from pathlib import Path
 
 from squeezebert_mobile.errors import CheckpointError
@@ -24,9 +25,16 @@ def local_folder(name: str | Path) -> Path | None:
         CheckpointError: it is neither.
     """
     folder = Path(name)
-    if folder.is_dir():
-        return folder
-    if folder.exists():
+    try:
+        if stat.S_ISDIR(folder.stat().st_mode):
+            return folder
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise CheckpointError(
+            f"{str(name)!r} cannot be read: {error.strerror}; give a folder that holds config.json"
+        ) from None
+    else:
         raise CheckpointError(f"{str(name)!r} is a file; give the folder that holds config.json")
     if page := _HUB_PAGE.fullmatch(str(name)):
         revision = f" --revision {page[2]}" if page[2] else ""

@@ -11,6 +11,7 @@ from typing import Literal
 from torch import Tensor
 
 from squeezebert_mobile.errors import CheckpointError, choose
+from squeezebert_mobile.files import read_regular
 from squeezebert_mobile.hub import (
     DEMO,
     DEMOS,
@@ -258,7 +259,10 @@ def read_license(folder: Path, config: EncoderConfig) -> str | None:
     if isinstance(license, str):
         return license
     readme = folder / "README.md"
-    text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
+    try:
+        text = read_regular(readme).decode("utf-8", "replace").replace("\r\n", "\n")
+    except OSError:  # most checkpoints have none
+        return None
     match = re.match(r"---\n(?:.*\n)*?license:[ \t]*(\S+)[ \t]*\n(?:.*\n)*?---", text)
     return match[1] if match else None
 

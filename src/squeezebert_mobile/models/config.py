@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from squeezebert_mobile.artifact import MANIFEST_FILE
 from squeezebert_mobile.errors import CheckpointError, choose
+from squeezebert_mobile.files import read_regular
+from squeezebert_mobile.formats import is_artifact
 from squeezebert_mobile.hub import settings_folder
 from squeezebert_mobile.models.activations import ACTIVATIONS
 
@@ -245,15 +246,17 @@ def read_config(
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_regular(path).decode("utf-8"))
     except FileNotFoundError:
-        is_artifact = (path.parent / MANIFEST_FILE).is_file()
+        kind = "an artifact, not a" if is_artifact(path.parent) else "not a"
         raise CheckpointError(
-            f"{str(path.parent)!r} is {'an artifact, not a' if is_artifact else 'not a'} "
+            f"{str(path.parent)!r} is {kind} "
             f"checkpoint: it has no {CONFIG_FILE}; "
             "give a folder with config.json and model.safetensors"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{str(path)!r} cannot be read as JSON: {error}") from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{str(path)!r} must hold a JSON object, not {data!r:.40}")

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.files import read_regular
 from squeezebert_mobile.hub import WEIGHT_FILES
 
 __all__ = ["SAFETENSORS_FILE", "read_weights", "weight_files", "weights_sha256"]
@@ -54,8 +55,10 @@ def weights_sha256(folder: Path) -> str:
 def _weight_map(index: Path) -> dict[str, str]:
     """Weight name -> shard, from the index of a sharded checkpoint; shards lie beside the index."""
     try:
-        shards: Any = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+        shards: Any = json.loads(read_regular(index).decode("utf-8"))["weight_map"]
+    except OSError as error:
+        raise CheckpointError(f"{str(index)!r} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{str(index)!r} cannot be read as an index of shards: {error!r}"
         ) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.files import MAX_DATA_BYTES, read_regular
 from squeezebert_mobile.input_files import LABELLED_EXAMPLES, reading
 
 __all__ = ["DataFile", "DataSet", "Example", "Gold", "read_file", "shortened"]
@@ -140,7 +141,7 @@ def read_file(path: Path) -> DataFile:
         InputError: it is not a readable UTF-8 text file, or is empty.
     """
     with reading(path, LABELLED_EXAMPLES):
-        data = path.read_bytes()
+        data = read_regular(path, MAX_DATA_BYTES)
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         raise InputError(
