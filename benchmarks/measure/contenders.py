@@ -2,14 +2,19 @@
 
 import importlib
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from squeezebert_mobile.artifact import read_artifact, read_manifest, sha256_of
+from squeezebert_mobile.artifact import (
+    check_unchanged,
+    read_manifest,
+    read_with_checksums,
+    sha256_of,
+)
 from squeezebert_mobile.benchmarks.measure.plain_files import (
     OPENERS,
     InputFeed,
@@ -58,6 +63,18 @@ class Contender:
     has_choices: bool = False
     file_bytes: int = 0
     sha256: str = ""
+    #: The SHA-256 of each file of an artifact as it was checked, of its manifest too.
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+    def check_unchanged(self) -> None:
+        """Check that the artifact is still the one that this contender describes.
+
+        What was loaded before is then what was checked.
+
+        Raises:
+            ArtifactError: it was replaced or removed meanwhile.
+        """
+        check_unchanged(Path(self.path), self.checksums)
 
     @property
     def facts(self) -> ContenderFacts:
@@ -74,7 +91,7 @@ def artifact_contender(
     Raises:
         ArtifactError: the folder is not an artifact, or is damaged.
     """
-    manifest = read_artifact(folder)
+    manifest, checksums = read_with_checksums(folder)
     model = manifest.files[manifest.model_file]
     return Contender(
         label=label or folder.resolve().name,
@@ -91,6 +108,7 @@ def artifact_contender(
         has_choices=get_task(manifest.task).has_choices,
         file_bytes=manifest.model_bytes,
         sha256=model.sha256,
+        checksums=checksums,
     )
 
 

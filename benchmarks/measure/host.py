@@ -153,15 +153,18 @@ class _HostRun:
     cell_seconds: float = 0.0  # expected, for one number of threads at one length
     cells_left: int = 0
     begun: float = 0.0
+    everyone: tuple[Contender, ...] = field(init=False)  # also those that have failed
 
     def __post_init__(self) -> None:
         """Expect what the preset says, until something is measured."""
         self.begun = time.monotonic()
+        self.everyone = tuple(self.contenders)
         self.cells_left = len(self.settings.threads) * len(self.settings.sequence_lengths)
         self.cell_seconds = len(self.contenders) * self.preset.seconds
 
     def measure_starts(self) -> None:
         """Load each contender in fresh processes, in turn."""
+        self._check_unchanged()
         left = self.preset.starts * len(self.contenders)
         for _ in range(self.preset.starts):
             for contender in list(self.contenders):
@@ -173,6 +176,7 @@ class _HostRun:
                     self._drop(contender, "start", error)
                 else:
                     self.log.add(Started(contender=contender.label, start=start))
+        self._check_unchanged()
 
     def measure_threads(self, threads: int) -> None:
         """Open every model with `threads` threads and measure all lengths."""
@@ -182,11 +186,17 @@ class _HostRun:
                 self.models[contender.label] = open_model(contender, threads=threads)
             except Exception as error:  # each runtime raises its own; the failure is recorded
                 self._drop(contender, "load", error)
+        self._check_unchanged()
         for length in self.settings.sequence_lengths:
             self.cells_left -= 1
             self._measure_cell(threads, length)
         self.models.clear()
         gc.collect()  # frees the models' memory before the next ones are loaded
+
+    def _check_unchanged(self) -> None:
+        """Another export may have replaced an artifact before it was loaded."""
+        for contender in self.everyone:
+            contender.check_unchanged()
 
     def _measure_cell(self, threads: int, length: int) -> None:
         runs, typical = self._warm_up(threads, length)
@@ -237,6 +247,7 @@ class _HostRun:
 
     def _drop(self, contender: Contender, stage: Stage, error: Exception) -> None:
         """Continue without `contender`, if any other is left."""
+        contender.check_unchanged()
         failure = Failure(contender=contender.label, stage=stage, error=_line(error))
         self.log.add(Failed(failure=failure))
         self.contenders.remove(contender)

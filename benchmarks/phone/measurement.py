@@ -29,7 +29,7 @@ from squeezebert_mobile.benchmarks.records.events import (
 )
 from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.errors import SqueezeBertMobileError
 
 __all__ = ["RESUME", "measure_phone"]
 
@@ -118,14 +118,14 @@ def measure_phone(
             log.add(End(load_after=None))
         except KeyboardInterrupt:
             pass
-        except BenchmarkError as error:
+        except SqueezeBertMobileError as error:
             if journal:
                 _keep_journal(log, journal, error)
             raise
         return assemble(log.events)
 
 
-def _keep_journal(log: Journal, journal: Path, error: BenchmarkError) -> None:
+def _keep_journal(log: Journal, journal: Path, error: SqueezeBertMobileError) -> None:
     """Note the journal's path with the error; a journal without measurements is removed."""
     if any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events):
         error.add_note(f"what was measured is kept in {str(journal)!r}; {RESUME}")

@@ -105,7 +105,9 @@ class PhoneRun:
 
     def prepare(self, libraries: Libraries | None, mask: str | None) -> None:
         """Push the files that the phone lacks; without `libraries` the app measures."""
-        artifacts = {each.label: artifact_files(Path(each.path)) for each in self.contenders}
+        artifacts = {
+            each.label: artifact_files(Path(each.path), each.checksums) for each in self.contenders
+        }
         self.folders = {label: files.folder for label, files in artifacts.items()}
         file_sets = list(artifacts.values())
         if libraries is None:

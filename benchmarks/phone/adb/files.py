@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from squeezebert_mobile.artifact import MANIFEST_FILE, read_manifest, sha256_of
+from squeezebert_mobile.artifact import check_unchanged, sha256_of
 from squeezebert_mobile.benchmarks.phone.adb import parsing
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
@@ -55,11 +55,9 @@ def file_set(kind: str, files: Mapping[str, Path]) -> FileSet:
     return FileSet(f"{HOME}/{kind}-{_digest(entries)}", entries)
 
 
-def artifact_files(folder: Path) -> FileSet:
-    """The files of an artifact that `read_artifact` has checked."""
-    manifest = read_manifest(folder)
-    entries = {name: (folder / name, facts.sha256) for name, facts in manifest.files.items()}
-    entries[MANIFEST_FILE] = (folder / MANIFEST_FILE, sha256_of(folder / MANIFEST_FILE))
+def artifact_files(folder: Path, checksums: Mapping[str, str]) -> FileSet:
+    """The files of an artifact, with the checksums from `read_with_checksums`."""
+    entries = {name: (folder / name, checksum) for name, checksum in checksums.items()}
     return FileSet(f"{HOME}/artifact-{_digest(entries)}", entries)
 
 
@@ -81,6 +79,7 @@ def push(
 
     Raises:
         PhoneError: there is not enough space, or a file is rejected or damaged on the way.
+        ArtifactError: a file is no longer the one that it was when its checksum was taken.
         PhoneUnreachable: the phone does not answer.
     """
     _make_home(device)
@@ -90,15 +89,19 @@ def push(
         for name, (path, checksum) in file_set.files.items()
     ]
     missing = [file for file in required if _checksum(device, file[0]) != file[2]]
+    for _, path, checksum in missing:
+        check_unchanged(path.parent, {path.name: checksum})
     total = sum(path.stat().st_size for _, path, _ in missing)
     _check_space(device, copies * total)
     done = 0
     for remote, path, checksum in missing:
         # An existing file is damaged, and read-only.
         device.run("rm", "-f", remote)
+        size = path.stat().st_size
         device.push(path, remote, mode=_READ_ONLY, progress=_offset(progress, done, total))
-        done += path.stat().st_size
+        done += size
         if _checksum(device, remote) != checksum:
+            check_unchanged(path.parent, {path.name: checksum})  # while it was sent
             raise PhoneError(
                 f"the file {remote!r} is damaged on the phone (its SHA-256 differs); run "
                 "squeezebert-mobile clean, then check the cable and the phone's storage"

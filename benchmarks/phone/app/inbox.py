@@ -5,12 +5,15 @@ them. It only reads names that end with .zip, so a file is given that name once 
 """
 
 import contextlib
+import hashlib
 import re
 import shutil
 import zipfile
 from pathlib import Path
 
-from squeezebert_mobile.artifact import MANIFEST_FILE, Manifest, sha256_of
+from pydantic import ValidationError
+
+from squeezebert_mobile.artifact import MANIFEST_FILE, Manifest, replaced, sha256_of
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.files import (
@@ -70,7 +73,7 @@ def write_zip(
 ) -> None:
     """Write the files of an artifact that `read_artifact` has checked, uncompressed.
 
-    The same artifact gives the same bytes.
+    The same artifact gives the same bytes. What was written is compared with the manifest.
 
     Args:
         folder: The artifact.
@@ -80,22 +83,39 @@ def write_zip(
 
     Raises:
         BenchmarkError: the file cannot be written.
+        ArtifactError: the artifact was replaced or removed meanwhile.
     """
-    with (
-        atomic_file(path, what="zip file", remedy=remedy) as partial,
-        zipfile.ZipFile(partial, "w") as archive,
-    ):
-        for name in (MANIFEST_FILE, *sorted(manifest.files)):
-            _add(archive, folder / name)
+    with atomic_file(path, what="zip file", remedy=remedy) as partial:
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name in (MANIFEST_FILE, *sorted(manifest.files)):
+                _add(archive, folder / name)
+        _check_written(partial, folder, manifest)
 
 
 def _add(archive: zipfile.ZipFile, file: Path) -> None:
     info = zipfile.ZipInfo(file.name, _OLDEST)
     info.create_system = _UNIX
     info.external_attr = _MODE << 16
+    if not file.is_file():
+        raise replaced(file)
     info.file_size = file.stat().st_size  # files above 2 GB need the zip64 format
     with file.open("rb") as source, archive.open(info, "w") as target:
         shutil.copyfileobj(source, target)
+
+
+def _check_written(zip_file: Path, folder: Path, manifest: Manifest) -> None:
+    """Check that a zip file has the artifact that `manifest` describes."""
+    with zipfile.ZipFile(zip_file) as archive:
+        try:
+            written = Manifest.model_validate_json(archive.read(MANIFEST_FILE))
+        except ValidationError:
+            written = None
+        if written != manifest:
+            raise replaced(folder / MANIFEST_FILE)
+        for name, facts in manifest.files.items():
+            with archive.open(name) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256:
+                    raise replaced(folder / name)
 
 
 def push_to_app(device: Device, archive: Path, name: str, progress: PushProgress) -> None:

@@ -25,10 +25,13 @@ from squeezebert_mobile.artifact.manifest import (
     Source,
 )
 from squeezebert_mobile.artifact.reading import (
+    check_unchanged,
     file_facts,
     read_artifact,
     read_golden,
     read_manifest,
+    read_with_checksums,
+    replaced,
     sha256_of,
     write_json,
 )
@@ -58,10 +61,13 @@ __all__ = [
     "SentenceVector",
     "Source",
     "TensorSpec",
+    "check_unchanged",
     "file_facts",
     "read_artifact",
     "read_golden",
     "read_manifest",
+    "read_with_checksums",
+    "replaced",
     "sha256_of",
     "write_json",
 ]

@@ -28,6 +28,7 @@ __all__ = [
     "read_golden",
     "read_manifest",
     "read_with_checksums",
+    "replaced",
     "sha256_of",
     "write_json",
 ]
@@ -174,10 +175,15 @@ def check_unchanged(folder: Path, sha256: Mapping[str, str]) -> None:
         except OSError:
             is_same = False
         if not is_same:
-            raise ArtifactError(
-                f"artifact file {str(folder / name)!r} was replaced after it had been checked; "
-                "run the command again when nothing else writes to that folder"
-            )
+            raise replaced(folder / name)
+
+
+def replaced(path: Path) -> ArtifactError:
+    """The error for a file that is no longer the one that was checked."""
+    return ArtifactError(
+        f"artifact file {str(path)!r} was replaced after it had been checked; run the command "
+        "again when nothing else writes to that folder"
+    )
 
 
 def read_golden(folder: Path) -> Golden:
