@@ -12,6 +12,7 @@ from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.events import EVENT, Event
 from squeezebert_mobile.benchmarks.records.results import SCHEMA_VERSION, Results
 from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.files import MAX_DATA_BYTES, read_regular
 
 __all__ = ["read_events", "read_results"]
 
@@ -43,7 +44,7 @@ def read_events(path: Path) -> list[Event]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, MAX_DATA_BYTES)
     except OSError as error:
         raise _unreadable(path, error) from None
 
@@ -56,7 +57,10 @@ def _text(data: bytes, path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> BenchmarkError:
-    return BenchmarkError(f"cannot read the results {str(path)!r}: {error}")
+    reason = error.strerror if isinstance(error, OSError) else error
+    return BenchmarkError(
+        f"cannot read the results {str(path)!r}: {reason}; give a file that bench has written"
+    )
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def read_regular(path: Path, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
     Raises:
         OSError: it cannot be read, is something else, or is larger; `strerror` says why.
     """
-    wait = 0 if _own_descriptor(path) else getattr(os, "O_NONBLOCK", 0)
+    wait = getattr(os, "O_NONBLOCK", 0) if _own_descriptor(path) is None else 0
     check_regular(path)  # opening a device may have effects
     handle = os.open(path, os.O_RDONLY | wait | getattr(os, "O_BINARY", 0))
     with open(handle, "rb") as file:
