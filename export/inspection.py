@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from squeezebert_mobile.artifact import ModelFacts
+from squeezebert_mobile.artifact import ModelFacts, SentenceVector
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.sizes import expected_bytes, largest_bytes
 from squeezebert_mobile.hub import named_errors
@@ -29,9 +29,11 @@ from squeezebert_mobile.models.facts import (
 from squeezebert_mobile.models.families import load_config
 from squeezebert_mobile.models.heads import MODEL_CLASSES
 from squeezebert_mobile.models.modeling import PretrainedModel, SqueezeBertModel
+from squeezebert_mobile.models.sentence_modules import SentenceModules, read_sentence_modules
 from squeezebert_mobile.models.weight_files import read_weights
 from squeezebert_mobile.models.weights import check_weights, find_head, has_pooler
 from squeezebert_mobile.progress import Progress, as_progress
+from squeezebert_mobile.runtime.tokenizer.vocabulary import UNLIMITED, read_settings
 
 __all__ = ["CheckpointFacts", "CheckpointPart", "OperatorFacts", "inspect_checkpoint"]
 
@@ -64,7 +66,7 @@ class CheckpointFacts:
     task: str  # the one that its config names, or the first of `heads`
     heads: tuple[str, ...]  # the tasks whose weights are complete
     labels: tuple[str, ...]
-    max_sequence_length: int
+    max_sequence_length: int  # the longest input, in tokens, of an export by default
     license: str | None  # None: not stated
     model: ModelFacts
     parts: dict[str, CheckpointPart]
@@ -72,6 +74,7 @@ class CheckpointFacts:
     expected_bytes: dict[str, dict[str, int]]  # format -> precision -> bytes of weights
     largest_bytes: int  # of weights in int8 or int4, if parts are repaired; ONNX
     notes: tuple[str, ...]  # what a user should know of how it was read
+    sentence_vector: SentenceVector | None  # None: no modules.json, or another task
 
 
 def inspect_checkpoint(
@@ -89,6 +92,7 @@ def inspect_checkpoint(
     """
     revision = download_checkpoint(name, revision=revision, progress=as_progress(progress))
     notes: list[str] = []
+    folder: Path | None = None
     if str(name).startswith("preset:"):
         config, license = preset_config(str(name)), None
         models, named = _preset_models(config), PRESET_TASK
@@ -101,12 +105,17 @@ def inspect_checkpoint(
             models = _models_in(folder, config, tensors, named)
     task = named if named in models else next(iter(models))
     model = models[task]
+    sentences = SentenceModules()
+    if folder is not None and task == SqueezeBertModel.task:
+        sentences, problems = _sentence_modules(folder)
+        notes += [text.replace(str(folder), str(name)) for text in problems]
+    longest = sentences.max_length or _tokenizer_length(folder)
     return CheckpointFacts(
         name=str(name),
         task=task,
         heads=tuple(models),
         labels=tuple(config.id2label.values()),
-        max_sequence_length=config.max_position_embeddings,
+        max_sequence_length=min(config.max_position_embeddings, longest),
         license=license,
         model=model_facts(model),
         parts={
@@ -117,7 +126,24 @@ def inspect_checkpoint(
         expected_bytes=expected_bytes(model),
         largest_bytes=largest_bytes(model),
         notes=(*notes, *model.notes),
+        sentence_vector=sentences.vector,
     )
+
+
+def _sentence_modules(folder: Path) -> tuple[SentenceModules, list[str]]:
+    """What the files of sentence-transformers say, and a note of what an export would refuse."""
+    try:
+        return read_sentence_modules(folder), []
+    except CheckpointError as error:
+        return SentenceModules(), [f"an export is refused: {error}"]
+
+
+def _tokenizer_length(folder: Path | None) -> int:
+    """The longest input of the tokenizer, in tokens; no limit if it cannot be read."""
+    try:
+        return read_settings(folder).model_max_length if folder else UNLIMITED
+    except CheckpointError:
+        return UNLIMITED
 
 
 def _named_task(

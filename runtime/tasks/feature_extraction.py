@@ -1,10 +1,15 @@
 """Feature extraction: the vector of a text, or the vectors of its tokens."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypedDict, Unpack, overload
 
+import numpy as np
+
+from squeezebert_mobile.artifact import SentenceVector
 from squeezebert_mobile.errors import InputError, choose
 from squeezebert_mobile.runtime.sessions.base import FloatArray
+from squeezebert_mobile.runtime.tasks.options import check_top_k
 from squeezebert_mobile.runtime.tasks.pipeline import (
     BATCH_SIZE,
     ListInput,
@@ -15,9 +20,15 @@ from squeezebert_mobile.runtime.tasks.pipeline import (
     with_pair,
 )
 from squeezebert_mobile.runtime.tasks.pooling import MEAN, sentence_vector
-from squeezebert_mobile.runtime.tasks.results import FeatureExtractionResult
+from squeezebert_mobile.runtime.tasks.results import FeatureExtractionResult, SearchResult
+from squeezebert_mobile.runtime.tasks.similarity import nearest, similarities
+from squeezebert_mobile.runtime.tokenizer.input_text import as_text
 
 __all__ = ["FeatureExtraction"]
+
+#: The prompts of a search, by the names that sentence-transformers looks for, in this order.
+QUERY_PROMPTS = ("query",)
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 class _Options(TypedDict, total=False):
@@ -75,9 +86,113 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
         Raises:
             InputError: a text or an option is invalid.
         """
+        results: (
+            FeatureExtractionResult
+            | list[FeatureExtractionResult]
+            | Iterator[FeatureExtractionResult]
+        ) = self._extract(
+            with_pair(texts, text_pair),
+            parse_pair,
+            prompt=self._prompt(prompt_name),
+            token_vectors=token_vectors,
+            batch_size=batch_size,
+        )
+        return results
 
-        settings = self.spec.sentence_vector or MEAN
-        prompt = self._prompt(prompt_name)
+    def similarity(
+        self,
+        first: OneInput | ListInput | FeatureExtractionResult | FloatArray,
+        second: OneInput | ListInput | FeatureExtractionResult | FloatArray,
+        *,
+        batch_size: int = BATCH_SIZE,
+    ) -> FloatArray:
+        """The similarity of texts, as `SentenceTransformer.similarity`.
+
+        Args:
+            first: N texts or results of a call: one, a list, or an array of sentence vectors
+                (N, H); one text gives N = 1.
+            second: the M texts to compare them with.
+            batch_size: the maximum number of texts in one model call.
+
+        Returns:
+            (N, M): by the function that the checkpoint names (similarity_fn_name of
+            sentence-transformers): the cosine, which is the default, the dot product, or the
+            negative Euclidean or Manhattan distance. ``.item()`` is the number for two texts.
+
+        Raises:
+            InputError: a text is invalid, or the vectors have different lengths.
+        """
+        vectors = [self._vectors(value, batch_size) for value in (first, second)]
+        if vectors[0].shape[1:] != vectors[1].shape[1:] and all(map(len, vectors)):
+            raise InputError(
+                f"vectors of {vectors[0].shape[1]} numbers cannot be compared with vectors of "
+                f"{vectors[1].shape[1]}; compute both with the same model"
+            )
+        return similarities(self._settings.similarity, *vectors)
+
+    def search(
+        self,
+        query: str,
+        texts: Iterable[str],
+        *,
+        top_k: int | None = 10,
+        batch_size: int = BATCH_SIZE,
+    ) -> SearchResult:
+        """Find the texts that are most similar to a query.
+
+        As `encode_query` and `encode_document` of sentence-transformers it puts the prompt "query"
+        of the checkpoint before the query, and the first of "document", "passage" and "corpus"
+        before each text, where the checkpoint has them.
+
+        Args:
+            query: the text to search with.
+            texts: the texts to search in, read lazily.
+            top_k: the number of texts to return; None returns all.
+            batch_size: the maximum number of texts in one model call.
+
+        Raises:
+            InputError: a text or an option is invalid.
+        """
+        check_top_k(top_k)
+        if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
+            raise InputError(f"texts={texts!r:.60} must be a list or an iterable of texts")
+        prompt = self._named_prompt(QUERY_PROMPTS)
+        asked = self._extract(as_text(query, "query"), _parse_text, prompt=prompt, batch_size=1)
+        waiting: deque[str] = deque()  # read, but not answered
+        truncated = 0
+
+        def inputs() -> Iterator[str]:
+            for text in texts:
+                waiting.append(text)
+                yield text
+
+        def scored() -> Iterator[tuple[str, float]]:
+            nonlocal truncated
+            prompt = self._named_prompt(DOCUMENT_PROMPTS)
+            for result in self._extract(
+                inputs(), _parse_text, prompt=prompt, batch_size=batch_size
+            ):
+                truncated += result.truncated
+                yield waiting.popleft(), self.similarity(asked, result).item()
+
+        hits = nearest(scored(), top_k)
+        return SearchResult(hits, texts_truncated=truncated, tokens_cut=asked.tokens_cut)
+
+    @property
+    def _settings(self) -> SentenceVector:
+        return self.spec.sentence_vector or MEAN
+
+    def _extract(
+        self,
+        texts: Any,
+        parse: Callable[[Any], tuple[str, str | None]],
+        *,
+        prompt: str,
+        token_vectors: bool = False,
+        batch_size: int,
+    ) -> Any:
+        """The results for one input, a list or an iterable, with `prompt` before each text."""
+        settings = self._settings
         # As in sentence-transformers the tokens of a prompt count from [CLS] on, without [SEP].
         skipped = 0
         if prompt and not settings.include_prompt:
@@ -103,14 +218,26 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
 
             return self._run([(row,) for row in rows], decode, batch_size)
 
-        return self._apply(with_pair(texts, text_pair), parse_pair, run, batch_size=batch_size)
+        return self._apply(texts, parse, run, batch_size=batch_size)
+
+    def _vectors(self, value: Any, batch_size: int) -> FloatArray:
+        """The vectors (N, H) of texts, of results, or of an array of them."""
+        if isinstance(value, np.ndarray):
+            return np.atleast_2d(value)
+        if isinstance(value, str | bytes | Mapping | FeatureExtractionResult):
+            value = [value]
+        known = (FeatureExtractionResult, np.ndarray)
+        if not isinstance(value, list) or not all(isinstance(item, known) for item in value):
+            value = list(self(value, batch_size=batch_size))
+        vectors = [item if isinstance(item, np.ndarray) else item.sentence for item in value]
+        return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
 
     def _tokens(self, ids: list[int]) -> tuple[str, ...]:
         return tuple(str(token) for token in self.tokenizer.convert_ids_to_tokens(ids))
 
     def _prompt(self, name: str | None) -> str:
         """The text of a prompt; empty without one."""
-        settings = self.spec.sentence_vector or MEAN
+        settings = self._settings
         name = settings.default_prompt if name is None else name
         if name is None:
             return ""
@@ -119,3 +246,12 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
                 raise InputError(f"the model has no prompts; leave out prompt_name={name!r}")
             raise InputError(choose("prompt_name", name, settings.prompts))
         return settings.prompts[name]
+
+    def _named_prompt(self, names: tuple[str, ...]) -> str:
+        """The first of these prompts that the checkpoint has; empty if it has none of them."""
+        prompts = self._settings.prompts
+        return next((prompts[name] for name in names if prompts.get(name)), "")
+
+
+def _parse_text(value: Any) -> tuple[str, None]:
+    return as_text(value), None

@@ -20,10 +20,12 @@ __all__ = [
     "FeatureExtractionResult",
     "Fill",
     "FillMaskResult",
+    "Hit",
     "Label",
     "MultipleChoiceResult",
     "QuestionAnsweringResult",
     "Result",
+    "SearchResult",
     "TextClassificationResult",
     "TokenClassificationResult",
     "ZeroShotResult",
@@ -256,3 +258,37 @@ class FeatureExtractionResult(Result):
         """The first numbers of the sentence vector."""
         first = " ".join(f"{number:.4f}" for number in self.sentence[:4])
         return f"[{first} …] {len(self.sentence)} numbers"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A text that a search found."""
+
+    corpus_id: int  # its position among the texts, from 0
+    score: float  # the similarity of its vector with that of the query
+    text: str
+
+    def __str__(self) -> str:
+        """The score and the text."""
+        return f"{self.score:.4f}  {self.text}"
+
+
+@dataclass(frozen=True, repr=False)
+class SearchResult(Result):
+    """The texts that are nearest to a query, best first."""
+
+    hits: tuple[Hit, ...]
+    texts_truncated: int = 0  # number of texts that were truncated to the model's maximum length
+
+    @property
+    def notice(self) -> str | None:
+        """A one-line warning if the query or texts were truncated."""
+        if not self.texts_truncated:
+            return super().notice
+        texts = "text is" if self.texts_truncated == 1 else "texts are"
+        query = f"{super().notice}; " if self.truncated else ""
+        return f"{query}{self.texts_truncated} {texts} longer than this model takes, and cut there"
+
+    def __str__(self) -> str:
+        """A line for each text."""
+        return "\n".join(map(str, self.hits))

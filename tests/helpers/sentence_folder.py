@@ -1,21 +1,26 @@
 """Checkpoint folders of sentence-transformers, and the sentence vectors that follow from them.
 
 python tests/helpers/sentence_folder.py    writes tests/golden/sentence_vectors.json, which the JVM
-                                           tests read: the calls of CALLS, their runs and results
+                                           tests read: the calls of CALLS, their runs and results,
+                                           and each vector's similarity with itself reversed
 """
 
 import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import runner_expectations
 import torch
 import transformers
+from numpy.typing import NDArray
 
 from squeezebert_mobile.artifact import SentenceVector
+from squeezebert_mobile.artifact.spec import SimilarityFunction
 from squeezebert_mobile.runtime import load_artifact
+from squeezebert_mobile.runtime.tasks.similarity import similarities
 
 GOLDEN = runner_expectations.ROOT / "tests/golden/sentence_vectors.json"
 ARTIFACT = runner_expectations.GOLDEN / "artifacts" / "feature-extraction"
@@ -105,6 +110,14 @@ def pooled(hidden: torch.Tensor, mode: str, skipped: int = 0) -> torch.Tensor:
     raise ValueError(mode)
 
 
+def _similarities(vector: NDArray[np.float32]) -> dict[str, float]:
+    """The similarity of a vector with itself reversed, by each function."""
+    return {
+        name: similarities(name, vector[None], vector[None, ::-1]).item()
+        for name in get_args(SimilarityFunction)
+    }
+
+
 def golden() -> list[dict[str, Any]]:
     """The runs and results of CALLS."""
     records = []
@@ -117,7 +130,13 @@ def golden() -> list[dict[str, Any]]:
             call = {"texts": "play a song, stop the music", "token_vectors": True} | options
             result, runs = runner_expectations.record_call(pipeline, call)
             records.append(
-                {"sentence_vector": settings, "call": call, "result": result, "runs": runs}
+                {
+                    "sentence_vector": settings,
+                    "call": call,
+                    "result": result,
+                    "runs": runs,
+                    "similarities": _similarities(np.array(result["sentence"], np.float32)),
+                }
             )
     return records
 

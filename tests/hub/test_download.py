@@ -228,6 +228,19 @@ def test_a_repository_without_config(hub: HubServer, checkpoint: Path) -> None:
     )
 
 
+def test_a_repository_in_the_older_layout_of_sentence_transformers(
+    hub: HubServer, checkpoint: Path
+) -> None:
+    files = {f"0_BERT/{name}": content for name, content in files_of(checkpoint).items()}
+    hub.add(NAME, checkpoint).commit(files | {"modules.json": b"[]"})
+    message = refused()
+    assert message.startswith("the Hub repository 'user/model' has no config.json (but 0_BERT/conf")
+    assert message.endswith(
+        "; its model is in 0_BERT, as older versions of sentence-transformers saved it; run: hf "
+        "download user/model --local-dir FOLDER, and give that folder"
+    )
+
+
 def test_a_repository_without_weights(hub: HubServer, checkpoint: Path) -> None:
     files = files_of(checkpoint) | {"tf_model.h5": b"weights"}
     del files[WEIGHTS]

@@ -1,6 +1,7 @@
 """Sentence vectors as a folder of sentence-transformers says; the oracle is its rule in torch."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from sentence_folder import MODES, PROMPTS, pooled, their_hidden, write_modules
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import CheckpointError, ExportError, InputError
-from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.export import export_checkpoint, inspect_checkpoint
 from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime import load_artifact
+from squeezebert_mobile.runtime.tasks.similarity import similarities
 
 TEXT = "play a song, stop the music"
 LONG = "the cat sat on the mat at night " * 6  # 50 tokens
@@ -188,6 +190,7 @@ def test_an_artifact_keeps_it(tmp_path: Path, family: str) -> None:
         "prompts": PROMPTS,
         "default_prompt": "query",
         "include_prompt": True,
+        "similarity": "cosine",
     }
     hidden = their_hidden(folder, PROMPTS["query"] + LONG, 16)
     with load_artifact(target, threads=1) as model:
@@ -233,6 +236,128 @@ def test_other_tasks_do_not_read_the_modules(tmp_path: Path) -> None:
 MEAN = {"pooling_mode": "mean"}
 
 
+def test_a_longest_input_above_that_of_the_tokenizer(folder: Path, plain: Path) -> None:
+    """sentence-transformers sets the tokenizer's model_max_length to it."""
+    config = {"do_lower_case": True, "model_max_length": 10}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert open_checkpoint(folder).default_sequence_length == 10
+    write_modules(folder, MEAN, lengths={"max_seq_length": 20})
+    assert open_checkpoint(folder).default_sequence_length == 20
+    _assert_close(
+        _ours(folder, LONG).sentence, _unit(pooled(their_hidden(plain, LONG, 20), "mean"))
+    )
+    assert inspect_checkpoint(folder).max_sequence_length == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("dot", "dot"), ("euclidean", "euclidean"), ("cosine", "cosine"), (None, "cosine")],
+)
+def test_the_similarity(folder: Path, name: str | None, function: str) -> None:
+    write_modules(folder, MEAN, prompts={"similarity_fn_name": name})
+    vector = open_checkpoint(folder).sentences.vector
+    assert vector and vector.similarity == function
+
+
+# Layouts ------------------------------------------------------------------------------------
+
+
+def _older(folder: Path, name: str = "0_Transformer") -> Path:
+    """Move the encoder of `folder` to a subfolder, as versions before 2.0 saved it."""
+    inner = folder / name
+    inner.mkdir()
+    outside = {"modules.json", "config_sentence_transformers.json"}
+    for path in list(folder.iterdir()):
+        if path.is_file() and path.name not in outside:
+            path.rename(inner / path.name)
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    modules[0]["path"] = name
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    return inner
+
+
+@pytest.mark.parametrize(("name", "kind"), [("0_Transformer", "Transformer"), ("0_BERT", "BERT")])
+@pytest.mark.parametrize("given", ["root", "inner"])
+def test_the_encoder_in_a_subfolder(
+    folder: Path, plain: Path, name: str, kind: str, given: str
+) -> None:
+    write_modules(
+        folder,
+        {"pooling_mode": "cls"},
+        kinds=(kind, "Pooling"),
+        lengths={"max_seq_length": 16},
+        prompts={"prompts": PROMPTS},
+    )
+    inner = _older(folder, name)
+    path = folder if given == "root" else inner
+    assert open_checkpoint(path).name == path.name
+    assert open_checkpoint(path).default_sequence_length == 16
+    want = their_hidden(plain, PROMPTS["query"] + LONG, 16)[0]
+    _assert_close(_ours(path, LONG, prompt_name="query").sentence, want)
+    facts = inspect_checkpoint(path)
+    assert facts.max_sequence_length == 16
+    assert facts.sentence_vector and facts.sentence_vector.pooling == ("cls",)
+
+
+def test_a_folder_below_other_modules(folder: Path, plain: Path) -> None:
+    write_modules(folder, {"pooling_mode": "cls"})
+    inner = _older(folder, "other")
+    for text in ('[{"path": "0_Transformer"}]', "{", "{}", "[]", '[{"path": 3}]'):
+        (folder / "modules.json").write_text(text, encoding="utf-8")
+        _assert_close(_ours(inner).sentence, _unit(pooled(their_hidden(plain, TEXT), "mean")))
+
+
+def test_the_subfolder_is_missing(folder: Path) -> None:
+    write_modules(folder, MEAN)
+    shutil.rmtree(_older(folder))
+    message = "has no config.json, nor has its folder '0_Transformer', which modules.json names; "
+    for read in (open_checkpoint, inspect_checkpoint):
+        with pytest.raises(CheckpointError, match=message):
+            read(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '[{"path": ""}]', '[{"path": "../x"}]', '[{"path": "/"}]', '[{"path": 3}]']
+)
+def test_modules_without_an_encoder(tmp_path: Path, text: str) -> None:
+    (tmp_path / "modules.json").write_text(text, encoding="utf-8")
+    with pytest.raises(CheckpointError, match="is not a checkpoint: it has no config.json"):
+        open_checkpoint(tmp_path)
+
+
+def test_modules_beside_another_encoder(folder: Path, plain: Path) -> None:
+    write_modules(folder, MEAN)
+    inner = _older(folder)
+    for path in list(inner.iterdir()):
+        shutil.copy(path, folder)
+    message = "has its Transformer in '.*0_Transformer'; give that folder, or for the normalized"
+    with pytest.raises(CheckpointError, match=message):
+        open_checkpoint(folder)
+    _assert_close(_ours(inner).sentence, _unit(pooled(their_hidden(plain, TEXT), "mean")))
+
+
+# inspect ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("length", "longest"), [(16, 16), (512, 40), (None, 40)])
+def test_inspect_has_the_longest_input_that_is_used(
+    folder: Path, length: int | None, longest: int
+) -> None:
+    write_modules(folder, MEAN, lengths={"max_seq_length": length})
+    assert inspect_checkpoint(folder).max_sequence_length == longest
+
+
+def test_inspect_notes_what_an_export_refuses(folder: Path) -> None:
+    write_modules(folder, MEAN, kinds=("Transformer", "Pooling", "Dense"))
+    facts = inspect_checkpoint(folder)
+    assert facts.sentence_vector is None
+    (note,) = facts.notes
+    assert note.startswith("an export is refused: ") and "Pooling, Dense; exported are" in note
+
+
+# Errors -------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
@@ -252,6 +377,10 @@ MEAN = {"pooling_mode": "mean"}
         (
             {"pooling": {"pooling_mode_cls_token": "yes"}},
             "pooling_mode_cls_token in '.*' is 'yes'; it must be true or false",
+        ),
+        (
+            {"prompts": {"similarity_fn_name": "cosin"}},
+            "has an unknown similarity_fn_name 'cosin'; did you mean 'cosine'",
         ),
         ({"lengths": {"max_seq_length": 2}}, "max_seq_length in '.*' is 2; it must be a number of"),
         ({"lengths": {"max_seq_length": "16"}}, "max_seq_length in '.*' is '16'; it must be a num"),
@@ -286,6 +415,18 @@ def test_damaged_modules_are_refused(folder: Path, text: str, message: str) -> N
         open_checkpoint(folder)
 
 
+@pytest.mark.parametrize(
+    "name", ["modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"]
+)
+def test_files_that_are_not_regular(folder: Path, name: str) -> None:
+    write_modules(folder, MEAN)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    message = f"{name}' cannot be read: it is a named pipe, not a regular file"
+    with pytest.raises(CheckpointError, match=message):
+        open_checkpoint(folder)
+
+
 def test_lower_case_before_a_tokenizer_that_keeps_capitals(folder: Path) -> None:
     write_modules(folder, MEAN, lengths={"do_lower_case": True})
     assert open_checkpoint(folder).sentences.lower_case
@@ -303,3 +444,8 @@ def test_the_results_that_kotlin_reads_are_up_to_date() -> None:
         assert old["sentence_vector"] == json.loads(json.dumps(new["sentence_vector"]))
         assert old["call"] == new["call"]
         np.testing.assert_allclose(old["result"]["sentence"], new["result"]["sentence"], atol=0.05)
+        assert old["similarities"].keys() == new["similarities"].keys()
+        vector = np.array(old["result"]["sentence"], np.float32)
+        for name, value in old["similarities"].items():
+            ours = similarities(name, vector[None], vector[None, ::-1]).item()
+            assert ours == pytest.approx(value, abs=1e-5)

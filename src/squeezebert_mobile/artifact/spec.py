@@ -7,9 +7,11 @@ from pydantic import Field
 
 from squeezebert_mobile.artifact.schema import Record
 
-__all__ = ["ModelSpec", "PoolingMode", "SentenceVector", "TensorSpec"]
+__all__ = ["ModelSpec", "PoolingMode", "SentenceVector", "SimilarityFunction", "TensorSpec"]
 
 PoolingMode = Literal["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+#: How two sentence vectors are compared; the two distances are negative, so that more is nearer.
+SimilarityFunction = Literal["cosine", "dot", "euclidean", "manhattan"]
 
 
 class TensorSpec(Record):
@@ -28,6 +30,7 @@ class SentenceVector(Record):
     prompts: dict[str, str] = {}  # name -> text before every input
     default_prompt: str | None = None  # the name of the one used if the caller names none
     include_prompt: bool = True  # whether the prompt's tokens are pooled too
+    similarity: SimilarityFunction = "cosine"
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,9 @@ def inspect(
     for text in facts.notes:
         print_note(text)
     if as_json:
-        print(json.dumps(asdict(facts) | {"model": facts.model.model_dump()}, indent=1))
+        vector = facts.sentence_vector and facts.sentence_vector.model_dump()
+        records = {"model": facts.model.model_dump(), "sentence_vector": vector}
+        print(json.dumps(asdict(facts) | records, indent=1))
     else:
         print_checkpoint(facts, Console())
 

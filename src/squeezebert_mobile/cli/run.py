@@ -10,6 +10,7 @@ import typer
 
 from squeezebert_mobile.cli.lines import Line, answer_lines, read_lines
 from squeezebert_mobile.cli.options import Artifact, Debug, Json
+from squeezebert_mobile.cli.search import search_lines
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.tasks import Aggregation
 
@@ -63,8 +64,18 @@ def run(
             help="For feature-extraction: the checkpoint's prompt to put before each text.",
         ),
     ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="For feature-extraction: print the texts that are most similar to this one.",
+        ),
+    ] = None,
     top_k: Annotated[
-        int | None, typer.Option(min=1, help="Number of predictions to return.")
+        int | None,
+        typer.Option(
+            min=1, help="Number of predictions to return; with --query, of texts (default: 10)."
+        ),
     ] = None,
     aggregation: Annotated[
         Aggregation,
@@ -74,13 +85,13 @@ def run(
         int | None, typer.Option(min=1, help="Number of threads (default: the runtime's).")
     ] = None,
     batch_size: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
-            help="Texts per model call. More than 1 is faster for many short texts, and in int8 "
-            "changes results in about the third digit.",
+            help="Texts per model call (default: 1; with --query 8). More than 1 is faster for "
+            "many short texts, and in int8 changes results in about the third digit.",
         ),
-    ] = 1,
+    ] = None,
     skip_blank: Annotated[
         bool,
         typer.Option(
@@ -105,7 +116,7 @@ def run(
         "multi_label": multi_label or None,
         "entailment_label": entailment_label,
     }
-    predict, what = _prediction(model, candidate_label, zero_shot)
+    predict, what = _prediction(model, candidate_label, zero_shot, query)
     accepted = signature(predict).parameters
     options = _task_options(
         what,
@@ -116,6 +127,7 @@ def run(
             "question": question,
             "context": context,
             "prompt_name": prompt_name,
+            "query": query,
             "top_k": top_k,
             "candidate_labels": candidate_label or None,
             **zero_shot,
@@ -128,10 +140,15 @@ def run(
     if question is not None:
         print_result(None, predict(**options), as_json=as_json)
         return
+    given = [Line(f"text {number}", text) for number, text in enumerate(texts or (), 1)]
+    if query is not None:
+        if batch_size is not None:
+            options["batch_size"] = batch_size
+        _search(partial(predict, options.pop("query"), **options), given, as_json=as_json)
+        return
     pair = options.pop("text_pair", None)
-    answer = partial(predict, batch_size=batch_size, **options)
-    if texts:
-        given = [Line(f"text {number}", text) for number, text in enumerate(texts, 1)]
+    answer = partial(predict, batch_size=batch_size or 1, **options)
+    if given:
         for line, result in answer_lines(answer, given, text_pair=pair):
             print_result(str(line.content), result, as_json=as_json)
         return
@@ -150,10 +167,27 @@ def run(
         )
 
 
+def _search(search: Callable[..., Any], given: list[Line], *, as_json: bool) -> None:
+    """Print the nearest of the given texts, or of the lines of stdin."""
+    from squeezebert_mobile.cli.printing.progress import line_progress
+    from squeezebert_mobile.cli.printing.results import print_hits
+
+    if given:
+        result, lines = search_lines(search, given)
+    else:
+        with line_progress(prints=False) as report:
+            result, lines = search_lines(search, read_lines(), report)
+    print_hits(result, lines, as_json=as_json)
+
+
 def _prediction(
-    model: "Pipeline[Any]", candidates: list[str] | None, zero_shot: dict[str, Any]
+    model: "Pipeline[Any]",
+    candidates: list[str] | None,
+    zero_shot: dict[str, Any],
+    query: str | None,
 ) -> tuple[Callable[..., Any], str]:
-    """The method to call for each text, and what it does."""
+    """The method to call, for each text or for --query, and what it does."""
+    from squeezebert_mobile.runtime.tasks.feature_extraction import FeatureExtraction
     from squeezebert_mobile.runtime.tasks.text_classification import TextClassification
 
     if not candidates:
@@ -162,7 +196,14 @@ def _prediction(
                 f"--{given[0].replace('_', '-')} is for zero-shot classification; add "
                 "--candidate-label for each label"
             )
-        return model.__call__, model.manifest.task
+        if query is None:
+            return model.__call__, model.manifest.task
+        if not isinstance(model, FeatureExtraction):
+            raise InputError(
+                f"--query does not apply to {model.manifest.task}; use a feature-extraction "
+                "artifact"
+            )
+        return model.search, "a search with --query"
     if not isinstance(model, TextClassification):
         raise InputError(
             f"--candidate-label does not apply to {model.manifest.task}; use a text-classification "

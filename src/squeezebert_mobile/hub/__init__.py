@@ -2,12 +2,13 @@
 
 from squeezebert_mobile.hub.download import checkpoint_folder, settings_folder
 from squeezebert_mobile.hub.errors import named_errors
-from squeezebert_mobile.hub.names import DEMO, DEMOS, check_revision, local_folder
+from squeezebert_mobile.hub.names import DEMO, DEMOS, MODULES_FILE, check_revision, local_folder
 from squeezebert_mobile.hub.repository import WEIGHT_FILES
 
 __all__ = [
     "DEMO",
     "DEMOS",
+    "MODULES_FILE",
     "WEIGHT_FILES",
     "check_revision",
     "checkpoint_folder",

@@ -140,9 +140,18 @@ class _Download:
         """Check that the repository has a configuration, and weights if they are needed."""
         some = ", ".join(sorted(files)[:5]) + (", ..." if len(files) > 5 else "")
         if "config.json" not in files:
+            remedy = (
+                "give one in the layout of transformers, with config.json and model.safetensors"
+            )
+            if inner := [name for name in files if re.fullmatch(r"0_\w+/config\.json", name)]:
+                remedy = (
+                    f"its model is in {inner[0].partition('/')[0]}, as older versions of "
+                    f"sentence-transformers saved it; run: hf download {self.name} --local-dir "
+                    f"FOLDER, and give that folder"
+                )
             raise CheckpointError(
                 f"the Hub repository {self.what} has no config.json (but {some or 'no files'}); "
-                "give one in the layout of transformers, with config.json and model.safetensors"
+                f"{remedy}"
             )
         names = (*WEIGHT_FILES, *(f"{name}.index.json" for name in WEIGHT_FILES))
         if check and not any(name in files for name in names):

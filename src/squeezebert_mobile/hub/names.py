@@ -1,17 +1,22 @@
 """Names of checkpoints: demos, local folders, and Hub ids with a revision."""
 
+import json
 import re
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.files import read_regular
 
-__all__ = ["DEMO", "DEMOS", "check_revision", "local_folder"]
+__all__ = ["DEMO", "DEMOS", "MODULES_FILE", "check_revision", "local_folder"]
 
 DEMO = "demo"
 #: The checkpoints that ship with the package: intent classification, slot filling (token
 #: classification) and fill-mask.
 DEMOS = (DEMO, "demo-slots", "demo-fill-mask")
+
+#: The modules of a checkpoint of sentence-transformers, and their folders.
+MODULES_FILE = "modules.json"
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _HUB_PAGE = re.compile(r"https?://[^/]+/([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve)/([^/]+).*)?/?")
@@ -21,13 +26,16 @@ _NO_GIT_REF = re.compile(r"[\s~^:?*\[\\]|\.\.|^[/-]|/$|^$")
 def local_folder(name: str | Path) -> Path | None:
     """The folder with this name, or None if it can only be a Hub id.
 
+    In an older checkpoint of sentence-transformers it is the subfolder with the weights, such as
+    ``0_Transformer``.
+
     Raises:
-        CheckpointError: it is neither.
+        CheckpointError: it is neither, or has no such subfolder.
     """
     folder = Path(name)
     try:
         if stat.S_ISDIR(folder.stat().st_mode):
-            return folder
+            return _encoder_folder(folder)
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
@@ -47,6 +55,25 @@ def local_folder(name: str | Path) -> Path | None:
             "a Hub id like 'squeezebert/squeezebert-uncased', or 'demo'"
         )
     return None
+
+
+def _encoder_folder(folder: Path) -> Path:
+    """The folder with config.json: the one that modules.json names, if `folder` has none."""
+    modules = folder / MODULES_FILE
+    if (folder / "config.json").exists() or not modules.is_file():
+        return folder
+    try:
+        path = PurePosixPath(json.loads(read_regular(modules).decode("utf-8-sig"))[0]["path"])
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return folder  # the reader of config.json reports that there is none
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        return folder
+    if not (folder / path / "config.json").is_file():
+        raise CheckpointError(
+            f"{str(folder)!r} has no config.json, nor has its folder {str(path)!r:.80}, which "
+            f"{MODULES_FILE} names; copy the checkpoint with its folders"
+        )
+    return folder / path
 
 
 def check_revision(name: str | Path, revision: str | None) -> None:

@@ -73,12 +73,15 @@ class Checkpoint:
     @property
     def max_sequence_length(self) -> int:
         """The longest input, in tokens, that both model and tokenizer accept."""
-        return min(self.model.config.max_position_embeddings, self.tokenizer.model_max_length)
+        # As in sentence-transformers its max_seq_length replaces the tokenizer's model_max_length.
+        longest = max(self.tokenizer.model_max_length, self.sentences.max_length or 0)
+        return min(self.model.config.max_position_embeddings, longest)
 
     @property
     def default_sequence_length(self) -> int:
         """The length, in tokens, at which texts are truncated unless the user chooses another."""
-        return min(self.max_sequence_length, self.sentences.max_length or self.max_sequence_length)
+        longest = self.sentences.max_length or self.tokenizer.model_max_length
+        return min(self.model.config.max_position_embeddings, longest)
 
 
 def demo_folder(name: str = DEMO) -> Path:

@@ -2,8 +2,10 @@
 
 modules.json                       the modules, in order: Transformer, Pooling, Normalize
 1_Pooling/config.json              how the vectors of the tokens become one
-sentence_bert_config.json          the longest input
-config_sentence_transformers.json  prompts: texts before every input
+sentence_bert_config.json          the longest input; beside the weights
+config_sentence_transformers.json  prompts, which are texts before every input, and the similarity
+
+In older checkpoints config.json and the weights are in a subfolder, such as 0_Transformer.
 """
 
 import json
@@ -13,14 +15,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from squeezebert_mobile.artifact import SentenceVector
-from squeezebert_mobile.artifact.spec import PoolingMode
+from squeezebert_mobile.artifact.spec import PoolingMode, SimilarityFunction
 from squeezebert_mobile.errors import CheckpointError, choose
+from squeezebert_mobile.files import read_regular
+from squeezebert_mobile.hub import MODULES_FILE
 
-__all__ = ["MODULES_FILE", "SentenceModules", "read_sentence_modules"]
+__all__ = ["SentenceModules", "read_sentence_modules"]
 
-MODULES_FILE = "modules.json"
 _LENGTH_FILE = "sentence_bert_config.json"
-_PROMPTS_FILE = "config_sentence_transformers.json"
+_MODEL_FILE = "config_sentence_transformers.json"
 
 #: The flags of a Pooling module before version 5.4, in the order in which it concatenates.
 _FLAGS = {
@@ -47,19 +50,35 @@ class SentenceModules:
 def read_sentence_modules(folder: Path) -> SentenceModules:
     """Read the files of sentence-transformers in a checkpoint; empty if it has none.
 
+    Args:
+        folder: The folder with config.json and the weights.
+
     Raises:
         CheckpointError: a file is damaged, or a module cannot be exported.
     """
     lengths = _read(folder / _LENGTH_FILE, dict)
     return SentenceModules(
-        vector=_vector(folder) if (folder / MODULES_FILE).is_file() else None,
+        vector=_vector(root, folder) if (root := _root(folder)) else None,
         max_length=_max_length(lengths, folder / _LENGTH_FILE),
         lower_case=_flag(lengths, "do_lower_case", False, folder / _LENGTH_FILE),
     )
 
 
-def _vector(folder: Path) -> SentenceVector:
-    path = folder / MODULES_FILE
+def _root(folder: Path) -> Path | None:
+    """The folder of the modules.json that names `folder`: itself, or the one above."""
+    if (folder / MODULES_FILE).exists():
+        return folder
+    above = folder.resolve().parent
+    try:
+        modules = json.loads(read_regular(above / MODULES_FILE).decode("utf-8-sig"))
+        return above if above / modules[0]["path"] == folder.resolve() else None
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return None
+
+
+def _vector(root: Path, folder: Path) -> SentenceVector:
+    """What the modules.json in `root` says of the vectors of the encoder in `folder`."""
+    path = root / MODULES_FILE
     modules = [_module(module, path) for module in _read(path, list)]
     # Dropout does nothing outside training.
     kinds = [kind for kind, _ in modules if kind != "Dropout"]
@@ -70,15 +89,21 @@ def _vector(folder: Path) -> SentenceVector:
             f"{str(path)!r} has the modules {', '.join(kinds) or 'none'}; exported are "
             f"Transformer, Pooling and, after them, Normalize; {_REMEDY}"
         )
-    subfolder = dict(modules)["Pooling"]
-    pooling, include_prompt = _pooling(folder / subfolder / "config.json")
-    prompts, default = _prompts(folder / _PROMPTS_FILE)
+    encoder = root / modules[0][1]
+    if encoder.resolve() != folder.resolve():
+        raise CheckpointError(
+            f"{str(path)!r} has its Transformer in {str(encoder)!r}; give that folder, or {_REMEDY}"
+        )
+    pooling, include_prompt = _pooling(root / dict(modules)["Pooling"] / "config.json")
+    config = _read(root / _MODEL_FILE, dict)
+    prompts, default = _prompts(config, root / _MODEL_FILE)
     return SentenceVector(
         pooling=pooling,  # type: ignore[arg-type]
         normalize="Normalize" in kinds,
         prompts=prompts,
         default_prompt=default,
         include_prompt=include_prompt,
+        similarity=_similarity(config, root / _MODEL_FILE),  # type: ignore[arg-type]
     )
 
 
@@ -122,9 +147,8 @@ def _pooling(path: Path) -> tuple[tuple[str, ...], bool]:
     return tuple(modes), include_prompt
 
 
-def _prompts(path: Path) -> tuple[dict[str, str], str | None]:
+def _prompts(config: Mapping[str, Any], path: Path) -> tuple[dict[str, str], str | None]:
     """The prompts by name, and the name of the default one."""
-    config = _read(path, dict)
     prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(
         isinstance(text, str | None) for text in prompts.values()
@@ -138,6 +162,17 @@ def _prompts(path: Path) -> tuple[dict[str, str], str | None]:
             f"prompts: {', '.join(prompts) or 'there are none'}"
         )
     return {name: text or "" for name, text in prompts.items()}, default
+
+
+def _similarity(config: Mapping[str, Any], path: Path) -> str:
+    """The name of the function that compares vectors."""
+    name = config.get("similarity_fn_name") or "cosine"
+    if name not in get_args(SimilarityFunction):
+        raise CheckpointError(
+            f"{str(path)!r} has an "
+            f"{choose('similarity_fn_name', str(name), get_args(SimilarityFunction))}"
+        )
+    return str(name)
 
 
 def _max_length(config: Mapping[str, Any], path: Path) -> int | None:
@@ -160,10 +195,12 @@ def _flag(config: Mapping[str, Any], key: str, default: bool, path: Path) -> boo
 def _read(path: Path, kind: type[Any]) -> Any:
     """The JSON in a file; empty if there is no such file."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = json.loads(read_regular(path).decode("utf-8-sig"))
     except FileNotFoundError:
         return kind()
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{str(path)!r} cannot be read as JSON: {error}") from None
     if not isinstance(data, kind):
         raise CheckpointError(f"{str(path)!r} must hold a {kind.__name__}, not {data!r:.40}")

@@ -14,6 +14,7 @@ from squeezebert_mobile.cli.printing.tables import (
     make_table,
     print_facts,
     same_answers,
+    sentence_vector,
 )
 from squeezebert_mobile.runtime import GoldenCheck
 
@@ -27,6 +28,7 @@ _COST = re.compile(r"([\d.]+) MB more")
 def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
     """Print the size of each part before and after, and the differences from the checkpoint."""
     _print_summary(manifest, console)
+    print_facts(console, _inputs(manifest))
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
@@ -43,7 +45,7 @@ def print_artifact(manifest: Manifest, console: Console) -> None:
             "labels": ", ".join(manifest.labels or ()),
             "inputs": ", ".join(spec.name for spec in manifest.inputs),
             "axes": ", ".join(str(axis) for axis in manifest.inputs[0].axes),
-            "longest input": f"{manifest.max_sequence_length} tokens",
+            **_inputs(manifest),
             "memory": _planned_memory(manifest),
             "versions": ", ".join(f"{name} {v}" for name, v in manifest.versions.items()),
         },
@@ -86,6 +88,14 @@ def _print_summary(manifest: Manifest, console: Console) -> None:
             console.print(repair, highlight=False)
     if manifest.weights == "random":
         console.print("random weights: latency is real, predictions are not", style="yellow")
+
+
+def _inputs(manifest: Manifest) -> dict[str, str]:
+    """What the model takes, and how it makes a vector of a text."""
+    return {
+        "longest input": f"{manifest.max_sequence_length} tokens",
+        "sentence vector": sentence_vector(manifest.sentence_vector),
+    }
 
 
 def _size_table(manifest: Manifest) -> Table:

@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from squeezebert_mobile.cli.printing.tables import architecture, groups, make_table, print_facts
+from squeezebert_mobile.cli.printing.tables import (
+    architecture,
+    groups,
+    make_table,
+    print_facts,
+    sentence_vector,
+)
 
 if TYPE_CHECKING:
     from squeezebert_mobile.export.inspection import CheckpointFacts  # needs torch
@@ -25,6 +31,7 @@ def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
             "groups": groups(facts.model),
             "labels": ", ".join(facts.labels) if "classification" in facts.task else "",
             "longest input": f"{facts.max_sequence_length} tokens",
+            "sentence vector": sentence_vector(facts.sentence_vector),
             "vocabulary": f"{facts.model.vocab_size} tokens",
         },
     )

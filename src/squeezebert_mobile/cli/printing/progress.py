@@ -91,14 +91,18 @@ def _epoch(now: TrainingProgress) -> str:
 
 
 @contextmanager
-def line_progress() -> Iterator[Callable[[int], None]]:
+def line_progress(*, prints: bool = True) -> Iterator[Callable[[int], None]]:
     """The number of answered lines of stdin; the callback takes the size of each in bytes.
 
     Silent if stderr is not a terminal, or if lines or answers appear there as well. If stdin is a
     file there is a bar with the remaining time.
+
+    Args:
+        prints: Whether answers are printed meanwhile.
     """
     console = Console(stderr=True)
-    is_hidden = not console.is_terminal or sys.stdin.isatty() or sys.stdout.isatty()
+    is_hidden = not console.is_terminal or sys.stdin.isatty()
+    is_hidden = is_hidden or (prints and sys.stdout.isatty())
     status = os.fstat(sys.stdin.fileno())
     total = status.st_size if stat.S_ISREG(status.st_mode) else None
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.fields[lines]} lines")]

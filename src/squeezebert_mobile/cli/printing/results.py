@@ -11,11 +11,12 @@ from squeezebert_mobile.runtime import (
     FillMaskResult,
     MultipleChoiceResult,
     Result,
+    SearchResult,
     TextClassificationResult,
     TokenClassificationResult,
 )
 
-__all__ = ["BLANK_RESULTS", "print_result", "result_json"]
+__all__ = ["BLANK_RESULTS", "print_hits", "print_result", "result_json"]
 
 #: The result of a blank line, by task.
 BLANK_RESULTS: dict[str, Result] = {
@@ -37,6 +38,25 @@ def print_result(text: str | None, result: Result, *, as_json: bool) -> None:
     is_blank = any(result is blank for blank in BLANK_RESULTS.values())
     for line in ["(blank line)"] if is_blank else str(result).splitlines():
         print(f"  {line}", flush=True)
+    if result.notice:
+        print(f"note: {result.notice}", file=sys.stderr)
+
+
+def print_hits(result: SearchResult, lines: list[int], *, as_json: bool) -> None:
+    """Print the texts that a search found, best first, and its notice on stderr.
+
+    Args:
+        result: What it found.
+        lines: The number of the line of each text that was searched.
+        as_json: Whether each is a line of JSON: its text, score, and the number of its line.
+    """
+    for hit in result.hits:
+        record = {
+            "text": hit.text,
+            "score": _float32(hit.score),
+            "line": lines[hit.corpus_id],
+        }
+        print(json.dumps(record, ensure_ascii=False) if as_json else hit, flush=True)
     if result.notice:
         print(f"note: {result.notice}", file=sys.stderr)
 

@@ -6,9 +6,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from squeezebert_mobile.artifact import ModelFacts
+from squeezebert_mobile.artifact import ModelFacts, SentenceVector
 
-__all__ = ["architecture", "groups", "make_table", "print_facts", "same_answers"]
+__all__ = [
+    "architecture",
+    "groups",
+    "make_table",
+    "print_facts",
+    "same_answers",
+    "sentence_vector",
+]
 
 
 def make_table(*columns: str) -> Table:
@@ -55,3 +62,20 @@ def same_answers(same: int, total: int, noun: str) -> str:
     # Never 100 %: one of 100,000 that differs must be seen.
     share = min(same / total, 0.9999)
     return f"same answer in {same:,} of {total:,} {noun} ({share:.2%})"
+
+
+def sentence_vector(settings: SentenceVector | None) -> str:
+    """Pooling, normalizing, similarity and prompts in one line; empty without settings.
+
+    For example: cls, normalized; prompts: query (default), passage.
+    """
+    if settings is None:
+        return ""
+    text = " + ".join(settings.pooling) + (", normalized" if settings.normalize else "")
+    if settings.similarity != "cosine":
+        text += f", compared by {settings.similarity}"
+    names = [
+        f"{name} (default)" if name == settings.default_prompt else name
+        for name in settings.prompts
+    ]
+    return f"{text}; prompts: {', '.join(names)}" if names else text

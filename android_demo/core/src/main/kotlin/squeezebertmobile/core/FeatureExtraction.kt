@@ -1,5 +1,6 @@
 package squeezebertmobile.core
 
+import kotlin.math.abs
 import kotlin.math.sqrt
 
 /**
@@ -19,11 +20,7 @@ class FeatureExtractionResult(
     val tokensCut: Int,
 ) {
     /** The cosine similarity of two sentence vectors. */
-    fun cosine(other: FeatureExtractionResult): Double {
-        fun dot(first: FloatArray, second: FloatArray) = first.indices.sumOf { first[it].toDouble() * second[it] }
-        val lengths = sqrt(dot(sentence, sentence) * dot(other.sentence, other.sentence))
-        return dot(sentence, other.sentence) / maxOf(lengths, MIN_LENGTH)
-    }
+    fun cosine(other: FeatureExtractionResult): Double = similarity("cosine", sentence, other.sentence)
 }
 
 /** Computes sentence and token vectors. */
@@ -46,6 +43,13 @@ class FeatureExtraction(private val model: Model) {
         val tokens = row.ids().map { checkNotNull(model.tokenizer.tokenOf(it)) }
         return FeatureExtractionResult(sentenceVector(vectors, skipped(prompt)), tokens, vectors, row.tokensCut)
     }
+
+    /**
+     * The similarity of two texts, by the function that the checkpoint names (sentence-transformers):
+     * the cosine, the dot product, or the negative Euclidean or Manhattan distance. Without one, the cosine.
+     */
+    fun similarity(first: FeatureExtractionResult, second: FeatureExtractionResult): Double =
+        similarity(settings.similarity, first.sentence, second.sentence)
 
     /** The text of a prompt; empty without one. */
     private fun prompt(given: String?): String {
@@ -77,6 +81,20 @@ private fun pool(mode: String, positions: IntRange, value: (Int) -> Double): Dou
     "mean_sqrt_len_tokens" -> positions.sumOf(value) / sqrt(positions.count().toDouble())
     "weightedmean" -> positions.sumOf { value(it) * (it + 1) } / positions.sumOf { it + 1.0 }
     else -> value(positions.last) // lasttoken
+}
+
+private fun similarity(function: String, first: FloatArray, second: FloatArray): Double {
+    fun sum(term: (Double, Double) -> Double) =
+        first.indices.sumOf { term(first[it].toDouble(), second[it].toDouble()) }
+    return when (function) {
+        "dot" -> sum { a, b -> a * b }
+        "euclidean" -> -sqrt(sum { a, b -> (a - b) * (a - b) })
+        "manhattan" -> -sum { a, b -> abs(a - b) }
+        else -> { // cosine
+            val lengths = listOf(sum { a, _ -> a * a }, sum { _, b -> b * b }).map { maxOf(sqrt(it), MIN_LENGTH) }
+            sum { a, b -> a * b } / (lengths[0] * lengths[1])
+        }
+    }
 }
 
 private const val MIN_LENGTH = 1e-12 // eps of torch.nn.functional.normalize

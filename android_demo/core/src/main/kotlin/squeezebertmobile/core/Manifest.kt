@@ -14,6 +14,7 @@ class FileFacts(val sha256: String, val bytes: Long)
  * @param prompts by name, the text before every input.
  * @param defaultPrompt the name of the prompt that is used if the caller names none.
  * @param includePrompt whether the prompt's tokens are pooled too.
+ * @param similarity how two vectors are compared: cosine, dot, euclidean or manhattan.
  */
 class SentenceVector(
     val pooling: List<String> = listOf("mean"),
@@ -21,6 +22,7 @@ class SentenceVector(
     val prompts: Map<String, String> = emptyMap(),
     val defaultPrompt: String? = null,
     val includePrompt: Boolean = true,
+    val similarity: String = "cosine",
 )
 
 /** The fields of manifest.json that are used on a phone. */
@@ -92,8 +94,9 @@ private val SENTENCE_VECTOR = record(
         "prompts" to values(text()),
         "default_prompt" to nullable(text()),
         "include_prompt" to flag,
+        "similarity" to oneOf("cosine", "dot", "euclidean", "manhattan"),
     ),
-    optional = setOf("prompts", "default_prompt", "include_prompt"),
+    optional = setOf("prompts", "default_prompt", "include_prompt", "similarity"),
 )
 
 /** The schema of docs/manifest.schema.json. */
@@ -216,6 +219,7 @@ private fun sentenceVectorOf(data: Map<String, Any?>) = SentenceVector(
     prompts = data["prompts"]?.asRecord().orEmpty().mapValues { (_, prompt) -> prompt as String },
     defaultPrompt = data["default_prompt"] as String?,
     includePrompt = data["include_prompt"] != false,
+    similarity = data["similarity"] as String? ?: "cosine",
 )
 
 private fun Map<String, Any?>.tensors(name: String): List<TensorSpec> =

@@ -134,6 +134,26 @@ class ArtifactTest {
     }
 
     @Test
+    fun `an encoder needs no pooler_output, but all other outputs`() {
+        fun copyOf(name: String) = File(temporary.root, name).also { ARTIFACTS.getValue(name).copyRecursively(it) }
+        val folder = copyOf("no-pooler")
+        assertEquals(listOf("last_hidden_state"), Artifact.open(folder).manifest.outputs.map { it.name })
+        val whole = copyOf("feature-extraction")
+        val (states, pooled) = readJson(File(whole, MANIFEST_FILE)).records("outputs")
+        val message = "the artifact's manifest does not have the inputs and outputs of feature-extraction; " +
+            "export the checkpoint again"
+        for (outputs in listOf(
+            listOf(pooled),
+            listOf(states, pooled + ("axes" to states["axes"])),
+            listOf(states, pooled + ("name" to "logits")),
+            listOf(states, pooled, pooled + ("name" to "logits")),
+        )) {
+            rewrite(whole) { it["outputs"] = outputs }
+            assertRefused(whole, message)
+        }
+    }
+
+    @Test
     fun `Python and Kotlin accept the same manifests and golden files`() {
         val readers = mapOf<String, (Map<String, Any?>) -> Any>(MANIFEST_FILE to ::manifestOf, GOLDEN_FILE to ::goldenOf)
         val counts = HashMap<Boolean, Int>()

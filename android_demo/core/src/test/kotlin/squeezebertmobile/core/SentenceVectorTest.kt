@@ -39,6 +39,23 @@ class SentenceVectorTest {
     }
 
     @Test
+    fun `the same similarities as in Python`() {
+        for (case in cases) {
+            val vector = (case.record("result")["sentence"] as List<*>).map { (it as Number).toFloat() }
+            val (first, second) = listOf(vector, vector.reversed()).map {
+                FeatureExtractionResult(it.toFloatArray(), emptyList(), FloatTensor(intArrayOf(0, 0), FloatArray(0)), 0)
+            }
+            for ((function, want) in case.record("similarities")) {
+                val artifact = artifactWith(case.record("sentence_vector") + ("similarity" to function))
+                val model = Model(artifact.manifest, tokenizerOf(artifact), ReplayedSession(emptyList()))
+                val found = FeatureExtraction(model).similarity(first, second)
+                assertEquals(function, (want as Number).toDouble(), found, 1e-5)
+            }
+            assertEquals((case.record("similarities")["cosine"] as Number).toDouble(), first.cosine(second), 1e-5)
+        }
+    }
+
+    @Test
     fun `an unknown prompt is refused`() {
         for ((settings, names) in listOf(cases[0] to "none", cases.last() to "query, long")) {
             val artifact = artifactWith(settings["sentence_vector"])
@@ -58,6 +75,7 @@ class SentenceVectorTest {
             sound + ("pooling" to listOf("median")),
             sound + ("prompts" to mapOf("query" to 1L)),
             sound + ("include_prompt" to null),
+            sound + ("similarity" to "hamming"),
             sound + ("unknown" to 1L),
         )) {
             assertThrows(ArtifactError::class.java) { artifactWith(invalid) }
