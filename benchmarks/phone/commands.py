@@ -26,7 +26,8 @@ from squeezebert_mobile.benchmarks.phone.adb.facts import (
     read_phone,
     serial_number,
 )
-from squeezebert_mobile.benchmarks.phone.adb.files import PushProgress, clean
+from squeezebert_mobile.benchmarks.phone.adb.files import PushProgress, clean, make_home
+from squeezebert_mobile.benchmarks.phone.adb.lock import WAIT_SECONDS, Note, locked
 from squeezebert_mobile.benchmarks.phone.adb.selection import select_devices
 from squeezebert_mobile.benchmarks.phone.app.inbox import (
     name_in_app,
@@ -63,6 +64,7 @@ class PhoneRequest:
     sequence_lengths: tuple[int, ...] | None
     output: Path
     resume: bool
+    wait_s: float = WAIT_SECONDS
 
     @property
     def devices(self) -> list[Device]:
@@ -75,7 +77,11 @@ class PhoneRequest:
 
 
 def bench_on_phones(
-    request: PhoneRequest, formats: Sequence[str], contenders: Callable[[], Sequence[Contender]]
+    request: PhoneRequest,
+    formats: Sequence[str],
+    contenders: Callable[[], Sequence[Contender]],
+    *,
+    note: Note = lambda text: None,
 ) -> list[tuple[Path, Results]]:
     """Measure on one phone, or on several at the same time; each has its own results file.
 
@@ -83,6 +89,7 @@ def bench_on_phones(
         request: The options.
         formats: The formats of the artifacts.
         contenders: Creates the contenders, which may take minutes.
+        note: Called with each note for the user.
 
     Returns:
         For each phone the path of the results file, and the results.
@@ -124,6 +131,8 @@ def bench_on_phones(
             cooling=request.cooling,
             journal=journal,
             resume=request.resume,
+            wait_s=request.wait_s,
+            note=note,
             progress=bars(device.serial if len(devices) > 1 else ""),
             stopped=stop.is_set,
         )
@@ -189,10 +198,14 @@ def clean_phones(
     """Remove our files from phones; returns each serial with the bytes that were freed.
 
     Raises:
-        PhoneError: there is no phone, or the files cannot be removed.
+        PhoneError: there is no phone, it is in use, or the files cannot be removed.
     """
     devices = _selected(server, serials, all_devices=all_devices)
-    return [(device.serial, clean(device)) for device in devices]
+    freed = []
+    for device in devices:
+        with locked(device):
+            freed.append((device.serial, clean(device)))
+    return freed
 
 
 def _selected(server: str | None, serials: Sequence[str], *, all_devices: bool) -> list[Device]:
@@ -235,9 +248,16 @@ def zip_up(folder: Path, path: Path) -> Pushed:
 
 
 def push_to_phones(
-    folder: Path, server: str | None, serials: Sequence[str], *, all_devices: bool
+    folder: Path,
+    server: str | None,
+    serials: Sequence[str],
+    *,
+    all_devices: bool,
+    note: Note = lambda text: None,
 ) -> list[Pushed]:
     """Send an artifact to the sample app on phones, and bring the app to the foreground.
+
+    While another program measures on a phone, this waits.
 
     Raises:
         ArtifactError: the folder is not an artifact, or is damaged.
@@ -256,7 +276,9 @@ def push_to_phones(
         size = archive.stat().st_size
         for device in devices:
             bar = bars(device.serial if len(devices) > 1 else "")
-            push_to_app(device, archive, name, _timed_push(bar))
+            make_home(device)
+            with locked(device, wait_s=WAIT_SECONDS, note=note):
+                push_to_app(device, archive, name, _timed_push(bar))
         return [Pushed(name, size, device.serial) for device in devices]
 
 

@@ -12,6 +12,8 @@ from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.facts import core_mask, read_phone
+from squeezebert_mobile.benchmarks.phone.adb.files import make_home
+from squeezebert_mobile.benchmarks.phone.adb.lock import WAIT_SECONDS, Note, locked
 from squeezebert_mobile.benchmarks.phone.app.sample_app import apk_sha256
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
@@ -35,6 +37,7 @@ __all__ = ["RESUME", "measure_phone"]
 
 #: What to do after an error, if there is a journal.
 RESUME = "to continue, run the same command with --resume"
+_IN_USE = "run again when that has ended, or wait longer with --wait SECONDS"
 
 
 def measure_phone(
@@ -50,6 +53,8 @@ def measure_phone(
     cooling: Cooling | None = None,
     journal: Path | None = None,
     resume: bool = False,
+    wait_s: float = WAIT_SECONDS,
+    note: Note = lambda text: None,
     progress: ProgressCallback | None = None,
     sleep: Callable[[float], None] = time.sleep,
     stopped: Callable[[], bool] = lambda: False,
@@ -73,6 +78,8 @@ def measure_phone(
         cooling: When to wait for the phone to cool down.
         journal: The file to which every event is appended as soon as it happens.
         resume: Continue the run in the existing journal; of a complete run, return the results.
+        wait_s: How long to wait, in seconds, while another program uses the phone.
+        note: Called with each note for the user.
         progress: Called with the current step, the seconds elapsed and the seconds expected.
         sleep: Waits for some seconds.
         stopped: Called between visits; if it returns True the run ends as with Ctrl-C.
@@ -106,15 +113,17 @@ def measure_phone(
             log.add(Resumed(created=_now()))
         else:
             log.add(begin)
-        run = PhoneRun(
-            list(contenders), device, preset, settings, log, cooling or Cooling(), progress, sleep,
-            stopped,
-        )  # fmt: skip
         try:
-            run.prepare(libraries, mask)
-            run.measure_starts()
-            for count in settings.threads:
-                run.measure_threads(count)
+            make_home(device)
+            with locked(device, wait_s=wait_s, remedy=_IN_USE, note=note, stopped=stopped):
+                run = PhoneRun(
+                    list(contenders), device, preset, settings, log, cooling or Cooling(),
+                    progress, sleep, stopped,
+                )  # fmt: skip
+                run.prepare(libraries, mask)
+                run.measure_starts()
+                for count in settings.threads:
+                    run.measure_threads(count)
             log.add(End(load_after=None))
         except KeyboardInterrupt:
             pass

@@ -31,9 +31,9 @@ def _golden() -> Golden:
     return Golden(schema_version=1, tolerance={"logits": 0.1}, texts=(text,))
 
 
-def write_small_artifact(folder: Path) -> Manifest:
+def write_small_artifact(folder: Path, *, model: bytes = b"not a model" * 10) -> Manifest:
     folder.mkdir()
-    (folder / "model.onnx").write_bytes(b"not a model" * 10)
+    (folder / "model.onnx").write_bytes(model)
     (folder / "tokenizer.json").write_text("{}")
     (folder / "vocab.txt").write_text("[PAD]\n")
     write_json(_golden(), folder / "golden.json")

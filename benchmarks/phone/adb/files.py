@@ -22,6 +22,7 @@ __all__ = [
     "artifact_files",
     "clean",
     "file_set",
+    "make_home",
     "make_readable",
     "push",
 ]
@@ -82,7 +83,7 @@ def push(
         ArtifactError: a file is no longer the one that it was when its checksum was taken.
         PhoneUnreachable: the phone does not answer.
     """
-    _make_home(device)
+    make_home(device)
     required = [
         (f"{file_set.folder}/{name}", path, checksum)
         for file_set in {file_set.folder: file_set for file_set in file_sets}.values()
@@ -129,8 +130,13 @@ def clean(device: Device) -> int:
     return 1024 * int(size[0]) if size and size[0].isdigit() else 0
 
 
-def _make_home(device: Device) -> None:
-    """Create the folder; some manufacturers restrict the shell to parts of /data/local/tmp."""
+def make_home(device: Device) -> None:
+    """Create our folder on the phone.
+
+    Raises:
+        PhoneError: the shell may not; some manufacturers restrict it to parts of /data/local/tmp.
+        PhoneUnreachable: the phone does not answer.
+    """
     result = device.run("mkdir", "-p", HOME)
     if result.code == 0:
         result = device.run("touch", f"{HOME}/.written")

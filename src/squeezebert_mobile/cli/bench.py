@@ -73,6 +73,14 @@ def bench(
         float | None,
         typer.Option(min=0, help="Longest wait for the phone to cool, in seconds (default: 300)."),
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Longest wait while another program uses the phone (default: 600).",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume an interrupted run on a phone.")
     ] = False,
@@ -110,6 +118,7 @@ def bench(
         "android_runtime": android_runtime,
         "max_celsius": max_celsius,
         "cool_down": cool_down,
+        "wait": wait,
         "resume": resume,
     }
     measurement: dict[str, Any] = {
@@ -153,6 +162,7 @@ def _bench_on_phones(
     from squeezebert_mobile.artifact import read_manifest
     from squeezebert_mobile.benchmarks.phone.commands import PhoneRequest, bench_on_phones
     from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+    from squeezebert_mobile.cli.printing.progress import print_note
 
     limits = {"max_celsius": options["max_celsius"], "limit_s": options["cool_down"]}
     request = PhoneRequest(
@@ -163,10 +173,13 @@ def _bench_on_phones(
         android_runtime=tuple(options["android_runtime"] or ()),
         cooling=Cooling(**{name: value for name, value in limits.items() if value is not None}),
         resume=options["resume"],
+        **({} if options["wait"] is None else {"wait_s": options["wait"]}),
         **measurement,
     )
     formats = [read_manifest(folder).format for folder in artifacts]
-    written = bench_on_phones(request, formats, lambda: _contenders(artifacts, baseline))
+    written = bench_on_phones(
+        request, formats, lambda: _contenders(artifacts, baseline), note=print_note
+    )
     for path, _ in written:
         print(f"written to {path}", file=sys.stderr)
     return [results for _, results in written]

@@ -88,6 +88,7 @@ def push(
     or of the zip file.
     """
     from squeezebert_mobile.benchmarks.phone.commands import push_to_phones, zip_up
+    from squeezebert_mobile.cli.printing.progress import print_note
 
     if zip:
         reject_phone_options(
@@ -96,7 +97,9 @@ def push(
         )
         pushed = [zip_up(artifact, zip)]
     else:
-        pushed = push_to_phones(artifact, adb_server, serial or (), all_devices=all_devices)
+        pushed = push_to_phones(
+            artifact, adb_server, serial or (), all_devices=all_devices, note=print_note
+        )
     if as_json:
         print(json.dumps([asdict(copy) for copy in pushed], indent=1))
         return
