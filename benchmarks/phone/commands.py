@@ -19,6 +19,7 @@ from squeezebert_mobile.benchmarks.measure.progress import (
     report_push,
 )
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
+from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.facts import (
@@ -42,6 +43,7 @@ from squeezebert_mobile.benchmarks.phone.libraries.parts import check_abi, check
 from squeezebert_mobile.benchmarks.phone.measurement import RESUME, measure_phone
 from squeezebert_mobile.benchmarks.phone.runner.launchers import PhoneTarget, check_cores
 from squeezebert_mobile.benchmarks.records.journal import journal_of, keeping
+from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
 
@@ -117,7 +119,10 @@ def bench_on_phones(
     stop = threading.Event()
 
     def measure(device: Device) -> tuple[Path, Results]:
-        path = request.output if len(devices) == 1 else _path_for(request.output, device.serial)
+        path, resume = _place(request, device.serial, several=len(devices) > 1)
+        if request.resume and not resume and (earlier := _finished(request, path, device, models)):
+            note(f"{device.serial!r} was measured before; its results are in {str(path)!r}")
+            return path, earlier
         journal = journal_of(path)
         results = measure_phone(
             models,
@@ -130,7 +135,7 @@ def bench_on_phones(
             cores=request.cores,
             cooling=request.cooling,
             journal=journal,
-            resume=request.resume,
+            resume=resume,
             wait_s=request.wait_s,
             note=note,
             progress=bars(device.serial if len(devices) > 1 else ""),
@@ -154,6 +159,68 @@ def bench_on_phones(
                 errors = [run.exception() for run in runs]
     return _all_or_raise([run.result() for run, error in zip(runs, errors, strict=True)
                           if not error], errors)  # fmt: skip
+
+
+def _place(request: PhoneRequest, serial: str, *, several: bool) -> tuple[Path, bool]:
+    """The results file of a phone, and whether there is a run to resume.
+
+    Phones may have been connected or unplugged since the run began, which changes the file. Of
+    several phones some may have finished, or not have begun.
+    """
+    own = _path_for(request.output, serial)
+    usual = own if several else request.output
+    if not request.resume:
+        return usual, False
+    if _is_there(journal_of(usual)):
+        return usual, True
+    if not several and _is_there(journal_of(own)):
+        return own, True
+    if several and _is_of_phone(journal_of(request.output), serial):
+        return request.output, True
+    if request.all_devices and own.exists():
+        return own, False
+    return usual, not (several or request.all_devices)
+
+
+def _is_there(journal: Path | None) -> bool:
+    return journal is not None and journal.exists()
+
+
+def _is_of_phone(journal: Path | None, serial: str) -> bool:
+    if journal is None or not journal.exists():
+        return False
+    phone = read_results(journal).phone
+    return phone is not None and phone.serial == serial
+
+
+def _finished(
+    request: PhoneRequest, path: Path, device: Device, models: Sequence[Contender]
+) -> Results | None:
+    """The complete results of an earlier run of the same command on this phone.
+
+    Raises:
+        PhoneError: they are those of another command.
+        BenchmarkError: the file cannot be read.
+    """
+    if not path.exists():
+        return None
+    earlier = read_results(path)
+    settings = make_settings(
+        models, request.preset, request.threads, request.sequence_lengths, cores=request.cores
+    )
+    same = (
+        earlier.complete
+        and (earlier.target, earlier.settings) == (request.target, settings)
+        and earlier.contenders == tuple(each.facts for each in models)
+        and earlier.phone is not None
+        and earlier.phone.serial == device.serial
+    )
+    if not same:
+        raise PhoneError(
+            f"{str(path)!r} has results of another run, and there is no journal to resume for "
+            f"{device.serial!r}; use the same command, or start a new run without --resume"
+        )
+    return earlier
 
 
 def _all_or_raise(

@@ -29,7 +29,7 @@ from squeezebert_mobile.benchmarks.measure.schedule import (
     typical,
 )
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
-from squeezebert_mobile.benchmarks.phone.adb.errors import RunnerDied, RunnerRefused
+from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, RunnerDied, RunnerRefused
 from squeezebert_mobile.benchmarks.phone.adb.facts import read_conditions
 from squeezebert_mobile.benchmarks.phone.adb.files import (
     artifact_files,
@@ -66,6 +66,9 @@ __all__ = ["PhoneRun"]
 
 _START_RUNS = 3  # of a fresh process
 _START_SECONDS = 5.0  # estimate for a fresh process
+_MOST_RUNS = 100_000  # that the runner accepts for a visit
+#: Blocks for each one of the preset, if the runs are so much faster than in the warm-up.
+_MOST_BLOCKS = 100
 _MAX_TRIES = 2  # for a runner that Android kills
 
 
@@ -180,6 +183,11 @@ class PhoneRun:
         block_seconds = planned_seconds(self.preset, typical_s)
         schedule = self.view.schedule(cell, self._labels, self.preset)
         for block in schedule.blocks():
+            if block >= _MOST_BLOCKS * self.preset.blocks:
+                raise BenchmarkError(
+                    f"{block} blocks are not enough at {cell_text(*cell)}: the runs take far less "
+                    "time than in the warm-up; measure again, with another file as -o"
+                )
             left = max(1, self.preset.blocks - block) * block_seconds
             self._wait_and_probe(cell, block, left)
             self._report(cell_text(*cell), left)
@@ -207,7 +215,7 @@ class PhoneRun:
 
     def _visit(self, label: str, cell: Cell, typical_s: float) -> tuple[float, ...]:
         """The samples in ms of one visit."""
-        runs = runs_per_visit(self.preset, typical_s)
+        runs = min(runs_per_visit(self.preset, typical_s), _MOST_RUNS)
         answer = self._ask(
             label,
             cell,
@@ -218,6 +226,11 @@ class PhoneRun:
             samples=runs,
             seconds=0,
         )
+        found = len(answer["samples_ns"])
+        if found != runs:
+            raise PhoneError(
+                f"the runner measured {found} runs instead of {runs}; please report it"
+            )
         return tuple(round(ns / 1e6, 4) for ns in answer["samples_ns"])
 
     # Runners
@@ -344,6 +357,6 @@ class PhoneRun:
             report_push(self.progress, sent, total, self._elapsed())
 
 
-def _kilobytes(context: Mapping[str, object], name: str) -> int | None:
+def _kilobytes(context: Mapping[str, int | None], name: str) -> int | None:
     value = context.get(name)
-    return 1024 * value if isinstance(value, int) else None
+    return None if value is None else 1024 * value

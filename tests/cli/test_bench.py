@@ -86,6 +86,20 @@ def test_every_precision_has_its_cost() -> None:
     assert baselines._COST.keys() == set(get_args(Precision))
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-nan", "x"])
+@pytest.mark.parametrize("option", ["--fail-if-slower", "--max-celsius", "--cool-down", "--wait"])
+def test_limits_are_finite_numbers(cli: Cli, tmp_path: Path, option: str, value: str) -> None:
+    code, out, err = cli("bench", tmp_path, option, value)
+    assert (code, out) == (2, "")
+    assert f"Error: Invalid value for '{option}': " in err
+
+
+@pytest.mark.parametrize("value", ["0", "-1"])
+def test_a_ratio_is_above_0(cli: Cli, tmp_path: Path, value: str) -> None:
+    code, _, err = cli("bench", tmp_path, "--fail-if-slower", value)
+    assert code == 2 and "is not a finite number above 0" in " ".join(err.split())
+
+
 def test_baseline_labels_say_what_differs() -> None:
     int8 = Baseline("fill-mask", "onnx", "int8", None)
     fp32 = Baseline("fill-mask", "onnx", "fp32", None)

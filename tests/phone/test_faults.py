@@ -17,7 +17,6 @@ from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable, RunnerDied
 from squeezebert_mobile.benchmarks.phone.adb.files import HOME
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
-from squeezebert_mobile.benchmarks.phone.runner import client
 from squeezebert_mobile.benchmarks.records.events import Event, PhoneStarted, Resumed, VisitMeasured
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -256,13 +255,6 @@ def test_a_phone_with_wrong_golden_outputs_is_not_measured(run: Run) -> None:
         str(caught.value),
     ), str(caught.value)
     assert not run.journal.exists()
-
-
-def test_a_phone_that_does_not_answer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_SECONDS", 0.5)
-    with pytest.raises(PhoneUnreachable) as caught:
-        run.measure(at="start", do=lambda: setattr(run.phone.faults, "delay_ms", 700))
-    assert re.fullmatch(GONE, str(caught.value)), str(caught.value)
 
 
 def test_ctrl_c(run: Run) -> None:

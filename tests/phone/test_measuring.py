@@ -58,13 +58,13 @@ def test_a_model_that_is_not_the_artifacts_is_not_measured(
     run: Run, monkeypatch: pytest.MonkeyPatch, found: str | None
 ) -> None:
     """As if another program had changed the job on the phone."""
-    read = client._event
+    read = client.parse_event
 
     def event(line: bytes) -> dict[str, Any]:
         fields = read(line)
         return fields | {"model_sha256": found} if fields["event"] == "artifact" else fields
 
-    monkeypatch.setattr(client, "_event", event)
+    monkeypatch.setattr(client, "parse_event", event)
     with pytest.raises(PhoneError, match=f"the runner loaded a model with the SHA-256 {found!r} "):
         run.measure()
 

@@ -6,16 +6,22 @@ parsed in `parsing`.
 """
 
 import contextlib
+import math
 import shlex
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.benchmarks.phone.adb import parsing
-from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable
+from squeezebert_mobile.benchmarks.phone.adb.errors import (
+    PhoneError,
+    PhoneSilent,
+    PhoneUnreachable,
+)
 from squeezebert_mobile.benchmarks.phone.adb.server import local_server, start_server
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import require
@@ -26,6 +32,9 @@ _SECONDS = 30.0  # until an answer; a busy phone takes a second or two
 _CHUNK = 64 * 1024  # bytes, the maximum of one message of a push
 _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)  # of the shell v2 protocol
 _STDERR_KEPT = 4000  # bytes
+_LONGEST_LINE = 4 << 20  # bytes; 100,000 samples, the most that a runner sends, take 1 MB
+_MOST_OUTPUT = 16 << 20  # bytes of a command
+_LATEST = 2**32 - 1  # the last time of a file that a push can state: in 2106
 
 #: What to do about a device, by its state in `adb devices`.
 REMEDIES = {
@@ -97,7 +106,7 @@ class Adb:
 
 def _host_and_port(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not 0 < (parsing.whole_number(port) or 0) < 65536:
         raise PhoneError(
             f"--adb-server {address!r} is not a valid address; use HOST:PORT, e.g. farm:5037"
         )
@@ -143,8 +152,16 @@ class Device:
 
     def script(self, text: str, *, timeout: float = _SECONDS) -> CommandResult:
         """Run a shell script on the phone; it must not contain text from outside this package."""
+        out = bytearray()
         with self._open(text, timeout) as program:
-            out = b"".join(program.output())
+            program.set_timeout(timeout, timeout)
+            for data in program.output():
+                out += data
+                if len(out) > _MOST_OUTPUT:
+                    raise PhoneError(
+                        f"the phone {self.serial!r} printed more than {_MOST_OUTPUT >> 20} MB for "
+                        f"{text[:80]!r}; restart it, then run again"
+                    )
         return CommandResult(program.code, out.decode("utf-8", "replace"), program.errors)
 
     def start(
@@ -188,7 +205,8 @@ class Device:
                 _send(connection, remote, b"DATA", chunk)
                 done += len(chunk)
                 progress(done)
-            connection.conn.sendall(b"DONE" + struct.pack("<I", int(file.stat().st_mtime)))
+            changed = min(max(0, int(file.stat().st_mtime)), _LATEST)
+            connection.conn.sendall(b"DONE" + struct.pack("<I", changed))
             _check_accepted(connection, remote)
 
     def _open(self, text: str, timeout: float) -> "Program":
@@ -225,6 +243,8 @@ class Program(Closeable):
     def __init__(self, device: Device, connection: Any) -> None:  # noqa: D107
         self._device, self._connection = device, connection
         self._errors = b""
+        self._silence_s: float | None = None
+        self._until = math.inf
         self.code = 255  # exit status; 255 until it has ended
 
     @property
@@ -240,6 +260,7 @@ class Program(Closeable):
         """
         with _translated(self._device.adb, self._device.serial):
             while True:
+                self._limit_next_read()
                 kind, size = struct.unpack("<BI", self._connection.read_exact(5))
                 data = self._connection.read_exact(size)
                 if kind == _STDOUT:
@@ -251,21 +272,43 @@ class Program(Closeable):
                     return
 
     def lines(self) -> Iterator[bytes]:
-        """Its complete lines, without their line ends."""
-        rest = b""
+        """Its complete lines, without their line ends.
+
+        Raises:
+            PhoneError: a line is longer than any that is expected.
+            PhoneUnreachable: as `output`.
+        """
+        rest = bytearray()
         for data in self.output():
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                yield line.removesuffix(b"\r")
+            complete, end, tail = data.rpartition(b"\n")
+            rest += complete if end else data
+            if end:
+                for line in bytes(rest).split(b"\n"):
+                    yield line.removesuffix(b"\r")
+                rest = bytearray(tail)
+            if len(rest) > _LONGEST_LINE:
+                raise PhoneError(
+                    f"a program on the phone wrote more than {_LONGEST_LINE >> 20} MB without a "
+                    f"line end, which begin with {bytes(rest[:40]).decode('utf-8', 'replace')!r}; "
+                    "restart the phone, and report it if that does not help"
+                )
 
     def write(self, data: bytes) -> None:
         """Write to its stdin; if that fails, the next read raises the reason."""
         with contextlib.suppress(OSError):
             self._connection.conn.sendall(struct.pack("<BI", _STDIN, len(data)) + data)
 
-    def set_timeout(self, seconds: float) -> None:
-        """Set how long it may be silent from now on."""
-        self._connection.conn.settimeout(seconds)
+    def set_timeout(self, silence_s: float, most_s: float = math.inf) -> None:
+        """Set how long it may be silent from now on, and how long `output` may go on in total."""
+        self._silence_s, self._until = silence_s, time.monotonic() + most_s
+
+    def _limit_next_read(self) -> None:
+        if self._silence_s is None:
+            return  # as it was opened
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no end in time")
+        self._connection.conn.settimeout(min(self._silence_s, left))
 
     def close(self) -> None:
         """End it: adbd ends the programs of a closed connection."""
@@ -284,10 +327,12 @@ def _translated(adb: Adb, serial: str | None) -> Iterator[None]:
     except (adbutils.AdbError, OSError, EOFError, ValueError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise  # about a local file
+        if serial is not None and isinstance(error, adbutils.AdbTimeout | TimeoutError):
+            raise PhoneSilent(_explanation(adb, serial, error, silent=True)) from error
         raise PhoneUnreachable(_explanation(adb, serial, error)) from error
 
 
-def _explanation(adb: Adb, serial: str | None, error: Exception) -> str:
+def _explanation(adb: Adb, serial: str | None, error: Exception, *, silent: bool = False) -> str:
     detail = str(error).strip().partition("\n")[0] or type(error).__name__
     if serial is None:
         return (
@@ -310,4 +355,9 @@ def _explanation(adb: Adb, serial: str | None, error: Exception) -> str:
     if state != "device":
         remedy = REMEDIES.get(state, "restart the phone")
         return f"the phone {serial!r} is {state} ({detail}); {remedy}"
+    if silent:
+        return (
+            f"the phone {serial!r} is connected, but does not answer in time ({detail}); unlock "
+            "it, or restart it; over Wi-Fi, check the network"
+        )
     return f"the connection to the phone {serial!r} was lost ({detail}); check the cable and adb"

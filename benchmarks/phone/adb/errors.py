@@ -6,7 +6,7 @@ others end the run; what was measured is kept in the journal, so that the run ca
 
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["PhoneError", "PhoneUnreachable", "RunnerDied", "RunnerRefused"]
+__all__ = ["PhoneError", "PhoneSilent", "PhoneUnreachable", "RunnerDied", "RunnerRefused"]
 
 
 class PhoneError(BenchmarkError):
@@ -15,6 +15,10 @@ class PhoneError(BenchmarkError):
 
 class PhoneUnreachable(PhoneError):
     """The phone or the adb server stopped answering: cable unplugged, reboot, killed server."""
+
+
+class PhoneSilent(PhoneUnreachable):
+    """A program on the phone sent nothing in time, although the phone is connected."""
 
 
 class RunnerDied(PhoneError):

@@ -41,14 +41,21 @@ def read_phone(device: Device, *, libraries: Mapping[str, str], runner_sha256: s
         runner_sha256: Checksum of the runner.
 
     Raises:
+        PhoneError: the phone reports none of its properties.
         PhoneUnreachable: the phone does not answer.
     """
-    properties = parsing.properties(device.run("getprop").out)
+    answer = device.run("getprop")
+    properties = parsing.properties(answer.out)
+    if not properties:
+        why = answer.err.strip() or f"exit status {answer.code}, {len(answer.out)} characters"
+        raise PhoneError(
+            f"the phone {device.serial!r} did not answer getprop ({why}); wait until it has "
+            "started, or restart it, then run again"
+        )
 
     def first(*names: str) -> str | None:
         return next((properties[name] for name in names if properties.get(name)), None)
 
-    sdk = first("ro.build.version.sdk") or ""
     return Phone(
         serial=device.serial,
         connection=_connection(device.serial, properties),
@@ -56,7 +63,7 @@ def read_phone(device: Device, *, libraries: Mapping[str, str], runner_sha256: s
         model=first("ro.product.model") or device.serial,
         soc=first("ro.soc.model", "ro.board.platform", "ro.hardware"),
         android=first("ro.build.version.release"),
-        sdk=int(sdk) if sdk.isdigit() and int(sdk) else None,
+        sdk=parsing.whole_number(first("ro.build.version.sdk") or "") or None,
         security_patch=first("ro.build.version.security_patch"),
         build=first("ro.build.fingerprint"),
         abi=first("ro.product.cpu.abi") or "unknown",
@@ -130,7 +137,7 @@ def core_mask(phone: Phone, cores: str) -> str | None:
         return None
     numbers = [core for cluster in phone.clusters for core in cluster.cores]
     if cores == "big":
-        if len(phone.clusters) < 2:
+        if len(phone.clusters) < 2 or not all(cluster.max_khz for cluster in phone.clusters):
             raise PhoneError(
                 f"{phone.model} does not report which cores are big; use --cores MASK, e.g. f0"
             )

@@ -38,6 +38,7 @@ ALLOW_IN_DEVELOPER_OPTIONS = (
 _READ_ONLY = 0o444  # from Android 14 on, a writable jar is not executed
 _MARGIN = 16 << 20  # bytes to leave free
 _HASH_SECONDS = 120.0  # for the SHA-256 of a file of 500 MB on a slow phone
+_SHOWN = 200  # characters of a program's output in a message
 
 PushProgress = Callable[[int, int], None]  # bytes sent, total bytes
 
@@ -101,12 +102,7 @@ def push(
         size = path.stat().st_size
         device.push(path, remote, mode=_READ_ONLY, progress=_offset(progress, done, total))
         done += size
-        if _checksum(device, remote) != checksum:
-            check_unchanged(path.parent, {path.name: checksum})  # while it was sent
-            raise PhoneError(
-                f"the file {remote!r} is damaged on the phone (its SHA-256 differs); run "
-                "squeezebert-mobile clean, then check the cable and the phone's storage"
-            )
+        _check_arrived(device, path, remote, checksum)
 
 
 def _offset(progress: PushProgress, sent_before: int, total: int) -> Callable[[int], None]:
@@ -127,7 +123,7 @@ def clean(device: Device) -> int:
             f"the phone could not remove {HOME!r}: {removed.err.strip() or removed.out.strip()}; "
             "restart the phone, then run squeezebert-mobile clean again"
         )
-    return 1024 * int(size[0]) if size and size[0].isdigit() else 0
+    return 1024 * (parsing.whole_number(size[0]) or 0) if size else 0
 
 
 def make_home(device: Device) -> None:
@@ -157,7 +153,23 @@ def _check_space(device: Device, needed: int) -> None:
         )
 
 
-def _checksum(device: Device, remote: str) -> str | None:
+def _check_arrived(device: Device, path: Path, remote: str, checksum: str) -> None:
     result = device.run("sha256sum", remote, timeout=_HASH_SECONDS)
-    # If the name has a backslash or a line end, the line begins with a backslash.
-    return result.out.lstrip("\\")[:64] if result.code == 0 else None
+    found = parsing.sha256(result.out)
+    if found is None:
+        why = result.err.strip() or result.out.strip() or f"exit status {result.code}"
+        raise PhoneError(
+            f"the phone cannot compute the SHA-256 of {remote!r}: {why[:_SHOWN]}; measuring "
+            "requires the sha256sum that Android has had since version 8: restart the phone, or "
+            "use another one"
+        )
+    if found != checksum:
+        check_unchanged(path.parent, {path.name: checksum})  # while it was sent
+        raise PhoneError(
+            f"the file {remote!r} is damaged on the phone (its SHA-256 differs); run "
+            "squeezebert-mobile clean, then check the cable and the phone's storage"
+        )
+
+
+def _checksum(device: Device, remote: str) -> str | None:
+    return parsing.sha256(device.run("sha256sum", remote, timeout=_HASH_SECONDS).out)

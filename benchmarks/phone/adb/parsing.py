@@ -1,9 +1,10 @@
 """Parsers for the output of adb and of Android's command-line tools. They run no commands.
 
 Versions differ: Android 9 has no thermal service, old adbd ends lines with CRLF, and some phones
-omit what others report. What is missing is None, or absent from the result.
+omit what others report. What is missing or impossible is None, or absent from the result.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,11 +26,30 @@ __all__ = [
     "memory_bytes",
     "package_path",
     "properties",
+    "sha256",
     "start_refusal",
     "thermal",
+    "whole_number",
 ]
 
 Plug = Literal["unplugged", "ac", "usb", "wireless", "dock"]
+
+
+# Numbers ------------------------------------------------------------------------------------
+
+
+def whole_number(text: str) -> int | None:
+    """A number of at most 18 digits 0 to 9, which fits in 64 bits; None if it is something else."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def _decimal(text: str) -> float | None:
+    """A finite number such as -1.5; None if it is something else."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 # adb ----------------------------------------------------------------------------------------
@@ -85,24 +105,26 @@ class Thermal:
     celsius: dict[str, float]
 
 
-_TEMPERATURE = re.compile(r"Temperature\{mValue=(?P<value>[-\d.NaE]+),.*?mName=(?P<name>[^,}]+)")
+_TEMPERATURE = re.compile(r"Temperature\{mValue=(?P<value>[^,}]+),.*?mName=(?P<name>[^,}]+)")
 
 
 def thermal(text: str) -> Thermal:
     """The status, and the temperatures: current ones from the hardware, else cached ones."""
-    status = re.search(r"Thermal Status:\s*(\d+)", text)
+    match = re.search(r"Thermal Status:\s*(\S+)", text)
+    status = whole_number(match[1]) if match else None
     sections = re.split(r"^(?=\S.*:\s*$)", text, flags=re.MULTILINE)
     for title in ("Current temperatures from HAL", "Cached temperatures"):
         for section in sections:
             if section.startswith(title) and (celsius := dict(_temperatures(section))):
-                return Thermal(int(status[1]) if status else None, celsius)
-    return Thermal(int(status[1]) if status else None, {})
+                return Thermal(status, celsius)
+    return Thermal(status, {})
 
 
 def _temperatures(text: str) -> Iterator[tuple[str, float]]:
     for match in _TEMPERATURE.finditer(text):
-        value = float(match["value"])
-        if -40 < value < 200:  # an inactive sensor reports NaN, 0 or -273
+        value = _decimal(match["value"])
+        # An inactive sensor reports NaN, 0 or -273.
+        if value is not None and -40 < value < 200:
             yield match["name"], value
 
 
@@ -121,19 +143,20 @@ def battery(text: str) -> Battery:
     powered = [kind for kind in ("AC", "USB", "Wireless", "Dock")
                if fields.get(f"{kind} powered") == "true"]  # fmt: skip
     plugged = powered[0].lower() if powered else "unplugged"
-    tenths = fields.get("temperature", "")
+    tenths = _decimal(fields.get("temperature", ""))
     return Battery(
         percent=_percent(fields.get("level", ""), fields.get("scale", "100")),
-        celsius=int(tenths) / 10 if re.fullmatch(r"-?\d+", tenths) else None,
+        celsius=tenths / 10 if tenths is not None and -400 < tenths < 2000 else None,
         plugged=cast(Plug, plugged) if "USB powered" in fields else None,
     )
 
 
 def _percent(level: str, scale: str) -> int | None:
     """`level` of `scale` in percent; None if the phone reports something else."""
-    if not (level.isdecimal() and scale.isdecimal() and 0 <= int(level) <= int(scale) != 0):
+    part, whole = whole_number(level), whole_number(scale)
+    if part is None or not whole or part > whole:
         return None
-    return round(100 * int(level) / int(scale))
+    return round(100 * part / whole)
 
 
 # Cores and memory ---------------------------------------------------------------------------
@@ -141,11 +164,12 @@ def _percent(level: str, scale: str) -> int | None:
 
 def cpu_khz(text: str, file: str) -> dict[int, int]:
     """Core -> clock in kHz, from `grep . /sys/devices/system/cpu/cpu*/cpufreq/FILE`."""
-    return {core: int(value) for core, value in _by_core(text, file).items() if value.isdigit()}
+    clocks = {core: whole_number(value) for core, value in _by_core(text, file).items()}
+    return {core: khz for core, khz in clocks.items() if khz is not None}
 
 
 def clusters(text: str) -> tuple[Cluster, ...]:
-    """Cores grouped by maximum clock, fastest first.
+    """Cores grouped by maximum clock, fastest first; those that report 0 are last, with None.
 
     Args:
         text: Output of `grep .` on cpuinfo_max_freq and scaling_governor of all cores.
@@ -156,7 +180,7 @@ def clusters(text: str) -> tuple[Cluster, ...]:
     for core, khz in sorted(highest.items()):
         groups.setdefault(khz, []).append(core)
     return tuple(
-        Cluster(cores=tuple(cores), max_khz=khz, governor=governors.get(cores[0]))
+        Cluster(cores=tuple(cores), max_khz=khz or None, governor=governors.get(cores[0]))
         for khz, cores in sorted(groups.items(), reverse=True)
     )
 
@@ -165,7 +189,7 @@ def _by_core(text: str, file: str) -> dict[int, str]:
     values = {}
     for line in text.splitlines():
         path, _, value = line.strip().partition(":")
-        core = re.search(r"/cpu(\d+)/", path)
+        core = re.search(r"/cpu([0-9]{1,4})/", path)
         if core and PurePosixPath(path).name == file:
             values[int(core[1])] = value.strip()
     return values
@@ -173,17 +197,15 @@ def _by_core(text: str, file: str) -> dict[int, str]:
 
 def memory_bytes(text: str) -> int | None:
     """Total memory, from /proc/meminfo."""
-    total = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
-    return int(total[1]) * 1024 if total else None
+    total = re.search(r"^MemTotal:\s+(\S+) kB", text, re.MULTILINE)
+    kilobytes = whole_number(total[1]) if total else None
+    return 1024 * kilobytes if kilobytes else None
 
 
 def load_average(text: str) -> float | None:
     """The load over one minute, from /proc/loadavg."""
-    first = text.split(maxsplit=1)[:1]
-    try:
-        return float(first[0]) if first else None
-    except ValueError:
-        return None
+    load = _decimal((text.split(maxsplit=1) or [""])[0])
+    return load if load is not None and load >= 0 else None
 
 
 def free_bytes(text: str) -> int | None:
@@ -191,8 +213,18 @@ def free_bytes(text: str) -> int | None:
     rows = [line.split() for line in text.splitlines() if line.strip()]
     if len(rows) < 2:
         return None
-    numbers = [word for word in rows[-1] if word.isdigit()]
-    return int(numbers[2]) * 1024 if len(numbers) >= 3 else None
+    numbers = [number for word in rows[-1] if (number := whole_number(word)) is not None]
+    return 1024 * numbers[2] if len(numbers) >= 3 else None
+
+
+# Files --------------------------------------------------------------------------------------
+
+
+def sha256(text: str) -> str | None:
+    """The checksum that `sha256sum FILE` prints; None if it prints something else."""
+    # If the name has a backslash or a line end, the line begins with a backslash.
+    match = re.match(r"\\?([0-9a-f]{64})\s", text)
+    return match[1] if match else None
 
 
 # Apps ---------------------------------------------------------------------------------------

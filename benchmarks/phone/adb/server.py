@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable
+from squeezebert_mobile.benchmarks.phone.adb.parsing import whole_number
 from squeezebert_mobile.errors import require
 
 __all__ = ["find_adb", "local_server", "start_server"]
@@ -66,7 +67,7 @@ def local_server() -> tuple[str, int]:
         PhoneError: the port is not valid.
     """
     port = os.environ.get("ANDROID_ADB_SERVER_PORT", "5037")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    if not 0 < (whole_number(port) or 0) < 65536:
         raise PhoneError(
             f"ANDROID_ADB_SERVER_PORT is {port!r}, which is not a port; set it to a number from 1 "
             "to 65535, or unset it"

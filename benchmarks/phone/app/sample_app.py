@@ -70,9 +70,10 @@ def apk_sha256(device: Device) -> str:
     if path is None:
         raise PhoneError(_ABSENT)
     result = device.run("sha256sum", path, timeout=_SECONDS)
-    if result.code:
+    checksum = parsing.sha256(result.out)
+    if checksum is None:
         raise PhoneError(f"cannot read the app's APK on the phone: {_reason(result)}; {INSTALL}")
-    return result.out[:64]
+    return checksum
 
 
 def run_as(device: Device, *arguments: str, timeout: float = _SECONDS) -> CommandResult:

@@ -108,6 +108,10 @@ def check_abi(abi: str) -> None:
             "(ONNX Runtime's issue 16426: 1925 ms instead of 491); use a phone with 64-bit "
             f"Android: {' or '.join(ABIS)}"
         )
+    if abi == "unknown":
+        raise PhoneError(
+            "the phone does not report its ABI (ro.product.cpu.abi); restart it, then run again"
+        )
     raise PhoneError(
         f"the phone's ABI {abi!r} is not supported; use a phone with {' or '.join(ABIS)}"
     )

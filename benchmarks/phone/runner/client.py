@@ -2,13 +2,20 @@
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
-from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, RunnerDied, RunnerRefused
+from squeezebert_mobile.benchmarks.phone.adb.errors import (
+    PhoneError,
+    PhoneSilent,
+    RunnerDied,
+    RunnerRefused,
+)
 from squeezebert_mobile.benchmarks.phone.adb.files import HOME
+from squeezebert_mobile.benchmarks.phone.runner.events import parse_event
 from squeezebert_mobile.benchmarks.phone.runner.job import PROTOCOL, Job
 from squeezebert_mobile.benchmarks.phone.runner.launchers import Launcher
 from squeezebert_mobile.benchmarks.records.phone import Answers
@@ -17,8 +24,11 @@ from squeezebert_mobile.closeable import Closeable
 __all__ = ["Runner"]
 
 _SECONDS = 90.0  # of silence; a runner sends nothing while it loads the model
+_READY_SECONDS = 900.0  # until a runner is ready, with whatever progress it reports
 _PATIENCE = 4  # times the expected duration: a phone that throttles gets slower
-_SHOWN = 80  # characters of an unexpected line in a message
+_MOST_SECONDS = 3600.0  # for the answer to a command, with whatever duration is expected
+_ANSWER_SECONDS = 10.0  # for a phone whose runner is silent to show that it still answers
+_SHOWN = 500  # characters of a runner's message
 
 #: What to do about a runner's error, by its kind; launchers add theirs.
 _REMEDIES = {
@@ -53,8 +63,8 @@ class Runner(Closeable):
         fresh: bool = True,
     ) -> None:
         self._commands = 0
+        self._device = device
         self._launcher = launcher
-        self._model_sha256 = job.model_sha256
         remote = f"{HOME}/{job.name}.json"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "job.json"
@@ -62,40 +72,35 @@ class Runner(Closeable):
             device.push(file, remote, mode=0o644)
         self._program = launcher.start(device, remote, job.name, fresh=fresh, timeout=_SECONDS)
         try:
+            self._expect("ready", _SECONDS, _READY_SECONDS)
             self._events = self._read(self._program.lines())
-            self._begin()
+            self._begin(job)
             device.run("rm", "-f", remote)  # every job has another name
         except BaseException:
             self._program.close()
             raise
 
-    def _begin(self) -> None:
+    def _begin(self, job: Job) -> None:
         hello = self._next("hello")
         if hello.get("protocol") != PROTOCOL:
             remedy = self._launcher.remedies["protocol"]
             raise PhoneError(
-                f"the runner on the phone uses protocol {hello.get('protocol')!r}, but this "
+                f"the runner on the phone uses protocol {_shown(hello.get('protocol'))}, but this "
                 f"version of squeezebert-mobile uses {PROTOCOL}; {remedy}"
             )
-        self.load_ns = 0
-        self.answers: Answers | None = None
+        required = ["artifact", "load", *(["golden"] if job.check else [])]
+        seen: dict[str, dict[str, Any]] = {}
         for event in self._events:
+            seen[event["event"]] = event
             if event["event"] == "artifact":
-                self._check_model(event.get("model_sha256"))
-            elif event["event"] == "load":
-                self.load_ns = int(event["load_ns"])
-            elif event["event"] == "golden":
-                self.answers = _answers(event)
+                _check_model(event.get("model_sha256"), job.model_sha256)
             elif event["event"] == "ready":
-                return
-
-    def _check_model(self, found: object) -> None:
-        if found != self._model_sha256:
-            raise PhoneError(
-                f"the runner loaded a model with the SHA-256 {found!r} instead of "
-                f"{self._model_sha256!r}; end other programs that use the phone, run "
-                "squeezebert-mobile clean, then measure again"
-            )
+                break
+        for name in required:
+            if name not in seen:
+                raise PhoneError(f"the runner was ready without a {name!r} event; please report it")
+        self.load_ns: int = seen["load"]["load_ns"]
+        self.answers = _answers(seen["golden"]) if job.check else None
 
     def ask(self, do: str, *, likely_s: float = 0.0, **fields: Any) -> dict[str, Any]:
         """Send a command, and wait for its answer.
@@ -113,12 +118,13 @@ class Runner(Closeable):
         """
         self._commands += 1
         command = {"do": do, "id": str(self._commands), **fields}
-        self._program.set_timeout(_SECONDS + _PATIENCE * likely_s)
+        limit = min(_SECONDS + _PATIENCE * likely_s, _MOST_SECONDS)
+        self._expect(do, limit, limit)
         self._program.write(json.dumps(command).encode() + b"\n")
         answer = self._next(do)
         if answer.get("id") != str(self._commands):
             raise PhoneError(
-                f"the runner answered command {answer.get('id')!r} instead of "
+                f"the runner answered command {_shown(answer.get('id'))} instead of "
                 f"{str(self._commands)!r}; please report it"
             )
         return answer
@@ -127,20 +133,25 @@ class Runner(Closeable):
         """End it immediately."""
         self._program.close()
 
+    def _expect(self, event: str, silence_s: float, most_s: float) -> None:
+        """Wait for an event until nothing arrives for `silence_s`, or for `most_s` in total."""
+        self._expected, self._since = event, time.monotonic()
+        self._program.set_timeout(silence_s, most_s)
+
     def _next(self, name: str) -> dict[str, Any]:
         event = next(self._events)
         if event["event"] != name:
             raise PhoneError(
-                f"the runner sent {event['event']!r} instead of {name!r}; please report it"
+                f"the runner sent {_shown(event['event'])} instead of {name!r}; please report it"
             )
         return event
 
     def _read(self, lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
         """Its events; raises on an error event, and when the events end."""
-        for line in lines:
-            event = _event(line)
+        for line in self._until_silent(lines):
+            event = parse_event(line)
             if event["event"] == "error":
-                kind, message = str(event.get("kind")), str(event.get("message"))
+                kind, message = event["kind"], event["message"][:_SHOWN]
                 remedies = {**_REMEDIES, **self._launcher.remedies}
                 remedy = remedies.get(kind, "run again with --debug, and report it")
                 raise RunnerRefused(f"the runner on the phone: {message.rstrip('.')}; {remedy}")
@@ -149,19 +160,31 @@ class Runner(Closeable):
         last_line = stderr[-1] if stderr else ""
         raise RunnerDied(self._launcher.explain_exit(self._program.code, last_line))
 
+    def _until_silent(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """The lines; a runner that hangs on a phone that answers is not a lost connection."""
+        try:
+            yield from lines
+        except PhoneSilent as error:
+            waited = time.monotonic() - self._since
+            self._device.run("true", timeout=_ANSWER_SECONDS)
+            raise PhoneError(
+                f"the runner on the phone sent no {self._expected!r} event within {waited:.0f} s, "
+                "although the phone answers: it hangs, or the phone is too slow; close other apps, "
+                "or restart the phone"
+            ) from error
 
-def _event(line: bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        event = None
-    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-        shown = line.decode("utf-8", "replace")[:_SHOWN]
+
+def _check_model(found: object, expected: str) -> None:
+    if found != expected:
         raise PhoneError(
-            f"the runner wrote a line that is not an event: {shown!r}; restart the phone, and "
-            "report it if that does not help"
+            f"the runner loaded a model with the SHA-256 {_shown(found)} instead of {expected!r}; "
+            "end other programs that use the phone, run squeezebert-mobile clean, then measure "
+            "again"
         )
-    return event
+
+
+def _shown(value: object) -> str:
+    return f"{value!r:.{_SHOWN}}"
 
 
 def _answers(event: Mapping[str, Any]) -> Answers:

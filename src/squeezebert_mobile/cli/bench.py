@@ -9,6 +9,7 @@ import typer
 
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS
 from squeezebert_mobile.benchmarks.records.targets import Target
+from squeezebert_mobile.cli.numbers import finite, positive
 from squeezebert_mobile.cli.options import (
     AdbServer,
     AllDevices,
@@ -67,16 +68,24 @@ def bench(
     ] = None,
     max_celsius: Annotated[
         float | None,
-        typer.Option(help="Wait while the phone is hotter, in degrees Celsius (default: 37)."),
+        typer.Option(
+            callback=finite,
+            help="Wait while the phone is hotter, in degrees Celsius (default: 37).",
+        ),
     ] = None,
     cool_down: Annotated[
         float | None,
-        typer.Option(min=0, help="Longest wait for the phone to cool, in seconds (default: 300)."),
+        typer.Option(
+            min=0,
+            callback=finite,
+            help="Longest wait for the phone to cool, in seconds (default: 300).",
+        ),
     ] = None,
     wait: Annotated[
         float | None,
         typer.Option(
             min=0,
+            callback=finite,
             metavar="SECONDS",
             help="Longest wait while another program uses the phone (default: 600).",
         ),
@@ -87,7 +96,9 @@ def bench(
     fail_if_slower: Annotated[
         float | None,
         typer.Option(
-            metavar="RATIO", help="Exit with 1 unless RATIO times as fast as the baseline."
+            callback=positive,
+            metavar="RATIO",
+            help="Exit with 1 unless RATIO times as fast as the baseline.",
         ),
     ] = None,
     output: Annotated[
@@ -109,6 +120,7 @@ def bench(
         check_writable(output, what="results")
     from squeezebert_mobile.benchmarks import check_regression, get_preset, print_table
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
+    from squeezebert_mobile.benchmarks.records.regression_check import check_measured
 
     phone_options = {
         "serial": serial,
@@ -140,8 +152,9 @@ def bench(
             print_table(results)
     if not all(results.complete for results in all_results):
         raise typer.Exit(130)  # the shell's exit code for Ctrl-C
-    if fail_if_slower is not None:
-        for results in all_results:
+    for results in all_results:
+        check_measured(results)
+        if fail_if_slower is not None:
             check_regression(results, fail_if_slower)
 
 

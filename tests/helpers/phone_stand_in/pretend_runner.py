@@ -12,9 +12,11 @@ noise that is the same every time. STAND_IN_ROOT/stand_in/pretend.json changes t
     latency_ms    name of a folder, a precision, or "*" -> ms for an input of 128 tokens, one thread
     slowdown      a factor for everything: a hot phone
     hello         fields of the first line to replace
-    golden_holds  false: the golden texts fail
+    golden_holds  false: the golden texts fail; or {name of a folder: false}
     error         {"at": a stage or command, "kind": ..., "message": ...}
     die_at        a stage or command at which it ends without an error message
+    nonsense      {"at": a stage or command, "how": a name in NONSENSE}: it never gets any further
+    change        {name of an event: fields to replace}; a field with null is left out
 
 Only the standard library: it runs by itself.
 """
@@ -66,7 +68,37 @@ class Wrong(Exception):
 
 
 def tell(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    changes = pretended().get("change", {}).get(event, {})
+    told = {name: value for name, value in {**fields, **changes}.items()
+            if not (name in changes and value is None)}  # fmt: skip
+    print(json.dumps({"event": event, **told}), flush=True)
+
+
+def endless_progress() -> None:
+    while True:
+        tell("progress", stage="load", done=0, of=1)
+        time.sleep(0.01)
+
+
+def drip() -> None:
+    while True:
+        print(" ", end="", flush=True)
+        time.sleep(0.01)
+
+
+def long_line() -> None:
+    for _ in range(40):
+        print("[" * 1_000_000, end="", flush=True)
+    time.sleep(600)
+
+
+NONSENSE: dict[str, Callable[[], None]] = {
+    "silence": lambda: time.sleep(600),
+    "endless progress": endless_progress,
+    "drip": drip,
+    "long line": long_line,
+    "brackets": lambda: print("[" * 1_000_000, flush=True),
+}
 
 
 def pretended() -> dict[str, Any]:
@@ -79,6 +111,9 @@ def reach(stage: str) -> None:
     wanted = pretended()
     if wanted.get("die_at") == stage:
         os._exit(139)
+    nonsense = wanted.get("nonsense")
+    if nonsense and nonsense["at"] == stage:
+        NONSENSE[nonsense["how"]]()
     error = wanted.get("error")
     if error and error["at"] == stage:
         raise Wrong(error["kind"], error["message"])
@@ -268,6 +303,7 @@ class Runner:
         tell("progress", stage="golden", done=0, of=count)
         tell("progress", stage="golden", done=count, of=count)
         holds = pretended().get("golden_holds", True)
+        holds = holds if isinstance(holds, bool) else holds.get(self._name, True)
         outputs = {}
         for name, tolerance in golden["tolerance"].items():
             answers = any(text["outputs"][name]["top"] for text in golden["texts"])

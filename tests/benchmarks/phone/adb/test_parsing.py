@@ -1,9 +1,12 @@
 """What adb and Android's tools say, in the words of several versions."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from squeezebert_mobile.benchmarks.phone.adb.parsing import (
     ListedDevice,
+    Thermal,
     battery,
     clusters,
     cpu_khz,
@@ -13,9 +16,12 @@ from squeezebert_mobile.benchmarks.phone.adb.parsing import (
     memory_bytes,
     package_path,
     properties,
+    sha256,
     start_refusal,
     thermal,
+    whole_number,
 )
+from squeezebert_mobile.benchmarks.records.phone import Conditions
 
 DEVICES = """\
 List of devices attached
@@ -140,6 +146,8 @@ def test_battery(end: str) -> None:
         ("101", "100", None),
         ("8500", None, None),
         ("87", "unknown", None),
+        ("9" * 5000, "100", None),
+        ("87", "9" * 5000, None),
         ("\u00b2", "100", None),
     ],
 )
@@ -149,6 +157,90 @@ def test_the_level_of_a_battery_is_in_parts_of_its_scale(
     scale_line = f"  scale: {scale}\n" if scale else ""
     text = BATTERY.replace("  scale: 100\n", scale_line).replace("level: 87", f"level: {level}")
     assert battery(text).percent == percent
+
+
+@pytest.mark.parametrize(
+    ("tenths", "celsius"),
+    [("-", None), ("\u00b2", None), ("nan", None), ("inf", None), ("9" * 400, None),
+     ("1.2.3", None), ("-2732", None), ("0", 0.0), ("312", 31.2)],
+)  # fmt: skip
+def test_the_temperature_of_a_battery(tenths: str, celsius: float | None) -> None:
+    assert battery(BATTERY.replace("temperature: 312", f"temperature: {tenths}")).celsius == celsius
+
+
+@pytest.mark.parametrize(
+    "value", ["-", "\u00b2", "1.2.3", "--1", "E", "N", "nan", "inf", "9" * 5000, "1e999", ""]
+)
+def test_what_is_no_number_is_unknown(value: str) -> None:
+    assert whole_number(value) is None
+    root = "/sys/devices/system/cpu/cpu"
+    assert thermal(
+        f"Thermal Status: {value}\nCached temperatures:\n"
+        f"\tTemperature{{mValue={value}, mType=3, mName=skin, mStatus=0}}\n"
+        "\tTemperature{mValue=31.5, mType=0, mName=CPU, mStatus=0}\n"
+    ) == Thermal(None, {"CPU": 31.5})
+    text = f"{root}0/cpufreq/f:{value}\n{root}1/cpufreq/f:5\n{root}{value}/cpufreq/f:6\n"
+    assert cpu_khz(text, "f") == {1: 5}
+    assert memory_bytes(f"MemTotal:  {value} kB\n") is None
+    assert load_average(f"{value or '-'} 1 1\n") is None
+    assert free_bytes(f"Filesystem\n/dev/x {value} {value} {value} 1% /data\n") is None
+
+
+def test_cores_that_report_no_clock() -> None:
+    root = "/sys/devices/system/cpu/cpu"
+    lines = [f"{root}{core}/cpufreq/cpuinfo_max_freq:{khz}"
+             for core, khz in enumerate([0, 2000, 0, 3000, "<unknown>"])]  # fmt: skip
+    found = [(each.cores, each.max_khz) for each in clusters("\n".join(lines))]
+    assert found == [((3,), 3000), ((1,), 2000), ((0, 2), None)]
+
+
+_OUTPUTS = st.text(max_size=60) | st.lists(
+    st.sampled_from(
+        ["/sys/devices/system/cpu/cpu", "0", "7", "/cpufreq/cpuinfo_max_freq:", "-", "\u00b2",
+         "9" * 30,
+         "Thermal Status: ", "Cached temperatures:\n", "Temperature{mValue=", ", mName=a", "}\n",
+         "\n  level: ", "\n  scale: ", "\n  temperature: ", "MemTotal: ", " kB", "nan ", "[a]: [",
+         "]\n", "\r\n", "\x00", "\ud7ff"]
+    ),
+    max_size=30,
+).map("".join)  # fmt: skip
+
+
+@given(_OUTPUTS)
+def test_any_output_is_read(text: str) -> None:
+    """What is read can be recorded: no number is infinite, none is too large."""
+    heat, power = thermal(text), battery(text)
+    conditions = Conditions(
+        at_s=0,
+        thermal_status=heat.status,
+        celsius=heat.celsius,
+        battery_percent=power.percent,
+        battery_celsius=power.celsius,
+        plugged=power.plugged,
+        cpu_khz=cpu_khz(text, "cpuinfo_max_freq"),
+        load_average=load_average(text),
+    )
+    assert Conditions.model_validate_json(conditions.model_dump_json()) == conditions
+    for cluster in clusters(text):
+        assert type(cluster).model_validate_json(cluster.model_dump_json()) == cluster
+    for number in (memory_bytes(text), free_bytes(text)):
+        assert number is None or number >= 0
+    for parse in (properties, devices, package_path, start_refusal, sha256):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"{'a' * 64}  /data/x\n", "a" * 64),
+        (f"\\{'a' * 64}  /data/x\\n\n", "a" * 64),
+        ("/system/bin/sh: sha256sum: inaccessible or not found\n", None),
+        (f"{'a' * 63}  /data/x\n", None),
+        ("", None),
+    ],
+)
+def test_sha256(text: str, found: str | None) -> None:
+    assert sha256(text) == found
 
 
 def test_clusters_by_their_highest_clock() -> None:
