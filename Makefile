@@ -45,11 +45,13 @@ test-executorch: $(READY)  ## run the tests that lower models to XNNPACK
 	$(PYTEST) -m executorch
 
 # One process per file and target: a native crash ends only one of them, and shows which.
-fuzz: $(READY)  ## run 180,000 mutated files, unusual texts and folders, then fuzz with atheris (1 to 2 hours)
+fuzz: $(READY)  ## run 340,000 mutated files, runner lines, unusual texts and folders, then atheris (2 hours)
 	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 tests/test_fuzz.py
 	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/tokenizer/test_any_text.py \
 	  tests/runtime/tokenizer/test_tokenizer_conformance.py \
 	  tests/runtime/tokenizer/test_tokenizer_folders.py
+	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 \
+	  tests/benchmarks/phone/runner/test_mutated_events.py
 	@$(BIN)/python -c 'import atheris' || { echo "atheris cannot be installed here; its part is skipped" >&2; exit 0; } && \
 	for target in manifests goldens configs weights tokenizers; do \
 	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done

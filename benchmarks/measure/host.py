@@ -17,6 +17,7 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     make_feed,
     open_model,
 )
+from squeezebert_mobile.benchmarks.measure.leftovers import check_journal, results_of_journal
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
 from squeezebert_mobile.benchmarks.measure.progress import (
     ProgressCallback,
@@ -51,28 +52,41 @@ def bench_on_host(
     preset: Preset,
     threads: Sequence[int],
     sequence_lengths: Sequence[int] | None,
+    resume: bool = False,
 ) -> Results:
     """Measure on this machine with a progress bar, and write the results to `output`, if given.
 
     During the run a journal is kept next to `output`, unless that is a stream such as /dev/stdout.
 
+    Args:
+        contenders: The models to measure.
+        output: The results file.
+        preset: How long to measure.
+        threads: The numbers of threads to measure with.
+        sequence_lengths: The lengths to measure at, as in `measure_host`.
+        resume: Write the results of a complete run from its journal, and measure nothing.
+
     Raises:
-        BenchmarkError: the contenders cannot be measured with these settings, or all of them fail.
+        BenchmarkError: the contenders cannot be measured with these settings, or all of them fail;
+            or there is the journal of an earlier run, or none to write the results from.
     """
     journal = journal_of(output) if output else None
-    if journal:
-        journal.unlink(missing_ok=True)  # left over from an earlier run with the same output
-    with progress_bar() as progress:
-        results = measure_host(
-            contenders,
-            preset=preset,
-            threads=threads,
-            sequence_lengths=sequence_lengths,
-            journal=journal,
-            progress=progress,
-        )
+    check_journal(journal, resume=resume)
+    if journal and resume:
+        settings = make_settings(contenders, preset, threads, sequence_lengths)
+        results = results_of_journal(journal, settings, [each.facts for each in contenders])
+    else:
+        with progress_bar() as progress:
+            results = measure_host(
+                contenders,
+                preset=preset,
+                threads=threads,
+                sequence_lengths=sequence_lengths,
+                journal=journal,
+                progress=progress,
+            )
     if output:
-        with keeping(journal, "squeezebert-mobile report reads it as well"):
+        with keeping(journal, "to write the results, run the same command with --resume"):
             results.write(output)
     if journal:
         journal.unlink()

@@ -154,7 +154,8 @@ def test_results_that_cannot_be_written_leave_the_journal(
     journal = journal_of(output)
     assert journal and read_results(journal).complete
     assert caught.value.__notes__ == [
-        f"what was measured is kept in {str(journal)!r}; squeezebert-mobile report reads it as well"
+        f"what was measured is kept in {str(journal)!r}; to write the results, run the same "
+        "command with --resume"
     ]
 
 

@@ -186,7 +186,12 @@ def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
             ("--serial", "x"),
             "--serial only applies to phones; add --target adb, or remove --serial",
         ),
-        (("--resume",), "--resume only applies to phones; add --target adb, or remove --resume"),
+        (
+            ("--resume",),
+            "--resume needs the results file of the interrupted run; name it with -o, "
+            "or remove --resume",
+        ),
+        (("--wait", "60"), "--wait only applies to phones; add --target adb, or remove --wait"),
         (("--cores", "big"), "--cores only applies to phones; add --target adb, or remove --cores"),
     ],
 )

@@ -91,7 +91,12 @@ def bench(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Resume an interrupted run on a phone.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Resume an interrupted run on a phone, or write the results of a complete run "
+            "that was killed before.",
+        ),
     ] = False,
     fail_if_slower: Annotated[
         float | None,
@@ -120,6 +125,8 @@ def bench(
         check_writable(output, what="results")
     from squeezebert_mobile.benchmarks import check_regression, get_preset, print_table
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
+    from squeezebert_mobile.benchmarks.measure.leftovers import check_journal
+    from squeezebert_mobile.benchmarks.records.journal import journal_of
     from squeezebert_mobile.benchmarks.records.regression_check import check_measured
 
     phone_options = {
@@ -139,9 +146,11 @@ def bench(
         "sequence_lengths": tuple(sequence_length) if sequence_length else None,
     }
     if target == "host":
-        reject_phone_options(phone_options, remedy="add --target adb")
+        reject_phone_options(phone_options | {"resume": None}, remedy="add --target adb")
+        # Before a baseline is exported, which takes minutes.
+        check_journal(journal_of(output) if output else None, resume=resume)
         contenders = _contenders(artifacts, baseline)
-        all_results = [bench_on_host(contenders, output=output, **measurement)]
+        all_results = [bench_on_host(contenders, output=output, resume=resume, **measurement)]
     else:
         measurement |= {"target": target, "output": output}
         all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)

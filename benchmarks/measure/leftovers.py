@@ -1,0 +1,96 @@
+"""The journal of an earlier run on this machine that was killed before it wrote its results."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from squeezebert_mobile.benchmarks.records.assembly import assemble
+from squeezebert_mobile.benchmarks.records.events import (
+    Begin,
+    BlockMeasured,
+    End,
+    PhoneStarted,
+    Started,
+    VisitMeasured,
+)
+from squeezebert_mobile.benchmarks.records.reading import read_events
+from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results, Settings
+from squeezebert_mobile.errors import BenchmarkError
+
+__all__ = ["check_journal", "results_of_journal"]
+
+_MEASURED = (Started, BlockMeasured, PhoneStarted, VisitMeasured)
+
+
+def check_journal(journal: Path | None, *, resume: bool) -> None:
+    """Check that there is a journal to resume, or else none of which anything would be lost.
+
+    The journal of an earlier run in which nothing was measured is removed.
+
+    Raises:
+        BenchmarkError: there is none, or there is one; the message says how to get its results.
+    """
+    if resume:
+        _check_there(journal)
+    elif journal is not None and journal.exists():
+        _remove_empty(journal)
+
+
+def _check_there(journal: Path | None) -> None:
+    if journal is None:
+        raise BenchmarkError(
+            "--resume needs the results file of the interrupted run; name it with -o, or remove "
+            "--resume"
+        )
+    if not journal.exists():
+        raise BenchmarkError(
+            f"there is no {str(journal)!r} to resume; remove --resume, or name the results file "
+            "of the interrupted run with -o"
+        )
+
+
+def _remove_empty(journal: Path) -> None:
+    # A run that was killed at once has not written its first line.
+    events = read_events(journal) if b"\n" in journal.read_bytes() else []
+    if not any(isinstance(event, _MEASURED) for event in events):
+        journal.unlink()
+        return
+    name = repr(str(journal))
+    begin = events[0]
+    if isinstance(begin, Begin) and begin.phone is not None:
+        how = "continue it with --resume and --target adb or app"
+    elif isinstance(events[-1], End):
+        how = "write its results with --resume"
+    else:
+        how = "squeezebert-mobile report reads what was measured"
+    raise BenchmarkError(
+        f"{name} has the measurements of a run whose results were not written; {how}, or remove "
+        "the file and run again"
+    )
+
+
+def results_of_journal(
+    journal: Path, settings: Settings, contenders: Sequence[ContenderFacts]
+) -> Results:
+    """The results of a complete run, from its journal.
+
+    Raises:
+        BenchmarkError: the run is not complete, or it is another one.
+    """
+    events = read_events(journal)
+    begin = events[0]
+    assert isinstance(begin, Begin)
+    name = repr(str(journal))
+    if begin.phone is not None:
+        raise BenchmarkError(f"{name} was measured on a phone; add --target adb or app")
+    if (begin.settings, begin.contenders) != (settings, tuple(contenders)):
+        raise BenchmarkError(
+            f"cannot resume {name}: the settings or the artifacts differ from when the run began; "
+            "use the same command, or start a new run with another file as -o"
+        )
+    if not isinstance(events[-1], End):
+        raise BenchmarkError(
+            f"the run of {name} was interrupted while measuring, and only runs on phones can be "
+            "continued; squeezebert-mobile report reads what was measured, or remove the file and "
+            "run again without --resume"
+        )
+    return assemble(events)
