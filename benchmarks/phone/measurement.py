@@ -62,7 +62,7 @@ def measure_phone(
     """Measure `contenders` against each other on a phone.
 
     Ctrl-C ends the measurement early: the results then contain the finished blocks, and their
-    `complete` is False.
+    `complete` is False. Before anything was measured it raises KeyboardInterrupt.
 
     Args:
         contenders: The artifacts to measure.
@@ -126,21 +126,27 @@ def measure_phone(
                     run.measure_threads(count)
             log.add(End(load_after=None))
         except KeyboardInterrupt:
-            pass
+            if not _is_measured(log):
+                _remove(log, journal)
+                raise
         except SqueezeBertMobileError as error:
-            if journal:
-                _keep_journal(log, journal, error)
+            if journal and _is_measured(log):
+                error.add_note(f"what was measured is kept in {str(journal)!r}; {RESUME}")
+            else:
+                _remove(log, journal)
             raise
         return assemble(log.events)
 
 
-def _keep_journal(log: Journal, journal: Path, error: SqueezeBertMobileError) -> None:
-    """Note the journal's path with the error; a journal without measurements is removed."""
-    if any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events):
-        error.add_note(f"what was measured is kept in {str(journal)!r}; {RESUME}")
-    else:
-        log.close()
-        journal.unlink()
+def _is_measured(log: Journal) -> bool:
+    return any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events)
+
+
+def _remove(log: Journal, journal: Path | None) -> None:
+    """Remove a journal in which nothing was measured."""
+    log.close()
+    if journal:
+        journal.unlink(missing_ok=True)
 
 
 def _now() -> str:

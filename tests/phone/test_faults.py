@@ -267,6 +267,17 @@ def test_ctrl_c(run: Run) -> None:
     assert run.measure(resume=True).complete
 
 
+@pytest.mark.parametrize("at", ["push", "check"])
+def test_ctrl_c_before_anything_was_measured_leaves_nothing(run: Run, at: str) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.measure(at=at, do=interrupt)
+    assert not run.journal.exists()
+    assert run.measure().complete
+
+
 def test_stopped_from_another_thread(run: Run) -> None:
     assert not run.measure(stopped=lambda: BLOCK in run.said).complete
     assert run.measure(resume=True).complete

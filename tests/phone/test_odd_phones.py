@@ -141,8 +141,34 @@ def test_files_of_any_date_are_pushed(run: Run, changed: float, kept: int) -> No
 def test_odd_conditions_leave_a_journal_that_can_be_read(run: Run, value: str) -> None:
     run.phone.set_battery(level=value, temperature=value)
     thermal = run.phone.root / "stand_in/thermalservice"
-    thermal.write_text(thermal.read_text("utf-8").replace("mValue=", f"mValue={value}."), "utf-8")
+    thermal.write_text(thermal.read_text("utf-8").replace("mValue=", f"mValue={value}.."), "utf-8")
     results = run.measure()
     assert len(read_events(run.journal)) > 10
     for each in results.conditions:
         assert (each.battery_percent, each.battery_celsius, each.celsius) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo 'sh: taskset: inaccessible or not found' >&2; exit 127",
+         "sh: taskset: inaccessible or not found"),
+        ("echo 'taskset: bad mask 1f0' >&2; exit 1", "taskset: bad mask 1f0"),
+    ],
+)  # fmt: skip
+def test_a_phone_that_cannot_choose_cores(run: Run, script: str, why: str) -> None:
+    _program(run.phone, "taskset", script)
+    with pytest.raises(PhoneError) as caught:
+        run.measure(cores="big")
+    assert str(caught.value) == f"the phone cannot choose cores ({why}); remove --cores"
+    assert not run.journal.exists()
+    assert run.measure().complete
+
+
+def test_the_phones_clock_jumps(run: Run) -> None:
+    """No time of a run is the phone's; only the holder of its lock is shown with one."""
+    jumps = "[ -f clock ] && { rm clock; echo 4102444800; } || { touch clock; echo 1; }"
+    _program(run.phone, "date", jumps)
+    results = run.measure()
+    times = [each.at_s for each in results.conditions]
+    assert results.complete and times == sorted(times)

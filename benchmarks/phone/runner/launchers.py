@@ -33,6 +33,7 @@ _MAX_TRIES = 100  # of a fifth of a second, until the app has started measuring
 _SHOWN = 80  # characters of a program's output in a message
 
 _NOT_STARTED, _APP_ENDED = 3, 4  # exit statuses of the script
+_NOT_RUN = (1, 126, 127)  # of a program that is missing, or that refuses its arguments
 
 #: Forwards the app's lines to stdout, and stdin to its commands, until one of the two ends. Its
 #: arguments are $1 to $5, so that nothing is ever inserted into the script itself.
@@ -121,6 +122,8 @@ class ShellLauncher:
 
     def explain_exit(self, code: int, last_line: str) -> str:
         """Explain why a runner ended without an error message."""
+        if self.mask and code in _NOT_RUN and "taskset" in last_line:
+            return f"the phone cannot choose cores ({last_line[:_SHOWN]}); remove --cores"
         if code == 137 or (code == 255 and not last_line):
             return (
                 "the runner was killed, as Android does when memory is low; close other apps, or "
