@@ -382,6 +382,10 @@ def test_inspect_notes_what_an_export_refuses(folder: Path) -> None:
             {"prompts": {"similarity_fn_name": "cosin"}},
             "has an unknown similarity_fn_name 'cosin'; did you mean 'cosine'",
         ),
+        (
+            {"prompts": {"truncate_dim": 12}},
+            "has the truncate_dim 12, which is not exported; remove it there, and keep the first",
+        ),
         ({"lengths": {"max_seq_length": 2}}, "max_seq_length in '.*' is 2; it must be a number of"),
         ({"lengths": {"max_seq_length": "16"}}, "max_seq_length in '.*' is '16'; it must be a num"),
         ({"lengths": {"max_seq_length": True}}, "max_seq_length in '.*' is True; it must be a num"),

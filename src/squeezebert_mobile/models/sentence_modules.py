@@ -96,6 +96,11 @@ def _vector(root: Path, folder: Path) -> SentenceVector:
         )
     pooling, include_prompt = _pooling(root / dict(modules)["Pooling"] / "config.json")
     config = _read(root / _MODEL_FILE, dict)
+    if (size := config.get("truncate_dim")) is not None:
+        raise CheckpointError(
+            f"{str(root / _MODEL_FILE)!r} has the truncate_dim {size!r:.80}, which is not "
+            "exported; remove it there, and keep the first numbers of each vector yourself"
+        )
     prompts, default = _prompts(config, root / _MODEL_FILE)
     return SentenceVector(
         pooling=pooling,  # type: ignore[arg-type]
