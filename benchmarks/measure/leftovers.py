@@ -1,4 +1,4 @@
-"""The journal of an earlier run on this machine that was killed before it wrote its results."""
+"""The journal of an earlier run that was killed before it wrote its results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +16,15 @@ from squeezebert_mobile.benchmarks.records.reading import read_events
 from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results, Settings
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["check_journal", "results_of_journal"]
+__all__ = ["check_journal", "remove_unbegun", "results_of_journal"]
 
 _MEASURED = (Started, BlockMeasured, PhoneStarted, VisitMeasured)
 
 
 def check_journal(journal: Path | None, *, resume: bool) -> None:
     """Check that there is a journal to resume, or else none of which anything would be lost.
+
+    This is about runs on this machine.
 
     The journal of an earlier run in which nothing was measured is removed.
 
@@ -49,8 +51,10 @@ def _check_there(journal: Path | None) -> None:
 
 
 def _remove_empty(journal: Path) -> None:
-    # A run that was killed at once has not written its first line.
-    events = read_events(journal) if b"\n" in journal.read_bytes() else []
+    remove_unbegun(journal)
+    if not journal.exists():
+        return
+    events = read_events(journal)
     if not any(isinstance(event, _MEASURED) for event in events):
         journal.unlink()
         return
@@ -66,6 +70,12 @@ def _remove_empty(journal: Path) -> None:
         f"{name} has the measurements of a run whose results were not written; {how}, or remove "
         "the file and run again"
     )
+
+
+def remove_unbegun(journal: Path) -> None:
+    """Remove the journal of a run that was killed before its first line was written."""
+    if journal.is_file() and b"\n" not in journal.read_bytes():
+        journal.unlink()
 
 
 def results_of_journal(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from squeezebert_mobile.artifact import read_artifact
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
+from squeezebert_mobile.benchmarks.measure.leftovers import remove_unbegun
 from squeezebert_mobile.benchmarks.measure.progress import (
     ProgressCallback,
     progress_bars,
@@ -169,6 +170,9 @@ def _place(request: PhoneRequest, serial: str, *, several: bool) -> tuple[Path, 
     """
     own = _path_for(request.output, serial)
     usual = own if several else request.output
+    for journal in (journal_of(usual), journal_of(own)):
+        if journal:
+            remove_unbegun(journal)
     if not request.resume:
         return usual, False
     if _is_there(journal_of(usual)):

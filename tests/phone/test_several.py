@@ -198,6 +198,22 @@ def test_a_phone_alone_without_a_journal_has_nothing_to_resume(several: Several)
         several.bench(serials=(several.phones[0].serial,), all_devices=False, resume=True)
 
 
+@pytest.mark.parametrize("left", [b"", b'{"event":"beg'])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_run_that_was_killed_at_once_leaves_nothing_to_remove(
+    several: Several, left: bytes, together: bool
+) -> None:
+    phone = several.phones[0]
+    output = several.file(phone) if together else several.folder / "phone.json"
+    journal = output.with_name(f"{output.name}.journal")
+    journal.write_bytes(left)
+    options = {} if together else {"serials": (phone.serial,), "all_devices": False}
+    assert all(results.complete for _, results in several.bench(**options))
+    if together:
+        journal.write_bytes(left)
+        assert len(several.bench(resume=True)) == 3
+
+
 # Artifacts that fail ------------------------------------------------------------------------
 
 
