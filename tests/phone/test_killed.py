@@ -1,6 +1,7 @@
 """A bench that is killed at any moment, also after the last event: nothing is lost or doubled."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -23,7 +24,9 @@ pytestmark = [pytest.mark.phone, pytest.mark.timeout(1800)]
 _KILLS = 50
 #: The bench in a process of its own.
 _BENCH = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,3 +99,27 @@ def _check(events: list[Event]) -> None:
     assert all(count == 1 for count in [*visits.values(), *starts.values()])
     if events and isinstance(events[-1], End):
         assert len(visits) == 8 and len(starts) == 2
+
+
+@pytest.mark.parametrize(
+    "signals", [["SIGTERM"], ["SIGHUP"], ["SIGINT"], ["SIGINT", "SIGINT"], ["SIGINT", "SIGKILL"]],
+    ids="-".join,
+)  # fmt: skip
+def test_ended_by_a_signal(run: Run, signals: list[str]) -> None:
+    run.measure()
+    whole = len(run.events)
+    run.journal.unlink()
+    process = _start(run, resume=False)
+    limit = time.monotonic() + 120
+    while _lines(run) < whole - 4 and process.poll() is None:
+        assert time.monotonic() < limit
+        time.sleep(0.002)
+    for name in signals:
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.02)
+    process.wait(60)
+    kept = run.events
+    _check(kept)
+    assert run.measure(resume=True).complete
+    assert run.events[: len(kept)] == kept
+    _check(run.events)

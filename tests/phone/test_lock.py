@@ -135,7 +135,8 @@ def test_a_run_that_breaks_off_frees_the_lock(run: Run) -> None:
 
 
 _HOLD_FOR_EVER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.lock import locked
 with locked(Device(Adb(sys.argv[1]), sys.argv[2])):
