@@ -102,7 +102,7 @@ def check_all(server: str | None) -> list[Check]:
     devices = list_devices(Adb(server))
     if not devices:
         remedy = "connect one by cable with USB debugging enabled, or with: adb pair, adb connect"
-        return [*checks, Check("a phone", None, remedy)]
+        return [*checks, Check("phone", None, remedy)]
     ready = [device for device in devices if device.remedy is None]
     return [
         *checks,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.formatting import cores_text, format_number
-from squeezebert_mobile.benchmarks.report.page import Block, Row, Table
+from squeezebert_mobile.benchmarks.report.page import Block, Cell, Row, Table
 
 __all__ = [
     "Facts",
@@ -127,7 +127,7 @@ def settings_facts(results: Results) -> Facts:
     """How long, with how many threads and with what inputs was measured."""
     settings = results.settings
     return {
-        "measured": results.created,
+        "measured": results.created.replace("T", " ").replace("+00:00", " UTC"),
         "measured by": _MEASURED_BY.get(results.target),
         "preset": settings.preset,
         "runs of each model, at least": settings.runs,
@@ -160,7 +160,7 @@ def model_table(results: Results) -> Iterator[Block]:
             each.weights,
             str(each.sequence_length or "any"),
             format_number(each.file_bytes / 1e6),
-            each.sha256,
+            Cell(each.sha256, style="checksum"),
         )
         for each in results.contenders
     ]

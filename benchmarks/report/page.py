@@ -24,7 +24,7 @@ class Cell:
 
     text: str
     detail: str = ""  # on a second line in a terminal, in parentheses elsewhere
-    style: Literal["", "strong", "muted"] = ""
+    style: Literal["", "strong", "muted", "checksum"] = ""
 
     def __str__(self) -> str:
         """The cell on one line."""

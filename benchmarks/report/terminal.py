@@ -71,6 +71,6 @@ def _rich_table(table: Table) -> RichTable:
 
 
 def _rich_cell(cell: Cell) -> Text:
-    styles = {"strong": "bold", "muted": "dim", "": ""}
+    styles = {"strong": "bold", "muted": "dim", "checksum": "", "": ""}
     detail = ("\n" + cell.detail, "not bold dim") if cell.detail else ""
     return Text.assemble((cell.text, styles[cell.style]), detail)

@@ -122,6 +122,7 @@ def test_inspect_shows_a_checkpoint(cli: Cli) -> None:
     assert max(map(len, out.splitlines())) <= 80
     for word in ("text-classification", "4 (attention_output 1)", "Conv1d", "expected", "apache"):
         assert word in out
+    assert "0.02 M" in out and "0.00 M" not in out
     code, out, _ = cli("inspect", "demo", "--json")
     printed = json.loads(out)
     assert printed["heads"] == ["feature-extraction", "text-classification"]
@@ -132,7 +133,7 @@ def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
     code, out, err = cli("inspect", assistant)
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    kept = "kept classifier", "most sensitive: pooler"
+    kept = "kept in fp32: classifier (", "most sensitive (signal-to-noise ratio): pooler"
     for word in ("int8", "mean cosine", *kept, "DynamicQuantizeMatMul", "apache-2.0"):
         assert word in out
     code, out, _ = cli("inspect", assistant, "--json")

@@ -237,7 +237,7 @@ def test_doctor_and_devices_without_a_phone(cli: Cli, adb_server: AdbServer) -> 
     assert "ok  Python packages: squeezebert-mobile[bench]\n" in out
     assert re.search(r"^ok  adb program: \S", out, re.MULTILINE)
     assert f"ok  adb server: {adb_server.address}, version 41\n" in out
-    assert "no  a phone: connect one by cable with USB debugging enabled" in out
+    assert "no  phone: connect one by cable with USB debugging enabled" in out
     code, out, _ = cli("devices", "--adb-server", adb_server.address)
     assert (code, out) == (
         0,

@@ -183,6 +183,7 @@ def test_wrong_answers_are_a_banner(written, changes, told):
 def test_the_figures_of_the_paper_are_labelled(written):
     rows = Parsed(written(phone_results())).rows
     at = next(i for i, row in enumerate(rows) if "2020" in row[0])
+    assert rows[at - 1] == ["model and baseline", "phone", "baseline's latency", "times as fast"]
     assert rows[at] == [
         "from the paper, not measured here: SqueezeBERT, BERT-base (PyTorch Mobile, fp32, 2020)",
         "Pixel 3",
@@ -209,7 +210,8 @@ def test_facts_settings_hashes_and_versions(written, host):
         "schedutil",
     ):
         assert fact in text
-    assert phone_results().contenders[0].sha256 in text
+    assert f'<td class="word checksum">{phone_results().contenders[0].sha256}</td>' in text
+    assert ["measured", "2026-11-23 08:00:00 UTC"] in Parsed(text).rows
     results = host()
     rows = Parsed(written(results)).rows
     assert ["preset", "short"] in rows

@@ -12,6 +12,7 @@ from squeezebert_mobile.cli.printing.tables import (
     architecture,
     groups,
     make_table,
+    parameter_count,
     print_facts,
     same_answers,
     sentence_vector,
@@ -78,12 +79,15 @@ def _print_summary(manifest: Manifest, console: Console) -> None:
     if manifest.accuracy:
         console.print(_accuracy(manifest.accuracy), highlight=False)
     if manifest.quantization:
-        for part, why in manifest.quantization.kept.items():
-            console.print(f"kept {part}: {why}", style="dim", highlight=False)
+        for part, reason in manifest.quantization.kept.items():
+            precision, _, why = reason.partition(": ")
+            console.print(f"kept in {precision}: {part} ({why})", style="dim", highlight=False)
         for operator, how in manifest.quantization.approximated.items():
-            console.print(f"approximated {operator}: {how}", style="dim", highlight=False)
+            console.print(f"approximated: {operator} {how}", style="dim", highlight=False)
         if worst := _most_sensitive(manifest.quantization.sensitivity):
-            console.print(f"most sensitive: {worst}", style="dim", highlight=False)
+            console.print(
+                f"most sensitive (signal-to-noise ratio): {worst}", style="dim", highlight=False
+            )
         if repair := _repair(manifest.precision, manifest.quantization.kept):
             console.print(repair, highlight=False)
     if manifest.weights == "random":
@@ -113,7 +117,7 @@ def _size_table(manifest: Manifest) -> Table:
 
 def _size_cells(parameters: int, before: int, after: int) -> tuple[str, ...]:
     ratio = f"{before / after:.1f}x" if after else ""
-    return f"{parameters / 1e6:.2f} M", f"{before / 1e6:.2f}", f"{after / 1e6:.2f}", ratio
+    return parameter_count(parameters), f"{before / 1e6:.2f}", f"{after / 1e6:.2f}", ratio
 
 
 def _parity_table(parity: Parity) -> Table:

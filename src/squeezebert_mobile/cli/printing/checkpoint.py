@@ -8,6 +8,7 @@ from squeezebert_mobile.cli.printing.tables import (
     architecture,
     groups,
     make_table,
+    parameter_count,
     print_facts,
     sentence_vector,
 )
@@ -37,7 +38,7 @@ def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
     )
     parts = make_table("part", "parameters", "float32 MB")
     for name, part in facts.parts.items():
-        parts.add_row(name, f"{part.parameters / 1e6:.2f} M", f"{part.bytes / 1e6:.2f}")
+        parts.add_row(name, parameter_count(part.parameters), f"{part.bytes / 1e6:.2f}")
     layers = make_table("layer", "shape", "groups", "count", "parameters", "multiply-adds/token")
     for layer in facts.operators:
         layers.add_row(

@@ -12,6 +12,7 @@ __all__ = [
     "architecture",
     "groups",
     "make_table",
+    "parameter_count",
     "print_facts",
     "same_answers",
     "sentence_vector",
@@ -43,6 +44,11 @@ def architecture(model: ModelFacts) -> str:
         f"{model.type}, {model.layers} layers of {model.hidden}, {model.heads} heads, "
         f"{model.parameters / 1e6:.1f} M parameters"
     )
+
+
+def parameter_count(count: int) -> str:
+    """A number of parameters in millions; below 10,000, which would be 0.00 M, all digits."""
+    return f"{count / 1e6:.2f} M" if count >= 10_000 else f"{count:,}"
 
 
 def groups(model: ModelFacts) -> str:
