@@ -94,7 +94,7 @@ def artifact_contender(
     manifest, checksums = read_with_checksums(folder)
     model = manifest.files[manifest.model_file]
     return Contender(
-        label=label or folder.resolve().name,
+        label=label or _text(folder.resolve().name),
         path=str(folder),
         origin="artifact",
         format=manifest.format,
@@ -142,7 +142,12 @@ def _tail(path: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> str:
     size = 1
     while any(other[-size:] == path[-size:] for other in others):
         size += 1
-    return "/".join(path[-size:])
+    return _text("/".join(path[-size:]))
+
+
+def _text(name: str) -> str:
+    """A file name as text that a results file can contain: it may not be UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def file_contender(

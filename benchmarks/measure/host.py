@@ -17,7 +17,11 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     make_feed,
     open_model,
 )
-from squeezebert_mobile.benchmarks.measure.leftovers import check_journal, results_of_journal
+from squeezebert_mobile.benchmarks.measure.leftovers import (
+    check_journal,
+    keeping_measurements,
+    results_of_journal,
+)
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
 from squeezebert_mobile.benchmarks.measure.progress import (
     ProgressCallback,
@@ -36,7 +40,7 @@ from squeezebert_mobile.benchmarks.records.events import (
     Started,
     WarmedUp,
 )
-from squeezebert_mobile.benchmarks.records.journal import Journal, journal_of, keeping
+from squeezebert_mobile.benchmarks.records.journal import Journal, journal_of, keeping, opened
 from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -72,24 +76,24 @@ def bench_on_host(
     """
     journal = journal_of(output) if output else None
     check_journal(journal, resume=resume)
-    if journal and resume:
-        settings = make_settings(contenders, preset, threads, sequence_lengths)
-        results = results_of_journal(journal, settings, [each.facts for each in contenders])
-    else:
-        with progress_bar() as progress:
-            results = measure_host(
-                contenders,
-                preset=preset,
-                threads=threads,
-                sequence_lengths=sequence_lengths,
-                journal=journal,
-                progress=progress,
-            )
-    if output:
-        with keeping(journal, "to write the results, run the same command with --resume"):
-            results.write(output)
-    if journal:
-        journal.unlink()
+    with Journal(journal, resume=resume) as log:
+        if journal and resume:
+            settings = make_settings(contenders, preset, threads, sequence_lengths)
+            results = results_of_journal(journal, settings, [each.facts for each in contenders])
+        else:
+            with progress_bar() as progress, keeping_measurements(log):
+                results = measure_host(
+                    contenders,
+                    preset=preset,
+                    threads=threads,
+                    sequence_lengths=sequence_lengths,
+                    journal=log,
+                    progress=progress,
+                )
+        if output:
+            with keeping(journal, "to write the results, run the same command with --resume"):
+                results.write(output)
+        log.remove()
     return results
 
 
@@ -100,7 +104,7 @@ def measure_host(
     threads: Sequence[int] = (1,),
     sequence_lengths: Sequence[int] | None = None,
     not_built: Sequence[Failure] = (),
-    journal: Path | None = None,
+    journal: Journal | Path | None = None,
     progress: ProgressCallback | None = None,
     clock: Clock = time.perf_counter,
 ) -> Results:
@@ -116,7 +120,8 @@ def measure_host(
         sequence_lengths: The lengths to measure at. By default the length of a contender with a
             fixed length, or else 128, or less if a contender's maximum is shorter.
         not_built: Contenders that could not be built; they are recorded in the results.
-        journal: A new file to which each block is appended as soon as it is measured.
+        journal: A new file to which each block is appended as soon as it is measured, or an open
+            journal.
         progress: Called with the current step, the seconds elapsed and the seconds expected.
         clock: Returns seconds.
 
@@ -124,7 +129,7 @@ def measure_host(
         BenchmarkError: the contenders cannot be measured with these options, or all of them fail.
     """
     settings = make_settings(contenders, preset, threads, sequence_lengths)
-    with Journal(journal) as log:
+    with opened(journal) as log:
         try:
             log.add(_begin(contenders, settings))
             for failure in not_built:
@@ -229,6 +234,8 @@ class _HostRun:
                     BlockMeasured(threads=threads, sequence_length=length, samples=samples)
                 )
                 self._report(cell, max(0, self.preset.blocks - index) * block_seconds)
+        except BenchmarkError:
+            raise  # of the journal
         except Exception as error:  # after a successful warm-up: out of memory, for instance
             raise BenchmarkError(f"the measurement failed at {cell}: {_line(error)}") from error
 

@@ -1,6 +1,8 @@
 """The journal of an earlier run that was killed before it wrote its results."""
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from squeezebert_mobile.benchmarks.records.assembly import assemble
@@ -12,11 +14,12 @@ from squeezebert_mobile.benchmarks.records.events import (
     Started,
     VisitMeasured,
 )
+from squeezebert_mobile.benchmarks.records.journal import Journal, check_not_in_use, kept
 from squeezebert_mobile.benchmarks.records.reading import read_events
 from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results, Settings
-from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 
-__all__ = ["check_journal", "remove_unbegun", "results_of_journal"]
+__all__ = ["check_journal", "keeping_measurements", "remove_unbegun", "results_of_journal"]
 
 _MEASURED = (Started, BlockMeasured, PhoneStarted, VisitMeasured)
 
@@ -29,11 +32,13 @@ def check_journal(journal: Path | None, *, resume: bool) -> None:
     The journal of an earlier run in which nothing was measured is removed.
 
     Raises:
-        BenchmarkError: there is none, or there is one; the message says how to get its results.
+        BenchmarkError: there is none, or there is one; the message says how to get its results. Or
+            another run is writing it.
     """
     if resume:
         _check_there(journal)
-    elif journal is not None and journal.exists():
+    elif journal is not None and os.path.lexists(journal):
+        check_not_in_use(journal)
         _remove_empty(journal)
 
 
@@ -74,8 +79,23 @@ def _remove_empty(journal: Path) -> None:
 
 def remove_unbegun(journal: Path) -> None:
     """Remove the journal of a run that was killed before its first line was written."""
-    if journal.is_file() and b"\n" not in journal.read_bytes():
-        journal.unlink()
+    if journal.is_file():
+        check_not_in_use(journal)
+        if b"\n" not in journal.read_bytes():
+            journal.unlink()
+
+
+@contextlib.contextmanager
+def keeping_measurements(log: Journal) -> Iterator[None]:
+    """After an error, say where the measurements are; a journal without any is removed."""
+    try:
+        yield
+    except SqueezeBertMobileError as error:
+        if not any(isinstance(event, _MEASURED) for event in log.events):
+            log.remove()
+        elif log.path:
+            error.add_note(kept(log.path, "squeezebert-mobile report reads it"))
+        raise
 
 
 def results_of_journal(

@@ -145,7 +145,7 @@ def bench_on_phones(
         with keeping(journal, RESUME):
             results.write(path)
         if journal and results.complete:
-            journal.unlink()
+            journal.unlink(missing_ok=True)
         return path, results
 
     with progress_bars() as bars:

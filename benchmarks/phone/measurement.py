@@ -29,7 +29,7 @@ from squeezebert_mobile.benchmarks.records.events import (
     Resumed,
     VisitMeasured,
 )
-from squeezebert_mobile.benchmarks.records.journal import Journal
+from squeezebert_mobile.benchmarks.records.journal import Journal, kept
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.errors import SqueezeBertMobileError
 
@@ -127,26 +127,19 @@ def measure_phone(
             log.add(End(load_after=None))
         except KeyboardInterrupt:
             if not _is_measured(log):
-                _remove(log, journal)
+                log.remove()
                 raise
         except SqueezeBertMobileError as error:
             if journal and _is_measured(log):
-                error.add_note(f"what was measured is kept in {str(journal)!r}; {RESUME}")
+                error.add_note(kept(journal, RESUME))
             else:
-                _remove(log, journal)
+                log.remove()
             raise
         return assemble(log.events)
 
 
 def _is_measured(log: Journal) -> bool:
     return any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events)
-
-
-def _remove(log: Journal, journal: Path | None) -> None:
-    """Remove a journal in which nothing was measured."""
-    log.close()
-    if journal:
-        journal.unlink(missing_ok=True)
 
 
 def _now() -> str:

@@ -1,5 +1,6 @@
 """What of a run on a phone is complete, by its journal, and whether a run may be resumed."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from squeezebert_mobile.benchmarks.records.phone import PhoneStart
 __all__ = ["Cell", "JournalView", "check_resumable"]
 
 Cell = tuple[int, int]  # threads, sequence length
+_SLOWER = 10
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,19 @@ class JournalView:
         ]
 
     def typical_s(self, label: str, cell: Cell) -> float:
-        """Seconds per run in the first warm-up; decides the runs per visit, also after a resume."""
-        return next(
-            event.typical_ms / 1000
+        """Seconds per run in the first warm-up; decides the runs per visit, also after a resume.
+
+        No phone becomes ten times as slow: then the last warm-up counts, as the first is wrong.
+        """
+        typical_ms = [
+            event.typical_ms
             for event in self.events
             if isinstance(event, WarmedUp)
             and (event.contender, event.threads, event.sequence_length) == (label, *cell)
             and event.typical_ms is not None
-        )
+        ]
+        first, last = typical_ms[0], typical_ms[-1]
+        return (first if first > last / _SLOWER else last) / 1000
 
     def schedule(self, cell: Cell, labels: Sequence[str], preset: Preset) -> Schedule:
         """The schedule of a cell, in which the visits made so far are recorded."""
@@ -110,3 +117,32 @@ def check_resumable(begin: Begin, events: Sequence[Event], journal: Path | None)
             f"cannot resume {str(journal)!r}: {', '.join(differences)} differ from when the run "
             "began; use the same command, or start a new run with another file as -o"
         )
+    if wrong := _impossible_visit(earlier, events):
+        raise PhoneError(
+            f"cannot resume {str(journal)!r}: {wrong}, so it was not written by bench; start a new "
+            "run with another file as -o"
+        )
+    if {facts.label for facts in earlier.contenders} == JournalView(events).failed:
+        raise PhoneError(
+            f"cannot resume {str(journal)!r}: every artifact in it has failed; start a new run "
+            "with another file as -o"
+        )
+
+
+def _impossible_visit(begin: Begin, events: Sequence[Event]) -> str | None:
+    """The first visit that no run makes at that point: it would wait for those before it."""
+    made: dict[Cell, set[tuple[int, int]]] = defaultdict(set)
+    labels = {facts.label for facts in begin.contenders}
+    for event in events:
+        if isinstance(event, VisitMeasured):
+            visits = made[event.threads, event.sequence_length]
+            where = f"place {event.place} of block {event.block}"
+            last = max((block for block, _ in visits), default=-1)
+            if event.contender not in labels:
+                return f"it has a visit of {event.contender!r}, which is not measured"
+            if not 0 <= event.block <= last + 1 or not 0 <= event.place < 2 * len(labels):
+                return f"it has {where} after block {last}"
+            if (event.block, event.place) in visits:
+                return f"it has {where} twice"
+            visits.add((event.block, event.place))
+    return None

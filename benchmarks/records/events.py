@@ -44,6 +44,11 @@ __all__ = [
 ]
 
 
+Samples = Annotated[
+    tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], Field(min_length=1)
+]
+
+
 class Begin(Record):
     """The first line: everything known before the first run."""
 
@@ -88,7 +93,7 @@ class WarmedUp(Record):
     runs: int
     stable: bool
     #: On a phone only: a resumed run keeps the number of runs per visit that follows from it.
-    typical_ms: float | None = None
+    typical_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class BlockMeasured(Record):
@@ -97,7 +102,7 @@ class BlockMeasured(Record):
     event: Literal["block"] = "block"
     threads: int
     sequence_length: int
-    samples: dict[str, tuple[float, ...]]
+    samples: dict[str, Samples]
 
 
 class VisitMeasured(Record):
@@ -109,7 +114,7 @@ class VisitMeasured(Record):
     block: int  # index of the block
     place: int  # index of the visit in the block's order
     contender: str
-    samples: tuple[float, ...]
+    samples: Samples
 
 
 class Answered(Record):

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from squeezebert_mobile.locks import lock
+
 __all__ = ["partial_folder"]
 
 _PREFIX_LENGTH = 40  # characters of a name in that of its partial folder: 255 bytes must suffice
@@ -57,11 +59,9 @@ def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    import fcntl
-
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(handle, wait=wait)
         yield
     finally:
         os.close(handle)
