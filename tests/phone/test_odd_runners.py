@@ -112,6 +112,26 @@ def test_an_event_with_impossible_fields(
     assert message.startswith(f"the runner sent an invalid {event!r} event, at {where}: ")
 
 
+@pytest.mark.parametrize("difference", [None, 0.11, 1e30])
+def test_a_runner_that_measures_although_its_outputs_are_wrong(
+    run: Run, difference: float | None
+) -> None:
+    output = {"max_abs_diff": difference, "tolerance": 0.1, "same_answers": 1, "texts": 1}
+    message = _fails(run, "check", change={"golden": {"outputs": {"logits": output}}})
+    assert message == (
+        f"the runner was ready although 'logits' differs from the golden outputs by {difference}, "
+        "more than 0.1; please report it"
+    )
+
+
+def test_outputs_that_are_not_numbers_are_wrong_golden_outputs(run: Run) -> None:
+    """The contender is left out, as with any other wrong output."""
+    output = {"max_abs_diff": None, "tolerance": 0.1, "same_answers": 0, "texts": 1}
+    run.phone.pretend(golden_holds=False, change={"golden": {"outputs": {"logits": output}}})
+    with pytest.raises(BenchmarkError, match="nothing can be measured: 'theirs': the runner on"):
+        run.measure()
+
+
 def test_another_number_of_samples_than_asked_for(run: Run) -> None:
     message = _fails(run, BLOCK, change={"block": {"samples_ns": [5_000_000] * 9}})
     assert message == "the runner measured 9 runs instead of 1; please report it"

@@ -189,6 +189,13 @@ def _shown(value: object) -> str:
 
 def _answers(event: Mapping[str, Any]) -> Answers:
     outputs = event["outputs"]
+    for name, output in outputs.items():
+        difference = output["max_abs_diff"]
+        if difference is None or difference > output["tolerance"]:
+            raise PhoneError(
+                f"the runner was ready although {name!r} differs from the golden outputs by "
+                f"{difference}, more than {output['tolerance']}; please report it"
+            )
     same = [
         output["same_answers"] == output["texts"]
         for output in outputs.values()

@@ -42,7 +42,7 @@ class _Context(_Fields):
 
 
 class _Output(_Fields):
-    max_abs_diff: Annotated[float, Field(ge=0)]
+    max_abs_diff: Annotated[float, Field(ge=0)] | None  # None: an output is NaN
     tolerance: Annotated[float, Field(ge=0)]
     same_answers: _Count | None
     texts: Annotated[int, Field(ge=1, lt=2**31)]

@@ -76,7 +76,11 @@ def test_impossible_times_are_refused(name: str, samples: Any) -> None:
 @pytest.mark.parametrize("field", ["max_abs_diff", "tolerance"])
 def test_no_number_that_a_journal_cannot_hold(field: str, value: str) -> None:
     line = _line("golden", outputs={"logits": OUTPUT | {field: 12345}})
-    _refused(line.replace(b"12345", value.encode()))
+    line = line.replace(b"12345", value.encode())
+    if (field, value) == ("max_abs_diff", "null"):
+        parse_event(line)  # an output is NaN: an error of the kind golden follows
+    else:
+        _refused(line)
 
 
 @pytest.mark.parametrize("name", ["\ud800", "a\nb", "\x1b[31m", "", "x" * 201, "é"])
