@@ -270,7 +270,7 @@ def check_replaceable(
     """
     try:
         folder.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         parent = next((path for path in folder.absolute().parents if path.exists()), folder)
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
             reason = errno.EACCES if parent.is_dir() else errno.ENOTDIR
