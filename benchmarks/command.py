@@ -1,11 +1,11 @@
 """Runs the command lines of the benchmarks that only developers use."""
 
-import sys
 from collections.abc import Sequence
 
 import typer
 
 from squeezebert_mobile.errors import SqueezeBertMobileError
+from squeezebert_mobile.streams import prepare_streams, print_line
 
 __all__ = ["run_command"]
 
@@ -18,10 +18,11 @@ def run_command(app: typer.Typer, name: str, arguments: Sequence[str] | None = N
         name: How the command is called, for its help.
         arguments: The words after the name; None takes those of this process.
     """
+    prepare_streams()
     try:
         app(arguments, prog_name=name)
     except SqueezeBertMobileError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_line(f"error: {error}", stderr=True)
         return 1
     except SystemExit as end:  # every other way out of typer
         return int(end.code or 0)

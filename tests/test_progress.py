@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import tiny
 from commands import STEP_LINE, steps, without_steps
-from rich.console import Console
 
 from squeezebert_mobile.cli.printing.progress import training_progress
 from squeezebert_mobile.export import export_checkpoint, verify_against
 from squeezebert_mobile.progress import Progress, as_progress, shown, silent
 from squeezebert_mobile.runtime import load_artifact
+from squeezebert_mobile.streams import Console
 from squeezebert_mobile.training.history import DevScore, TrainingProgress
 
 

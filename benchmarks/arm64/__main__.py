@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from squeezebert_mobile.benchmarks.arm64.counting import CPUS, Count, count
@@ -18,6 +17,7 @@ from squeezebert_mobile.benchmarks.command import run_command
 from squeezebert_mobile.benchmarks.peers import BuildError, build_in_subprocess, select
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import BenchmarkError, choose
+from squeezebert_mobile.streams import Console
 
 __all__ = ["check", "main", "print_counts"]
 

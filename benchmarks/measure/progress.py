@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+
+from squeezebert_mobile.streams import Console
 
 __all__ = ["ProgressCallback", "cell_text", "progress_bar", "progress_bars", "report_push"]
 

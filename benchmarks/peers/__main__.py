@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from squeezebert_mobile.benchmarks.command import run_command
 from squeezebert_mobile.benchmarks.peers.models import MODELS, select
@@ -28,6 +27,7 @@ from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.markdown import as_markdown
 from squeezebert_mobile.benchmarks.report.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.streams import Console, print_json, print_line
 
 __all__ = ["main"]
 
@@ -137,11 +137,11 @@ def _peers(
         else:
             results = _measure(only or [], lengths or LENGTHS, threads or THREADS, preset, output)
     except KeyboardInterrupt:
-        print("interrupted before anything was measured", file=sys.stderr)
+        print_line("interrupted before anything was measured", stderr=True)
         raise typer.Exit(130) from None
     _write(results, output, readme)
     if as_json:
-        print(results.to_json(), end="")
+        print_json(results.to_json())
     else:
         print_page(terminal_page(results), Console())
     if not results.complete:

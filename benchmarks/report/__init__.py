@@ -11,7 +11,7 @@ terminal.py, markdown.py, html.py
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console as AnyConsole  # noqa: TID251 - of the caller
 
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.contents import report_page, terminal_page
@@ -20,13 +20,14 @@ from squeezebert_mobile.benchmarks.report.markdown import as_markdown
 from squeezebert_mobile.benchmarks.report.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.files import atomic_write
+from squeezebert_mobile.streams import Console
 
 __all__ = ["print_table", "write_report"]
 
 _WRITERS = {".html": as_html, ".md": as_markdown}
 
 
-def print_table(results: Results, console: Console | None = None) -> None:
+def print_table(results: Results, console: AnyConsole | None = None) -> None:
     """Print latencies, ratios, start times and memory, with the notes needed to read them."""
     print_page(terminal_page(results), console or Console())
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from squeezebert_mobile.errors import printable
 from squeezebert_mobile.runtime.sessions.base import FloatArray
 
 __all__ = [
@@ -91,7 +92,7 @@ class Label:
 
     def __str__(self) -> str:
         """Label and score."""
-        return f"{self.label} {self.score:.4f}"
+        return f"{printable(self.label)} {self.score:.4f}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,7 +132,7 @@ class Fill:
 
     def __str__(self) -> str:
         """Token and score."""
-        return f"{self.token_str} {self.score:.4f}"
+        return f"{printable(self.token_str)} {self.score:.4f}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,7 +164,7 @@ class Entity:
 
     def __str__(self) -> str:
         """Word, label and score."""
-        return f"{self.word}: {self.label} {self.score:.4f}"
+        return f"{self.word}: {printable(self.label)} {self.score:.4f}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -17,6 +17,7 @@ command line prints it after ``error:``, followed by its notes, and exits with 1
 import difflib
 import importlib
 import importlib.util
+import unicodedata
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -32,6 +33,7 @@ __all__ = [
     "SqueezeBertMobileError",
     "TrainingError",
     "choose",
+    "is_printable",
     "printable",
     "require",
     "require_extra",
@@ -91,9 +93,34 @@ class MissingExtraError(SqueezeBertMobileError):
     """An optional dependency is not installed."""
 
 
-def printable(text: str) -> str:
-    """The text with unprintable characters escaped: a line break as \\n."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+#: Categories of Unicode that a terminal can show, though `str.isprintable` excludes them: other
+#: spaces, private use, and characters that are newer than Python's tables.
+_SHOWN = frozenset({"Zs", "Co", "Cn"})
+_JOINERS = "\u200c\u200d"  # within words of Persian and Hindi, and within emoji
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""The text with unprintable characters escaped: a line break as ``\n``.
+
+    These are control characters, with which a text could move the cursor or change colours, and
+    invisible ones that change the order of others; not spaces and joiners, which belong to words.
+
+    Args:
+        text: Any text, for example from a file of someone else.
+        keep: Characters that are not escaped.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or is_printable(c) else repr(c)[1:-1] for c in text)
+
+
+def is_printable(character: str) -> bool:
+    """Whether `printable` leaves the character as it is."""
+    return (
+        character.isprintable()
+        or character in _JOINERS
+        or unicodedata.category(character) in _SHOWN
+    )
 
 
 def require(module: str, extra: str) -> ModuleType:

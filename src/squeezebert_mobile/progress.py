@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console  # noqa: TID251 - of the caller
 
 __all__ = ["Progress", "StepProgress", "as_progress", "shown", "silent"]
 
@@ -42,25 +42,27 @@ def shown(console: "Console | None" = None) -> Progress:
             failed one, as its error follows.
     """
     if console is None:
-        from rich.console import Console
+        from squeezebert_mobile.streams import Console
 
         console = Console(stderr=True)
     return _bar(console) if console.is_terminal else _line(console)
 
 
 def _line(console: "Console") -> Progress:
+    from squeezebert_mobile.streams import print_plain
+
     @contextlib.contextmanager
     def step(name: str) -> Iterator[StepProgress]:
         start = time.monotonic()
         yield lambda done, total: None
-        # Not by the console, which would format it as HTML in a notebook.
-        print(_with_time(name, start), file=console.file, flush=True)
+        print_plain(_with_time(name, start), console)
 
     return step
 
 
 def _bar(console: "Console") -> Progress:
     from rich import progress
+    from rich.text import Text
 
     ascii_only = console.options.ascii_only
     ok, failed, spinner = ("ok", "failed", "line") if ascii_only else ("✓", "✗", "dots")
@@ -74,14 +76,14 @@ def _bar(console: "Console") -> Progress:
             progress.BarColumn(bar_width=30),
         )
         bar = progress.Progress(*columns, console=console, transient=True, redirect_stdout=False)
-        mark = f"[red]{failed}[/]"
+        mark = (failed, "red")
         try:
             with bar:
                 task = bar.add_task(name, total=None)
                 yield lambda done, total: bar.update(task, completed=done, total=total)
-            mark = f"[green]{ok}[/]"
+            mark = (ok, "green")
         finally:
-            console.print(f"{mark} {_with_time(name, start)}")
+            console.print(Text.assemble(mark, f" {_with_time(name, start)}"))
 
     return step
 

@@ -4,25 +4,25 @@ Each command imports its libraries when it runs, so that --help stays fast.
 """
 
 import logging
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from squeezebert_mobile.cli.bench import bench, report
-from squeezebert_mobile.cli.command import Command
+from squeezebert_mobile.cli.command import Command, Program
 from squeezebert_mobile.cli.evaluate import evaluate
 from squeezebert_mobile.cli.export import export, inspect, verify
 from squeezebert_mobile.cli.finetune import finetune
 from squeezebert_mobile.cli.phones import clean, devices, doctor, push
 from squeezebert_mobile.cli.run import run
 from squeezebert_mobile.errors import SqueezeBertMobileError
-from squeezebert_mobile.streams import escape_unencodable
+from squeezebert_mobile.streams import prepare_streams, print_line, writing_errors, writing_output
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
+    cls=Program,
     help="Export SqueezeBERT checkpoints for phones, run them and benchmark them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,26 +40,33 @@ for _command in (
 
 def main() -> None:
     """Run the command line; errors of this package print one line and exit with 1."""
-    escape_unencodable()
+    prepare_streams()
     debug = "--debug" in sys.argv
     logging.getLogger("squeezebert_mobile").setLevel(logging.DEBUG if debug else logging.NOTSET)
     try:
-        app()
+        try:
+            app()
+        finally:
+            with writing_output():
+                sys.stdout.flush()
     except SqueezeBertMobileError as error:
         if debug:
             raise
-        print("\n".join([f"error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        for line in (f"error: {error}", *getattr(error, "__notes__", ())):
+            print_line(line, stderr=True)
         raise SystemExit(1) from None
     except BrokenPipeError:  # the reader of stdout (head, less) has exited
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    finally:
+        with writing_errors():
+            sys.stderr.flush()
 
 
 def _version(requested: bool) -> None:
     if requested:
         from squeezebert_mobile import __version__
 
-        print(f"squeezebert-mobile {__version__}")
+        print_line(f"squeezebert-mobile {__version__}")
         raise typer.Exit
 
 

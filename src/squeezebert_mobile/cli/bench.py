@@ -1,6 +1,5 @@
 """The commands `bench` and `report`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +20,7 @@ from squeezebert_mobile.cli.options import (
 )
 from squeezebert_mobile.files import check_writable
 from squeezebert_mobile.progress import shown
+from squeezebert_mobile.streams import print_json, print_line
 
 if TYPE_CHECKING:
     from squeezebert_mobile.benchmarks import Contender, Results
@@ -156,7 +156,7 @@ def bench(
         all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)
     for results in all_results:
         if as_json:
-            print(results.to_json(), end="")
+            print_json(results.to_json())
         else:
             print_table(results)
     if not all(results.complete for results in all_results):
@@ -203,7 +203,7 @@ def _bench_on_phones(
         request, formats, lambda: _contenders(artifacts, baseline), note=print_note
     )
     for path, _ in written:
-        print(f"written to {path}", file=sys.stderr)
+        print_line(f"written to {path}", stderr=True)
     return [results for _, results in written]
 
 
@@ -223,4 +223,4 @@ def report(
     from squeezebert_mobile.benchmarks.report import write_report
 
     write_report([(str(path), read_results(path)) for path in results], output)
-    print(f"written to {output}", file=sys.stderr)
+    print_line(f"written to {output}", stderr=True)

@@ -1,14 +1,45 @@
-"""The command class of the program: its suggestions for unknown options."""
+"""The command classes of the program: its suggestions and errors for unknown options."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["Command", "similar_options"]
+from squeezebert_mobile.errors import printable
+from squeezebert_mobile.streams import writing_output
+
+__all__ = ["Command", "Program", "similar_options"]
 
 _CUTOFF = 0.7  # of difflib's ratio; "dtype" and "data" have 0.44, "topk" and "top-k" 0.89
+
+
+class Program(TyperGroup):
+    """The program with its commands; unprintable characters in errors are escaped."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the words before the command."""
+        with _escaped_errors(), writing_output():  # of help
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the words of the command, and run it."""
+        with _escaped_errors():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _escaped_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # An error of typer, which escapes some characters; its classes are not public.
+        if hasattr(error, "format_message") and isinstance(vars(error).get("message"), str):
+            vars(error)["message"] = printable(
+                vars(error)["message"], keep="\n\t"
+            )  # of lists of choices
+        raise
 
 
 class Command(TyperCommand):
@@ -16,6 +47,11 @@ class Command(TyperCommand):
 
     Typer compares names with their dashes, so that short ones always look alike.
     """
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the words after the command."""
+        with writing_output():  # of help
+            return super().make_context(*arguments, **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as typer does, with other suggestions."""

@@ -4,9 +4,8 @@ import os
 import shlex
 import tempfile
 
-from rich.console import Console
-
 from squeezebert_mobile.cli import app
+from squeezebert_mobile.streams import Console
 
 __all__ = ["COMMANDS", "main"]
 
@@ -33,7 +32,8 @@ def main() -> None:
         os.chdir(folder)
         for command in COMMANDS:
             line = shlex.join(("squeezebert-mobile", *command))
-            console.print(f"\n$ {line}", style="bold", highlight=False, soft_wrap=True)
+            console.print()
+            console.print(f"$ {line}", style="bold", highlight=False, soft_wrap=True)
             app(list(command), standalone_mode=False)
         os.chdir(os.path.dirname(folder))  # Windows cannot remove the working directory
 

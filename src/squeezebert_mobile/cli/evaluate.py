@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from squeezebert_mobile.cli.checks import check_data, check_model
 from squeezebert_mobile.cli.options import (
@@ -25,6 +24,7 @@ from squeezebert_mobile.cli.options import (
 from squeezebert_mobile.errors import InputError, require_extra
 from squeezebert_mobile.formats import MANIFEST_FILE
 from squeezebert_mobile.progress import shown, silent
+from squeezebert_mobile.streams import Console, print_json
 
 if TYPE_CHECKING:
     from squeezebert_mobile.evaluation import NamedPipeline
@@ -116,7 +116,7 @@ def evaluate(
         progress=progress,
     )
     if as_json:
-        print(json.dumps({"data": str(data), **result.to_dict()}, indent=1))
+        print_json(json.dumps({"data": str(data), **result.to_dict()}, indent=1))
     else:
         print_evaluation(result, Console())
 
@@ -139,7 +139,5 @@ def _open(name: str, revision: str | None, task: str | None = None) -> "NamedPip
     for text in model.notes:
         print_note(text)
     if model.weights == "random":
-        print(
-            f"note: the weights of {name} are random; its metrics are meaningless", file=sys.stderr
-        )
+        print_note(f"the weights of {name} are random; its metrics are meaningless")
     return model

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from squeezebert_mobile.cli.checks import check_checkpoint, check_data, check_model
 from squeezebert_mobile.cli.options import (
@@ -22,6 +21,7 @@ from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.files import check_replaceable
 from squeezebert_mobile.formats import Engine, Format, Precision, is_artifact
 from squeezebert_mobile.progress import shown
+from squeezebert_mobile.streams import Console, print_json
 from squeezebert_mobile.tasks import TASKS
 
 __all__ = ["export", "inspect", "verify"]
@@ -171,7 +171,7 @@ def export(
         note=print_note,
     )
     if as_json:
-        print(manifest.model_dump_json(indent=1))
+        print_json(manifest.model_dump_json(indent=1))
     else:
         print_export(manifest, output, Console())
 
@@ -195,7 +195,7 @@ def inspect(
 
         manifest = read_artifact(Path(name))
         if as_json:
-            print(manifest.model_dump_json(indent=1))
+            print_json(manifest.model_dump_json(indent=1))
         else:
             print_artifact(manifest, Console())
         return
@@ -209,7 +209,7 @@ def inspect(
     if as_json:
         vector = facts.sentence_vector and facts.sentence_vector.model_dump()
         records = {"model": facts.model.model_dump(), "sentence_vector": vector}
-        print(json.dumps(asdict(facts) | records, indent=1))
+        print_json(json.dumps(asdict(facts) | records, indent=1))
     else:
         print_checkpoint(facts, Console())
 
@@ -270,7 +270,7 @@ def verify(
         result = {"files": len(model.manifest.files), "golden": golden}
         if parity:
             result["parity"] = parity.model_dump(mode="json")
-        print(json.dumps(result, indent=1))
+        print_json(json.dumps(result, indent=1))
     else:
         print_verification(model.manifest, checks, parity, Console())
     if failed := [check for check in checks if not check.holds]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from squeezebert_mobile.cli.checks import check_checkpoint, check_data
 from squeezebert_mobile.cli.options import (
@@ -22,6 +21,7 @@ from squeezebert_mobile.cli.options import (
     TextColumn,
 )
 from squeezebert_mobile.errors import InputError, require_extra
+from squeezebert_mobile.streams import Console, print_json
 from squeezebert_mobile.training.config import check_options
 from squeezebert_mobile.training.output_folder import check_output
 
@@ -154,6 +154,6 @@ def finetune(
     if int(os.environ.get("RANK", 0)) > 0:
         return  # only the first of several processes prints
     if as_json:
-        print(json.dumps(results, indent=1))
+        print_json(json.dumps(results, indent=1))
     else:
         print_training(results, output, Console())

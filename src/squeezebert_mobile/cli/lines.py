@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.streams import print_line
 
 __all__ = ["Line", "answer_lines", "read_lines"]
+
+_REMEDY = "give the texts as arguments, or pipe them, one per line"
+
+
+class _UnreadableError(InputError):
+    """An error of standard input itself, not of a line."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +34,28 @@ class Line:
 
 
 def read_lines(stream: BinaryIO | None = None) -> Iterator[Line]:
-    """The lines of stdin as they arrive, without the byte order mark of the first."""
+    """The lines of stdin as they arrive, without the byte order mark of the first.
+
+    Raises:
+        InputError: there is no stdin, or it cannot be read.
+    """
     if stream is None:
+        if sys.stdin is None:
+            raise InputError(f"standard input is closed; {_REMEDY}")
         if sys.stdin.isatty():
-            print("Type a text and press Enter; Ctrl-D ends.", file=sys.stderr)
+            print_line("Type a text and press Enter; Ctrl-D ends.", stderr=True)
         stream = sys.stdin.buffer
-    for number, line in enumerate(stream, 1):
-        content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        yield Line(f"line {number}", _decoded(content.rstrip(b"\r\n")), len(line))
+    return _numbered(stream)
+
+
+def _numbered(stream: BinaryIO) -> Iterator[Line]:
+    try:
+        for number, line in enumerate(stream, 1):
+            content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            yield Line(f"line {number}", _decoded(content.rstrip(b"\r\n")), len(line))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise _UnreadableError(f"standard input cannot be read: {reason}; {_REMEDY}") from None
 
 
 def _decoded(line: bytes) -> str | bytes:
@@ -82,6 +103,8 @@ def answer_lines(
     for answered in range(1, sys.maxsize):
         try:
             result = next(results, None)
+        except _UnreadableError:
+            raise
         except InputError as error:
             yield from blanks()
             reason = str(error).removeprefix(f"input {answered}: ")

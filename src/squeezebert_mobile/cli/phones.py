@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from squeezebert_mobile.cli.options import (
     AdbServer,
@@ -17,6 +16,7 @@ from squeezebert_mobile.cli.options import (
     Serials,
     reject_phone_options,
 )
+from squeezebert_mobile.streams import Console, print_json, print_line
 
 __all__ = ["clean", "devices", "doctor", "push"]
 
@@ -29,7 +29,7 @@ def devices(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = 
 
     seen = list_devices(Adb(adb_server))
     if as_json:
-        print(json.dumps([asdict(device) for device in seen], indent=1))
+        print_json(json.dumps([asdict(device) for device in seen], indent=1))
     else:
         print_devices(seen, Console())
 
@@ -44,7 +44,7 @@ def doctor(adb_server: AdbServer = None, as_json: Json = False, debug: Debug = F
 
     checks = check_all(adb_server)
     if as_json:
-        print(json.dumps([asdict(check) for check in checks], indent=1))
+        print_json(json.dumps([asdict(check) for check in checks], indent=1))
     else:
         print_checks(checks, Console())
     if any(check.found is None and check.needed for check in checks):
@@ -65,7 +65,7 @@ def clean(
     from squeezebert_mobile.benchmarks.phone.commands import clean_phones
 
     for name, size in clean_phones(adb_server, serial or (), all_devices=all_devices):
-        print(f"{name}: {HOME} removed, {size / 1e6:.1f} MB")
+        print_line(f"{name}: {HOME} removed, {size / 1e6:.1f} MB")
 
 
 def push(
@@ -101,8 +101,8 @@ def push(
             artifact, adb_server, serial or (), all_devices=all_devices, note=print_note
         )
     if as_json:
-        print(json.dumps([asdict(copy) for copy in pushed], indent=1))
+        print_json(json.dumps([asdict(copy) for copy in pushed], indent=1))
         return
     for copy in pushed:
         where = f"written to {copy.to}" if zip else f"copied into the app on {copy.to}"
-        print(f"{copy.name}: {where}, {copy.bytes / 1e6:.1f} MB")
+        print_line(f"{copy.name}: {where}, {copy.bytes / 1e6:.1f} MB")

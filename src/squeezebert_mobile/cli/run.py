@@ -1,6 +1,5 @@
 """The command `run`."""
 
-import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from inspect import signature
@@ -106,7 +105,7 @@ def run(
 
     There is an answer for each line of stdin, in the same order.
     """
-    from squeezebert_mobile.cli.printing.progress import line_progress
+    from squeezebert_mobile.cli.printing.progress import line_progress, print_note
     from squeezebert_mobile.cli.printing.results import BLANK_RESULTS, print_result
     from squeezebert_mobile.runtime import load_artifact
 
@@ -136,7 +135,7 @@ def run(
     if "aggregation_strategy" in accepted:
         options["aggregation_strategy"] = aggregation
     if model.manifest.weights == "random":
-        print("note: the weights are random; the predictions are meaningless", file=sys.stderr)
+        print_note("the weights are random; the predictions are meaningless")
     if question is not None:
         print_result(None, predict(**options), as_json=as_json)
         return
@@ -162,9 +161,7 @@ def run(
             blank_lines += result is blank
     if blank_lines:
         have = "blank line has" if blank_lines == 1 else "blank lines have"
-        print(
-            f"note: {blank_lines} {have} an empty answer; --skip-blank prints none", file=sys.stderr
-        )
+        print_note(f"{blank_lines} {have} an empty answer; --skip-blank prints none")
 
 
 def _search(search: Callable[..., Any], given: list[Line], *, as_json: bool) -> None:

@@ -89,7 +89,7 @@ def test_an_unexpected_number_of_readings_is_an_error() -> None:
 def test_a_count_and_its_table(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = count(_Fake(OUTPUT), model)
     assert (found.instructions, found.cpu, found.golden_texts) == (100, "cortex-a76", 8)
-    from rich.console import Console
+    from squeezebert_mobile.streams import Console
 
     command_line.print_counts([found], Console(width=80))
     shown = " ".join(capsys.readouterr().out.split())

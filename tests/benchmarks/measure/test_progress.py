@@ -1,9 +1,8 @@
 import io
 import threading
 
-from rich.console import Console
-
 from squeezebert_mobile.benchmarks.measure.progress import progress_bar
+from squeezebert_mobile.streams import Console
 
 
 def test_silent_without_a_terminal():

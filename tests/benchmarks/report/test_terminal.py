@@ -4,13 +4,13 @@ import itertools
 import numpy as np
 import pytest
 from phone_results import phone_results
-from rich.console import Console
 
 from squeezebert_mobile.benchmarks.measure.host import measure_host
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.records.results import Failure, Results
 from squeezebert_mobile.benchmarks.report import print_table
 from squeezebert_mobile.benchmarks.report.formatting import format_number
+from squeezebert_mobile.streams import Console
 
 
 def rendered(results: Results, **console: object) -> str:

@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 import pytest
 from parsed_page import Parsed
 from phone_results import PHONE, phone_results
-from rich.console import Console
 
 from squeezebert_mobile.benchmarks.report import write_report
 from squeezebert_mobile.benchmarks.report.html import as_html
@@ -24,6 +23,7 @@ from squeezebert_mobile.benchmarks.report.page import (
 )
 from squeezebert_mobile.benchmarks.report.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.streams import Console
 
 EVIL = "<script>alert('x')</script>\x00\n|`$\\frac{"
 TABLE = Table(

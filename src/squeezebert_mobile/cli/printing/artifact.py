@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from squeezebert_mobile.artifact import Accuracy, Manifest, Parity
@@ -18,6 +17,7 @@ from squeezebert_mobile.cli.printing.tables import (
     sentence_vector,
 )
 from squeezebert_mobile.runtime import GoldenCheck
+from squeezebert_mobile.streams import Console
 
 __all__ = ["print_artifact", "print_export", "print_verification"]
 

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from squeezebert_mobile.cli.printing.tables import (
     architecture,
     groups,
@@ -12,6 +10,7 @@ from squeezebert_mobile.cli.printing.tables import (
     print_facts,
     sentence_vector,
 )
+from squeezebert_mobile.streams import Console
 
 if TYPE_CHECKING:
     from squeezebert_mobile.export.inspection import CheckpointFacts  # needs torch

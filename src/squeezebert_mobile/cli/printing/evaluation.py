@@ -1,8 +1,6 @@
 """What `evaluate` prints."""
 
 from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from squeezebert_mobile.cli.printing.tables import make_table, same_answers
@@ -11,6 +9,7 @@ from squeezebert_mobile.evaluation.evaluator import Evaluation
 from squeezebert_mobile.evaluation.intervals import CONFIDENCE, RULE_OF_THREE
 from squeezebert_mobile.evaluation.metrics import METRICS
 from squeezebert_mobile.evaluation.readers.data import DataSet
+from squeezebert_mobile.streams import Console
 
 __all__ = ["print_evaluation"]
 
@@ -27,7 +26,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     console.print(_metrics_table(evaluation))
     if evaluation.other:
         names = f"ours: {evaluation.name}, theirs: {evaluation.other_name}"
-        console.print(escape(names), highlight=False, soft_wrap=True)
+        console.print(names, highlight=False, soft_wrap=True)
     if truncated := evaluation.scores.truncated:
         console.print(f"texts truncated to the longest input: {truncated}", style="yellow")
     if evaluation.comparison:
@@ -71,7 +70,7 @@ def _print_comparison(comparison: Comparison, data: DataSet, console: Console) -
     table.box, table.pad_edge = box.SIMPLE_HEAD, False
     for row in comparison.disagreements:
         cells = row.place, row.text, row.right, row.ours, row.theirs
-        table.add_row(*(escape(_shorten(cell)) for cell in cells))
+        table.add_row(*(_shorten(cell) for cell in cells))
     console.print(table)
 
 

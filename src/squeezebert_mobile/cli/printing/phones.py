@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from squeezebert_mobile.benchmarks.phone.doctor import Check, DeviceStatus
+from squeezebert_mobile.errors import printable
+from squeezebert_mobile.streams import Console
 
 __all__ = ["print_checks", "print_devices"]
 
@@ -15,11 +16,11 @@ def print_checks(checks: Sequence[Check], console: Console) -> None:
     for check in checks:
         if check.found is not None:
             # Without line breaks, so that a long path can be copied.
-            line = Text.assemble(("ok  ", "green"), f"{check.what}: {check.found}")
+            line = Text.assemble(("ok  ", "green"), printable(f"{check.what}: {check.found}"))
             console.print(line, soft_wrap=True)
             continue
         mark = ("no  ", "red") if check.needed else ("-   ", "yellow")
-        console.print(Text.assemble(mark, f"{check.what}: {check.remedy}"))
+        console.print(Text.assemble(mark, printable(f"{check.what}: {check.remedy}")))
 
 
 def print_devices(devices: Sequence[DeviceStatus], console: Console) -> None:
@@ -35,6 +36,7 @@ def print_devices(devices: Sequence[DeviceStatus], console: Console) -> None:
             device.connection,
         )
         facts = ", ".join(part for part in known if part)
-        console.print(Text.assemble((device.serial, "bold"), f"  {device.state}  {facts}"))
+        line = printable(f"  {device.state}  {facts}")
+        console.print(Text.assemble((printable(device.serial), "bold"), line))
         if device.remedy:
-            console.print(Text(f"    {device.remedy}", style="yellow"))
+            console.print(f"    {device.remedy}", style="yellow", highlight=False)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,9 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from squeezebert_mobile.errors import printable
 from squeezebert_mobile.progress import Progress as StepsProgress
 from squeezebert_mobile.progress import shown, silent
+from squeezebert_mobile.streams import Console, print_line, print_plain
 from squeezebert_mobile.training.history import TrainingProgress
 
 __all__ = ["download_progress", "line_progress", "print_note", "training_progress"]
@@ -29,7 +28,7 @@ __all__ = ["download_progress", "line_progress", "print_note", "training_progres
 
 def print_note(text: str) -> None:
     """Print a note for the user to stderr, in one line."""
-    print(f"note: {printable(text)}", file=sys.stderr)
+    print_line(f"note: {text}", stderr=True)
 
 
 def download_progress(as_json: bool) -> StepsProgress:
@@ -71,7 +70,7 @@ def _epoch_lines(console: Console) -> Iterator[Callable[[TrainingProgress], None
     start = time.monotonic()
 
     def show(now: TrainingProgress) -> None:
-        print(f"{_epoch(now)}  {time.monotonic() - start:.1f} s", file=console.file, flush=True)
+        print_plain(f"{_epoch(now)}  {time.monotonic() - start:.1f} s", console)
 
     def report(now: TrainingProgress) -> None:
         nonlocal last, start

@@ -1,11 +1,11 @@
 """What `run` prints: a result as text or as a line of JSON."""
 
 import json
-import sys
 from typing import Any
 
 import numpy as np
 
+from squeezebert_mobile.cli.printing.progress import print_note
 from squeezebert_mobile.runtime import (
     FeatureExtractionResult,
     FillMaskResult,
@@ -15,6 +15,7 @@ from squeezebert_mobile.runtime import (
     TextClassificationResult,
     TokenClassificationResult,
 )
+from squeezebert_mobile.streams import print_json, print_line
 
 __all__ = ["BLANK_RESULTS", "print_hits", "print_result", "result_json"]
 
@@ -31,15 +32,15 @@ BLANK_RESULTS: dict[str, Result] = {
 def print_result(text: str | None, result: Result, *, as_json: bool) -> None:
     """Print a result below its text, and its notice on stderr."""
     if as_json:
-        print(result_json(text, result), flush=True)
+        print_json(result_json(text, result))
         return
     if text is not None:
-        print(text)
+        print_line(text, keep="\n\t")
     is_blank = any(result is blank for blank in BLANK_RESULTS.values())
-    for line in ["(blank line)"] if is_blank else str(result).splitlines():
-        print(f"  {line}", flush=True)
+    for line in ["(blank line)"] if is_blank else str(result).split("\n"):
+        print_line(f"  {line}", keep="\t")
     if result.notice:
-        print(f"note: {result.notice}", file=sys.stderr)
+        print_note(result.notice)
 
 
 def print_hits(result: SearchResult, lines: list[int], *, as_json: bool) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from squeezebert_mobile.artifact import ModelFacts, SentenceVector
+from squeezebert_mobile.streams import Console
 
 __all__ = [
     "architecture",

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from squeezebert_mobile.cli.printing.tables import make_table
+from squeezebert_mobile.streams import Console
 
 __all__ = ["print_training"]
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from squeezebert_mobile.models.checkpoint import DEMO
+from squeezebert_mobile.streams import print_line
 from squeezebert_mobile.training.demos.fill_mask import make_demo_fill_mask
 from squeezebert_mobile.training.demos.intents import make_demo
 from squeezebert_mobile.training.demos.slots import make_demo_slots
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     held_out = MAKERS[arguments[0]](Path(arguments[1]))["held_out"]
     metrics = {name: value for name, value in held_out.items() if isinstance(value, float)}
     listed = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
-    print(f"{held_out['sentences']} held-out sentences: {listed}")
+    print_line(f"{held_out['sentences']} held-out sentences: {listed}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from squeezebert_mobile.evaluation.readers.formats import read_data
 from squeezebert_mobile.models.checkpoint import DEMO, open_checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime import Pipeline
+from squeezebert_mobile.streams import print_line
 from squeezebert_mobile.training.config import TrainingConfig
 from squeezebert_mobile.training.demos.sentences import Sentence
 from squeezebert_mobile.training.finetuning import finetune_checkpoint
@@ -165,8 +166,7 @@ def write_results(folder: Path, results: Mapping[str, Any], model_card: str) -> 
 
 def _print_progress(progress: TrainingProgress) -> None:
     if progress.step % 100 == 0 or progress.step == progress.steps:
-        print(
+        print_line(
             f"step {progress.step:>5} of {progress.steps}  epoch {progress.epoch}  "
-            f"loss {progress.loss:.3f}",
-            flush=True,
+            f"loss {progress.loss:.3f}"
         )
