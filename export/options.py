@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import get_args
 
-from squeezebert_mobile.errors import ExportError, choose, require_extra
+from squeezebert_mobile.errors import ExportError, choose, is_unicode, require_extra
 from squeezebert_mobile.export.backends import BACKENDS
 from squeezebert_mobile.export.backends.base.backend import ExportOptions
 from squeezebert_mobile.export.quantize.recipe import RECIPES
@@ -68,6 +68,9 @@ def check_labels(labels: Sequence[str]) -> None:
         or not all(isinstance(name, str) and name.strip() for name in labels)
     ):
         raise ExportError(f"labels={labels!r:.80} must be a list with a name for each label")
+    for name in labels:
+        if not is_unicode(name):
+            raise ExportError(f"labels: {name!r} is not valid Unicode; give it in UTF-8")
     if twice := [name for i, name in enumerate(labels) if name in labels[:i]]:
         raise ExportError(f"labels: {twice[0]!r} is given twice; give each label its own name")
 

@@ -109,8 +109,8 @@ def _physical_cores(cpus: list[dict[str, str]]) -> int | None:
 def _cpu_quota(text: str) -> float | None:
     """A container's limit in cores, from the "QUOTA PERIOD" of cgroup v2, in microseconds."""
     match text.split():
-        case [quota, period] if quota.isdigit() and period.isdigit() and int(period):
-            return int(quota) / int(period)
+        case [quota, period] if re.fullmatch("[0-9]{1,15} [0-9]{1,15}", f"{quota} {period}"):
+            return int(quota) / int(period) if int(period) else None
     return None
 
 

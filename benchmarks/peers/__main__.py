@@ -1,5 +1,6 @@
 """The command line: builds, measures, prints, and writes a report."""
 
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -64,13 +65,13 @@ def _one_value_each(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
         raise typer.BadParameter(f"{text!r} is not a number of at least 1")
     return int(text)
 
 
 def _length(text: str) -> int:
-    if not text.isdecimal() or not _SHORTEST <= int(text) <= _LONGEST:
+    if not re.fullmatch("[0-9]{1,9}", text) or not _SHORTEST <= int(text) <= _LONGEST:
         raise typer.BadParameter(f"{text!r} is not a number from {_SHORTEST} to {_LONGEST}")
     return int(text)
 

@@ -1,6 +1,7 @@
 """The base class of all pipelines: single inputs, lists and streams."""
 
 import itertools
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ def _stream(
 ) -> Iterator[Output]:
     """Yield results while reading; with a batch_size of 1 each one before the next input."""
     numbered = enumerate(inputs, 1)
-    size = batch_size * _LOOK_AHEAD if batch_size > 1 else 1
+    size = min(batch_size * _LOOK_AHEAD, sys.maxsize) if batch_size > 1 else 1
     while chunk := list(itertools.islice(numbered, size)):
         items: list[Item] = []
         try:

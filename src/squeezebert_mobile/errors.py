@@ -34,6 +34,7 @@ __all__ = [
     "TrainingError",
     "choose",
     "is_printable",
+    "is_unicode",
     "printable",
     "require",
     "require_extra",
@@ -112,6 +113,14 @@ def printable(text: str, *, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c in keep or is_printable(c) else repr(c)[1:-1] for c in text)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8: it has no half of a surrogate pair.
+
+    Escapes of JSON can make one, and names of files with bytes that are not UTF-8.
+    """
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def is_printable(character: str) -> bool:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from squeezebert_mobile.errors import BenchmarkError, ExportError
+from squeezebert_mobile.errors import BenchmarkError, ExportError, is_unicode
 from squeezebert_mobile.formats import MANIFEST_FILE
 from squeezebert_mobile.partial_folders import partial_folder
 
@@ -268,6 +268,11 @@ def check_replaceable(
     Raises:
         ExportError: it may not.
     """
+    if not is_unicode(str(folder)):
+        raise ExportError(
+            f"{str(folder)!r} has bytes that are not UTF-8, and the libraries that write and read "
+            "models need UTF-8; choose another folder with -o"
+        )
     try:
         folder.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 __all__ = [
     "FORMATS",
     "MANIFEST_FILE",
+    "MAX_THREADS",
     "Engine",
     "Format",
     "FormatFacts",
@@ -21,6 +22,8 @@ __all__ = [
 
 #: The file that makes a folder an artifact.
 MANIFEST_FILE = "manifest.json"
+#: The largest number of threads of a session; the runner and the app have the same limit.
+MAX_THREADS = 64
 
 Format = Literal["onnx", "executorch", "torchscript"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]

@@ -22,7 +22,12 @@ from squeezebert_mobile.benchmarks.phone.adb.errors import (
     PhoneSilent,
     PhoneUnreachable,
 )
-from squeezebert_mobile.benchmarks.phone.adb.server import local_server, start_server
+from squeezebert_mobile.benchmarks.phone.adb.server import (
+    local_server,
+    start_server,
+    valid_host,
+    valid_port,
+)
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import require
 
@@ -65,7 +70,7 @@ class Adb:
 
     def __init__(self, address: str | None = None) -> None:  # noqa: D107
         adbutils = require("adbutils", "bench")
-        self._remote = _host_and_port(address) if address else None
+        self._remote = None if address is None else _host_and_port(address)
         host, port = self._remote or local_server()
         self._client = adbutils.AdbClient(host=host, port=port)
 
@@ -106,7 +111,9 @@ class Adb:
 
 def _host_and_port(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
-    if not host or not 0 < (parsing.whole_number(port) or 0) < 65536:
+    if host.startswith("[") and host.endswith("]"):  # an address of IPv6
+        host = host[1:-1]
+    if not valid_host(host) or not valid_port(port):
         raise PhoneError(
             f"--adb-server {address!r} is not a valid address; use HOST:PORT, e.g. farm:5037"
         )

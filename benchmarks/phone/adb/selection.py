@@ -93,7 +93,7 @@ def connection_used(devices: Sequence[ListedDevice], serial_number: SerialNumber
 
 def is_wireless(serial: str) -> bool:
     """Whether a device is on the network: its serial is HOST:PORT, or that of an mDNS service."""
-    return (serial.rpartition(":")[2].isdigit() and ":" in serial) or _is_service(serial)
+    return (serial.rpartition(":")[2].isdecimal() and ":" in serial) or _is_service(serial)
 
 
 def _is_service(serial: str) -> bool:

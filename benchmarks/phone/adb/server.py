@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -14,7 +15,7 @@ from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnre
 from squeezebert_mobile.benchmarks.phone.adb.parsing import whole_number
 from squeezebert_mobile.errors import require
 
-__all__ = ["find_adb", "local_server", "start_server"]
+__all__ = ["find_adb", "local_server", "start_server", "valid_host", "valid_port"]
 
 _SECONDS = 20.0  # for the server to start
 
@@ -67,12 +68,34 @@ def local_server() -> tuple[str, int]:
         PhoneError: the port is not valid.
     """
     port = os.environ.get("ANDROID_ADB_SERVER_PORT", "5037")
-    if not 0 < (whole_number(port) or 0) < 65536:
+    if not valid_port(port):
         raise PhoneError(
             f"ANDROID_ADB_SERVER_PORT is {port!r}, which is not a port; set it to a number from 1 "
             "to 65535, or unset it"
         )
-    return os.environ.get("ANDROID_ADB_SERVER_HOST", "127.0.0.1"), int(port)
+    host = os.environ.get("ANDROID_ADB_SERVER_HOST", "127.0.0.1")
+    if not valid_host(host):
+        raise PhoneError(
+            f"ANDROID_ADB_SERVER_HOST is {host!r}, which is not the name or address of a host; set "
+            "it to one, or unset it"
+        )
+    return host, int(port)
+
+
+def valid_port(text: str) -> bool:
+    """Whether this is the number of a port, from 1 to 65535."""
+    return 0 < (whole_number(text) or 0) < 65536
+
+
+def valid_host(text: str) -> bool:
+    """Whether this can be the name or the address of a host; it may not exist."""
+    if not re.fullmatch(r"[\w.:%-]+", text):
+        return False
+    try:
+        text.encode("idna")
+    except UnicodeError:  # an empty part, or one that is too long
+        return False
+    return True
 
 
 def start_server(host: str, port: int) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from squeezebert_mobile.artifact.schema import Count, Fraction, Record, Sha256
+from squeezebert_mobile.artifact.schema import Count, Fraction, Name, Record, Sha256
 from squeezebert_mobile.artifact.spec import ModelSpec, SentenceVector, TensorSpec
 from squeezebert_mobile.formats import FORMATS, MANIFEST_FILE, Format, Precision
 
@@ -48,9 +48,9 @@ class Part(Record):
 class Source(Record):
     """Where the weights come from."""
 
-    name: str
+    name: Name
     sha256: Sha256  # of the checkpoint's weight files
-    license: str | None = None
+    license: Name | None = None
 
 
 class Quantization(Record):
@@ -69,7 +69,7 @@ class Quantization(Record):
 class Accuracy(Record):
     """A metric on labelled data, for the checkpoint and for the artifact."""
 
-    data: str  # the file's name
+    data: Name  # of the file
     examples: Annotated[int, Field(ge=1)]
     metric: str
     checkpoint: float

@@ -1,6 +1,5 @@
 """BERT-base as the baseline of a benchmark: exported on first use, then kept in a cache."""
 
-import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from squeezebert_mobile.benchmarks import Contender, artifact_contender
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import ArtifactError, MissingExtraError, require_extra
 from squeezebert_mobile.progress import Progress
+from squeezebert_mobile.streams import print_line
 
 __all__ = ["Baseline", "bert_base_contenders"]
 
@@ -57,10 +57,10 @@ def bert_base_contenders(artifacts: Sequence[Path], *, progress: Progress) -> li
     if missing:
         _require_export()
         names = " and ".join(baseline.label(baselines) for baseline in missing)
-        print(
+        print_line(
             f"exporting the baseline first: {names}. It takes {_cost(missing)}, and is kept in "
             f"{str(_cache())!r} for the next runs; --baseline none measures without it",
-            file=sys.stderr,
+            stderr=True,
         )
     for baseline in missing:
         _export(baseline, progress)

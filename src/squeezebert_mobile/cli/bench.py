@@ -19,6 +19,7 @@ from squeezebert_mobile.cli.options import (
     reject_phone_options,
 )
 from squeezebert_mobile.files import check_writable
+from squeezebert_mobile.formats import MAX_THREADS
 from squeezebert_mobile.progress import shown
 from squeezebert_mobile.streams import print_json, print_line
 
@@ -44,7 +45,11 @@ def bench(
     ] = "host",
     threads: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Number of threads; repeat for several (default: 1)."),
+        typer.Option(
+            min=1,
+            max=MAX_THREADS,
+            help="Number of threads; repeat for several (default: 1).",
+        ),
     ] = None,
     sequence_length: Annotated[
         list[int] | None,

@@ -2,9 +2,11 @@
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from squeezebert_mobile.errors import printable
@@ -42,6 +44,12 @@ def _escaped_errors() -> Iterator[None]:
         raise
 
 
+#: Parameters that are names of something, and are never empty; as paths.
+_NAMES = frozenset(
+    "name checkpoint against teacher baseline revision adb_server serial cores".split()
+)
+
+
 class Command(TyperCommand):
     """A command that suggests only options whose names are similar.
 
@@ -53,6 +61,14 @@ class Command(TyperCommand):
         with writing_output():  # of help
             return super().make_context(*arguments, **options)
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Also check that no path is empty: that would stand for the current folder."""
+        super().__init__(*arguments, **options)
+        params: list[Any] = self.params
+        for param in params:
+            if param.name in _NAMES or param.type_descriptor.annotation in (Path, list[Path]):
+                vars(param)["process_value"] = _not_empty(param)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as typer does, with other suggestions."""
         try:
@@ -62,6 +78,17 @@ class Command(TyperCommand):
                 flags = [flag for option in self.params for flag in option.opts]
                 error.possibilities = similar_options(str(getattr(error, "option_name", "")), flags)
             raise
+
+
+def _not_empty(param: Any) -> Callable[[Any, Any], Any]:
+    process = param.process_value
+
+    def checked(ctx: Any, value: Any) -> Any:
+        if "" in (value if isinstance(value, list | tuple) else [value]):
+            raise typer.BadParameter("it is empty; is a variable not set?", ctx=ctx, param=param)
+        return process(ctx, value)
+
+    return checked
 
 
 def similar_options(typed: str, flags: Iterable[str]) -> list[str]:

@@ -22,7 +22,7 @@ from squeezebert_mobile.cli.options import (
     TextColumn,
 )
 from squeezebert_mobile.errors import InputError, require_extra
-from squeezebert_mobile.formats import MANIFEST_FILE
+from squeezebert_mobile.formats import MANIFEST_FILE, MAX_THREADS
 from squeezebert_mobile.progress import shown, silent
 from squeezebert_mobile.streams import Console, print_json
 
@@ -64,7 +64,9 @@ def evaluate(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Number of threads; does not affect the results (default: all cores)."
+            min=1,
+            max=MAX_THREADS,
+            help="Number of threads; does not affect the results (default: all cores).",
         ),
     ] = None,
     as_json: Json = False,

@@ -1,6 +1,7 @@
 """The commands `export`, `inspect` and `verify`."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from squeezebert_mobile.cli.options import (
 )
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.files import check_replaceable
-from squeezebert_mobile.formats import Engine, Format, Precision, is_artifact
+from squeezebert_mobile.formats import MAX_THREADS, Engine, Format, Precision, is_artifact
 from squeezebert_mobile.progress import shown
 from squeezebert_mobile.streams import Console, print_json
 from squeezebert_mobile.tasks import TASKS
@@ -52,7 +53,7 @@ RelativeDifference = Annotated[
 def _length(value: str) -> int | None:
     if value == "dynamic":
         return None
-    if not value.isdecimal():
+    if not re.fullmatch("[0-9]{1,18}", value):
         raise typer.BadParameter(f"{value!r} is neither a number of tokens nor 'dynamic'")
     return int(value)
 
@@ -229,7 +230,7 @@ def verify(
     ] = None,
     atol: AbsoluteDifference = None,
     rtol: RelativeDifference = None,
-    threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=MAX_THREADS, help="Number of threads.")] = 1,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:

@@ -1,7 +1,6 @@
 """The command `finetune`."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ from squeezebert_mobile.errors import InputError, require_extra
 from squeezebert_mobile.streams import Console, print_json
 from squeezebert_mobile.training.config import check_options
 from squeezebert_mobile.training.output_folder import check_output
+from squeezebert_mobile.training.processes import check_processes, is_first_process
 
 __all__ = ["finetune"]
 
@@ -101,6 +101,7 @@ def finetune(
     for extra in ("export", "evaluate", "finetune"):
         require_extra(extra, within="finetune")
     check_output(output, force=force)
+    check_processes()
     check_options(epochs, learning_rate, batch_size)
     check_data(data, dev)
     check_checkpoint(checkpoint, revision)
@@ -151,8 +152,8 @@ def finetune(
             report=report,
             note=print_note,
         )
-    if int(os.environ.get("RANK", 0)) > 0:
-        return  # only the first of several processes prints
+    if not is_first_process():
+        return
     if as_json:
         print_json(json.dumps(results, indent=1))
     else:

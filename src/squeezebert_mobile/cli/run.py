@@ -11,6 +11,7 @@ from squeezebert_mobile.cli.lines import Line, answer_lines, read_lines
 from squeezebert_mobile.cli.options import Artifact, Debug, Json
 from squeezebert_mobile.cli.search import search_lines
 from squeezebert_mobile.errors import InputError
+from squeezebert_mobile.formats import MAX_THREADS
 from squeezebert_mobile.tasks import Aggregation
 
 if TYPE_CHECKING:
@@ -81,7 +82,12 @@ def run(
         typer.Option(help="How token-classification groups tokens into entities."),
     ] = "simple",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads (default: the runtime's).")
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_THREADS,
+            help="Number of threads (default: the runtime's).",
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,

@@ -5,7 +5,7 @@ import re
 import stat
 from pathlib import Path, PurePosixPath
 
-from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.errors import CheckpointError, is_unicode
 from squeezebert_mobile.files import read_regular
 
 __all__ = ["DEMO", "DEMOS", "MODULES_FILE", "check_revision", "local_folder"]
@@ -35,6 +35,7 @@ def local_folder(name: str | Path) -> Path | None:
     folder = Path(name)
     try:
         if stat.S_ISDIR(folder.stat().st_mode):
+            _check_unicode(folder)
             return _encoder_folder(folder)
     except (FileNotFoundError, NotADirectoryError):
         pass
@@ -74,6 +75,14 @@ def _encoder_folder(folder: Path) -> Path:
             f"{MODULES_FILE} names; copy the checkpoint with its folders"
         )
     return folder / path
+
+
+def _check_unicode(folder: Path) -> None:
+    if not is_unicode(str(folder)):
+        raise CheckpointError(
+            f"{str(folder)!r} has bytes that are not UTF-8, so that safetensors cannot open its "
+            "files; rename the folder"
+        )
 
 
 def check_revision(name: str | Path, revision: str | None) -> None:

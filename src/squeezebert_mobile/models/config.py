@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from squeezebert_mobile.errors import CheckpointError, choose
+from squeezebert_mobile.errors import CheckpointError, choose, is_unicode
 from squeezebert_mobile.files import read_regular
 from squeezebert_mobile.formats import is_artifact
 from squeezebert_mobile.hub import settings_folder
@@ -380,6 +380,12 @@ def _checked_labels(id2label: object) -> dict[int, object]:
         raise _invalid("id2label", id2label, _LABELS)
     if not all(isinstance(name, str | int | float) for name in id2label.values()):
         raise _invalid("id2label", id2label, _LABELS)
+    for name in id2label.values():
+        if not is_unicode(str(name)):
+            raise CheckpointError(
+                f"the label {name!r} in id2label has half of a surrogate pair, which is no "
+                "character; correct it in config.json"
+            )
     try:
         return {int(key): name for key, name in id2label.items()}  # JSON has no int keys
     except (TypeError, ValueError, OverflowError):

@@ -6,7 +6,6 @@ generators, so a training that is resumed from a saved state ends with the same 
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -24,6 +23,7 @@ from squeezebert_mobile.training.distillation import Teacher
 from squeezebert_mobile.training.examples import IGNORED, TrainingExample, collate
 from squeezebert_mobile.training.history import DevScore, EpochResult, History, TrainingProgress
 from squeezebert_mobile.training.optimization import learning_rate_factor, make_optimizer
+from squeezebert_mobile.training.processes import check_processes, is_distributed
 from squeezebert_mobile.training.sampling import draw_batches
 
 __all__ = ["State", "open_accelerator", "train"]
@@ -35,10 +35,15 @@ State = dict[str, Any]
 
 
 def open_accelerator() -> Accelerator:
-    """The accelerator for this machine: all its processes; mixed precision on a GPU."""
+    """The accelerator for this machine: all its processes; mixed precision on a GPU.
+
+    Raises:
+        InputError: the environment variables of torchrun are invalid.
+    """
+    check_processes()
     if not torch.cuda.is_available():
         # On a CPU accelerate ignores torchrun's processes unless cpu=True.
-        return Accelerator(cpu="LOCAL_RANK" in os.environ)
+        return Accelerator(cpu=is_distributed())
     return Accelerator(mixed_precision="bf16" if torch.cuda.is_bf16_supported() else "fp16")
 
 

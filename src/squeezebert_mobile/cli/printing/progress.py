@@ -22,6 +22,7 @@ from squeezebert_mobile.progress import Progress as StepsProgress
 from squeezebert_mobile.progress import shown, silent
 from squeezebert_mobile.streams import Console, print_line, print_plain
 from squeezebert_mobile.training.history import TrainingProgress
+from squeezebert_mobile.training.processes import is_first_process
 
 __all__ = ["download_progress", "line_progress", "print_note", "training_progress"]
 
@@ -33,8 +34,7 @@ def print_note(text: str) -> None:
 
 def download_progress(as_json: bool) -> StepsProgress:
     """Shows the download of a checkpoint; a program that reads JSON sees no line of it."""
-    is_first = int(os.environ.get("RANK", 0)) == 0  # of several processes
-    return shown() if is_first and (sys.stderr.isatty() or not as_json) else silent
+    return shown() if is_first_process() and (sys.stderr.isatty() or not as_json) else silent
 
 
 @contextmanager

@@ -57,9 +57,12 @@ def print_hits(result: SearchResult, lines: list[int], *, as_json: bool) -> None
             "score": _float32(hit.score),
             "line": lines[hit.corpus_id],
         }
-        print(json.dumps(record, ensure_ascii=False) if as_json else hit, flush=True)
+        if as_json:
+            print_json(json.dumps(record, ensure_ascii=False))
+        else:
+            print_line(str(hit), keep="\t")
     if result.notice:
-        print(f"note: {result.notice}", file=sys.stderr)
+        print_note(result.notice)
 
 
 def result_json(text: str | None, result: Result) -> str:

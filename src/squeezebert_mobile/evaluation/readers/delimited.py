@@ -36,6 +36,9 @@ def csv_rows(file: DataFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     lines_before = 1 if _delimiter_line(file) else 0
     text = file.text.split("\n", lines_before)[-1]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    # Python's limit of a cell, 128 KB, is the same for all readers. It is a C long.
+    limit = csv.field_size_limit()
+    csv.field_size_limit(max(limit, min(len(text), 2**31 - 1)))
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
@@ -45,6 +48,8 @@ def csv_rows(file: DataFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             f"is not valid CSV at line {lines_before + reader.line_num}: {error}; put a cell that "
             f'contains a quote or a {delimiter_name(delimiter)} in quotes, "like ""this"""'
         ) from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def tsv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:

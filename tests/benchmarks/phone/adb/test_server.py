@@ -172,3 +172,46 @@ def test_a_port_that_is_none(monkeypatch: pytest.MonkeyPatch, port: str) -> None
         f"ANDROID_ADB_SERVER_PORT is {port!r}, which is not a port; set it to a number from 1 to "
         "65535, or unset it"
     )
+
+
+@pytest.mark.parametrize("host", ["", "a..b", "x" * 64, "a b", "\0", "http://farm", "[::1]"])
+def test_a_host_that_is_none(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    if "\0" not in host:  # which an environment cannot have
+        monkeypatch.setenv("ANDROID_ADB_SERVER_HOST", host)
+        with pytest.raises(PhoneError) as caught:
+            Adb()
+        assert str(caught.value) == (
+            f"ANDROID_ADB_SERVER_HOST is {host!r}, which is not the name or address of a host; "
+            "set it to one, or unset it"
+        )
+    if host != "[::1]":
+        with pytest.raises(PhoneError, match="is not a valid address; use HOST:PORT"):
+            Adb(f"{host}:5037")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        ":",
+        "farm",
+        "farm:",
+        ":5037",
+        "farm:0",
+        "farm:65536",
+        "farm:\u00b2",
+        "farm:\uff15",
+        "a:-1",
+    ],
+)
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(PhoneError) as caught:
+        Adb(address)
+    assert str(caught.value) == (
+        f"--adb-server {address!r} is not a valid address; use HOST:PORT, e.g. farm:5037"
+    )
+
+
+def test_an_address_of_ipv6() -> None:
+    with pytest.raises(PhoneUnreachable, match=r"no adb server answers at ::1:9 "):
+        Adb("[::1]:9").listed()
