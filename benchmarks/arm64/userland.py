@@ -60,6 +60,11 @@ def prepare(folder: Path, *, progress: Callable[[str], object] = lambda step: No
     Raises:
         BenchmarkError: a program is missing, this is not root, or a step fails.
     """
+    if sys.platform != "linux":
+        raise BenchmarkError(
+            "counting instructions needs Linux, where qemu emulates single programs; run it in a "
+            "virtual machine or a container with Debian"
+        )
     if missing := sorted({p for name, p in _PROGRAMS.items() if shutil.which(name) is None}):
         raise BenchmarkError(
             f"{' and '.join(missing)} not found; run: apt-get install {' '.join(missing)}"
@@ -105,7 +110,7 @@ def _unpack_wheels(site: Path, wheels: Path) -> None:
 
 
 def _run(*command: str) -> None:
-    process = subprocess.run(command, capture_output=True, text=True)
+    process = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if process.returncode:
         output = process.stderr.strip() or process.stdout.strip() or "no output"
         reason = output.splitlines()[-1]

@@ -106,7 +106,7 @@ def _measure(request: dict[str, Any]) -> dict[str, int | float | None]:
         "after_import_bytes": after_import,
         "after_load_bytes": after_load,
         "after_runs_bytes": _resident_bytes(),
-        "peak_bytes": _status_bytes("VmHWM") if _STATUS.is_file() else None,
+        "peak_bytes": _peak_bytes(),
     }
 
 
@@ -125,8 +125,16 @@ def _resident_bytes() -> int:
     return int(require("psutil", "bench").Process().memory_info().rss)
 
 
+def _peak_bytes() -> int | None:
+    if _STATUS.is_file():
+        return _status_bytes("VmHWM")
+    from squeezebert_mobile.benchmarks.measure.system_facts import peak_bytes
+
+    return peak_bytes()
+
+
 def _status_bytes(field: str) -> int:
-    for line in _STATUS.read_text().splitlines():
+    for line in _STATUS.read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")
         if name == field:
             return int(value.split()[0]) * 1024  # "VmRSS:\t   12345 kB"

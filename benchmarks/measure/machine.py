@@ -4,12 +4,12 @@ import importlib.metadata
 import os
 import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import FORMATS
+from squeezebert_mobile.benchmarks.measure.system_facts import system_facts
 from squeezebert_mobile.benchmarks.records.results import LoadAverage, Machine
 
 __all__ = ["load_average", "machine_facts"]
@@ -26,23 +26,24 @@ _ROOT = Path("/")
 
 
 def machine_facts(root: Path = _ROOT) -> Machine:
-    """Facts that can be read without privileges; `root` contains proc and sys."""
+    """Facts that can be read without privileges; on Linux `root` contains proc and sys."""
     cpus = _cpuinfo(_text(root / "proc/cpuinfo"))
-    flags = _flags(cpus)
+    system = system_facts()  # of macOS and Windows
+    flags = _flags(cpus) | system.features
     logical = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else logical
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else system.usable_cores
     return Machine(
-        cpu=_cpu_name(cpus),
+        cpu=_cpu_name(cpus) or system.cpu or platform.processor() or "unknown",
         architecture=platform.machine(),
         logical_cores=logical,
-        physical_cores=_physical_cores(cpus),
-        usable_cores=usable,
+        physical_cores=_physical_cores(cpus) or system.physical_cores,
+        usable_cores=usable or logical,
         cpu_quota=_cpu_quota(_text(root / "sys/fs/cgroup/cpu.max")),
         features=tuple(name for name in _FEATURES if name in flags),
-        memory_bytes=_memory_bytes(_text(root / "proc/meminfo")),
+        memory_bytes=_memory_bytes(_text(root / "proc/meminfo")) or system.memory_bytes,
         governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
         or None,
-        virtual="hypervisor" in flags if flags else None,
+        virtual="hypervisor" in flags if cpus and flags else system.virtual,
         os=platform.platform(),
         python=platform.python_version(),
         versions=_versions(),
@@ -84,13 +85,7 @@ def _flags(cpus: list[dict[str, str]]) -> set[str]:
 
 
 def _cpu_name(cpus: list[dict[str, str]]) -> str:
-    names = sorted({name for cpu in cpus if (name := _core_name(cpu))})
-    if names:
-        return ", ".join(names)
-    if sys.platform == "darwin":
-        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
-    return platform.processor() or "unknown"
+    return ", ".join(sorted({name for cpu in cpus if (name := _core_name(cpu))}))
 
 
 def _core_name(cpu: dict[str, str]) -> str:

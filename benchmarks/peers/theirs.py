@@ -12,6 +12,7 @@ from typing import Any
 
 from squeezebert_mobile.benchmarks.peers.families import Family
 from squeezebert_mobile.errors import require
+from squeezebert_mobile.renames import rename
 
 __all__ = ["PEERS", "Peer", "network"]
 
@@ -77,7 +78,7 @@ def _onnx(family: Family, target: Path) -> None:
         dynamic_axes={name: {0: "batch", 1: "sequence"} for name in _INPUTS},
         dynamo=False,
     )
-    os.replace(partial, target)
+    rename(partial, target)
 
 
 def _onnx_int8(family: Family, target: Path) -> None:

@@ -19,6 +19,7 @@ from squeezebert_mobile.benchmarks.phone.app.sample_app import PACKAGE, check_ap
 from squeezebert_mobile.benchmarks.phone.libraries.parts import ONNX_RUNTIME, check_abi
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
 from squeezebert_mobile.errors import MissingExtraError, require_extra
+from squeezebert_mobile.programs import MAVEN
 
 __all__ = ["Check", "DeviceStatus", "check_all", "list_devices"]
 
@@ -87,9 +88,11 @@ def _libraries() -> Check:
     what = "Maven, for the phone's libraries"
     maven = shutil.which("mvn")
     if maven is None:
-        remedy = f"apt-get install maven, or pass {ONNX_RUNTIME.file} with --android-runtime"
+        install = MAVEN.command or MAVEN.remedy
+        remedy = f"{install}, or pass {ONNX_RUNTIME.file} with --android-runtime"
         return Check(what, None, remedy, needed=False)
-    output = subprocess.run([maven, "-version"], capture_output=True, text=True, check=False).stdout
+    command = [maven, "-version"]
+    output = subprocess.run(command, capture_output=True, text=True, errors="replace").stdout
     version = re.search(r"Apache Maven [\w.-]+", output)  # in colour
     return Check(what, version[0] if version else maven)
 

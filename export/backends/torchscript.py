@@ -25,6 +25,7 @@ from squeezebert_mobile.export.backends.base.int8_modules import with_int8
 from squeezebert_mobile.formats import Engine
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
+from squeezebert_mobile.renames import rename
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 __all__ = ["TORCHSCRIPT", "write_torchscript"]
@@ -141,7 +142,7 @@ def _drop_source_lines(path: Path) -> None:
         for entry in archive.infolist():
             if not entry.filename.endswith(".debug_pkl"):
                 smaller.writestr(zipfile.ZipInfo(entry.filename), archive.read(entry))
-    slim.replace(path)
+    rename(slim, path)
 
 
 TORCHSCRIPT = Backend(

@@ -49,10 +49,10 @@ def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None 
 
 def open_model(path: Path, format: str, spec: ModelSpec, *, threads: int | None = None) -> Session:
     """Load a model file; raises the same errors as `open_session`."""
-    if threads is not None and (isinstance(threads, bool) or not 1 <= threads <= MAX_THREADS):
-        raise InputError(
-            f"threads={threads!r} must be from 1 to {MAX_THREADS}, or None for all cores"
-        )
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise InputError(f"threads={threads!r} must be at least 1, or None for all cores")
+    if threads is not None and threads > MAX_THREADS:
+        raise InputError(f"threads={threads} must be at most {MAX_THREADS}, or None for all cores")
     if not is_unicode(str(path)):
         raise ArtifactError(
             f"{str(path)!r} has bytes that are not UTF-8, so that {format} cannot open it; rename "

@@ -18,6 +18,7 @@ from pathlib import Path
 from squeezebert_mobile.errors import BenchmarkError, ExportError, is_unicode
 from squeezebert_mobile.formats import MANIFEST_FILE
 from squeezebert_mobile.partial_folders import partial_folder
+from squeezebert_mobile.renames import rename
 
 __all__ = [
     "MAX_DATA_BYTES",
@@ -138,7 +139,9 @@ def atomic_file(
         with partial_folder(target) as folder:
             partial = folder / target.name
             yield partial
-            os.replace(partial, target)
+            if target.exists():
+                shutil.copymode(target, partial)  # as if it were written to
+            rename(partial, target)
     except OSError as error:
         raise _not_written(path, error.strerror, what, remedy) from None
 
@@ -308,13 +311,17 @@ def _move(partial: Path, target: Path, *, force: bool) -> None:
         if not _exchange(partial, target):
             # Without an atomic exchange (Windows, some file systems) it is missing for a moment.
             aside = partial.with_name("old")
-            target.rename(aside)
-            partial.rename(target)
+            rename(target, aside)
+            try:
+                rename(partial, target)
+            except OSError:
+                rename(aside, target)
+                raise
         return
-    if sys.platform == "win32" and target.exists():
-        target.rmdir()
     try:
-        partial.rename(target)  # an empty folder is replaced
+        if sys.platform == "win32" and target.exists():
+            target.rmdir()
+        rename(partial, target)  # an empty folder is replaced
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None

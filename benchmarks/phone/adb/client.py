@@ -47,6 +47,7 @@ REMEDIES = {
     "authorizing": "unlock the phone and allow USB debugging in the dialog that it shows",
     "offline": "unplug the cable and plug it in again, or run: adb reconnect offline",
     "connecting": "wait a moment, then run again",
+    # Only Linux has it; the package is that of Debian and Ubuntu.
     "no permissions": "run: apt-get install android-sdk-platform-tools-common, then unplug the "
     "cable and plug it in again",
     "recovery": "the phone is in recovery mode: restart it",

@@ -7,25 +7,17 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, PhoneUnreachable
 from squeezebert_mobile.benchmarks.phone.adb.parsing import whole_number
 from squeezebert_mobile.errors import require
+from squeezebert_mobile.programs import ADB
 
 __all__ = ["find_adb", "local_server", "start_server", "valid_host", "valid_port"]
 
 _SECONDS = 20.0  # for the server to start
-
-#: sys.platform -> the command that installs adb.
-_INSTALL = {
-    "linux": "apt-get install adb (other distributions call the package android-tools)",
-    "darwin": "brew install --cask android-platform-tools",
-    "win32": "winget install Google.PlatformTools",
-}
-_DOWNLOAD = "https://developer.android.com/tools/releases/platform-tools"
 
 
 def find_adb() -> str:
@@ -44,10 +36,8 @@ def find_adb() -> str:
     for path in _candidates():
         if found := shutil.which(path):
             return found
-    install = _INSTALL.get(sys.platform)
-    remedy = f"run: {install}" if install else f"install it from {_DOWNLOAD}"
     raise PhoneError(
-        f"there is no adb in the package adbutils, on PATH or in ANDROID_HOME; {remedy}"
+        f"there is no adb in the package adbutils, on PATH or in ANDROID_HOME; {ADB.remedy}"
     )
 
 

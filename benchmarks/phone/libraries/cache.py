@@ -13,6 +13,7 @@ from pathlib import Path
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.cache import cache_folder
+from squeezebert_mobile.renames import rename
 
 __all__ = ["android_cache", "cached", "verified_checksums"]
 
@@ -47,8 +48,8 @@ def cached(folder: Path, make: Callable[[Path], None]) -> dict[str, str]:
             if concurrent is not None:
                 return concurrent
             if os.path.lexists(folder):  # damaged
-                folder.rename(Path(name, "old"))
-            new.rename(folder)
+                rename(folder, Path(name, "old"))
+            rename(new, folder)
     except OSError as error:
         raise PhoneError(
             f"cannot write the cache: {str(error.filename or folder)!r}: {error.strerror}; make "

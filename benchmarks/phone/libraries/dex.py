@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.programs import JAVA
 
 __all__ = ["MIN_API", "make_dex"]
 
@@ -31,7 +32,7 @@ def make_dex(r8: Path, jars: Sequence[Path], output: Path) -> None:
     if java is None:
         raise PhoneError(
             "Java is not installed, and D8 needs it to convert ExecuTorch's classes for Android; "
-            "run: apt-get install openjdk-17-jre-headless"
+            f"{JAVA.remedy}"
         )
     d8 = [java, "-cp", os.fspath(r8), "com.android.tools.r8.D8", "--release"]
     command = [*d8, "--min-api", str(MIN_API), "--output", os.fspath(output), *map(os.fspath, jars)]

@@ -37,6 +37,7 @@ from squeezebert_mobile.benchmarks.phone.libraries.parts import (
     check_abi,
     check_formats,
 )
+from squeezebert_mobile.programs import MAVEN
 
 __all__ = ["EXECUTORCH_JAR", "Libraries", "find_libraries"]
 
@@ -99,8 +100,7 @@ def _locate(parts: Sequence[Part], given: Sequence[Path]) -> dict[Part, Archive]
         names = " and ".join(part.coordinates for part in missing)
         options = " ".join(part.option for part in missing)
         raise PhoneError(
-            f"cannot download {names}: Maven is not installed; run: apt-get install maven, or add: "
-            f"{options}"
+            f"cannot download {names}: Maven is not installed; {MAVEN.remedy}, or add: {options}"
         )
     return {part: archives.get(part) or download(part) for part in parts}
 

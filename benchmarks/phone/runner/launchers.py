@@ -118,7 +118,8 @@ class ShellLauncher:
         command = ["app_process", f"-Djava.library.path={self.libraries}", "/", _MAIN, job]
         if self.mask:
             command = ["taskset", self.mask, *command]
-        return device.start(command, {"CLASSPATH": ":".join(self.class_path)}, timeout=timeout)
+        environment = {"CLASSPATH": ":".join(self.class_path), "ORT_DISABLE_TELEMETRY": "1"}
+        return device.start(command, environment, timeout=timeout)
 
     def explain_exit(self, code: int, last_line: str) -> str:
         """Explain why a runner ended without an error message."""

@@ -5,7 +5,6 @@ tensors and plain values, read with torch.load(weights_only=True), so no code in
 """
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from squeezebert_mobile.errors import TrainingError
+from squeezebert_mobile.renames import rename
 
 __all__ = ["StateFile"]
 
@@ -46,7 +46,7 @@ class StateFile:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"recipe": self.recipe, "state": state}, partial)
-            os.replace(partial, self.folder / _NAME)
+            rename(partial, self.folder / _NAME)
         except (OSError, RuntimeError) as error:  # torch raises RuntimeError on a full disk
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
             raise TrainingError(

@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_adb_of_an_sdk(
 )
 @pytest.mark.usefixtures("no_adb")
 def test_no_adb(monkeypatch: pytest.MonkeyPatch, platform: str, remedy: str) -> None:
-    monkeypatch.setattr(server.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("ANDROID_HOME", "/nowhere")
     with pytest.raises(PhoneError) as caught:
         find_adb()
