@@ -20,10 +20,12 @@ from squeezebert_mobile.training.demos.samples import write_samples
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "docs" / "samples"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-#: Pages of docs/ with relative links.
-LINKING = ("develop", "troubleshooting")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob("android_demo/**/*.md"),
+]
 
 
 def _blocks(language: str) -> list[str]:
@@ -109,20 +111,36 @@ def test_the_python_code(tmp_path: Path) -> None:
     assert light.startswith("smart_home")
 
 
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_relative_link_exists() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in LINKING)):
-        links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
-        assert links
-        assert all((page.parent / link).exists() for link in links), page
+    count = 0
+    for page in PAGES:
+        for link in re.findall(r"\]\((?!https?:)([^)]+)", page.read_text(encoding="utf-8")):
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            assert target.exists(), (page, link)
+            assert not anchor or anchor in _anchors(target), (page, link)
+            count += 1
+    assert count > 50
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in ROOT.glob("docs/*.md")} - {"README.md"}
+    assert pages <= set(re.findall(r"\]\(([\w./-]+)\)", index))
 
 
 def test_every_install_is_from_the_clone_with_an_extra_that_exists() -> None:
     """The package is not on an index; the torch of PyTorch's CPU build is."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("android_demo/*.md")]
     installs = {
         target
-        for page in pages
+        for page in PAGES
         for target in re.findall(r"pip install\s+(\S*[\w\]])", page.read_text(encoding="utf-8"))
     }
     extras = {target[3:-1] for target in installs if target.startswith("'.[")}
