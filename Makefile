@@ -45,15 +45,16 @@ test-executorch: $(READY)  ## run the tests that lower models to XNNPACK
 	$(PYTEST) -m executorch
 
 # One process per file and target: a native crash ends only one of them, and shows which.
-fuzz: $(READY)  ## run 340,000 mutated files, runner lines, unusual texts and folders, then atheris (2 hours)
+fuzz: $(READY)  ## run 540,000 mutated files, journals, runner lines, unusual texts and folders, then atheris (4 hours)
 	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 tests/test_fuzz.py
 	$(BIN)/pytest --hypothesis-profile=fuzz --timeout=7200 tests/runtime/tokenizer/test_any_text.py \
 	  tests/runtime/tokenizer/test_tokenizer_conformance.py \
 	  tests/runtime/tokenizer/test_tokenizer_folders.py
 	$(BIN)/pytest -s --hypothesis-profile=fuzz --timeout=7200 \
-	  tests/benchmarks/phone/runner/test_mutated_events.py
+	  tests/benchmarks/phone/runner/test_mutated_events.py \
+	  tests/benchmarks/records/test_mutated_journals.py
 	@$(BIN)/python -c 'import atheris' || { echo "atheris cannot be installed here; its part is skipped" >&2; exit 0; } && \
-	for target in manifests goldens configs weights tokenizers; do \
+	for target in manifests artifacts goldens configs weights tokenizers; do \
 	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done
 
 lint: $(READY)  ## check formatting and rules

@@ -12,10 +12,10 @@ from typing import Any
 import fuzzing
 import pytest
 import tiny
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from squeezebert_mobile.artifact import read_golden
+from squeezebert_mobile.artifact import file_facts, read_golden
 from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.models.checkpoint import open_checkpoint
 from squeezebert_mobile.runtime import SqueezeBertTokenizer, check_golden, load_artifact
@@ -57,6 +57,34 @@ def manifests(folder: Path) -> Target:
             model(TEXT)
 
     return fuzzing.mutated_json(document), read
+
+
+def artifacts(folder: Path) -> Target:
+    """Any file of an artifact, which its manifest lists as it is: load the artifact and run it."""
+    artifact = _exported(folder, "question-answering")
+    manifest = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
+    contents = {name: (artifact / name).read_bytes() for name in manifest["files"]}
+    inputs = st.one_of(
+        st.tuples(
+            st.just(name),
+            st.one_of(fuzzing.mutated_bytes(content), fuzzing.mutated_json(json.loads(content)))
+            if name.endswith(".json")
+            else fuzzing.mutated_bytes(content),
+        )
+        for name, content in contents.items()
+    )
+
+    def read(mutated: tuple[str, bytes]) -> None:
+        name, content = mutated
+        with _restored(artifact / name, content):
+            facts = file_facts(artifact / name).model_dump()
+            changed = {**manifest, "files": {**manifest["files"], name: facts}}
+            text = json.dumps(changed).encode()
+            with _restored(artifact / "manifest.json", text), load_artifact(artifact) as model:
+                check_golden(model.session, model.spec, read_golden(artifact))
+                model(question="who?", context=TEXT)
+
+    return inputs, read
 
 
 def goldens(folder: Path) -> Target:
@@ -124,7 +152,16 @@ def tokenizers(folder: Path) -> Target:
     return inputs, read
 
 
-TARGETS = {target.__name__: target for target in (manifests, goldens, configs, weights, tokenizers)}
+TARGETS = {
+    target.__name__: target
+    for target in (manifests, artifacts, goldens, configs, weights, tokenizers)
+}
+
+
+def _times(name: str) -> int:
+    """How many times as many inputs `make fuzz` tries."""
+    is_long = settings().max_examples == settings.get_profile("fuzz").max_examples
+    return 5 if is_long and name == "artifacts" else 1
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -132,6 +169,7 @@ def test_mutated_files(name: str, tmp_path: Path) -> None:
     outcomes = {True: 0, False: 0}
     inputs, read = TARGETS[name](tmp_path)
 
+    @settings(max_examples=settings().max_examples * _times(name))
     @given(inputs)
     def reads_or_rejects(content: Any) -> None:
         outcomes[fuzzing.attempt(tmp_path, lambda: read(content))] += 1
