@@ -21,12 +21,7 @@ from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptio
 from squeezebert_mobile.export.feeds.reference import Reference
 from squeezebert_mobile.export.feeds.selection import calibration_feeds, sensitivity_feeds
 from squeezebert_mobile.export.manifest import make_manifest, make_spec
-from squeezebert_mobile.export.options import (
-    check_choices,
-    check_labels,
-    checked_options,
-    name_labels,
-)
+from squeezebert_mobile.export.options import checked_options, name_labels, other_notes
 from squeezebert_mobile.export.quantize.calibration import calibrate
 from squeezebert_mobile.export.quantize.gelu import approximate_gelu
 from squeezebert_mobile.export.quantize.mixed_precision import MixedPrecision
@@ -36,6 +31,7 @@ from squeezebert_mobile.export.quantize.smoothing import smooth
 from squeezebert_mobile.export.verify.golden import GOLDEN_TEXTS, make_golden
 from squeezebert_mobile.export.verify.limits import Limit, make_limit
 from squeezebert_mobile.export.verify.parity import verify
+from squeezebert_mobile.export_options import check_export_options
 from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.models.checkpoint import (
     Checkpoint,
@@ -118,14 +114,19 @@ def export_checkpoint(
         ParityError: the outputs of the exported model are too far from the checkpoint's.
     """
     folder, texts, progress = Path(folder), texts or shipped_texts(), as_progress(progress)
-    if max_drop is not None and data is None:
-        raise ExportError(f"--max-drop {max_drop:g} needs labelled examples; add --data FILE")
     if task is not None:
         get_task(task)
-    check_choices(format, precision, engine)
+    check_export_options(
+        format,
+        precision,
+        engine,
+        labels=labels,
+        data=data,
+        max_drop=max_drop,
+        atol=atol,
+        rtol=rtol,
+    )
     limit = make_limit(precision, atol, rtol)
-    if labels is not None:
-        check_labels(labels)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(
             f"{len(texts)} texts are too few to verify with; give at least {GOLDEN_TEXTS}"
@@ -135,7 +136,7 @@ def export_checkpoint(
         with progress("load"):
             source = open_checkpoint(checkpoint, task=task, revision=revision)
             if labels is not None:
-                name_labels(source, labels)
+                source = name_labels(source, labels)
             lengths = sequence_length, max_sequence_length
             options = checked_options(source, format, precision, *lengths, engine)
         for text in source.notes:
@@ -341,7 +342,9 @@ def verify_against(
                 f"the vocabulary of {str(checkpoint)!r} is not the artifact's; compare it with the "
                 f"checkpoint that it was exported from, {manifest.source.name!r}"
             )
-    for text in source.notes:
+    config = source.model.config
+    own_labels = manifest.labels in {None, tuple(config.id2label.values())}
+    for text in source.notes if own_labels else other_notes(source, config):
         note(text)
     reference = Reference(
         source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length

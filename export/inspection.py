@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from squeezebert_mobile.artifact import ModelFacts, SentenceVector
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export.sizes import expected_bytes, largest_bytes
-from squeezebert_mobile.hub import named_errors
+from squeezebert_mobile.hub import is_preset, named_errors
 from squeezebert_mobile.models.checkpoint import (
     PRESET_TASK,
     download_checkpoint,
@@ -93,7 +93,7 @@ def inspect_checkpoint(
     revision = download_checkpoint(name, revision=revision, progress=as_progress(progress))
     notes: list[str] = []
     folder: Path | None = None
-    if str(name).startswith("preset:"):
+    if is_preset(name):
         config, license = preset_config(str(name)), None
         models, named = _preset_models(config), PRESET_TASK
     else:

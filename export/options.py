@@ -1,82 +1,26 @@
-"""Checks of an export's options, before any work is done."""
+"""Checks of an export's options against the checkpoint, before any work is done."""
 
 from collections.abc import Sequence
-from typing import get_args
+from dataclasses import replace
 
-from squeezebert_mobile.errors import ExportError, choose, is_unicode, require_extra
-from squeezebert_mobile.export.backends import BACKENDS
+from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.base.backend import ExportOptions
 from squeezebert_mobile.export.quantize.recipe import RECIPES
-from squeezebert_mobile.formats import FORMATS, Precision
+from squeezebert_mobile.formats import FORMATS
 from squeezebert_mobile.models.checkpoint import Checkpoint
+from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.tasks import TASKS
 
-__all__ = ["check_choices", "check_labels", "checked_options", "name_labels"]
+__all__ = ["checked_options", "name_labels", "other_notes"]
 
 #: Tokens; shorter inputs have no room for a pair of texts between the special tokens.
 MIN_LENGTH = 8
 
 
-def check_choices(format: str, precision: str, engine: str | None) -> None:
-    """Check the options that do not depend on the checkpoint.
+def name_labels(source: Checkpoint, labels: Sequence[str]) -> Checkpoint:
+    """The checkpoint of a classifier with the names that its config lacks, in the order of ids.
 
-    Raises:
-        ExportError: one is unknown, or does not go with the others.
-        MissingExtraError: the format needs a package that is not installed.
-    """
-    for what, value, valid in (
-        ("format", format, tuple(BACKENDS)),
-        ("precision", precision, get_args(Precision)),
-    ):
-        if value not in valid:
-            raise ExportError(choose(what, value, valid))
-    facts = BACKENDS[format].facts
-    if precision not in facts.precisions:
-        formats = [name for name, other in FORMATS.items() if precision in other.precisions]
-        raise ExportError(
-            f"--precision {precision} is for --format {' or '.join(formats)}; {format} comes in "
-            f"{' and '.join(facts.precisions)}"
-        )
-    if facts.extra:
-        require_extra(facts.extra)
-    if engine is not None:
-        _check_engine(format, precision, engine)
-
-
-def _check_engine(format: str, precision: str, engine: str) -> None:
-    engines = {name for backend in BACKENDS.values() for name in backend.engines}
-    if engine not in engines:
-        raise ExportError(choose("engine", engine, engines))
-    if engine not in BACKENDS[format].engines or precision not in RECIPES:
-        formats = [name for name, backend in BACKENDS.items() if engine in backend.engines]
-        raise ExportError(
-            f"--engine {engine} is for --format {' or '.join(formats)} --precision int8, and not "
-            f"for {precision} {format}; leave it out"
-        )
-
-
-def check_labels(labels: Sequence[str]) -> None:
-    """Check names of labels, without the checkpoint.
-
-    Raises:
-        ExportError: there is none, or one is empty, given twice or not a text.
-    """
-    is_list = isinstance(labels, Sequence) and not isinstance(labels, str | bytes)
-    if (
-        not is_list
-        or not labels
-        or not all(isinstance(name, str) and name.strip() for name in labels)
-    ):
-        raise ExportError(f"labels={labels!r:.80} must be a list with a name for each label")
-    for name in labels:
-        if not is_unicode(name):
-            raise ExportError(f"labels: {name!r} is not valid Unicode; give it in UTF-8")
-    if twice := [name for i, name in enumerate(labels) if name in labels[:i]]:
-        raise ExportError(f"labels: {twice[0]!r} is given twice; give each label its own name")
-
-
-def name_labels(source: Checkpoint, labels: Sequence[str]) -> None:
-    """Give the outputs of a classifier the names that its config lacks, in the order of ids.
+    Its notes on the config's names no longer apply, and are left out.
 
     Raises:
         ExportError: the head has no labels, or another number of them, or its config names them.
@@ -98,6 +42,12 @@ def name_labels(source: Checkpoint, labels: Sequence[str]) -> None:
             "change id2label there"
         )
     source.model.config = config.with_labels(labels)
+    return replace(source, notes=other_notes(source, config))
+
+
+def other_notes(source: Checkpoint, config: EncoderConfig) -> tuple[str, ...]:
+    """The notes of a checkpoint that are not about the names of labels in its `config`."""
+    return tuple(text for text in source.notes if text not in config.label_notes)
 
 
 def checked_options(
@@ -113,7 +63,7 @@ def checked_options(
     Raises:
         ExportError: a length is out of range.
     """
-    engines = BACKENDS[format].engines if precision in RECIPES else ()
+    engines = FORMATS[format].engines if precision in RECIPES else ()
     return ExportOptions(
         format,
         precision,

@@ -13,7 +13,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +21,6 @@ from torch.nn import functional
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptions, ModelFile
 from squeezebert_mobile.export.backends.base.int8_modules import with_int8
-from squeezebert_mobile.formats import Engine
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
 from squeezebert_mobile.renames import rename
@@ -150,5 +148,4 @@ TORCHSCRIPT = Backend(
     tools=("torch",),
     write=write_torchscript,
     tied_copies=frozenset({"int8"}),
-    engines=get_args(Engine),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from squeezebert_mobile.artifact import OutputParity
-from squeezebert_mobile.errors import ExportError
+from squeezebert_mobile.export_options import check_differences
 from squeezebert_mobile.models.rewriting import ATOL, RTOL
 
 __all__ = ["LIMITS", "MAX_ERROR", "MIN_AGREEMENT", "NEAR", "Limit", "make_limit", "rounding"]
@@ -75,9 +75,7 @@ def make_limit(precision: str, atol: float | None, rtol: float | None) -> Limit:
     Raises:
         ExportError: `atol` or `rtol` is negative, infinite or not a number.
     """
-    for name, value in (("atol", atol), ("rtol", rtol)):
-        if value is not None and not 0 <= value < math.inf:
-            raise ExportError(f"--{name} {value:g} is not a difference; give a number from 0 on")
+    check_differences(atol, rtol)
     limit = LIMITS[precision]
     if atol is rtol is None:
         return limit

@@ -40,6 +40,7 @@ class FormatFacts:
     library: str  # Python package that runs it
     extra: str | None  # extra that installs the library; None: the base install
     single_row: bool = False  # whether the batch size is always 1
+    engines: tuple[str, ...] = ()  # kernel backends for int8; the first is the default
 
 
 FORMATS: dict[str, FormatFacts] = {
@@ -47,7 +48,9 @@ FORMATS: dict[str, FormatFacts] = {
     "executorch": FormatFacts(
         "model.pte", ("fp32", "int8"), "executorch", "executorch", single_row=True
     ),
-    "torchscript": FormatFacts("model.pt", ("fp32", "int8"), "torch", "export"),
+    "torchscript": FormatFacts(
+        "model.pt", ("fp32", "int8"), "torch", "export", engines=get_args(Engine)
+    ),
 }
 
 

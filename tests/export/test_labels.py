@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import tiny
-from commands import Cli
+from checkpoint_files import change_config
+from commands import Cli, without_steps
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import ExportError
@@ -95,3 +96,43 @@ def test_labels_that_do_not_apply(
     source = checkpoint(tmp_path / "checkpoint", task, **changes)
     with pytest.raises(ExportError, match=message):
         export_checkpoint(source, tmp_path / "out", labels=NAMES, texts=TEXTS)
+
+
+UNNAMED = [
+    {"num_labels": 3, "id2label": {"0": "a"}},
+    {"num_labels": 3, "id2label": {"1": "a", "2": "b"}},
+    {"num_labels": 3, "id2label": {str(i): f"name {i}" for i in range(5)}},
+    {"num_labels": 3, "id2label": {"1": "a", "2": "b", "3": "c"}},
+]
+
+
+@pytest.mark.parametrize("task", ["text-classification", "token-classification"])
+@pytest.mark.parametrize("changes", UNNAMED)
+def test_labels_that_are_given_need_no_note_on_those_of_the_config(
+    changes: dict[str, Any], task: str, cli: Cli, tmp_path: Path
+) -> None:
+    source = checkpoint(tmp_path / "checkpoint", task)
+    change_config(source, **changes)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS), encoding="utf-8")
+    flags = ["--precision", "fp32", "--texts", texts]
+    code, _, err = cli("export", source, "-o", tmp_path / "plain", *flags)
+    assert code == 0 and without_steps(err).count("\n") == 1 and "LABEL_" in err
+    flags += ["--labels", ",".join(NAMES)]
+    code, _, err = cli("export", source, "-o", tmp_path / "named", *flags)
+    assert (code, without_steps(err)) == (0, "")
+    assert read_manifest(tmp_path / "named").labels == tuple(NAMES)
+    for name, notes in (("plain", 1), ("named", 0)):
+        verify = ["verify", tmp_path / name, "--against", source, "--texts", texts]
+        code, _, err = cli(*verify)
+        assert (code, without_steps(err).count("\n")) == (0, notes)
+
+
+def test_the_other_notes_remain(cli: Cli, tmp_path: Path) -> None:
+    source = checkpoint(tmp_path / "checkpoint")
+    change_config(source, architectures=None, **UNNAMED[0])
+    flags = ["--precision", "fp32", "--labels", ",".join(NAMES)]
+    code, _, err = cli("export", source, "-o", tmp_path / "out", *flags)
+    assert code == 0
+    assert without_steps(err).startswith("note: config.json has no architectures; the task is text")
+    assert without_steps(err).count("\n") == 1 and "LABEL_" not in err

@@ -53,9 +53,8 @@ class Backend:
     #: its kernel needs the weights in an order of its own.
     tied_copies: frozenset[str] = frozenset()
     tanh_gelu: bool = False  # whether tanh may replace erf in Gelu (`quantize/gelu.py`)
-    engines: tuple[str, ...] = ()  # kernel backends for int8; the first is the default
 
     @property
     def facts(self) -> FormatFacts:
-        """File name, precisions, and the extra that the format needs."""
+        """File name, precisions, engines, and the extra that the format needs."""
         return FORMATS[self.format]

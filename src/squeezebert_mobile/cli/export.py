@@ -19,6 +19,7 @@ from squeezebert_mobile.cli.options import (
     read_texts,
 )
 from squeezebert_mobile.errors import ArtifactError, InputError
+from squeezebert_mobile.export_options import check_differences, check_export_options
 from squeezebert_mobile.files import check_replaceable
 from squeezebert_mobile.formats import MAX_THREADS, Engine, Format, Precision, is_artifact
 from squeezebert_mobile.progress import shown
@@ -142,6 +143,17 @@ def export(
     written file is compared with the checkpoint on real text. The output folder appears only when
     all of this has succeeded.
     """
+    names = None if labels is None else [name.strip() for name in labels.split(",")]
+    check_export_options(
+        format,
+        precision,
+        engine,
+        labels=names,
+        data=data,
+        max_drop=max_drop,
+        atol=atol,
+        rtol=rtol,
+    )
     check_checkpoint(checkpoint, revision)
     check_replaceable(output, force=force)
     check_data(data)
@@ -161,7 +173,7 @@ def export(
         sequence_length=length,
         max_sequence_length=max_sequence_length,
         engine=engine,
-        labels=None if labels is None else [name.strip() for name in labels.split(",")],
+        labels=names,
         texts=sentences,
         data=data,
         max_drop=max_drop,
@@ -243,6 +255,7 @@ def verify(
     for name, value in needs_checkpoint.items():
         if value is not None and not against:
             raise InputError(f"{name} requires --against; add a checkpoint to compare with")
+    check_differences(atol, rtol)
     check_checkpoint(against, revision)
     sentences = read_texts(texts) if texts else None
     from squeezebert_mobile.artifact import read_golden

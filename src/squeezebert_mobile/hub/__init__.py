@@ -2,16 +2,26 @@
 
 from squeezebert_mobile.hub.download import checkpoint_folder, settings_folder
 from squeezebert_mobile.hub.errors import named_errors
-from squeezebert_mobile.hub.names import DEMO, DEMOS, MODULES_FILE, check_revision, local_folder
+from squeezebert_mobile.hub.names import (
+    DEMO,
+    DEMOS,
+    MODULES_FILE,
+    PRESETS,
+    check_revision,
+    is_preset,
+    local_folder,
+)
 from squeezebert_mobile.hub.repository import WEIGHT_FILES
 
 __all__ = [
     "DEMO",
     "DEMOS",
     "MODULES_FILE",
+    "PRESETS",
     "WEIGHT_FILES",
     "check_revision",
     "checkpoint_folder",
+    "is_preset",
     "local_folder",
     "named_errors",
     "settings_folder",

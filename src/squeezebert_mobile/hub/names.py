@@ -5,15 +5,25 @@ import re
 import stat
 from pathlib import Path, PurePosixPath
 
-from squeezebert_mobile.errors import CheckpointError, is_unicode
+from squeezebert_mobile.errors import CheckpointError, choose, is_unicode
 from squeezebert_mobile.files import read_regular
 
-__all__ = ["DEMO", "DEMOS", "MODULES_FILE", "check_revision", "local_folder"]
+__all__ = [
+    "DEMO",
+    "DEMOS",
+    "MODULES_FILE",
+    "PRESETS",
+    "check_revision",
+    "is_preset",
+    "local_folder",
+]
 
 DEMO = "demo"
 #: The checkpoints that ship with the package: intent classification, slot filling (token
 #: classification) and fill-mask.
 DEMOS = (DEMO, "demo-slots", "demo-fill-mask")
+#: Published architectures, built with random weights.
+PRESETS = ("preset:squeezebert-base", "preset:bert-base")
 
 #: The modules of a checkpoint of sentence-transformers, and their folders.
 MODULES_FILE = "modules.json"
@@ -21,6 +31,19 @@ MODULES_FILE = "modules.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _HUB_PAGE = re.compile(r"https?://[^/]+/([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve)/([^/]+).*)?/?")
 _NO_GIT_REF = re.compile(r"[\s~^:?*\[\\]|\.\.|^[/-]|/$|^$")
+
+
+def is_preset(name: str | Path) -> bool:
+    """Whether this is the name of a preset.
+
+    Raises:
+        CheckpointError: it begins like one, but there is no such preset.
+    """
+    if not str(name).startswith("preset:"):
+        return False
+    if name not in PRESETS:
+        raise CheckpointError(choose("preset", str(name), PRESETS))
+    return True
 
 
 def local_folder(name: str | Path) -> Path | None:
@@ -98,7 +121,7 @@ def check_revision(name: str | Path, revision: str | None) -> None:
             f"the revision {revision!r} cannot be a branch, a tag or a commit of a Hub repository; "
             "give one of these"
         )
-    if name in DEMOS or str(name).startswith("preset:") or local_folder(name):
+    if name in DEMOS or is_preset(name) or local_folder(name):
         raise CheckpointError(
             f"the revision {revision!r} is for a Hub id, but {str(name)!r} is "
             f"{'a folder' if Path(name).is_dir() and name not in DEMOS else 'part of this package'}"

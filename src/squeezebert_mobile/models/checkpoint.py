@@ -15,8 +15,10 @@ from squeezebert_mobile.files import read_regular
 from squeezebert_mobile.hub import (
     DEMO,
     DEMOS,
+    PRESETS,
     check_revision,
     checkpoint_folder,
+    is_preset,
     local_folder,
     named_errors,
 )
@@ -48,8 +50,8 @@ __all__ = [
     "shipped_texts",
 ]
 
-#: Published architectures, built with random weights: for measuring latency, not for predictions.
-PRESETS: dict[str, Callable[[], EncoderConfig]] = {
+#: The architecture of each preset: for measuring latency, not for predictions.
+_ARCHITECTURES: dict[str, Callable[[], EncoderConfig]] = {
     "preset:squeezebert-base": lambda: SqueezeBertConfig(vocab_size=30528),
     "preset:bert-base": BertConfig,
 }
@@ -107,7 +109,7 @@ def download_checkpoint(
             package cannot build its model.
     """
     check_revision(name, revision)
-    if name in DEMOS or str(name).startswith("preset:") or local_folder(name):
+    if name in DEMOS or is_preset(name) or local_folder(name):
         return None
     folder = checkpoint_folder(name, revision=revision, progress=progress, check=load_config)
     return folder.name
@@ -152,7 +154,7 @@ def open_checkpoint(
         ExportError: the task is unknown.
     """
     check_revision(name, revision)
-    if str(name).startswith("preset:"):
+    if is_preset(name):
         return _open_preset(str(name), get_task(task or PRESET_TASK).name)
     folder = resolve_folder(name, revision=revision)
     with named_errors(name, folder):
@@ -278,7 +280,7 @@ def preset_config(name: str) -> EncoderConfig:
     """
     if name not in PRESETS:
         raise CheckpointError(choose("preset", name, PRESETS))
-    return PRESETS[name]()
+    return _ARCHITECTURES[name]()
 
 
 def _open_preset(name: str, task: str) -> Checkpoint:

@@ -103,6 +103,8 @@ class EncoderConfig:
     architectures: tuple[str, ...] | None = None
     #: What a user should know of how the checkpoint was read.
     notes: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)
+    #: Those of the notes that are about the names of labels.
+    label_notes: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)
     extra: dict[str, Any] = field(default_factory=dict)  # the other keys of config.json
 
     def __post_init__(self) -> None:
@@ -250,8 +252,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         kind = "an artifact, not a" if is_artifact(path.parent) else "not a"
         raise CheckpointError(
-            f"{str(path.parent)!r} is {kind} "
-            f"checkpoint: it has no {CONFIG_FILE}; "
+            f"{str(path.parent)!r} is {kind} checkpoint: it has no {CONFIG_FILE}; "
             "give a folder with config.json and model.safetensors"
         ) from None
     except OSError as error:
@@ -340,6 +341,7 @@ def _set_labels(config: EncoderConfig) -> None:
     object.__setattr__(config, "label2id", ids)
     object.__setattr__(config, "num_labels", len(names))
     object.__setattr__(config, "notes", notes)
+    object.__setattr__(config, "label_notes", notes)
 
 
 def _named_labels(

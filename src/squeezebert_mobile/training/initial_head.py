@@ -6,6 +6,7 @@ from pathlib import Path
 from squeezebert_mobile.errors import CheckpointError, InputError
 from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.readers.data import DataSet
+from squeezebert_mobile.hub import is_preset
 from squeezebert_mobile.models.checkpoint import (
     Checkpoint,
     assemble_checkpoint,
@@ -53,7 +54,7 @@ def open_initial_checkpoint(
     """
     task = get_task(data.task).name
     new_ids = {label: index for index, label in enumerate(data.classes)}
-    if str(name).startswith("preset:"):
+    if is_preset(name):
         preset = open_checkpoint(name, task=task)
         model = initialize(task, _config_for(data, preset.model.config), seed=seed)
         return InitialCheckpoint(replace(preset, model=model), True, new_ids)
@@ -75,7 +76,7 @@ def labels_of(name: str | Path, *, revision: str | None = None) -> tuple[str, ..
     Raises:
         CheckpointError: the checkpoint does not exist, or its config.json is invalid.
     """
-    if str(name).startswith("preset:"):
+    if is_preset(name):
         return ()
     return tuple(load_config(resolve_folder(name, revision=revision)).id2label.values())
 

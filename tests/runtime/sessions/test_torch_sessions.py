@@ -33,7 +33,7 @@ def artifact(checkpoint: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("engine", TORCHSCRIPT.engines)
+@pytest.mark.parametrize("engine", TORCHSCRIPT.facts.engines)
 def test_a_model_runs_with_its_own_engine(checkpoint: Path, tmp_path: Path, engine: str) -> None:
     manifest = export_checkpoint(
         checkpoint, tmp_path / "out", format="torchscript", engine=engine, texts=TEXTS
