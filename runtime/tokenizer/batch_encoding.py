@@ -16,12 +16,22 @@ class BatchEncoding(dict[str, Any]):
 
 
 def as_lists(
-    rows: Sequence[Row], length: int, pad_id: int, *, special_tokens: bool, offsets: bool
+    rows: Sequence[Row],
+    length: int,
+    pad_id: int,
+    *,
+    special_tokens: bool,
+    offsets: bool,
+    token_types: bool,
 ) -> BatchEncoding:
-    """The fields as lists of rows, each padded on the right to `length`."""
+    """The fields as lists of rows, each padded on the right to `length`.
+
+    Without `token_types` all types are 0.
+    """
+    types = [row.type_ids if token_types else [0] * len(row) for row in rows]
     encoding = BatchEncoding(
         input_ids=[_padded(row.ids, length, pad_id) for row in rows],
-        token_type_ids=[_padded(row.type_ids, length, 0) for row in rows],
+        token_type_ids=[_padded(row, length, 0) for row in types],
         attention_mask=[_padded([1] * len(row), length, 0) for row in rows],
     )
     if special_tokens:

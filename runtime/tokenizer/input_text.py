@@ -7,7 +7,7 @@ import numpy as np
 
 from squeezebert_mobile.errors import InputError
 
-__all__ = ["as_batch", "as_text"]
+__all__ = ["as_batch", "as_text", "check_room"]
 
 
 def as_batch(
@@ -64,3 +64,17 @@ def _checked(texts: Sequence[str], what: str = "text") -> list[str]:
                 f"a {what} is not valid Unicode: unpaired surrogate at character {error.start}"
             ) from None
     return [str(text) for text in texts]
+
+
+def check_room(max_length: int, specials: int, stride: int) -> None:
+    """Check that `max_length` tokens have room for the special tokens, and for `stride`.
+
+    Raises:
+        InputError: they have not, or `stride` is negative.
+    """
+    if max_length < max(specials, 1):
+        raise InputError(
+            f"max_length={max_length} is too short: the special tokens alone take {specials}"
+        )
+    if stride < 0:
+        raise InputError(f"stride={stride} must not be negative")

@@ -6,6 +6,8 @@ ids:
 - The vocabulary comes from tokenizer.json if it exists, else from vocab.txt.
 - Normalization comes from tokenizer_config.json only. If that names a class other than BERT's
   (`PreTrainedTokenizerFast`), normalization comes from tokenizer.json.
+- Token types are BERT's. With another class and no `model_input_names` all are 0: the default in
+  transformers 5 has no token types.
 - Added tokens come from `added_tokens_decoder` in tokenizer_config.json. Without it they come from
   special_tokens_map.json, added_tokens.json and tokenizer.json together.
 
@@ -65,6 +67,7 @@ class TokenizerSettings:
     special_tokens: Mapping[str, str]  # the keys of SPECIAL_TOKENS
     added_tokens: tuple[AddedToken, ...]  # new ones get their ids in this order
     model_max_length: int
+    has_token_types: bool  # otherwise all token types are 0, also those of a pair
 
 
 def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> TokenizerSettings:
@@ -106,6 +109,7 @@ def read_settings(folder: Path, *, listed: Collection[str] | None = None) -> Tok
         special_tokens=special,
         added_tokens=tuple(added),
         model_max_length=_max_length(config, folder),
+        has_token_types=_has_token_types(config, is_bert),
     )
 
 
@@ -333,6 +337,11 @@ def _check_supported(
                 f"{key} in {str(folder / 'tokenizer_config.json')!r} is {settings[key]!r}, which "
                 f"is not supported; it must be {supported}"
             )
+
+
+def _has_token_types(config: dict[str, Any], is_bert: bool) -> bool:
+    names = config.get("model_input_names", ["token_type_ids"] if is_bert else [])
+    return isinstance(names, list) and "token_type_ids" in names
 
 
 def _flag(config: dict[str, Any], key: str, default: bool | None, folder: Path) -> Any:

@@ -24,7 +24,7 @@ from tokenizers.models import WordPiece
 from squeezebert_mobile.errors import CheckpointError, InputError, choose
 from squeezebert_mobile.hub import settings_folder
 from squeezebert_mobile.runtime.tokenizer.batch_encoding import BatchEncoding, as_lists, as_tensors
-from squeezebert_mobile.runtime.tokenizer.input_text import as_batch
+from squeezebert_mobile.runtime.tokenizer.input_text import as_batch, check_room
 from squeezebert_mobile.runtime.tokenizer.rows import Row, Segment, first_row, rows_with_overflow
 from squeezebert_mobile.runtime.tokenizer.special_tokens import SPECIAL_TOKENS, check_special_tokens
 from squeezebert_mobile.runtime.tokenizer.vocabulary import (
@@ -54,6 +54,7 @@ class SqueezeBertTokenizer:
         special_tokens: Mapping[str, str] | None = None,
         added_tokens: Sequence[AddedToken] = (),
         model_max_length: int = UNLIMITED,
+        has_token_types: bool = True,
     ) -> None:
         """Create a tokenizer from a vocabulary (see `from_pretrained` for a checkpoint).
 
@@ -66,6 +67,7 @@ class SqueezeBertTokenizer:
                 they differ from BERT's.
             added_tokens: tokens that are matched in a text before it is split into words.
             model_max_length: default of max_length for truncation.
+            has_token_types: whether the second text of a pair has type 1; otherwise all have 0.
 
         Raises:
             CheckpointError: the vocabulary is empty or lacks a special token.
@@ -80,6 +82,7 @@ class SqueezeBertTokenizer:
         self.strip_accents = strip_accents
         self.tokenize_chinese_chars = tokenize_chinese_chars
         self.model_max_length = model_max_length
+        self.has_token_types = has_token_types
         self.unk_token, self.sep_token = names["unk_token"], names["sep_token"]
         self.pad_token, self.cls_token = names["pad_token"], names["cls_token"]
         self.mask_token = names["mask_token"]
@@ -209,6 +212,7 @@ class SqueezeBertTokenizer:
             self.pad_token_id,
             special_tokens=return_special_tokens_mask,
             offsets=return_offsets_mapping,
+            token_types=self.has_token_types,
         )
         if return_overflowing_tokens:
             encoding["overflow_to_sample_mapping"] = [i for i, _ in rows]
@@ -239,7 +243,7 @@ class SqueezeBertTokenizer:
             strategy = None  # no limit to truncate to
         if strategy is not None:
             specials = self.num_special_tokens_to_add(bool(seconds)) if add_special_tokens else 0
-            _check_room(room, specials, stride)
+            check_room(room, specials, stride)
             room -= specials
         segments = [self._segments(texts) for texts in (firsts, seconds) if texts]
         special_ids = (self.cls_token_id, self.sep_token_id) if add_special_tokens else None
@@ -285,8 +289,8 @@ class SqueezeBertTokenizer:
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
         """0 for the first text and its special tokens, 1 for the second text and its [SEP]."""
-        first = [0] * (len(token_ids_0) + 2)
-        return first if token_ids_1 is None else first + [1] * (len(token_ids_1) + 1)
+        first, second = [0] * (len(token_ids_0) + 2), int(self.has_token_types)
+        return first if token_ids_1 is None else first + [second] * (len(token_ids_1) + 1)
 
     def get_special_tokens_mask(
         self,
@@ -387,12 +391,3 @@ class SqueezeBertTokenizer:
 
 
 SqueezeBertTokenizerFast = SqueezeBertTokenizer
-
-
-def _check_room(max_length: int, specials: int, stride: int) -> None:
-    if max_length < max(specials, 1):
-        raise InputError(
-            f"max_length={max_length} is too short: the special tokens alone take {specials}"
-        )
-    if stride < 0:
-        raise InputError(f"stride={stride} must not be negative")

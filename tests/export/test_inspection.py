@@ -1,19 +1,29 @@
 """The facts that `inspect` shows for a checkpoint agree with its export."""
 
 import dataclasses
+import itertools
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import tiny
+import torch
 import transformers
-from checkpoint_files import change_config, change_weights
+from checkpoint_files import Weights, change_config, change_weights
 from every_format import MADE
 from safetensors.torch import load_file, save_file
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.export import export_checkpoint, initialize, inspect_checkpoint
+from squeezebert_mobile.export.quantize.mixed_precision import MAX_FP32
+from squeezebert_mobile.export.quantize.sensitivity import units
+from squeezebert_mobile.export.sizes import largest_bytes
+from squeezebert_mobile.formats import Precision
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.models.families import architecture_of
+from squeezebert_mobile.models.modeling import PretrainedModel
+from squeezebert_mobile.models.rewriting import rewrite
 from squeezebert_mobile.tasks import TASKS
 
 # Wide enough that tensor names add almost nothing to the file size.
@@ -41,6 +51,61 @@ def test_the_expected_size_is_the_files_size(
     assert {name: part.parameters for name, part in facts.parts.items()} == {
         name: part.parameters for name, part in manifest.parts.items()
     }
+
+
+def _with_a_decoder_of_its_own(weights: Weights) -> None:
+    weights["cls.predictions.decoder.weight"] = torch.randn(WIDE["vocab_size"], 192) / 10
+
+
+@pytest.mark.parametrize("by_config", [True, False])
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_the_expected_size_with_an_untied_decoder(
+    precision: str, by_config: bool, tmp_path: Path
+) -> None:
+    """Untied by config.json, or by a decoder in the file that is not the word embeddings."""
+    model = initialize("fill-mask", tiny.tiny_config(tie_word_embeddings=not by_config, **WIDE))
+    model.save_pretrained(tmp_path)
+    tiny.write_vocabulary(tmp_path)
+    if not by_config:
+        change_weights(tmp_path, _with_a_decoder_of_its_own)
+    facts = inspect_checkpoint(tmp_path)
+    out = tmp_path / "out"
+    manifest = export_checkpoint(tmp_path, out, precision=precision, texts=shipped_texts()[::8])
+    stored = sum(part.bytes for part in manifest.parts.values())
+    assert facts.expected_bytes["onnx"][precision] == pytest.approx(stored, rel=0.02)
+    assert facts.model == manifest.model
+    assert facts.model.parameters > 2 * WIDE["vocab_size"] * WIDE["hidden_size"]
+    if precision in {"int8", "int4"}:
+        assert stored < facts.largest_bytes
+
+
+def _largest_repair(model: PretrainedModel) -> int:
+    """The bytes of the weights with all tables in fp32, and as many products as repair may take."""
+    products = [unit for unit in units(rewrite(model)).values() if not unit.is_table]
+    room = MAX_FP32 * sum(unit.numbers for unit in products)
+    saved = [
+        sum(3 * part.weight.numel() - 4 * len(part.weight) for part in unit.stored)
+        for unit in products
+    ]
+    most = 0
+    for chosen in itertools.product((False, True), repeat=len(products)):
+        if sum(unit.numbers for unit, kept in zip(products, chosen, strict=True) if kept) <= room:
+            most = max(most, sum(itertools.compress(saved, chosen)))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return 4 * parameters - sum(saved) + most
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("is_tied", [True, False])
+@pytest.mark.parametrize("vocabulary", [64, 300, 2000])
+def test_no_repair_makes_the_file_larger_than_promised(
+    vocabulary: int, is_tied: bool, family: str
+) -> None:
+    sizes = WIDE | {"vocab_size": vocabulary, "hidden_size": 96, "intermediate_size": 192}
+    config = tiny.tiny_config(family, tie_word_embeddings=is_tied, **sizes)
+    model = initialize("fill-mask", config).eval()
+    largest = largest_bytes(model)
+    assert 0.8 * largest < _largest_repair(model) <= largest
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)

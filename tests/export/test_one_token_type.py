@@ -1,4 +1,4 @@
-"""Models with a type_vocab_size of 1 take pairs, with the same type for both texts."""
+"""Pairs whose texts have the same type: by a type_vocab_size of 1, or by the tokenizer."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ import transformers
 
 from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
-from squeezebert_mobile.runtime import load_artifact
+from squeezebert_mobile.runtime import SqueezeBertTokenizer, load_artifact
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 TEXTS = shipped_texts()[::20]
@@ -101,3 +101,60 @@ def test_a_tokenizer_without_token_types(tmp_path: Path) -> None:
         want = pipeline({"text": pair[0], "text_pair": pair[1]})
         found = model(*pair)
         assert (found.label, found.score) == (want["label"], pytest.approx(want["score"], abs=1e-5))
+
+
+def _described_by_json(folder: Path, file: str, **settings: Any) -> None:
+    """Name another tokenizer class in `file`, and add `settings` to tokenizer_config.json."""
+    named = {"tokenizer_config.json": settings, "config.json": {}}
+    for name, changes in named.items():
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        content = {key: value for key, value in content.items() if key != "tokenizer_class"}
+        if name == file:
+            changes = {"tokenizer_class": "PreTrainedTokenizerFast", **changes}
+        (folder / name).write_text(json.dumps(content | changes), encoding="utf-8")
+
+
+WITH_TYPES = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
+CASES: list[tuple[str, str, dict[str, Any], bool]] = [
+    ("squeezebert", "tokenizer_config.json", {}, False),
+    ("bert", "tokenizer_config.json", {}, False),
+    ("squeezebert", "config.json", {}, False),
+    ("bert", "tokenizer_config.json", {"tokenizer_class": "TokenizersBackend"}, False),
+    ("squeezebert", "tokenizer_config.json", WITH_TYPES, True),
+    ("bert", "neither", {}, True),
+]
+
+
+@pytest.mark.parametrize(("family", "file", "settings", "has_types"), CASES)
+def test_pairs_of_a_tokenizer_class_other_than_berts(
+    family: str, file: str, settings: dict[str, Any], has_types: bool, tmp_path: Path
+) -> None:
+    """transformers 5 gives them no token types, unless model_input_names asks for them."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    theirs = tiny.write_checkpoint(source, family, "text-classification")
+    _described_by_json(source, file, **settings)
+    notes: list[str] = []
+    export_checkpoint(source, out, precision="fp32", texts=TEXTS, note=notes.append)
+    assert [note.partition(",")[0] for note in notes] == (
+        [] if has_types else ["both texts of a pair have token type 0"]
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    assert ("token_type_ids" in tokenizer(*PAIRS[0])) == has_types
+    ours = SqueezeBertTokenizer.from_pretrained(source)(*PAIRS[0])
+    assert (max(ours["token_type_ids"]) == 1) == has_types
+    pipeline = transformers.TextClassificationPipeline(model=theirs, tokenizer=tokenizer)
+    model: Any = load_artifact(out)
+    for pair in PAIRS:
+        want = pipeline({"text": pair[0], "text_pair": pair[1]})
+        found = model(*pair)
+        assert (found.label, found.score) == (want["label"], pytest.approx(want["score"], abs=1e-5))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_artifacts_of_a_tokenizer_without_token_types(task: str, tmp_path: Path) -> None:
+    theirs = tiny.write_checkpoint(tmp_path / "in", task=task)
+    feed = _feed(tmp_path / "in", task)
+    _described_by_json(tmp_path / "in", "tokenizer_config.json")
+    export_checkpoint(tmp_path / "in", tmp_path / "out", precision="fp32", texts=TEXTS)
+    model: Any = load_artifact(tmp_path / "out")
+    _assert_same(model.session.run(feed), _outputs(theirs, feed), feed, 1e-4)

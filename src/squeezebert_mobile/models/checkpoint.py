@@ -238,6 +238,13 @@ def assemble_checkpoint(
             f"the vocabulary of {str(folder)!r} has {len(tokenizer)} tokens, but its model has "
             f"only {model.config.vocab_size}; use the vocabulary the model was trained with"
         )
+    if not tokenizer.has_token_types and model.config.type_vocab_size > 1:
+        model.keep_one_token_type()
+        model.config = model.config.with_notes(
+            "both texts of a pair have token type 0, as in transformers: the tokenizer's class is "
+            "not BERT's, and model_input_names in tokenizer_config.json has no 'token_type_ids'; "
+            "add them there if the model was trained with them"
+        )
     sentences = SentenceModules()
     if model.task == "feature-extraction":
         sentences = read_sentence_modules(folder)

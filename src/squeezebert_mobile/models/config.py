@@ -143,6 +143,12 @@ class EncoderConfig:
         object.__setattr__(noted, "notes", (*self.notes, *notes))
         return noted
 
+    def with_one_token_type(self) -> Self:
+        """The same architecture for inputs whose token types are all 0."""
+        changed = copy.copy(self)
+        object.__setattr__(changed, "type_vocab_size", 1)
+        return changed
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The config described by the keys of a config.json of this family."""

@@ -179,6 +179,16 @@ class PretrainedModel(nn.Module):
         """The float32 outputs that the model has, in order: name -> axes."""
         return get_task(self.task).outputs
 
+    def keep_one_token_type(self) -> None:
+        """Take all token types as 0: the others are removed."""
+        for module in self.modules():
+            if isinstance(module, Embeddings):
+                table = module.token_type
+                table.weight = nn.Parameter(table.weight[:1].detach().clone())
+                table.num_embeddings = 1
+            if isinstance(module, PretrainedModel):
+                module.config = module.config.with_one_token_type()
+
     @classmethod
     def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Self:
         """Load the model of a checkpoint, in evaluation mode and float32.
