@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +11,7 @@ import tiny
 from commands import Cli
 
 from squeezebert_mobile import __version__
+from squeezebert_mobile.artifact import read_artifact
 from squeezebert_mobile.cli import baselines
 from squeezebert_mobile.cli.baselines import Baseline
 from squeezebert_mobile.formats import Precision
@@ -63,6 +65,66 @@ def test_bench_says_which_baselines_it_exports(
     assert said().startswith(
         "exporting the baseline first: BERT-base int8. It takes about 2 minutes on"
     )
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the int8 baseline is, in a cache of its own; exporting it takes a second."""
+    tiny.write_checkpoint(tmp_path / "bert", "bert", "text-classification")
+    monkeypatch.setattr(baselines, "_CHECKPOINT", tmp_path / "bert")
+    monkeypatch.setattr(baselines, "cache_folder", lambda: tmp_path / "cache")
+    name = "bert-base-text-classification-onnx-int8-dynamic"
+    return tmp_path / "cache" / "baselines" / __version__ / name
+
+
+def _another_precision(folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(folder.with_name(folder.name.replace("int8", "fp32")), folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "manifest.json").unlink(),
+        lambda folder: (folder / "manifest.json").write_bytes(b""),
+        lambda folder: ((folder / "manifest.json").unlink(), (folder / "manifest.json").mkdir()),
+        lambda folder: (folder / "model.onnx").unlink(),
+        lambda folder: (folder / "tokenizer.json").write_text("{}"),
+        lambda folder: (shutil.rmtree(folder), folder.mkdir()),
+        lambda folder: (shutil.rmtree(folder), folder.write_text("")),
+        lambda folder: (shutil.rmtree(folder), folder.symlink_to(folder.parent)),
+        lambda folder: (shutil.rmtree(folder), folder.symlink_to("nowhere")),
+        _another_precision,
+    ],
+)
+def test_a_damaged_baseline_is_exported_again(
+    assistant: Path,
+    cached: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], object],
+) -> None:
+    baselines.bert_base_contenders([assistant], progress=silent)
+    capsys.readouterr()
+    damage(cached)
+    baselines.bert_base_contenders([assistant], progress=silent)
+    assert "exporting the baseline first: BERT-base int8. " in capsys.readouterr().err
+    assert read_artifact(cached).precision == "int8"
+    assert len(list(cached.parent.iterdir())) == 2
+    baselines.bert_base_contenders([assistant], progress=silent)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_cache_that_cannot_be_written(
+    cli: Cli, assistant: Path, tmp_path: Path, cached: Path
+) -> None:
+    (tmp_path / "cache").write_text("")
+    code, _, err = cli("bench", assistant)
+    assert code == 1
+    assert err.splitlines()[1:] == [
+        f"error: cannot write to {str(tmp_path / 'cache')!r}: Not a directory",
+        "this was the export of the baseline into the cache: set XDG_CACHE_HOME to another folder, "
+        "or measure without BERT-base: --baseline none",
+    ]
 
 
 @pytest.mark.parametrize(

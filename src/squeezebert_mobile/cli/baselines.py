@@ -1,14 +1,20 @@
 """BERT-base as the baseline of a benchmark: exported on first use, then kept in a cache."""
 
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from squeezebert_mobile import __version__
-from squeezebert_mobile.artifact import read_artifact, read_manifest
+from squeezebert_mobile.artifact import MANIFEST_FILE, read_artifact, read_manifest
 from squeezebert_mobile.benchmarks import Contender, artifact_contender
 from squeezebert_mobile.cache import cache_folder
-from squeezebert_mobile.errors import ArtifactError, MissingExtraError, require_extra
+from squeezebert_mobile.errors import (
+    ArtifactError,
+    ExportError,
+    MissingExtraError,
+    require_extra,
+)
 from squeezebert_mobile.progress import Progress
 from squeezebert_mobile.streams import print_line
 
@@ -91,10 +97,10 @@ def _folder(baseline: Baseline) -> Path:
 
 def _is_cached(baseline: Baseline) -> bool:
     try:
-        read_artifact(_folder(baseline))
+        found = read_artifact(_folder(baseline))
     except ArtifactError:  # missing or damaged
         return False
-    return True
+    return baseline == Baseline(found.task, found.format, found.precision, found.sequence_length)
 
 
 def _require_export() -> None:
@@ -108,17 +114,36 @@ def _export(baseline: Baseline, progress: Progress) -> None:
     """Export a baseline into the cache."""
     from squeezebert_mobile.export import export_checkpoint
 
-    export_checkpoint(
-        _CHECKPOINT,
-        _folder(baseline),
-        task=baseline.task,
-        format=baseline.format,
-        precision=baseline.precision,
-        sequence_length=baseline.sequence_length,
-        texts=_verification_texts(),
-        force=True,
-        progress=progress,
-    )
+    try:
+        _remove_damaged(_folder(baseline))
+        export_checkpoint(
+            _CHECKPOINT,
+            _folder(baseline),
+            task=baseline.task,
+            format=baseline.format,
+            precision=baseline.precision,
+            sequence_length=baseline.sequence_length,
+            texts=_verification_texts(),
+            force=True,
+            progress=progress,
+        )
+    except ExportError as error:
+        error.add_note(
+            "this was the export of the baseline into the cache: set XDG_CACHE_HOME to another "
+            "folder, or measure without BERT-base: --baseline none"
+        )
+        raise
+
+
+def _remove_damaged(folder: Path) -> None:
+    """Remove what no export replaces because it has no manifest; all in the cache is ours."""
+    try:
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        elif folder.is_dir() and not (folder / MANIFEST_FILE).is_file():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise ExportError(f"cannot replace {str(folder)!r}: {error.strerror}") from None
 
 
 def _verification_texts() -> list[str]:
