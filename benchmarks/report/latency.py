@@ -73,7 +73,7 @@ def latencies(results: Results, *, compact: bool = False) -> Iterator[Block]:
         )
     if results.ratios:
         yield (
-            "1.93x: 1.93 times as fast as the baseline. The baseline's median divided by the "
+            "x: times as fast as the baseline, which is the baseline's median divided by the "
             "model's, from the same blocks, with its 95 % interval (bootstrap over ABBA blocks)."
         )
     if compact:
@@ -158,7 +158,8 @@ def _compact_baselines(results: Results) -> dict[str, BaselineOf]:
             headline_baseline, contenders=results.contenders
         )
     }
-    if any(baseline != fp32_baseline(each, results.contenders) for each, baseline in pairs):
+    others = [(baseline, fp32_baseline(each, results.contenders)) for each, baseline in pairs]
+    if any(fp32 and fp32 != baseline for baseline, fp32 in others):
         columns["vs\nfp32"] = partial(fp32_baseline, contenders=results.contenders)
     return columns
 

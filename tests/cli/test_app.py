@@ -54,6 +54,15 @@ def test_help_of_a_command_fits_80_columns(cli: Cli, command: str) -> None:
     assert max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_values_and_not_python_types(cli: Cli, command: str) -> None:
+    """Typer's own are <int range> and <list[str]>."""
+    _, out, _ = cli(command, "--help")
+    assert not re.search(r"<(str|int|float|path|list)\b", out)
+    arguments = re.search(r"^Usage: .*\[OPTIONS\] ?(.*)$", out, re.MULTILINE)
+    assert arguments and arguments[1] == arguments[1].upper()
+
+
 def test_choices_of_aggregation_are_those_of_the_pipeline() -> None:
     assert get_args(Aggregation) == tuple(AGGREGATIONS)
 

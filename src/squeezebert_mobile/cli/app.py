@@ -23,7 +23,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     cls=Program,
-    help="Export SqueezeBERT checkpoints for phones, run them and benchmark them.",
+    help="Export SqueezeBERT and BERT checkpoints for phones, run and benchmark them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,

@@ -4,7 +4,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -50,6 +50,10 @@ _NAMES = frozenset(
 )
 
 
+#: Type of a parameter -> what stands for its value in the help; typer writes <list[int]>.
+_METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+
+
 class Command(TyperCommand):
     """A command that suggests only options whose names are similar.
 
@@ -68,6 +72,7 @@ class Command(TyperCommand):
         for param in params:
             if param.name in _NAMES or param.type_descriptor.annotation in (Path, list[Path]):
                 vars(param)["process_value"] = _not_empty(param)
+            _name_value(param)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as typer does, with other suggestions."""
@@ -78,6 +83,17 @@ class Command(TyperCommand):
                 flags = [flag for option in self.params for flag in option.opts]
                 error.possibilities = similar_options(str(getattr(error, "option_name", "")), flags)
             raise
+
+
+def _name_value(param: Any) -> None:
+    """An option's value is named by its type, an argument by its name alone."""
+    if param.param_type_name == "argument":
+        param.metavar = param.metavar or param.name.upper()
+        vars(param)["display_type_rich"] = lambda ctx: None
+    elif param.metavar is None:
+        annotation = param.type_descriptor.annotation
+        (annotation,) = get_args(annotation) if get_origin(annotation) is list else (annotation,)
+        param.metavar = _METAVARS.get(annotation)
 
 
 def _not_empty(param: Any) -> Callable[[Any, Any], Any]:

@@ -195,6 +195,14 @@ def test_a_baseline_of_another_precision_is_noted(pretend, short, fake_clock):
     assert "precision" not in text
 
 
+def test_without_a_baseline_in_fp32_it_has_no_column(pretend, short, fake_clock):
+    contenders = [pretend("A", 0.01), pretend("B", 0.02, precision="int4", role="baseline")]
+    text = rendered(measure_host(contenders, preset=short, clock=fake_clock))
+    assert "A is int8, its baseline B is int4." in text
+    assert "fp32" not in text
+    assert "x: times as fast as the baseline" in text
+
+
 def test_a_failure_is_a_line(four):
     failure = Failure(contender="peer int8", stage="load", error="no ConvInteger")
     text = rendered(four().model_copy(update={"failures": (failure,)}))
