@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema samples clean
+.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema samples clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -56,6 +56,11 @@ fuzz: $(READY)  ## run 540,000 mutated files, journals, runner lines, unusual te
 	@$(BIN)/python -c 'import atheris' || { echo "atheris cannot be installed here; its part is skipped" >&2; exit 0; } && \
 	for target in manifests artifacts goldens configs weights tokenizers; do \
 	  $(BIN)/python tests/helpers/coverage_fuzz.py $$target 10000 || exit 1; done
+	@if command -v mvn >/dev/null; then $(MAKE) fuzz-kotlin; else echo "Maven is not installed; the Kotlin part is skipped" >&2; fi
+
+fuzz-kotlin:  ## give 100,000 damaged zips and artifacts to the app, and jobs to the runner (Java 17, Maven; 1 to 2 hours)
+	$(NEED_JAVA)
+	mvn -B --no-transfer-progress -f android_demo -pl app -am -Dfuzz=100000 -Dtest=FuzzTest -Dsurefire.failIfNoSpecifiedTests=false package
 
 lint: $(READY)  ## check formatting and rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

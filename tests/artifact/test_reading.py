@@ -115,3 +115,44 @@ def test_a_link_is_refused(folder: Path) -> None:
     (folder / "vocab.txt").symlink_to(folder.parent / "elsewhere.txt")
     with pytest.raises(ArtifactError, match="points outside its folder"):
         read_artifact(folder)
+
+
+def _write_tolerance(folder: Path, tolerance: str) -> None:
+    """Write a number as JSON text, as Python does not write all of them."""
+    _change(folder / "golden.json", lambda d: d.update(tolerance={"logits": 12345}))
+    text = (folder / "golden.json").read_text(encoding="utf-8")
+    (folder / "golden.json").write_text(text.replace("12345", tolerance), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "tolerance",
+    ["1e308", "1e999", "Infinity", "NaN", "-Infinity", "-1", "-1e-9", "1e30", "100000", "9" * 400],
+)
+def test_a_tolerance_that_accepts_any_output_is_refused(folder: Path, tolerance: str) -> None:
+    _write_tolerance(folder, tolerance)
+    with pytest.raises(ArtifactError, match="golden.json' is damaged at t"):
+        read_golden(folder)
+
+
+def test_the_largest_tolerance_follows_the_values(folder: Path) -> None:
+    _write_tolerance(folder, "1e308")
+    message = r"the tolerance 1e\+308 of 'logits' is not from 0 to .*, 100 times the largest value"
+    with pytest.raises(ArtifactError, match=message):
+        read_golden(folder)
+    for largest, accepted, refused in (
+        (0.0, "100", "101"),
+        (2e4, "2e6", "2.1e6"),
+        (-1e30, "1e32", "1e33"),
+        (float("inf"), "100", "101"),
+        (1e300, "100", "101"),  # infinite in float32
+        (float("nan"), "0", "101"),
+    ):
+        output = {"shape": [1, 2], "indices": [0, 1], "values": [0.5, largest], "top": []}
+        row = {name: [[1]] for name in INPUT_NAMES}
+        text = row | {"texts": [["a"]], "outputs": {"logits": output}}
+        _change(folder / "golden.json", lambda d, text=text: d.update(texts=[text]))  # type: ignore[misc]
+        _write_tolerance(folder, accepted)
+        assert read_golden(folder).tolerance["logits"] == float(accepted)
+        _write_tolerance(folder, refused)
+        with pytest.raises(ArtifactError, match="is not from 0 to"):
+            read_golden(folder)

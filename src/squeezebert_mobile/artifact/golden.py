@@ -1,12 +1,18 @@
 """golden.json: texts with the artifact's own outputs, so that a consumer can check its own."""
 
-from typing import Literal
+from typing import Final, Literal, Self
+
+import numpy as np
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 from squeezebert_mobile.artifact.schema import Count, Record, Whole
 
-__all__ = ["GOLDEN_FILE", "Golden", "GoldenOutput", "GoldenText"]
+__all__ = ["GOLDEN_FILE", "MAX_TOLERANCE", "Golden", "GoldenOutput", "GoldenText"]
 
 GOLDEN_FILE = "golden.json"
+#: A tolerance is at most this many times the largest value; more would accept any outputs.
+MAX_TOLERANCE: Final = 100.0
 
 
 class GoldenOutput(Record):
@@ -34,3 +40,24 @@ class Golden(Record):
     schema_version: Literal[1]
     tolerance: dict[str, float]  # per output: largest allowed absolute difference
     texts: tuple[GoldenText, ...]
+
+    @model_validator(mode="after")
+    def _check_tolerance(self) -> Self:
+        for name, tolerance in self.tolerance.items():
+            outputs = [text.outputs[name] for text in self.texts if name in text.outputs]
+            limit = MAX_TOLERANCE * max([1.0, *(_largest(output) for output in outputs)])
+            if not 0 <= tolerance <= limit:  # NaN is not
+                raise PydanticCustomError(
+                    "tolerance",
+                    "the tolerance {tolerance} of {name} is not from 0 to {limit}, "
+                    f"{MAX_TOLERANCE:g} times the largest value",
+                    {"tolerance": repr(tolerance), "name": repr(name), "limit": f"{limit:g}"},
+                )
+        return self
+
+
+def _largest(output: GoldenOutput) -> float:
+    """The largest absolute value as float32, without infinite ones and NaN."""
+    with np.errstate(over="ignore"):
+        values = np.abs(np.array(output.values, np.float32))
+    return float(values[np.isfinite(values)].max(initial=0))

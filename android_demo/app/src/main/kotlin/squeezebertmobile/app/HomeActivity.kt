@@ -12,9 +12,11 @@ import android.widget.TextView
 import squeezebertmobile.app.data.Entry
 import squeezebertmobile.app.data.Listing
 import squeezebertmobile.app.data.Refusal
+import squeezebertmobile.app.data.refusing
 import squeezebertmobile.app.data.zipFiles
 import squeezebertmobile.app.screens.SCREENS
 import squeezebertmobile.core.SqueezeBertMobileError
+import squeezebertmobile.core.shown
 import java.io.FileNotFoundException
 
 /** The start screen: a card for each artifact on the phone. */
@@ -82,9 +84,12 @@ class HomeActivity : Activity() {
 
     /** Installs the picked file and returns why it was refused, if it was. Runs on the engine's thread. */
     private fun install(uri: Uri): List<Refusal> {
-        val name = nameOf(uri)
+        var name = shown(uri.toString())
         return try {
-            container.library.install(name, zipFiles { contentResolver.openInputStream(uri) ?: throw FileNotFoundException() })
+            refusing {
+                name = nameOf(uri)
+                container.library.install(name, zipFiles { contentResolver.openInputStream(uri) ?: throw FileNotFoundException() })
+            }
             emptyList()
         } catch (error: SqueezeBertMobileError) {
             listOf(Refusal(name, error.message.orEmpty()))

@@ -93,9 +93,10 @@ class LibraryTest {
     @Test
     fun `a zip cannot write outside the folder`() {
         push("evil", zip(demo.mapKeys { if (it.key == "vocab.txt") "../../artifacts/x/vocab.txt" else it.key }))
-        library.refresh() // only the last path component is used, so the artifact is valid
-        assertEquals(setOf("artifacts", "inbox"), temporary.root.list().orEmpty().toSet())
-        assertEquals(listOf("evil"), File(temporary.root, "artifacts").list().orEmpty().toList())
+        val reason = "the path '../../artifacts/x/vocab.txt' leads out of the zip's folder; zip the artifact again"
+        assertEquals(reason, library.refresh().refusals.single().reason)
+        assertEquals(listOf("inbox"), temporary.root.list().orEmpty().toList())
+        assertEquals(emptyList<String>(), File(temporary.root, "inbox").list().orEmpty().toList())
     }
 
     @Test

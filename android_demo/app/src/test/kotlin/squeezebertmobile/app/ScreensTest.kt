@@ -264,6 +264,38 @@ class ScreensTest {
     }
 
     @Test
+    fun `a bad zip in the inbox is refused on the screen, once`() {
+        val named = Packed(byteArrayOf(-1), ByteArray(9))
+        val surrogate = TINY.manifest { it["files"] = it["files"].asRecord() + ("\ud800" to it["files"].asRecord()["vocab.txt"]) }
+        val rows = TINY.changed("golden.json") { golden ->
+            golden["texts"] = (golden["texts"] as List<*>).map { it.asRecord() + ("attention_mask" to emptyList<Any>()) }
+        }
+        val inbox = File(app.filesDir, "inbox").also { it.mkdirs() }
+        val zips = mapOf("name" to zip(listOf(named)), "surrogate" to zip(surrogate), "rows" to zip(rows))
+        for ((name, bytes) in zips) File(inbox, "$name.zip").writeBytes(bytes)
+        home().use {
+            val texts = it.get().texts()
+            for (name in zips.keys) assertEquals("$texts", 1, texts.count { text -> text.startsWith("$name was not added: ") })
+            assertTrue("$texts", "demo-intents" in texts)
+        }
+        home().use { assertTrue(it.get().texts().none { text -> "was not added" in text }) }
+    }
+
+    @Test
+    fun `a file that another app does not share is refused`() {
+        val uri = Uri.parse("content://documents/secret.zip")
+        shadowOf(app.contentResolver).registerInputStreamSupplier(uri) { throw SecurityException("no permission") }
+        home().use { controller ->
+            controller.get().findViewById<View>(R.id.add).performClick()
+            val request = shadowOf(controller.get()).nextStartedActivityForResult
+            shadowOf(controller.get()).receiveResult(request.intent, -1, Intent().setData(uri))
+            settle()
+            val reason = "secret was not added: another app does not let this one read it: no permission; pick it again"
+            assertTrue("${controller.get().texts()}", reason in controller.get().texts())
+        }
+    }
+
+    @Test
     fun `an artifact is removed`() {
         home().close()
         install("mine", DEMO)

@@ -44,6 +44,13 @@ internal fun codePoints(text: String): IntArray {
     return codes
 }
 
+/** Whether the text has no unpaired surrogate, so that it can be encoded as UTF-8. */
+internal fun isUnicode(text: String): Boolean =
+    text.indices.none { at ->
+        (text[at].isHighSurrogate() && text.getOrNull(at + 1)?.isLowSurrogate() != true) ||
+            (text[at].isLowSurrogate() && text.getOrNull(at - 1)?.isHighSurrogate() != true)
+    }
+
 /** Builds a text whose characters keep the offsets of characters in [from]. */
 internal class AlignedBuilder(private val from: AlignedText) {
     private var codes = IntArray(from.size + SPARE)

@@ -5,6 +5,7 @@ import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.charset.CharacterCodingException
 import java.nio.file.Files
+import java.nio.file.InvalidPathException
 import java.security.MessageDigest
 
 /**
@@ -49,6 +50,7 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
             val path = File(folder, MANIFEST_FILE)
             val manifest = versioned(path, ::manifestOf)
             checkTask(manifest)
+            manifest.inputs.forEach { checkFixedShape(it) }
             val required = setOf(manifest.modelFile, GOLDEN_FILE, TOKENIZER_FILE)
             (required - manifest.files.keys).minOrNull()?.let {
                 throw ArtifactError("${shown(path.path)} lists no $it")
@@ -86,16 +88,47 @@ private fun checkTask(manifest: Manifest) {
     }
 }
 
+/**
+ * The maximum number of tokens in a fixed input shape. The tasks allocate arrays of this shape, so that
+ * without a limit a damaged manifest could take all memory.
+ */
+private const val MAX_TOKENS = 1L shl 20
+
+private fun checkFixedShape(input: TensorSpec) {
+    val lengths = input.axes.filterIsInstance<Long>()
+    // One axis after the other, so that no product overflows.
+    val tokens = lengths.fold(1L) { product, length ->
+        if (product > 0 && length in 1..MAX_TOKENS / product) product * length else 0
+    }
+    if (tokens > 0) return
+    throw ArtifactError(
+        "the artifact's manifest gives '${input.name}' an impossible shape, ${input.axes}; export the checkpoint again",
+    )
+}
+
 // Files ----------------------------------------------------------------------------------------
+
+/** Whether [name] is the name of a file, and not a path: Android's file names have at most 255 bytes of UTF-8. */
+fun isFileName(name: String): Boolean = isInFolder(name) && isUnicode(name) && name.toByteArray().size <= MAX_NAME_BYTES
+
+/** Whether it has no path separator, drive letter or dot name, which could point outside the folder. */
+private fun isInFolder(name: String): Boolean = name !in setOf("", ".", "..") && name.none { it in "/\\:\u0000" }
+
+private fun isLink(path: File): Boolean = try {
+    Files.isSymbolicLink(path.toPath())
+} catch (_: InvalidPathException) { // a name that this system cannot encode
+    false
+}
 
 private fun checkLocation(folder: File, name: String, facts: FileFacts) {
     val path = File(folder, name)
-    // A path separator, a drive letter, a dot name or a link could point outside the folder.
-    val isUnsafe = name in setOf("", ".", "..") || name.any { it in "/\\:\u0000" }
-    if (isUnsafe || Files.isSymbolicLink(path.toPath())) {
+    if (!isInFolder(name) || isLink(path)) {
         throw ArtifactError(
             "artifact file ${shown(name)} points outside its folder ${shown(folder.path)}",
         )
+    }
+    if (!isFileName(name)) {
+        throw ArtifactError("artifact file ${shown(name)} is not a valid file name; export the checkpoint again")
     }
     if (!path.isFile) {
         throw ArtifactError("artifact file ${shown(path.path)} is missing; copy or export it again")
@@ -169,10 +202,18 @@ private fun readObject(path: File): Map<String, Any?> {
 /**
  * Reads a UTF-8 text file.
  *
- * @throws IOException if the file cannot be read or is not valid UTF-8.
+ * @throws IOException if the file cannot be read, has more than [maxBytes] bytes, or is not valid UTF-8.
  */
-fun readUtf8(path: File): String = try {
-    Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(path.readBytes())).toString()
-} catch (_: CharacterCodingException) {
-    throw IOException("it is not UTF-8 text")
+fun readUtf8(path: File, maxBytes: Long = MAX_TEXT_BYTES): String {
+    // A named pipe or a device may never end.
+    if (path.exists() && !path.isFile) throw IOException("it is not a regular file")
+    if (path.length() > maxBytes) throw IOException("it has more than $maxBytes bytes")
+    return try {
+        Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(path.readBytes())).toString()
+    } catch (_: CharacterCodingException) {
+        throw IOException("it is not UTF-8 text")
+    }
 }
+
+private const val MAX_TEXT_BYTES = 64L shl 20 // as in runtime/tokenizer/vocabulary.py
+private const val MAX_NAME_BYTES = 255

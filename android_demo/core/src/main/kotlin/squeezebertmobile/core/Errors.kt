@@ -21,15 +21,24 @@ class ModelError(message: String) : SqueezeBertMobileError(message)
 class LibraryError(message: String) : SqueezeBertMobileError(message)
 
 private val UNPRINTABLE = setOf(
-    CharCategory.CONTROL,
-    CharCategory.FORMAT,
-    CharCategory.SURROGATE,
-    CharCategory.LINE_SEPARATOR,
-    CharCategory.PARAGRAPH_SEPARATOR,
+    Character.CONTROL,
+    Character.FORMAT,
+    Character.SURROGATE, // unpaired
+    Character.LINE_SEPARATOR,
+    Character.PARAGRAPH_SEPARATOR,
 )
 
-private fun printable(message: String): String =
-    message.map { if (it.category in UNPRINTABLE) escaped(it) else it }.joinToString("")
+private fun printable(message: String): String {
+    val out = StringBuilder()
+    var at = 0
+    while (at < message.length) {
+        val code = message.codePointAt(at)
+        val part = message.substring(at, at + Character.charCount(code))
+        if (Character.getType(code).toByte() in UNPRINTABLE) part.forEach { out.append(escaped(it)) } else out.append(part)
+        at += part.length
+    }
+    return out.toString()
+}
 
 private fun escaped(char: Char): String = "\\u" + char.code.toString(16).padStart(4, '0')
 

@@ -22,7 +22,7 @@ internal class ExecuTorchSession private constructor(
             val inner = parts[0].shape().drop(batch.size).map { it.toInt() }
             val numbers = parts.flatMap { it.dataAsFloatArray.asIterable() }.toFloatArray()
             spec.name to FloatTensor((batch + inner).toIntArray(), numbers)
-        }
+        }.also { checkOutputs(manifest, feed, it) }
     }
 
     override fun prepare(feed: Feed): ExecuTorchRun {

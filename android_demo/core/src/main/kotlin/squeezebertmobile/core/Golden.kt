@@ -70,6 +70,9 @@ private val GOLDEN = record(
     ),
 )
 
+/** A tolerance is at most this many times the largest value; more would accept any outputs. */
+internal const val MAX_TOLERANCE = 100.0
+
 /**
  * Validates and parses golden.json.
  *
@@ -77,11 +80,21 @@ private val GOLDEN = record(
  */
 internal fun goldenOf(data: Map<String, Any?>): Golden {
     GOLDEN.check(data, "")
-    return Golden(
-        tolerance = data.record("tolerance").mapValues { (it.value as Number).toDouble() },
-        texts = (data["texts"] as List<*>).map { textOf(it.asRecord()) },
-    )
+    val texts = (data["texts"] as List<*>).map { textOf(it.asRecord()) }
+    val tolerance = data.record("tolerance").mapValues { (it.value as Number).toDouble() }
+    for ((name, allowed) in tolerance) {
+        val largest = texts.maxOfOrNull { text -> largest(text.outputs[name]) } ?: 0f
+        val limit = MAX_TOLERANCE * maxOf(1f, largest)
+        if (allowed !in 0.0..limit) {
+            throw ShapeError("tolerance.$name", "$allowed is not from 0 to $limit, 100 times the largest value of $name")
+        }
+    }
+    return Golden(tolerance, texts)
 }
+
+/** The largest absolute value, without infinite ones. */
+private fun largest(output: GoldenOutput?): Float =
+    output?.values?.map { abs(it) }?.filter { it.isFinite() }?.maxOrNull() ?: 0f
 
 private fun textOf(data: Map<String, Any?>) = GoldenText(
     texts = (data["texts"] as List<*>).map { row -> (row as List<*>).map { it as String } },
@@ -152,16 +165,31 @@ fun checkGolden(
  */
 fun checkGoldenIds(tokenizer: Tokenizer, golden: Golden) {
     for (text in golden.texts) {
+        checkRows(text)
         text.texts.forEachIndexed { number, texts ->
             val length = text.attentionMask[number].count { it == 1L }
             val stored = text.inputIds[number].take(length)
-            val ours = tokenizer.row(texts[0], texts.getOrNull(1), maxLength = length).ids().map { it.toLong() }
+            val ours = ids(tokenizer, texts, length)
             val mask = tokenizer.maskId.toLong()
             if (ours.size != length || ours.zip(stored).any { (our, their) -> our != their && their != mask }) {
                 throw mismatch("has other ids than this tokenizer gives for ${shown(texts[0])}")
             }
         }
     }
+}
+
+private fun checkRows(text: GoldenText) {
+    val columns = listOf(text.inputIds, text.attentionMask, text.tokenTypeIds)
+    val lengths = columns.map { column -> column.map { it.size } }.distinct()
+    val fits = lengths.size == 1 && lengths[0].size == text.texts.size && text.texts.isNotEmpty() &&
+        text.texts.all { it.size in 1..2 }
+    if (!fits) throw mismatch("has a text whose rows of texts, ids, masks and types do not fit together")
+}
+
+private fun ids(tokenizer: Tokenizer, texts: List<String>, length: Int): List<Long> = try {
+    tokenizer.row(texts[0], texts.getOrNull(1), maxLength = length).ids().map { it.toLong() }
+} catch (error: InputError) {
+    throw mismatch("has an invalid text: ${error.message}")
 }
 
 private fun run(session: Session, manifest: Manifest, text: GoldenText): Map<String, FloatTensor> = try {

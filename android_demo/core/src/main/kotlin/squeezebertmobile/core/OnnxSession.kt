@@ -1,10 +1,13 @@
 package squeezebertmobile.core
 
+import ai.onnxruntime.NodeInfo
+import ai.onnxruntime.OnnxJavaType
 import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtException
 import ai.onnxruntime.OrtLoggingLevel
 import ai.onnxruntime.OrtSession
+import ai.onnxruntime.TensorInfo
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
@@ -21,7 +24,8 @@ internal class OnnxSession private constructor(
     private val session: OrtSession,
     private val manifest: Manifest,
 ) : Session {
-    override fun run(feed: Feed): Map<String, FloatTensor> = prepare(feed).use { it.outputs() }
+    override fun run(feed: Feed): Map<String, FloatTensor> =
+        prepare(feed).use { it.outputs() }.also { checkOutputs(manifest, feed, it) }
 
     override fun prepare(feed: Feed): OnnxRun {
         val tensors = LinkedHashMap<String, OnnxTensor>()
@@ -42,10 +46,11 @@ internal class OnnxSession private constructor(
         fun open(artifact: Artifact, threads: Int): OnnxSession = withLibrary("ONNX Runtime") {
             val environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
             checkVersion(environment.version)
-            val session = try {
+            val opened = try {
                 OrtSession.SessionOptions().use { options ->
                     options.setIntraOpNumThreads(threads)
-                    environment.createSession(artifact.modelPath, options)
+                    val session = environment.createSession(artifact.modelPath, options)
+                    OnnxSession(environment, session, artifact.manifest)
                 }
             } catch (error: OrtException) {
                 throw ModelError(
@@ -53,9 +58,14 @@ internal class OnnxSession private constructor(
                         "${firstLine(error)}; use a newer ONNX Runtime, or export the checkpoint again",
                 )
             }
-            checkNames(artifact, "input", session.inputNames, artifact.manifest.inputs)
-            checkNames(artifact, "output", session.outputNames, artifact.manifest.outputs)
-            OnnxSession(environment, session, artifact.manifest)
+            try {
+                checkTensors(artifact, "input", opened.session.inputInfo, artifact.manifest.inputs, OnnxJavaType.INT64)
+                checkTensors(artifact, "output", opened.session.outputInfo, artifact.manifest.outputs, OnnxJavaType.FLOAT)
+                opened
+            } catch (error: ArtifactError) {
+                opened.close()
+                throw error
+            }
         }
     }
 }
@@ -74,12 +84,24 @@ private fun direct(numbers: LongArray) =
     ByteBuffer.allocateDirect(Long.SIZE_BYTES * numbers.size).order(ByteOrder.nativeOrder()).asLongBuffer()
         .also { it.duplicate().put(numbers) } // the duplicate's position moves, the original's stays at 0
 
-private fun checkNames(artifact: Artifact, kind: String, theirs: Set<String>, specs: List<TensorSpec>) {
+private fun checkTensors(
+    artifact: Artifact,
+    kind: String,
+    theirs: Map<String, NodeInfo>,
+    specs: List<TensorSpec>,
+    type: OnnxJavaType,
+) {
     val ours = specs.map { it.name }.toSet()
-    if (theirs == ours) return
+    if (theirs.keys != ours) {
+        throw ArtifactError(
+            "${shown(artifact.modelPath)} has the ${kind}s ${theirs.keys.sorted()}, but its manifest says " +
+                "${ours.sorted()}; export the checkpoint again",
+        )
+    }
+    val wrong = theirs.values.firstOrNull { (it.info as? TensorInfo)?.type != type } ?: return
     throw ArtifactError(
-        "${shown(artifact.modelPath)} has the ${kind}s ${theirs.sorted()}, but its manifest says " +
-            "${ours.sorted()}; export the checkpoint again",
+        "${shown(artifact.modelPath)} has the $kind ${shown(wrong.name)}, which is no tensor of type $type; " +
+            "export the checkpoint again",
     )
 }
 

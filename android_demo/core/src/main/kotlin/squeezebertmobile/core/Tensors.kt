@@ -68,6 +68,24 @@ private fun checkRange(name: String, numbers: LongArray, end: Int) {
     throw InputError("'$name' holds $wrong, but this model takes 0 to ${end - 1}")
 }
 
+/** @throws ModelError if an output does not have the shape of its task for this feed. */
+internal fun checkOutputs(manifest: Manifest, feed: Feed, outputs: Map<String, FloatTensor>) {
+    val task = TASKS.getValue(manifest.task)
+    val lengths = task.inputAxes.zip(feed.shape.asIterable()).toMap()
+    for ((name, tensor) in outputs) {
+        val axes = task.outputs.getValue(name)
+        val fits = tensor.shape.size == axes.size && axes.zip(tensor.shape.asIterable()).all { (axis, size) ->
+            lengths[axis]?.let { it == size.toLong() } ?: (size > 0)
+        }
+        if (!fits) {
+            throw ModelError(
+                "the model's output '$name' has shape ${tensor.shape.toList()} for an input of shape " +
+                    "${feed.shape.toList()}, but ${manifest.task} has $axes; export the checkpoint again",
+            )
+        }
+    }
+}
+
 /** A float32 tensor in row-major order. */
 class FloatTensor(val shape: IntArray, val values: FloatArray) {
     /** The slice at [index] of the first axis. */

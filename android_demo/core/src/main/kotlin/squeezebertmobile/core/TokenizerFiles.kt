@@ -140,6 +140,7 @@ private fun addedTokens(
             if (index < records.size) throw ShapeError("added_tokens", "${shown(content)} is a duplicate or empty")
             return@forEachIndexed
         }
+        if (!isUnicode(content)) throw ShapeError("added_tokens", "${shown(content)} is not valid Unicode")
         val record = records.getOrNull(index) ?: emptyMap()
         tokens[content] = AddedToken(
             content = content,

@@ -93,6 +93,82 @@ class ArtifactTest {
         }
     }
 
+    @Test
+    fun `names that no file can have are refused`() {
+        val folder = copy()
+        val facts = readJson(File(folder, MANIFEST_FILE)).record("files").getValue("vocab.txt")
+        val impossible = listOf("\ud800", "a\udfff", "\udc00\ud800", "v".repeat(256), "\u00e9".repeat(128))
+        for (name in impossible) {
+            rewrite(folder) { it["files"] = it.record("files") - "vocab.txt" - impossible.toSet() + (name to facts) }
+            val error = assertThrows(ArtifactError::class.java) { Artifact.open(folder) }
+            val message = checkNotNull(error.message)
+            assertTrue(message, message.endsWith("is not a valid file name; export the checkpoint again"))
+        }
+        for (name in listOf("\ud83d\ude00".repeat(63), "v".repeat(255), "model.onnx.data")) assertTrue(name, isFileName(name))
+    }
+
+    @Test
+    fun `fixed shapes that take all memory are refused`() {
+        val folder = copy()
+        val sound = readJson(File(folder, MANIFEST_FILE))
+        fun withAxes(axes: List<Any>) = rewrite(folder) { manifest ->
+            manifest["inputs"] = sound.records("inputs").map { it + ("axes" to axes) }
+        }
+        val impossible = listOf(
+            listOf("batch", 1L shl 31), listOf(Long.MAX_VALUE, "sequence"), listOf(0L, 0L), listOf("batch", -1L),
+            listOf(1L shl 20, 2L), listOf(1L shl 32, 1L shl 32), listOf(Long.MIN_VALUE, Long.MIN_VALUE),
+        )
+        for (axes in impossible) {
+            withAxes(axes)
+            assertRefused(
+                folder,
+                "the artifact's manifest gives 'input_ids' an impossible shape, $axes; export the checkpoint again",
+            )
+        }
+        for (axes in listOf(listOf(1L, 1L shl 20), listOf("batch", 512L), listOf(1L, 1L))) {
+            withAxes(axes)
+            Artifact.open(folder)
+        }
+    }
+
+    @Test
+    fun `pipes, devices and huge files are not read`() {
+        val folder = copy()
+        val path = File(folder, MANIFEST_FILE)
+        path.delete()
+        assertEquals(0, ProcessBuilder("mkfifo", path.path).start().waitFor())
+        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: it is not a regular file")
+        path.delete()
+        Files.createSymbolicLink(path.toPath(), File("/dev/zero").toPath())
+        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: it is not a regular file")
+        path.delete()
+        path.mkdir()
+        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: it is not a regular file")
+        path.delete()
+        java.io.RandomAccessFile(path, "rw").use { it.setLength((64L shl 20) + 1) }
+        assertRefused(folder, "'FOLDER/manifest.json' cannot be read as JSON: it has more than 67108864 bytes")
+    }
+
+    @Test
+    fun `tolerances are limited by the largest value`() {
+        fun golden(tolerance: Any, largest: Double): Map<String, Any?> {
+            val output = mapOf("shape" to listOf(1L, 2L), "indices" to listOf(0L, 1L), "values" to listOf(0.5, largest), "top" to emptyList<Any>())
+            val rows = listOf("input_ids", "attention_mask", "token_type_ids").associateWith { listOf(listOf(1L)) }
+            val text = rows + mapOf("texts" to listOf(listOf("a")), "outputs" to mapOf("logits" to output))
+            return mapOf("schema_version" to 1L, "tolerance" to mapOf("logits" to tolerance), "texts" to listOf(text))
+        }
+        val limits = listOf(0.0 to 100.0, 2e4 to 2e6, -1e30 to 1e32, Double.POSITIVE_INFINITY to 100.0, 1e300 to 100.0)
+        for ((largest, limit) in limits) {
+            assertEquals(limit * 0.999, goldenOf(golden(limit * 0.999, largest)).tolerance.getValue("logits"), 0.0)
+            for (tolerance in listOf<Any>(limit * 1.001, 1e308, Double.POSITIVE_INFINITY, Double.NaN, -1e-9, -1L, Long.MAX_VALUE)) {
+                if (tolerance == Long.MAX_VALUE && limit > 1e18) continue
+                val error = assertThrows("$tolerance", ShapeError::class.java) { goldenOf(golden(tolerance, largest)) }
+                assertEquals("tolerance.logits", error.where)
+                assertTrue(error.problem, error.problem.endsWith(", 100 times the largest value of logits"))
+            }
+        }
+    }
+
     private val names = setOf("../outside.txt", "a\\b", "c:d", "..", ".", "", "nul\u0000")
 
     @Test
@@ -246,6 +322,12 @@ class ArtifactTest {
             sound + ("added_tokens" to added + token),
             "the added token '\u0301' is empty after normalization; export the checkpoint again without it",
         )
+        for (half in listOf("a\ud800", "\udc00")) {
+            assertTokenizer(
+                sound + ("added_tokens" to added + (token + ("content" to half))),
+                damaged("'added_tokens': '${half.replace("\ud800", "\\ud800").replace("\udc00", "\\udc00")}' is not valid Unicode"),
+            )
+        }
         assertTokenizer(
             sound + ("added_tokens" to added + added),
             damaged("'added_tokens': '[PAD]' is a duplicate or empty"),

@@ -114,6 +114,91 @@ class SessionTest {
     }
 
     @Test
+    fun `golden texts whose rows do not fit are refused`() {
+        val artifact = artifact("text-classification")
+        val tokenizer = tokenizerOf(artifact)
+        val text = artifact.golden().texts[0]
+        val (ids, mask, types) = listOf(text.inputIds, text.attentionMask, text.tokenTypeIds)
+        val short = listOf(ids[0].drop(1).toLongArray())
+        val none = emptyList<LongArray>()
+        val wrong = listOf(
+            GoldenText(text.texts, none, mask, types, text.outputs),
+            GoldenText(text.texts, ids, none, types, text.outputs),
+            GoldenText(text.texts, ids, mask, none, text.outputs),
+            GoldenText(text.texts, none, none, none, text.outputs),
+            GoldenText(emptyList(), none, none, none, text.outputs),
+            GoldenText(text.texts, short, mask, types, text.outputs),
+            GoldenText(text.texts, ids, mask + mask, types, text.outputs),
+            GoldenText(listOf(emptyList()), ids, mask, types, text.outputs),
+            GoldenText(listOf(List(3) { "a" }), ids, mask, types, text.outputs),
+        )
+        fun message(golden: GoldenText): String? =
+            assertThrows(ArtifactError::class.java) { checkGoldenIds(tokenizer, Golden(emptyMap(), listOf(golden))) }.message
+        for (golden in wrong) {
+            assertEquals(
+                "golden.json has a text whose rows of texts, ids, masks and types do not fit together; export the checkpoint again",
+                message(golden),
+            )
+        }
+        assertEquals(
+            "golden.json has an invalid text: a text is not valid Unicode: unpaired surrogate at character 1; export the checkpoint again",
+            message(GoldenText(listOf(listOf("a\ud800")), ids, mask, types, text.outputs)),
+        )
+        assertEquals(
+            "golden.json has an invalid text: a length of 0 is too short: the special tokens alone take 2; export the checkpoint again",
+            message(GoldenText(text.texts, ids, listOf(LongArray(ids[0].size)), types, text.outputs)),
+        )
+    }
+
+    /** A field of a protobuf message: a number, or a text or message with its length. */
+    private fun field(number: Int, value: Any): ByteArray = when (value) {
+        is Int -> varint(number shl 3) + varint(value)
+        is String -> field(number, value.toByteArray())
+        else -> (value as ByteArray).let { varint(number shl 3 or 2) + varint(it.size) + it }
+    }
+
+    private fun varint(number: Int): ByteArray =
+        if (number < 128) byteArrayOf(number.toByte()) else byteArrayOf((number % 128 or 128).toByte(), (number / 128).toByte())
+
+    private fun tensor(name: String, type: Int, rank: Int): ByteArray {
+        val axes = (1..rank).fold(ByteArray(0)) { shape, axis -> shape + field(1, field(2, "a$axis")) }
+        return field(1, name) + field(2, field(1, field(1, type) + field(2, axes)))
+    }
+
+    /** An ONNX model that casts its ids to a type: 1 is float, 7 int64, 10 float16. */
+    private fun cast(to: Int): ByteArray {
+        val attribute = field(1, "to") + field(3, to) + field(20, 2)
+        val node = field(1, "input_ids") + field(2, "logits") + field(4, "Cast") + field(5, attribute)
+        val inputs = INPUT_NAMES.fold(ByteArray(0)) { all, name -> all + field(11, tensor(name, 7, 2)) }
+        val graph = field(1, node) + field(2, "graph") + inputs + field(12, tensor("logits", to, 2))
+        return field(1, 8) + field(7, graph) + field(8, field(2, 13))
+    }
+
+    @Test
+    fun `outputs of another type or shape are refused`() {
+        val feed = Feed.of(artifact("token-classification").manifest, listOf(longArrayOf(1, 2, 3)))
+        for (type in listOf(7, 10)) {
+            val model = changed("token-classification") { it }
+            File(model.modelPath).writeBytes(cast(type))
+            val error = assertThrows(ArtifactError::class.java) { openSession(model, 1) }
+            assertEquals(
+                "'${model.modelPath}' has the output 'logits', which is no tensor of type FLOAT; export the checkpoint again",
+                error.message,
+            )
+        }
+        val model = changed("token-classification") { it }
+        File(model.modelPath).writeBytes(cast(1))
+        openSession(model, 1).use { session ->
+            val error = assertThrows(ModelError::class.java) { session.run(feed) }
+            assertEquals(
+                "the model's output 'logits' has shape [1, 3] for an input of shape [1, 3], but token-classification " +
+                    "has [batch, sequence, labels]; export the checkpoint again",
+                error.message,
+            )
+        }
+    }
+
+    @Test
     fun `invalid inputs are refused`() {
         val manifest = artifact("fixed").manifest
         fun assertRefused(message: String, ids: List<LongArray>, mask: List<LongArray>? = null) {

@@ -57,10 +57,7 @@ private val JOB = record(
  * @throws JobError if it cannot be read or a field is invalid.
  */
 internal fun readJob(path: File): Job {
-    val data = parsed("the job ${shown(path.path)}") {
-        if (path.length() > MAX_BYTES) throw IOException("it has more than $MAX_BYTES bytes")
-        readUtf8(path)
-    }
+    val data = parsed("the job ${shown(path.path)}") { readUtf8(path, MAX_BYTES) }
     if (data["protocol"] != PROTOCOL) {
         throw ProtocolError(
             "this runner speaks protocol $PROTOCOL, but the job has protocol ${shown(data["protocol"])}; " +

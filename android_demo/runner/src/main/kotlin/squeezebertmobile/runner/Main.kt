@@ -18,13 +18,13 @@ fun main(args: Array<String>) {
         System.err.println("usage: squeezebertmobile.runner.Main JOB.json")
         exitProcess(USAGE)
     }
-    val commands = System.`in`.bufferedReader(Charsets.UTF_8)
-    exitProcess(if (runJob(File(args[0]), commands.lineSequence(), events)) DONE else FAILED)
+    val commands = linesOf(System.`in`.buffered())
+    exitProcess(if (runJob(File(args[0]), commands, events)) DONE else FAILED)
 }
 
 private const val DONE = 0
 private const val FAILED = 1
-private const val USAGE = 2
+internal const val USAGE = 2
 
 /** Runs a job to its end and writes all its events, errors included. Returns whether it succeeded. */
 internal fun runJob(job: File, commands: Sequence<String>, events: EventWriter): Boolean = try {

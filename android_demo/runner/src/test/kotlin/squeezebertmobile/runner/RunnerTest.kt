@@ -204,6 +204,28 @@ class RunnerTest {
     }
 
     @Test
+    fun `a command without an end is refused`() {
+        val job = runner.job("commands" to emptyList<Any>(), "golden" to false)
+        val tooLong = "a command has more than 65536 bytes; send each as one line of JSON"
+        assertError(runner.run(job, "[".repeat(65_537)), "job", tooLong)
+        val brackets = runner.run(job, "[".repeat(65_536))
+        assertEquals("job", brackets.error.first)
+        assertTrue("nested more than 100 levels deep" in brackets.error.second as String)
+        val bytes = runner.run(job, "\u0000\ufffd\n")
+        assertEquals("job", bytes.error.first)
+    }
+
+    @Test
+    fun `a job that is no file is refused`() {
+        val pipe = File(temporary.root, "pipe")
+        assertEquals(0, ProcessBuilder("mkfifo", pipe.path).start().waitFor())
+        for (path in listOf(pipe, temporary.root, File("/dev/zero"))) {
+            val output = runner.finish(runner.start(path.path))
+            assertError(output, "job", "the job '$path' cannot be read: it is not a regular file")
+        }
+    }
+
+    @Test
     fun `artifacts that cannot be measured are refused`() {
         val gone = runner.run(runner.job("artifact" to "/nowhere/artifact"))
         assertError(gone, "artifact", "no such artifact folder: '/nowhere/artifact'")
@@ -246,7 +268,8 @@ class RunnerTest {
         DEMO.copyRecursively(copy)
         val golden = File(copy, "golden.json")
         // Same size, so that it is read though checksums are not asked for.
-        golden.writeText(golden.readText().replace(Regex("\"logits\": 0\\.[0-9]"), "\"logits\": -0."))
+        val firstDigit = Regex("(?<=\"values\": \\[\\s{0,9}-?)[0-9]")
+        golden.writeText(golden.readText().replace(firstDigit) { if (it.value == "9") "1" else "9" })
         val output = runner.run(runner.job("artifact" to copy.path, "checksums" to false, "commands" to listOf(block)))
         assertEquals("golden", output.error.first)
         val message = output.error.second as String
@@ -254,6 +277,19 @@ class RunnerTest {
         assertTrue(message, message.startsWith(start))
         assertFalse("block" in output.events)
         assertEquals(false, output.only("golden")["outputs"].asRecord()["logits"].asRecord()["holds"])
+    }
+
+    @Test
+    fun `a tolerance that accepts any output ends the run before the measurements`() {
+        val copy = File(temporary.root, "copy")
+        DEMO.copyRecursively(copy)
+        val golden = File(copy, "golden.json")
+        // Of the same size, so that it is read though checksums are not asked for.
+        golden.writeText(golden.readText().replace(Regex("(?<=\"logits\": )0\\.[0-9]+")) { "1e30".padEnd(it.value.length) })
+        val output = runner.run(runner.job("artifact" to copy.path, "checksums" to false, "commands" to listOf(block)))
+        assertEquals("artifact", output.error.first)
+        val message = output.error.second as String
+        assertTrue(message, "is damaged at 'tolerance.logits': " in message && message.endsWith("100 times the largest value of logits"))
     }
 
     @Test

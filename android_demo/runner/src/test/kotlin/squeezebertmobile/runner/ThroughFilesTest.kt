@@ -1,6 +1,8 @@
 package squeezebertmobile.runner
 
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
@@ -55,5 +57,32 @@ class ThroughFilesTest {
         runThroughFiles(File(temporary.root, "nowhere.json"), commands, lines)
         val last = Json.parse(lines.readLines().last()).asRecord()
         assertEquals(listOf("error", "job"), listOf("event", "kind").map { last[it] })
+    }
+
+    @Test
+    fun `a line without an end is refused, and not read again and again`() {
+        commands.writeText("x".repeat(MAX_LINE_BYTES + 1))
+        var slept = 0
+        val error = assertThrows(JobError::class.java) { followed(commands) { slept++ }.toList() }
+        assertEquals("a command has more than 65536 bytes; send each as one line of JSON", error.message)
+        assertEquals(0, slept)
+        commands.writeText("first\n" + "x".repeat(MAX_LINE_BYTES) + "\nlast\n")
+        assertEquals(listOf(5, MAX_LINE_BYTES, 4), followed(commands, timeoutMs = 50) {}.map { it.length }.toList())
+        java.io.RandomAccessFile(commands, "rw").use { it.setLength(3L shl 30) } // larger than an array can be
+        assertThrows(JobError::class.java) { followed(commands, timeoutMs = 50) {}.toList() }
+    }
+
+    @Test
+    fun `commands that cannot be read end the job`() {
+        commands.mkdir()
+        val error = assertThrows(JobError::class.java) { followed(commands, timeoutMs = 50) {}.toList() }
+        assertTrue("${error.message}", error.message!!.startsWith("the commands cannot be read: "))
+    }
+
+    @Test
+    fun `events that cannot be written end the job`() {
+        val lines = File(temporary.root, "folder").also { it.mkdir() }
+        runThroughFiles(File(temporary.root, "nowhere.json"), commands, lines)
+        assertEquals(emptyList<String>(), lines.list().orEmpty().toList())
     }
 }

@@ -2,8 +2,10 @@ package squeezebertmobile.app.data
 
 import android.content.res.AssetManager
 import squeezebertmobile.core.ArtifactError
+import squeezebertmobile.core.isFileName
 import squeezebertmobile.core.shown
 import java.io.File
+import java.io.FilterInputStream
 import java.io.InputStream
 import java.util.zip.ZipException
 import java.util.zip.ZipInputStream
@@ -24,40 +26,82 @@ fun assetFiles(assets: AssetManager, folder: String) = ArtifactFiles { read ->
 /**
  * The files of an artifact in a zip, at the top level or in one folder.
  *
- * Names in a zip are not trusted: only the last component of each path is used.
+ * Names in a zip are not trusted: only the last component of each path is used, and a path that leads
+ * out of the zip's folder is refused, as Android 14 does.
  */
 fun zipFiles(open: () -> InputStream) = ArtifactFiles { read ->
-    ZipInputStream(open()).use { zip ->
-        try {
-            generateSequence { zip.nextEntry }.filterNot { it.isDirectory }.forEach {
-                read(it.name.substringAfterLast('/'), zip)
+    val packed = CountedStream(open())
+    ZipInputStream(packed).use { zip ->
+        var count = 0
+        for (name in generateSequence { nextName(zip) }) {
+            if (++count > MAX_ENTRIES) throw ArtifactError("more than $MAX_ENTRIES files and folders; an artifact has about six")
+            if (name.startsWith('/') || ".." in name.split('/')) {
+                throw ArtifactError("the path ${shown(name)} leads out of the zip's folder; zip the artifact again")
             }
-        } catch (error: ZipException) {
-            throw ArtifactError("the zip is damaged: ${error.message}; copy or pick it again")
+            val content = UnpackedStream(zip, packed)
+            if (!name.endsWith('/')) {
+                read(name.substringAfterLast('/'), content)
+            } else if (content.read() >= 0) {
+                throw ArtifactError("${shown(name)} is a folder with a content; zip the artifact again")
+            }
         }
     }
 }
 
+/** The path of the next file or folder; null at the end. */
+private fun nextName(zip: ZipInputStream): String? = try {
+    zip.nextEntry?.name
+} catch (_: IllegalArgumentException) {
+    throw ZipException("a name in the zip is not UTF-8, or a header is invalid")
+}
+
+private class CountedStream(stream: InputStream) : FilterInputStream(stream) {
+    var count = 0L
+        private set
+
+    override fun read(): Int = super.read().also { if (it >= 0) count++ }
+
+    override fun read(buffer: ByteArray, offset: Int, length: Int): Int =
+        super.read(buffer, offset, length).also { if (it > 0) count += it }
+}
+
+/** The content of a file in a zip. Files of zeros, which fill the storage from a small zip, are refused. */
+private class UnpackedStream(private val zip: InputStream, private val packed: CountedStream) : InputStream() {
+    private var count = 0L
+
+    override fun read(): Int = ByteArray(1).let { if (read(it, 0, 1) < 0) -1 else it[0].toInt() and 0xff }
+
+    override fun read(buffer: ByteArray, offset: Int, length: Int): Int {
+        val read = zip.read(buffer, offset, length)
+        if (read > 0) count += read
+        if (count > MIN_BOMB_BYTES && count / MAX_RATIO > packed.count) {
+            throw ArtifactError("it unpacks to more than $MAX_RATIO times its size; export the checkpoint again")
+        }
+        return read
+    }
+}
+
+private const val MAX_ENTRIES = 256 // folders and files, before the limit of files
+private const val MAX_RATIO = 100 // weights are packed to about 90 %, texts to a fifth; zeros to a thousandth
+private const val MIN_BOMB_BYTES = 16L shl 20
 private const val MAX_FILES = 32
 private const val RESERVED_BYTES = 64L shl 20 // of the phone's storage are left free
 
 /**
  * Writes the files to [folder], which is empty.
  *
- * @throws ArtifactError if a file name is invalid, or there are too many files or bytes.
+ * @throws ArtifactError if a file name is invalid or there twice, or there are too many files or bytes.
  */
 internal fun unpack(source: ArtifactFiles, folder: File) {
     var room = folder.usableSpace - RESERVED_BYTES
-    var count = 0
+    val names = HashSet<String>()
     source.forEach { name, content ->
-        val path = File(folder, name)
-        if (name in setOf("", ".", "..") || name.any { it in "/\\:\u0000" } || path.exists()) {
-            throw ArtifactError("invalid file name ${shown(name)}; export the artifact again")
-        }
-        if (++count > MAX_FILES) throw ArtifactError("more than $MAX_FILES files; an artifact has about six")
-        room -= copy(content, path, room)
+        if (!isFileName(name)) throw ArtifactError("invalid file name ${shown(name)}; export the artifact again")
+        if (!names.add(name)) throw ArtifactError("two files are called ${shown(name)}; zip the artifact again")
+        if (names.size > MAX_FILES) throw ArtifactError("more than $MAX_FILES files; an artifact has about six")
+        room -= copy(content, File(folder, name), room)
     }
-    if (count == 0) throw ArtifactError("no files found; pick a zip written by squeezebert-mobile push --zip")
+    if (names.isEmpty()) throw ArtifactError("no files found; pick a zip written by squeezebert-mobile push --zip")
 }
 
 private fun copy(content: InputStream, path: File, room: Long): Long {

@@ -79,20 +79,25 @@ class Engine(
     private fun work(request: Request) {
         current = request
         val reply = try {
-            val ready = load(request)
-            ready.session.stop = { newest.get() !== request }
-            val begin = System.nanoTime()
-            val answer = answer(ready.model, request.question)
-            Reply.Answered(answer, System.nanoTime() - begin)
+            refusing { reply(request) } ?: return
         } catch (error: SqueezeBertMobileError) {
             Reply.Failed(error.message.orEmpty())
-        } catch (_: OutOfMemoryError) {
-            unload()
-            Reply.Failed("not enough memory on this phone for ${request.entry.name}; close other apps, or use int8")
-        } catch (_: StoppedException) {
-            return
         }
         deliver(request, reply)
+    }
+
+    /** The reply, or null if nobody waits for it. */
+    private fun reply(request: Request): Reply? = try {
+        val ready = load(request)
+        ready.session.stop = { newest.get() !== request }
+        val begin = System.nanoTime()
+        val answer = answer(ready.model, request.question)
+        Reply.Answered(answer, System.nanoTime() - begin)
+    } catch (_: OutOfMemoryError) {
+        unload()
+        Reply.Failed("not enough memory on this phone for ${request.entry.name}; close other apps, or use int8")
+    } catch (_: StoppedException) {
+        null
     }
 
     private fun load(request: Request): Loaded {

@@ -6,7 +6,6 @@ import squeezebertmobile.core.Manifest
 import squeezebertmobile.core.SqueezeBertMobileError
 import squeezebertmobile.core.checkGolden
 import squeezebertmobile.core.checkGoldenIds
-import squeezebertmobile.core.firstLine
 import squeezebertmobile.core.openSession
 import squeezebertmobile.core.tokenizerOf
 import java.io.File
@@ -20,9 +19,6 @@ class Entry(val name: String, val artifact: Artifact) {
     fun isSame(other: Entry): Boolean =
         name == other.name && manifest.files.mapValues { it.value.sha256 } == other.manifest.files.mapValues { it.value.sha256 }
 }
-
-/** An artifact that was refused, and the reason in one sentence. */
-class Refusal(val name: String, val reason: String)
 
 /** The installed artifacts, by name, and those that were refused. */
 class Listing(val entries: List<Entry>, val refusals: List<Refusal>)
@@ -43,21 +39,40 @@ class Library(
 ) {
     private val home = File(files, "artifacts")
     private val inbox = File(files, "inbox")
+    private val incoming = File(files, "incoming")
+    private val outgoing = File(files, "outgoing") // contains the artifact that is being replaced
 
     /** Installs bundled and pushed artifacts, and lists all. */
     fun refresh(): Listing {
         val refusals = ArrayList<Refusal>()
+        cleanUp(refusals)
         for ((name, source) in bundled) {
-            if (!isInstalled(name, source)) attempt(name, refusals) { install(name, source) }
+            attempt(name, refusals) { if (!isInstalled(name, source)) install(name, source) }
         }
         for (zip in inbox.listFiles().orEmpty().filter { it.extension == "zip" }.sorted()) {
-            attempt(zip.nameWithoutExtension, refusals) { install(zip.nameWithoutExtension, zipFiles(zip::inputStream)) }
-            zip.delete()
+            val name = zip.nameWithoutExtension
+            val taken = File(zip.path + TAKEN) // if it ends the app, the next start finds it under this name
+            attempt(name, refusals) {
+                if (!zip.renameTo(taken)) throw IOException("cannot rename it in the inbox")
+                install(name, zipFiles(taken::inputStream))
+            }
+            listOf(zip, taken).forEach { removeAll(it) }
         }
         val entries = home.list().orEmpty().sorted().mapNotNull { name ->
-            attempt(name, refusals) { opened(name) }
+            attempt(name, refusals) { opened(name).also { removeUnlisted(it.artifact) } }
         }
         return Listing(entries, refusals)
+    }
+
+    /** Removes what is left if the app was ended while it installed an artifact. */
+    private fun cleanUp(refusals: MutableList<Refusal>) {
+        incoming.deleteRecursively()
+        outgoing.listFiles().orEmpty().forEach { if (!File(home, it.name).exists()) it.renameTo(File(home, it.name)) }
+        outgoing.deleteRecursively()
+        for (left in inbox.listFiles().orEmpty().filter { it.name.endsWith(TAKEN) }.sorted()) {
+            refusals.add(Refusal(left.name.removeSuffix(".zip$TAKEN"), ENDED))
+            removeAll(left)
+        }
     }
 
     /**
@@ -70,22 +85,35 @@ class Library(
     fun install(name: String, source: ArtifactFiles): String {
         val safe = name.map { if (it in NAME) it else '-' }.joinToString("").trimStart('.').take(MAX_NAME_LENGTH)
             .ifEmpty { "artifact" }
-        val incoming = File(files, "incoming")
         try {
-            incoming.deleteRecursively()
-            if (!incoming.mkdirs()) throw IOException("cannot create a folder in the app's storage")
-            unpack(source, incoming)
-            check(Artifact.open(incoming))
-            val folder = File(home, safe)
-            home.mkdirs()
-            folder.deleteRecursively()
-            if (!incoming.renameTo(folder)) throw IOException("cannot move it to its folder")
-        } catch (error: IOException) {
-            throw ArtifactError("cannot be read or stored: ${firstLine(error)}; pick it again")
+            refusing {
+                incoming.deleteRecursively()
+                if (!incoming.mkdirs()) throw IOException("cannot create a folder in the app's storage")
+                unpack(source, incoming)
+                val artifact = Artifact.open(incoming)
+                removeUnlisted(artifact)
+                check(artifact)
+                replace(safe)
+            }
         } finally {
             incoming.deleteRecursively()
         }
         return safe
+    }
+
+    /** Moves the incoming artifact to its folder. The previous one is kept until it is there. */
+    private fun replace(name: String) {
+        val folder = File(home, name)
+        val previous = File(outgoing, name)
+        home.mkdirs()
+        outgoing.mkdirs()
+        val exists = folder.exists()
+        if (exists && !folder.renameTo(previous)) throw IOException("cannot replace the previous one")
+        if (!incoming.renameTo(folder)) {
+            if (exists) previous.renameTo(folder)
+            throw IOException("cannot move it to its folder")
+        }
+        outgoing.deleteRecursively()
     }
 
     /** Removes an artifact; a bundled one is installed again on the next refresh. */
@@ -110,17 +138,27 @@ class Library(
 }
 
 private const val MANIFEST = "manifest.json"
+private const val TAKEN = ".checking" // added to the name of a zip before it is read
+private const val ENDED = "the app was closed or crashed while it checked the artifact; push it again, or export it again"
 private const val MAX_NAME_LENGTH = 64
 private val NAME = ('a'..'z') + ('A'..'Z') + ('0'..'9') + listOf('.', '-', '_')
 
 private fun <T> attempt(name: String, refusals: MutableList<Refusal>, work: () -> T): T? = try {
-    work()
+    refusing(work)
 } catch (error: SqueezeBertMobileError) {
     refusals.add(Refusal(name, error.message.orEmpty()))
     null
-} catch (_: OutOfMemoryError) {
-    refusals.add(Refusal(name, "not enough memory on this phone to load it; export it to int8"))
-    null
+}
+
+/** Removes a file, a link (not what it points to) or a folder. */
+private fun removeAll(path: File) {
+    if (!path.delete()) path.deleteRecursively()
+}
+
+/** Removes the files that are not of the artifact: its checksums say nothing of them. */
+private fun removeUnlisted(artifact: Artifact) {
+    val listed = artifact.manifest.files.keys + MANIFEST
+    artifact.folder.listFiles().orEmpty().filter { it.name !in listed }.forEach { removeAll(it) }
 }
 
 /**
