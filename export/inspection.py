@@ -194,7 +194,9 @@ def _models_in(
 
 def _operators(model: PretrainedModel) -> Iterator[OperatorFacts]:
     """The layers with weights, in the order in which the model first runs them."""
-    kinds = Counter(_kind(layer) for layer in model.modules() if hasattr(layer, "weight"))
+    # A pointwise Conv1d of one group is what BERT's checkpoints and users call Linear.
+    bert = model.config.model_type == "bert"
+    kinds = Counter(_kind(layer, bert) for layer in model.modules() if hasattr(layer, "weight"))
     for (kind, shape, groups, parameters), count in kinds.items():
         products = 1 if kind in {"Conv1d", "Linear"} else 0
         yield OperatorFacts(
@@ -207,10 +209,11 @@ def _operators(model: PretrainedModel) -> Iterator[OperatorFacts]:
         )
 
 
-def _kind(layer: nn.Module) -> tuple[str, tuple[int, ...], int, int]:
+def _kind(layer: nn.Module, bert: bool) -> tuple[str, tuple[int, ...], int, int]:
     """What distinguishes two layers: class, shape of the weight, groups, parameters."""
     groups = layer.groups if isinstance(layer, nn.Conv1d) else 1
     outputs, *inputs = layer.get_parameter("weight").shape
     shape = (outputs, *(size * groups for size in inputs[:1]))  # without a Conv1d's kernel size
     parameters = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
-    return type(layer).__name__, shape, groups, parameters
+    name = "Linear" if bert and isinstance(layer, nn.Conv1d) else type(layer).__name__
+    return name, shape, groups, parameters

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -85,6 +86,19 @@ def test_evaluating_the_demo_on_a_sample(
     code, out, err = cli(*shlex.split(line))
     assert code == 0, err
     assert out.startswith("text-classification, 96 examples (csv)\n") and "same answer in" in out
+
+
+def test_the_accuracy_of_the_demo_on_the_sample_is_that_of_the_page(assistant: Path) -> None:
+    page = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^## From Python\n\n((?:    .*\n|\n)+)", page, flags=re.MULTILINE)
+    code = textwrap.dedent(code).replace('"assistant"', repr(str(assistant)))
+    body, _, last = code.rstrip().rpartition("\n")
+    expression, _, shown = last.partition("  # ")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{body}\nprint({expression})"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(shown.replace('"', "'").partition("...")[0].strip())
 
 
 def test_every_data_file_of_the_readme_is_in_the_repository() -> None:

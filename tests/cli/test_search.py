@@ -109,7 +109,7 @@ def test_an_empty_query(vectors: Path) -> None:
     ("options", "message"),
     [
         (["--text-pair", "x"], "--text-pair does not apply to a search with --query"),
-        (["--prompt-name", "x"], "--prompt-name does not apply to a search with --query"),
+        (["--prompt-name", "x"], "does not apply to a search with --query; remove it\n"),
         (["--candidate-label", "x"], "--candidate-label does not apply to feature-extraction"),
     ],
 )

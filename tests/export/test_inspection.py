@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
@@ -144,6 +145,16 @@ def test_layers_and_their_multiply_adds(tmp_path: Path) -> None:
         ("Conv1d", (48, 24), 4, 2, 2 * (48 * 6 + 48), 2 * 48 * 6),
         ("Conv1d", (24, 48), 4, 2, 2 * (24 * 12 + 24), 2 * 24 * 12),
     ]
+
+
+def test_the_layers_of_bert_are_linear_as_in_transformers(tmp_path: Path) -> None:
+    theirs = tiny.write_checkpoint(tmp_path, "bert", "text-classification")
+    layers = inspect_checkpoint(tmp_path).operators
+    kinds = Counter({layer.kind: 0 for layer in layers})
+    for layer in layers:
+        kinds[layer.kind] += layer.count
+    modules = Counter(type(module).__name__ for module in theirs.modules())
+    assert kinds == {kind: modules[kind] for kind in ("Embedding", "LayerNorm", "Linear")}
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)

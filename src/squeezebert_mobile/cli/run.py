@@ -12,7 +12,7 @@ from squeezebert_mobile.cli.options import Artifact, Debug, Json
 from squeezebert_mobile.cli.search import search_lines
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.formats import MAX_THREADS
-from squeezebert_mobile.tasks import Aggregation
+from squeezebert_mobile.tasks import TASKS, Aggregation
 
 if TYPE_CHECKING:
     from squeezebert_mobile.runtime import Pipeline
@@ -220,7 +220,8 @@ def _task_options(task: str, accepted: Iterable[str], options: dict[str, Any]) -
     options = {name: value for name, value in options.items() if value is not None}
     if wrong := sorted(options.keys() - set(accepted)):
         flag = {"choices": "choice"}.get(wrong[0], wrong[0]).replace("_", "-")
-        raise InputError(f"--{flag} does not apply to {task}; remove it, or use another artifact")
+        other = ", or use another artifact" if task in TASKS else ""
+        raise InputError(f"--{flag} does not apply to {task}; remove it{other}")
     if task == "multiple-choice" and len(options.get("choices", ())) < 2:
         raise InputError("multiple-choice needs at least two choices; add --choice for each")
     if task == "question-answering" and not {"question", "context"} <= options.keys():
