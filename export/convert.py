@@ -120,6 +120,8 @@ def export_checkpoint(
         format,
         precision,
         engine,
+        sequence_length=sequence_length,
+        max_sequence_length=max_sequence_length,
         labels=labels,
         data=data,
         max_drop=max_drop,

@@ -6,15 +6,13 @@ from dataclasses import replace
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.base.backend import ExportOptions
 from squeezebert_mobile.export.quantize.recipe import RECIPES
+from squeezebert_mobile.export_options import MIN_LENGTH
 from squeezebert_mobile.formats import FORMATS
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.models.config import EncoderConfig
 from squeezebert_mobile.tasks import TASKS
 
 __all__ = ["checked_options", "name_labels", "other_notes"]
-
-#: Tokens; shorter inputs have no room for a pair of texts between the special tokens.
-MIN_LENGTH = 8
 
 
 def name_labels(source: Checkpoint, labels: Sequence[str]) -> Checkpoint:
@@ -87,10 +85,9 @@ def _lengths(
         ("--sequence-length", sequence_length),
         ("--max-sequence-length", max_sequence_length),
     ):
-        if length is not None and not MIN_LENGTH <= length <= longest:
+        if length is not None and length > longest:
             raise ExportError(
-                f"{option} {length} is out of range; the model reads up to {longest} tokens, and "
-                f"fewer than {MIN_LENGTH} leave no room for a pair of texts"
+                f"{option} {length} is too long; the model reads up to {longest} tokens"
             )
     if sequence_length is None:
         default = source.default_sequence_length
@@ -101,9 +98,4 @@ def _lengths(
                 f"--max-sequence-length {MIN_LENGTH} or more"
             )
         return None, max_sequence_length or default
-    if max_sequence_length not in {None, sequence_length}:
-        raise ExportError(
-            f"--max-sequence-length {max_sequence_length} contradicts --sequence-length "
-            f"{sequence_length}; give one of them"
-        )
     return sequence_length, sequence_length

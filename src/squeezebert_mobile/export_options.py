@@ -8,7 +8,10 @@ from typing import get_args
 from squeezebert_mobile.errors import ExportError, choose, is_unicode, require_extra
 from squeezebert_mobile.formats import FORMATS, Engine, Precision
 
-__all__ = ["check_differences", "check_export_options"]
+__all__ = ["MIN_LENGTH", "check_differences", "check_export_options"]
+
+#: Tokens; shorter inputs have no room for a pair of texts between the special tokens.
+MIN_LENGTH = 8
 
 
 def check_export_options(
@@ -16,6 +19,8 @@ def check_export_options(
     precision: str,
     engine: str | None,
     *,
+    sequence_length: int | None,
+    max_sequence_length: int | None,
     labels: Sequence[str] | None,
     data: Path | str | None,
     max_drop: float | None,
@@ -31,6 +36,7 @@ def check_export_options(
     if max_drop is not None and data is None:
         raise ExportError(f"--max-drop {max_drop:g} needs labelled examples; add --data FILE")
     _check_format(format, precision, engine)
+    _check_lengths(sequence_length, max_sequence_length)
     check_differences(atol, rtol)
     if labels is not None:
         _check_labels(labels)
@@ -65,6 +71,20 @@ def _check_engine(format: str, precision: str, engine: str) -> None:
         raise ExportError(
             f"--engine {engine} is for --format {' or '.join(formats)} --precision int8, and not "
             f"for {precision} {format}; leave it out"
+        )
+
+
+def _check_lengths(fixed: int | None, longest: int | None) -> None:
+    for option, length in (("--sequence-length", fixed), ("--max-sequence-length", longest)):
+        if length is not None and length < MIN_LENGTH:
+            raise ExportError(
+                f"{option} {length} is too short; give at least {MIN_LENGTH}, which leaves room "
+                "for a pair of texts and its special tokens"
+            )
+    if fixed is not None and longest not in {None, fixed}:
+        raise ExportError(
+            f"--max-sequence-length {longest} contradicts --sequence-length {fixed}; give one of "
+            "them"
         )
 
 

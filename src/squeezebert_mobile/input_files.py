@@ -8,10 +8,11 @@ from pathlib import Path
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.files import check_regular
 
-__all__ = ["LABELLED_EXAMPLES", "check_readable", "reading"]
+__all__ = ["LABELLED_EXAMPLES", "check_readable", "parse_delimiter", "reading"]
 
 #: What a data file contains, for `check_readable` and `reading`.
 LABELLED_EXAMPLES = "labelled examples"
+_DELIMITER_NAMES = {"tab": "\t", r"\t": "\t", "comma": ",", "semicolon": ";"}
 
 
 @contextlib.contextmanager
@@ -41,3 +42,19 @@ def check_readable(path: Path, contents: str = LABELLED_EXAMPLES) -> None:
         check_regular(path)
         if path.is_file():  # a pipe can be opened only once
             path.open("rb").close()
+
+
+def parse_delimiter(text: str | None) -> str | None:
+    r"""The character that `text` stands for: itself, or a tab for ``tab`` and ``\t``.
+
+    Raises:
+        InputError: it is not one character that can separate cells.
+    """
+    if text is None:
+        return None
+    delimiter = _DELIMITER_NAMES.get(text.casefold(), text)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise InputError(
+            f"--delimiter {text!r} cannot separate cells; give one character, such as ';' or tab"
+        )
+    return delimiter

@@ -8,7 +8,7 @@ Kotlin twin.
 from dataclasses import dataclass
 from typing import Literal
 
-from squeezebert_mobile.errors import ExportError, choose
+from squeezebert_mobile.errors import ExportError, InputError, choose
 
 __all__ = [
     "INPUT_NAMES",
@@ -16,6 +16,7 @@ __all__ = [
     "TASKS",
     "Aggregation",
     "Task",
+    "check_has_answers",
     "get_task",
     "is_regression",
 ]
@@ -134,6 +135,19 @@ def get_task(name: str) -> Task:
     if name not in TASKS:
         raise ExportError(choose("task", name, TASKS))
     return TASKS[name]
+
+
+def check_has_answers(task: str) -> None:
+    """Check that a model of `task` gives answers, which labelled examples can be compared with.
+
+    Raises:
+        InputError: its outputs are vectors.
+    """
+    if task in TASKS and not TASKS[task].has_answers:
+        raise InputError(
+            f"{task} outputs vectors, which cannot be scored; compare an artifact with its "
+            "checkpoint instead: squeezebert-mobile verify ARTIFACT --against CHECKPOINT"
+        )
 
 
 def is_regression(problem_type: str | None, num_labels: int) -> bool:

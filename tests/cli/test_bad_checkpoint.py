@@ -187,10 +187,10 @@ def test_a_hub_id_without_a_network(workdir: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--sequence-length 0", "--sequence-length 0 is out of range; the model reads up to 40"),
-        ("--sequence-length 41", "--sequence-length 41 is out of range; the model reads up to 40"),
-        ("--max-sequence-length 41", "--max-sequence-length 41 is out of range; the model reads"),
-        ("--max-sequence-length -1", "--max-sequence-length -1 is out of range; the model reads"),
+        ("--sequence-length 0", "--sequence-length 0 is too short; give at least 8, which leaves "),
+        ("--sequence-length 41", "--sequence-length 41 is too long; the model reads up to 40 tok"),
+        ("--max-sequence-length 41", "--max-sequence-length 41 is too long; the model reads up"),
+        ("--max-sequence-length -1", "--max-sequence-length -1 is too short; give at least 8, "),
         ("--sequence-length 16 --max-sequence-length 32", "contradicts --sequence-length 16; giv"),
         ("--texts nowhere.txt", "--texts 'nowhere.txt' cannot be read: "),
         ("--task fill-mask", "has no weights for fill-mask: cls.predictions.transform.dense"),

@@ -1,5 +1,6 @@
 """The command `run`."""
 
+import io
 import json
 import os
 import pty
@@ -49,6 +50,15 @@ def test_run_reads_stdin_and_writes_json_lines(assistant: Path) -> None:
     assert [line["text"] for line in lines] == ["wake me at six", "réveille-moi à six heures"]
     assert [len(line["labels"]) for line in lines] == [2, 2]
     assert err == ""
+
+
+def test_texts_in_memory_instead_of_stdin(
+    assistant: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As typer's CliRunner gives them to a command."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"wake me\n\nplay music\n")))
+    code, out, err = cli("run", assistant, "--json")
+    assert (code, len(out.splitlines())) == (0, 3), err
 
 
 @pytest.mark.parametrize(

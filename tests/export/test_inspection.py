@@ -243,6 +243,16 @@ def test_an_encoder_without_pooler(tmp_path: Path) -> None:
     assert facts.notes == ("the checkpoint has no pooler, so the model has no pooler_output",)
 
 
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("lost", ["weight", "bias"])
+def test_half_a_pooler(lost: str, family: str, tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, family)
+    change_weights(tmp_path, lambda w: w.pop(f"pooler.dense.{lost}"))
+    message = f"pooler.dense.{lost} is missing; copy the checkpoint again$"
+    with pytest.raises(CheckpointError, match=message):
+        inspect_checkpoint(tmp_path)
+
+
 def test_an_encoder_whose_config_names_another_class(tmp_path: Path) -> None:
     theirs = tiny.write_checkpoint(tmp_path, "squeezebert", "feature-extraction")
     theirs.config.architectures = [architecture_of(tiny.tiny_config(), "fill-mask")]

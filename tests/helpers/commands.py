@@ -1,8 +1,10 @@
 """Runs the command line in the process of the test."""
 
+import contextlib
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -40,3 +42,10 @@ def runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
         return code, out, err
 
     return run
+
+
+@contextlib.contextmanager
+def processor_time() -> Iterator[Callable[[], float]]:
+    """The seconds that processes started here have computed; unlike a clock, no load adds to it."""
+    before = os.times()
+    yield lambda: sum(os.times()[2:4]) - sum(before[2:4])

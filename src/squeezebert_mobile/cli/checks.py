@@ -7,7 +7,13 @@ from pathlib import Path
 
 from squeezebert_mobile.errors import require_extra
 from squeezebert_mobile.formats import is_artifact
-from squeezebert_mobile.hub import DEMOS, check_revision, is_preset, local_folder
+from squeezebert_mobile.hub import (
+    DEMOS,
+    check_has_config,
+    check_revision,
+    is_preset,
+    local_folder,
+)
 from squeezebert_mobile.input_files import check_readable
 
 __all__ = ["check_checkpoint", "check_data", "check_model"]
@@ -27,9 +33,11 @@ def check_checkpoint(name: str | None, revision: str | None = None) -> None:
     if name is None:
         return
     require_extra("export")
-    if name not in DEMOS and not is_preset(name):
-        local_folder(name)
+    is_shipped = name in DEMOS or is_preset(name)
+    folder = None if is_shipped else local_folder(name)
     check_revision(name, revision)
+    if folder:
+        check_has_config(folder)
 
 
 def check_model(name: str | None, revision: str | None = None) -> None:

@@ -23,6 +23,7 @@ from squeezebert_mobile.cli.options import (
 )
 from squeezebert_mobile.errors import InputError, require_extra
 from squeezebert_mobile.formats import MANIFEST_FILE, MAX_THREADS
+from squeezebert_mobile.input_files import parse_delimiter
 from squeezebert_mobile.progress import shown, silent
 from squeezebert_mobile.streams import Console, print_json
 
@@ -79,6 +80,7 @@ def evaluate(
     """
     require_extra("evaluate")
     check_data(data)
+    separator = parse_delimiter(delimiter)
     check_model(name, revision)
     if against_revision is not None and against is None:
         raise InputError("--against-revision needs --against; add the checkpoint's Hub id")
@@ -98,7 +100,7 @@ def evaluate(
         pair_column,
         label_column,
         is_regression=evaluation.is_regression_model(model.pipeline),
-        delimiter=evaluation.parse_delimiter(delimiter),
+        delimiter=separator,
         labels_are=labels_are,
         model_labels=model.pipeline.spec.labels or (),
     )

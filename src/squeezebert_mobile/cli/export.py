@@ -143,11 +143,14 @@ def export(
     written file is compared with the checkpoint on real text. The output folder appears only when
     all of this has succeeded.
     """
+    length = _length(sequence_length)
     names = None if labels is None else [name.strip() for name in labels.split(",")]
     check_export_options(
         format,
         precision,
         engine,
+        sequence_length=length,
+        max_sequence_length=max_sequence_length,
         labels=names,
         data=data,
         max_drop=max_drop,
@@ -158,7 +161,6 @@ def export(
     check_replaceable(output, force=force)
     check_data(data)
     sentences = read_texts(texts) if texts else None
-    length = _length(sequence_length)
     from squeezebert_mobile.cli.printing.artifact import print_export
     from squeezebert_mobile.cli.printing.progress import print_note
     from squeezebert_mobile.export import export_checkpoint

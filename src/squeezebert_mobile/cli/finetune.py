@@ -20,7 +20,9 @@ from squeezebert_mobile.cli.options import (
     TextColumn,
 )
 from squeezebert_mobile.errors import InputError, require_extra
+from squeezebert_mobile.input_files import parse_delimiter
 from squeezebert_mobile.streams import Console, print_json
+from squeezebert_mobile.tasks import check_has_answers
 from squeezebert_mobile.training.config import check_options
 from squeezebert_mobile.training.output_folder import check_output
 from squeezebert_mobile.training.processes import check_processes, is_first_process
@@ -103,7 +105,9 @@ def finetune(
     check_output(output, force=force)
     check_processes()
     check_options(epochs, learning_rate, batch_size)
+    check_has_answers(task)
     check_data(data, dev)
+    separator = parse_delimiter(delimiter)
     check_checkpoint(checkpoint, revision)
     if teacher_revision is not None and teacher is None:
         raise InputError("--teacher-revision needs --teacher; add the checkpoint's Hub id")
@@ -114,7 +118,7 @@ def finetune(
         training_progress,
     )
     from squeezebert_mobile.cli.printing.training import print_training
-    from squeezebert_mobile.evaluation import Columns, parse_delimiter
+    from squeezebert_mobile.evaluation import Columns
     from squeezebert_mobile.models.checkpoint import download_checkpoint
     from squeezebert_mobile.training.finetuning import finetune_checkpoint
 
@@ -146,7 +150,7 @@ def finetune(
                 text_column,
                 pair_column,
                 label_column,
-                delimiter=parse_delimiter(delimiter),
+                delimiter=separator,
                 labels_are=labels_are,
             ),
             report=report,

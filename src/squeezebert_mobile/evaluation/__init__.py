@@ -10,7 +10,7 @@ from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.metrics import METRICS, Metric
 from squeezebert_mobile.evaluation.named_pipeline import NamedPipeline, open_pipeline
 from squeezebert_mobile.evaluation.predictions import Prediction, is_regression_model
-from squeezebert_mobile.evaluation.readers.columns import Columns, parse_delimiter
+from squeezebert_mobile.evaluation.readers.columns import Columns
 from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Example, read_file
 from squeezebert_mobile.evaluation.readers.formats import FORMATS, read_data
 from squeezebert_mobile.evaluation.scoring import Scores, score
@@ -35,7 +35,6 @@ __all__ = [
     "is_regression_model",
     "match_labels",
     "open_pipeline",
-    "parse_delimiter",
     "read_data",
     "read_file",
     "score",

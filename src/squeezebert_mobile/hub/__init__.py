@@ -3,10 +3,12 @@
 from squeezebert_mobile.hub.download import checkpoint_folder, settings_folder
 from squeezebert_mobile.hub.errors import named_errors
 from squeezebert_mobile.hub.names import (
+    CONFIG_FILE,
     DEMO,
     DEMOS,
     MODULES_FILE,
     PRESETS,
+    check_has_config,
     check_revision,
     is_preset,
     local_folder,
@@ -14,11 +16,13 @@ from squeezebert_mobile.hub.names import (
 from squeezebert_mobile.hub.repository import WEIGHT_FILES
 
 __all__ = [
+    "CONFIG_FILE",
     "DEMO",
     "DEMOS",
     "MODULES_FILE",
     "PRESETS",
     "WEIGHT_FILES",
+    "check_has_config",
     "check_revision",
     "checkpoint_folder",
     "is_preset",

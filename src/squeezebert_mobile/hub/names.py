@@ -7,17 +7,21 @@ from pathlib import Path, PurePosixPath
 
 from squeezebert_mobile.errors import CheckpointError, choose, is_unicode
 from squeezebert_mobile.files import read_regular
+from squeezebert_mobile.formats import is_artifact
 
 __all__ = [
+    "CONFIG_FILE",
     "DEMO",
     "DEMOS",
     "MODULES_FILE",
     "PRESETS",
+    "check_has_config",
     "check_revision",
     "is_preset",
     "local_folder",
 ]
 
+CONFIG_FILE = "config.json"
 DEMO = "demo"
 #: The checkpoints that ship with the package: intent classification, slot filling (token
 #: classification) and fill-mask.
@@ -81,10 +85,28 @@ def local_folder(name: str | Path) -> Path | None:
     return None
 
 
+def check_has_config(folder: Path) -> None:
+    """Check that a checkpoint's folder has a config.json, which says what its model is.
+
+    Raises:
+        CheckpointError: it has none.
+    """
+    try:
+        (folder / CONFIG_FILE).stat()
+    except FileNotFoundError:
+        kind = "an artifact, not a" if is_artifact(folder) else "not a"
+        raise CheckpointError(
+            f"{str(folder)!r} is {kind} checkpoint: it has no {CONFIG_FILE}; give a folder with "
+            f"{CONFIG_FILE} and model.safetensors"
+        ) from None
+    except OSError:
+        pass  # the reader of the file says why it cannot be read
+
+
 def _encoder_folder(folder: Path) -> Path:
     """The folder with config.json: the one that modules.json names, if `folder` has none."""
     modules = folder / MODULES_FILE
-    if (folder / "config.json").exists() or not modules.is_file():
+    if (folder / CONFIG_FILE).exists() or not modules.is_file():
         return folder
     try:
         path = PurePosixPath(json.loads(read_regular(modules).decode("utf-8-sig"))[0]["path"])
@@ -92,9 +114,9 @@ def _encoder_folder(folder: Path) -> Path:
         return folder  # the reader of config.json reports that there is none
     if not path.parts or path.is_absolute() or ".." in path.parts:
         return folder
-    if not (folder / path / "config.json").is_file():
+    if not (folder / path / CONFIG_FILE).is_file():
         raise CheckpointError(
-            f"{str(folder)!r} has no config.json, nor has its folder {str(path)!r:.80}, which "
+            f"{str(folder)!r} has no {CONFIG_FILE}, nor has its folder {str(path)!r:.80}, which "
             f"{MODULES_FILE} names; copy the checkpoint with its folders"
         )
     return folder / path

@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from squeezebert_mobile.errors import CheckpointError, choose, is_unicode
 from squeezebert_mobile.files import read_regular
-from squeezebert_mobile.formats import is_artifact
-from squeezebert_mobile.hub import settings_folder
+from squeezebert_mobile.hub import CONFIG_FILE, check_has_config, settings_folder
 from squeezebert_mobile.models.activations import ACTIVATIONS
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "read_config",
 ]
 
-CONFIG_FILE = "config.json"
 _Config = TypeVar("_Config", bound="EncoderConfig")
 
 #: Group count -> the two sizes it must divide (input and output channels).
@@ -253,14 +251,9 @@ def read_config(
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    check_has_config(path.parent)
     try:
         data = json.loads(read_regular(path).decode("utf-8"))
-    except FileNotFoundError:
-        kind = "an artifact, not a" if is_artifact(path.parent) else "not a"
-        raise CheckpointError(
-            f"{str(path.parent)!r} is {kind} checkpoint: it has no {CONFIG_FILE}; "
-            "give a folder with config.json and model.safetensors"
-        ) from None
     except OSError as error:
         raise CheckpointError(f"{str(path)!r} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

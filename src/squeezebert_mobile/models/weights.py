@@ -329,7 +329,9 @@ def _is_head(missing: Sequence[str], config: EncoderConfig, task: str) -> bool:
 
 def _no_head_message(missing: Sequence[str], folder: Path, task: str) -> str:
     remedy = f"fine-tune it for {task} first"
-    if TASKS[task].has_head and not any("pooler.dense." in key for key in missing):
+    if not TASKS[task].has_head:  # an encoder without a pooler is one, half a pooler is damage
+        remedy = "copy the checkpoint again"
+    elif not any("pooler.dense." in key for key in missing):
         remedy = f"export it with --task feature-extraction, or {remedy}"
     return (
         f"{str(folder)!r} has no weights for {task}: {_few(missing)} "

@@ -7,7 +7,8 @@ import pytest
 from labelled import CLASSIFY, read, write
 
 from squeezebert_mobile.errors import InputError
-from squeezebert_mobile.evaluation import Columns, DataSet, parse_delimiter, read_data, read_file
+from squeezebert_mobile.evaluation import Columns, DataSet, read_data, read_file
+from squeezebert_mobile.input_files import parse_delimiter
 
 ROWS = [(("wake me, at six",), "alarm"), (('play "rain"; now',), "music")]
 

@@ -89,6 +89,15 @@ def _epoch(now: TrainingProgress) -> str:
     return f"epoch {now.epoch}  loss {now.loss:.3f}{score}"
 
 
+def _input_size() -> int | None:
+    """The bytes of stdin if it is a file."""
+    try:
+        status = os.fstat(sys.stdin.fileno())
+    except OSError:  # in a test or a notebook stdin may be text in memory
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 @contextmanager
 def line_progress(*, prints: bool = True) -> Iterator[Callable[[int], None]]:
     """The number of answered lines of stdin; the callback takes the size of each in bytes.
@@ -102,8 +111,7 @@ def line_progress(*, prints: bool = True) -> Iterator[Callable[[int], None]]:
     console = Console(stderr=True)
     is_hidden = not console.is_terminal or sys.stdin.isatty()
     is_hidden = is_hidden or (prints and sys.stdout.isatty())
-    status = os.fstat(sys.stdin.fileno())
-    total = status.st_size if stat.S_ISREG(status.st_mode) else None
+    total = _input_size()
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.fields[lines]} lines")]
     columns += [BarColumn(bar_width=30), TimeRemainingColumn()] if total else [TimeElapsedColumn()]
     lines = 0

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from squeezebert_mobile.errors import InputError
-
-__all__ = ["Columns", "LabelKind", "parse_delimiter"]
+__all__ = ["Columns", "LabelKind"]
 
 LabelKind = Literal["classes", "numbers"]
-
-_DELIMITER_NAMES = {"tab": "\t", r"\t": "\t", "comma": ",", "semicolon": ";"}
 
 
 @dataclass(frozen=True)
@@ -38,19 +34,3 @@ class Columns:
         """The names of the columns that must be present, by option."""
         names = {"text": self.text or "text", "label": self.label or "label"}
         return names | ({"pair": self.pair} if self.pair else {})
-
-
-def parse_delimiter(text: str | None) -> str | None:
-    r"""The character that `text` stands for: itself, or a tab for ``tab`` and ``\t``.
-
-    Raises:
-        InputError: it is not one character that can separate cells.
-    """
-    if text is None:
-        return None
-    delimiter = _DELIMITER_NAMES.get(text.casefold(), text)
-    if len(delimiter) != 1 or delimiter in '"\r\n\0':
-        raise InputError(
-            f"--delimiter {text!r} cannot separate cells; give one character, such as ';' or tab"
-        )
-    return delimiter

@@ -8,6 +8,7 @@ from squeezebert_mobile.errors import InputError, choose
 from squeezebert_mobile.evaluation.readers import conll, glue, squad, tables
 from squeezebert_mobile.evaluation.readers.columns import Columns
 from squeezebert_mobile.evaluation.readers.data import DataFile, DataSet, Example
+from squeezebert_mobile.tasks import check_has_answers
 
 __all__ = ["FORMATS", "Format", "read_data"]
 
@@ -92,11 +93,7 @@ def read_data(
     """
     columns = columns or Columns()
     formats = [name for name, candidate in FORMATS.items() if candidate.task == task]
-    if not formats:
-        raise InputError(
-            f"{task} outputs vectors, which cannot be scored; compare an artifact with its "
-            "checkpoint instead: squeezebert-mobile verify ARTIFACT --against CHECKPOINT"
-        )
+    check_has_answers(task)
     if format is not None and format not in FORMATS:
         raise InputError(choose("data format", format, FORMATS))
     name = format or _detected(file, task, columns)
