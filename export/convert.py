@@ -157,8 +157,9 @@ def export_checkpoint(
         model_file, measured = export.write_within_limits(model, mixed)
         record = quantization_record(
             precision,
-            export.backend.activations,
+            export.backend.activations(model),
             engine=options.engine,
+            without_weights=model_file.without_weights,
             kept=model_file.kept | mixed.reasons,
             approximated=approximated,
             sensitivity=mixed.sensitivity,
@@ -233,7 +234,7 @@ class _Export:
             prove_equal(self.source.model, model)
             approximated = approximate_gelu(model, feeds[::16]) if self.backend.tanh_gelu else {}
             feeds = sensitivity_feeds(self.reference, self.texts)
-            precision, activations = self.options.precision, self.backend.activations
+            precision, activations = self.options.precision, self.backend.activations(model)
             return MixedPrecision(model, statistics, precision, activations, feeds), approximated
 
     def write_within_limits(

@@ -9,7 +9,7 @@ from squeezebert_mobile.benchmarks.report.formatting import DOUBT, plural
 from squeezebert_mobile.benchmarks.report.page import Listing
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
 
-__all__ = ["FLAGS", "answers", "banners", "failures", "flag_notes", "random_weights"]
+__all__ = ["FLAGS", "answers", "banners", "failures", "flag_notes", "notes", "random_weights"]
 
 FLAGS: dict[Flag, str] = {
     "few blocks": (
@@ -87,6 +87,12 @@ def failures(results: Results) -> tuple[Listing, ...]:
     return (Listing(tuple(lines), is_error=True),) if lines else ()
 
 
+def notes(results: Results) -> Iterator[str]:
+    """Notes on models whose answers mean nothing, or whose latency is not a phone's."""
+    yield from random_weights(results)
+    yield from _fp16_on_x86(results)
+
+
 def random_weights(results: Results) -> Iterator[str]:
     """The note on models whose answers mean nothing, if there are any."""
     random = [each.label for each in results.contenders if each.weights == "random"]
@@ -94,6 +100,17 @@ def random_weights(results: Results) -> Iterator[str]:
         some = len(random) < len(results.contenders)
         names = f" ({', '.join(random)})" if some else ""
         yield f"Random weights{names}: latency is real, answers are not."
+
+
+def _fp16_on_x86(results: Results) -> Iterator[str]:
+    machine = results.machine
+    if machine is None or machine.architecture not in {"x86_64", "AMD64"}:
+        return
+    if any(each.format == "executorch" and each.precision == "int8" for each in results.contenders):
+        yield (
+            "ExecuTorch in int8 computes Gelu in fp16. XNNPACK has a fast kernel for it on ARM64, "
+            "but on most x86-64 processors it takes most of the time: measure on a phone."
+        )
 
 
 # Answers ------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def terminal_page(results: Results) -> Page:
         "Temperature and clock": conditions.condition_notes,
         "Facts": facts.facts_notes,
     }
-    lead = tuple(caveats.random_weights(results))
+    lead = tuple(caveats.notes(results))
     return Page("", tuple(caveats.banners(results)), lead, tuple(sections(results, builders)))
 
 
@@ -51,7 +51,7 @@ def report_page(results: Sequence[NamedResults]) -> Page:
         return Page(
             title=first,
             banners=tuple(caveats.banners(only, name)),
-            lead=(subline(only), *(f"{each}." for each in others), *caveats.random_weights(only)),
+            lead=(subline(only), *(f"{each}." for each in others), *caveats.notes(only)),
             sections=tuple(sections(only, _report_builders(only))),
         )
     check_comparable(results)
@@ -61,7 +61,7 @@ def report_page(results: Sequence[NamedResults]) -> Page:
         lead = (
             *(f"{text}." for text in first_headlines),
             subline(each),
-            *caveats.random_weights(each),
+            *caveats.notes(each),
         )
         parts.append(Section(2, column_name(name, each), lead))
         parts += sections(each, _report_builders(each), level=3)

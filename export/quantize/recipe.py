@@ -23,8 +23,10 @@ __all__ = [
     "MAX_MULTIPLIER",
     "MIN_INT4_TABLE",
     "PER_TENSOR",
+    "PER_TEXT_IN_GROUPS",
     "PER_TOKEN",
     "RECIPES",
+    "WITHOUT_WEIGHTS",
     "Activations",
     "Recipe",
     "fp32_reason",
@@ -44,7 +46,8 @@ ACTIVATION_STEPS = 255  # between the smallest and the largest activation
 #: all-MiniLM-L6-v2.)
 _SMALL_MODULES = ("classifier", "token_type")
 _SMALL_BYTES = 64 * 1024
-_NO_WEIGHTS = {"attention scores, softmax, layer norms": "fp32: no weights to make smaller"}
+#: What has no weights -> the precision it is computed in; a format may have others.
+WITHOUT_WEIGHTS = {"attention scores, softmax, layer norms": "fp32"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class Activations:
 
 PER_TENSOR = Activations(False, "uint8, asymmetric, one scale a tensor, dynamic")
 PER_TOKEN = Activations(True, "int8, asymmetric, one scale a token, dynamic")
+#: Errors are estimated as if all products had one scale a text.
+PER_TEXT_IN_GROUPS = Activations(
+    False, "int8, asymmetric, one scale a text for grouped products, otherwise a token, dynamic"
+)
 
 
 def stays_fp32(name: str, nbytes: int) -> bool:
@@ -103,6 +110,7 @@ def quantization_record(
     activations: Activations,
     *,
     engine: str | None,
+    without_weights: Mapping[str, str],
     kept: Mapping[str, str],
     approximated: Mapping[str, str],
     sensitivity: Mapping[str, float],
@@ -113,17 +121,22 @@ def quantization_record(
         precision: "int8" or "int4".
         activations: How products quantize their inputs.
         engine: The kernel backend that the weights are packed for, where the format has several.
+        without_weights: What has no weights -> the precision it is computed in.
         kept: Modules with a higher precision, and the reason.
         approximated: Operators that were approximated, and how.
         sensitivity: The signal-to-noise ratio of each unit, in dB.
     """
     recipe = RECIPES[precision]
+    no_weights = {
+        what: f"{computed_in}: no weights to make smaller"
+        for what, computed_in in without_weights.items()
+    }
     return Quantization(
         weights=recipe.weights,
         embeddings=recipe.embeddings,
         activations=activations.description,
         engine=engine,
-        kept=_NO_WEIGHTS | dict(kept),
+        kept=no_weights | dict(kept),
         approximated=dict(approximated),
         sensitivity=dict(sensitivity),
     )

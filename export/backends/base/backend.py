@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from squeezebert_mobile.export.quantize.recipe import PER_TENSOR, Activations
+from squeezebert_mobile.export.quantize.recipe import PER_TENSOR, WITHOUT_WEIGHTS, Activations
 from squeezebert_mobile.formats import FORMATS, FormatFacts
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
@@ -37,6 +37,8 @@ class ModelFile:
     #: Operator -> count, of those that a delegate runs.
     delegated: dict[str, int] = field(default_factory=dict)
     planned_bytes: int | None = None  # working memory; None where it is allocated at run time
+    #: What has no weights -> the precision it is computed in.
+    without_weights: dict[str, str] = field(default_factory=WITHOUT_WEIGHTS.copy)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Backend:
     tools: tuple[str, ...]
     #: Writes a rewritten model to a path.
     write: Callable[[Traceable, Path, ExportOptions, Progress], ModelFile]
-    activations: Activations = PER_TENSOR  # of int8 products
+    #: How int8 products of a rewritten model quantize what they read.
+    activations: Callable[[Traceable], Activations] = lambda model: PER_TENSOR
     #: Precisions in which a tied fill-mask decoder is stored as a copy of the word table, because
     #: its kernel needs the weights in an order of its own.
     tied_copies: frozenset[str] = frozenset()

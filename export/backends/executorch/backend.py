@@ -14,13 +14,26 @@ from squeezebert_mobile.export.backends.executorch.lowering import (
     lower,
     operators,
 )
-from squeezebert_mobile.export.backends.executorch.xnnpack import Product, Table
-from squeezebert_mobile.export.quantize.recipe import PER_TOKEN
+from squeezebert_mobile.export.backends.executorch.xnnpack import (
+    Product,
+    Table,
+    fits_fp16,
+)
+from squeezebert_mobile.export.quantize.recipe import (
+    PER_TEXT_IN_GROUPS,
+    PER_TOKEN,
+    WITHOUT_WEIGHTS,
+    Activations,
+)
 from squeezebert_mobile.models.heads import TiedDecoder
+from squeezebert_mobile.models.linear_layers import AttentionByGroup, FeedForwardByGroup
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
 
 __all__ = ["EXECUTORCH", "write_executorch"]
+
+_IN_FP16 = {"attention scores, softmax, Gelu": "fp16", "layer norms": "fp32"}
+_TOO_LARGE = "fp32: values may be larger than fp16 holds"
 
 
 def write_executorch(
@@ -32,10 +45,13 @@ def write_executorch(
         ExportError: torch or executorch cannot lower this model.
     """
     if options.precision == "fp32":
-        stored, kept = _fp32_bytes(model), {}
+        stored, kept, without_weights = _fp32_bytes(model), {}, WITHOUT_WEIGHTS
     else:
         int8 = with_int8(model, Table, Product, options.overrides)
         model, stored, kept = int8.model, int8.stored, int8.kept
+        fits = fits_fp16(model)
+        without_weights = _IN_FP16 if any(fits.values()) else WITHOUT_WEIGHTS
+        kept |= {path: _TOO_LARGE for path, in_fp16 in fits.items() if not in_fp16}
     longest = options.max_sequence_length
     lowered, program = lower(model, options.sequence_length, longest, progress)
     with path.open("wb") as file:
@@ -47,7 +63,13 @@ def write_executorch(
         kept,
         delegated=delegated_operators(lowered),
         planned_bytes=sum(plan.non_const_buffer_sizes),
+        without_weights=without_weights,
     )
+
+
+def _activations(model: Traceable) -> Activations:
+    by_group = [m for m in model.modules() if isinstance(m, AttentionByGroup | FeedForwardByGroup)]
+    return PER_TEXT_IN_GROUPS if any(len(m.groups) > 1 for m in by_group) else PER_TOKEN
 
 
 def _fp32_bytes(model: Traceable) -> dict[str, int]:
@@ -62,6 +84,6 @@ EXECUTORCH = Backend(
     format="executorch",
     tools=("torch", "executorch", "torchao"),
     write=write_executorch,
-    activations=PER_TOKEN,
+    activations=_activations,
     tied_copies=frozenset({"fp32", "int8"}),
 )

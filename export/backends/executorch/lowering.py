@@ -17,10 +17,8 @@ from typing import Any
 import torch
 
 from squeezebert_mobile.errors import ExportError
-from squeezebert_mobile.export.backends.executorch.xnnpack import (
-    expand_custom_operators,
-    for_batch_of_one,
-)
+from squeezebert_mobile.export.backends.executorch.operators import NAMESPACE
+from squeezebert_mobile.export.backends.executorch.xnnpack import for_xnnpack
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
 from squeezebert_mobile.tasks import INPUT_NAMES
@@ -66,7 +64,7 @@ def _exported(model: Traceable, sequence_length: int | None, longest: int) -> An
         length = torch.export.Dim("sequence", min=2, max=longest)
         free = tuple({len(axes) - 1: length} for _ in INPUT_NAMES)
     exported = torch.export.export(
-        for_batch_of_one(model).eval(), example, dynamic_shapes=free, strict=False
+        for_xnnpack(model).eval(), example, dynamic_shapes=free, strict=False
     )
     _split_to_slices(exported.graph_module)
     _concatenate_in_steps(exported.graph_module)
@@ -115,25 +113,26 @@ def _lowered(exported: Any) -> Any:
     `to_edge_transform_and_lower` gives the same program but runs the graph through the tracer once
     more.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, to_edge
     from executorch.exir.backend.compile_spec_schema import CompileSpec
     from executorch.exir.backend.partitioner import DelegationSpec
 
-    partitioner = XnnpackPartitioner()
-    whole, _ = partitioner.ops_to_not_decompose(exported)
+    from squeezebert_mobile.export.backends.executorch.visitors import partitioner
+
+    xnnpack = partitioner()
+    whole, _ = xnnpack.ops_to_not_decompose(exported)
     # XNNPACK runs seventeen passes over a graph, for convolutions, pools, copies and wide
     # concatenations. They take half of the time and change nothing here. This setting skips all
     # but one of them.
-    partitioner.delegation_spec = DelegationSpec(
-        partitioner.delegation_spec.backend_id, [CompileSpec("dqlinear_partitioner", b"")]
+    xnnpack.delegation_spec = DelegationSpec(
+        xnnpack.delegation_spec.backend_id, [CompileSpec("dqlinear_partitioner", b"")]
     )
     # quantized_decomposed is not in the core operator set; none of it is left at the end.
     config = EdgeCompileConfig(
         preserve_ops=list(whole), _check_ir_validity=False, _skip_dim_order=True
     )
-    edge = to_edge(exported, compile_config=config).transform([expand_custom_operators()])
-    return edge.to_backend(partitioner)
+    edge = to_edge(exported, compile_config=config)
+    return edge.to_backend(xnnpack)
 
 
 def operators(plan: Any) -> dict[str, int]:
@@ -157,7 +156,7 @@ def delegated_operators(lowered: Any) -> dict[str, int]:
     for _, part, _ in get_lowered_submodules(lowered.exported_program().graph_module):
         for node in part.original_module.graph_module.graph.nodes:
             if node.op == "call_function" and hasattr(node.target, "_op"):
-                names[str(node.target._op)] += 1
+                names[str(node.target._op).removeprefix(f"{NAMESPACE}.")] += 1
     return dict(sorted(names.items()))
 
 

@@ -117,7 +117,7 @@ def _join(parts: list[Tensor]) -> Tensor:
 
 def make_attention(layer: EncoderLayer, norm: nn.LayerNorm) -> nn.Module:
     """The attention of `layer`, whose input is the output of `norm`: (B, S, C) to (B, S, C)."""
-    attention_class = _AttentionByGroup if has_whole_heads(layer) else Attention
+    attention_class = AttentionByGroup if has_whole_heads(layer) else Attention
     return attention_class(layer, norm)
 
 
@@ -137,7 +137,7 @@ def _groups(layer: EncoderLayer, norm: nn.LayerNorm) -> Iterable[Any]:
     return zip(query, key, value, strict=True)
 
 
-class _AttentionByGroup(nn.Module):
+class AttentionByGroup(nn.Module):
     """Attention in which group g of query, key and value forms the heads of group g."""
 
     def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
@@ -204,7 +204,7 @@ class Attention(nn.Module):
 
 
 class FirstTokenAttention(nn.Module):
-    """`_AttentionByGroup` for the query of the first token only."""
+    """`AttentionByGroup` for the query of the first token only."""
 
     def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
         super().__init__()
@@ -274,7 +274,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
 def make_feed_forward(layer: EncoderLayer) -> nn.Module:
     """The feed-forward of `layer`: (B, S, C) to (B, S, C)."""
     if layer.intermediate.groups == layer.output.groups:
-        return _FeedForwardByGroup(layer)
+        return FeedForwardByGroup(layer)
     return WideFeedForward(layer)
 
 
@@ -295,7 +295,7 @@ class WideFeedForward(nn.Module):
         return self.output(wide)  # type: ignore[no-any-return]
 
 
-class _FeedForwardByGroup(nn.Module):
+class FeedForwardByGroup(nn.Module):
     """Feed-forward with equal group counts: group g reads only group g of the first product."""
 
     def __init__(self, layer: EncoderLayer) -> None:

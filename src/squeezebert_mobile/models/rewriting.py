@@ -105,21 +105,21 @@ def rewrite(model: PretrainedModel) -> Traceable:
         The rewritten model, which shares the embeddings and the head with `model`.
     """
     if isinstance(model, SqueezeBertModel):
-        return Traceable(_Encoder(model, first_token_only=False)).eval()
+        return Traceable(Encoder(model, first_token_only=False)).eval()
 
     def rewrite_encoder(_: str, child: nn.Module) -> nn.Module:
         if not isinstance(child, SqueezeBertModel):
             return child
         # If there is a pooler, the head reads only its output, which is of the first token.
-        return _Encoder(child, first_token_only=child.pooler is not None)
+        return Encoder(child, first_token_only=child.pooler is not None)
 
     rewritten = map_children(model, rewrite_encoder)
     return Traceable(cast(PretrainedModel, rewritten)).eval()
 
 
-def encoder(model: Traceable) -> "_Encoder":
+def encoder(model: Traceable) -> "Encoder":
     """The encoder of a rewritten model; its inputs are ids, mask and token types (B, S)."""
-    return next(m for m in model.modules() if isinstance(m, _Encoder))
+    return next(m for m in model.modules() if isinstance(m, Encoder))
 
 
 def layers(model: Traceable) -> list[nn.Module]:
@@ -222,7 +222,7 @@ def map_children(module: nn.Module, replace: Callable[[str, nn.Module], nn.Modul
 # The rewritten encoder ----------------------------------------------------------------------
 
 
-class _Encoder(PretrainedModel):
+class Encoder(PretrainedModel):
     """`SqueezeBertModel` after the rewrite."""
 
     task = SqueezeBertModel.task
@@ -234,9 +234,9 @@ class _Encoder(PretrainedModel):
         self.embeddings = map_children(
             model.embeddings, lambda name, child: nn.Identity() if name == "norm" else child
         )
-        classes: list[type[nn.Module]] = [_Layer] * len(layers)
+        classes: list[type[nn.Module]] = [Layer] * len(layers)
         if first_token_only and has_whole_heads(layers[-1]):
-            classes[-1] = _FirstTokenLayer
+            classes[-1] = FirstTokenLayer
         self.layers = nn.ModuleList(
             layer_class(layer, norm)
             for layer_class, layer, norm in zip(classes, layers, norms, strict=False)
@@ -259,13 +259,13 @@ class _Encoder(PretrainedModel):
         x = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
         mask = additive_attention_mask(attention_mask, x.dtype)  # (B, 1, 1, S)
         for layer in self.layers:
-            x = layer(x, mask)  # (B, S, C); after _FirstTokenLayer (B, 1, C)
+            x = layer(x, mask)  # (B, S, C); after FirstTokenLayer (B, 1, C)
         hidden = self.last_norm(x)
         pooled = None if self.pooler is None else torch.tanh(self.pooler(hidden[:, 0]))
         return EncoderOutput(last_hidden_state=hidden, pooler_output=pooled)
 
 
-class _Norm(nn.Module):
+class Norm(nn.Module):
     """A layer norm without scale and shift; `scale` is for the residual connection."""
 
     def __init__(self, norm: nn.LayerNorm) -> None:
@@ -277,7 +277,7 @@ class _Norm(nn.Module):
         return functional.layer_norm(x, self.shape, eps=self.eps)
 
 
-class _Layer(nn.Module):
+class Layer(nn.Module):
     """`EncoderLayer` after the rewrite, shifted by one norm.
 
     It starts with the norm before the layer (of the previous layer, or of the embeddings) and
@@ -286,10 +286,10 @@ class _Layer(nn.Module):
 
     def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
         super().__init__()
-        self.norm = _Norm(norm)
+        self.norm = Norm(norm)
         self.attention = make_attention(layer, norm)
         self.attention_output = Grouped(by_group(layer.attention_output, adds=norm))
-        self.feed_forward_norm = _Norm(layer.attention_norm)
+        self.feed_forward_norm = Norm(layer.attention_norm)
         self.feed_forward = make_feed_forward(layer)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -300,15 +300,15 @@ class _Layer(nn.Module):
         return self.feed_forward(normal) + normal * self.feed_forward_norm.scale  # type: ignore[no-any-return]
 
 
-class _FirstTokenLayer(nn.Module):
-    """`_Layer` for the last layer of a model that reads only its first token."""
+class FirstTokenLayer(nn.Module):
+    """`Layer` for the last layer of a model that reads only its first token."""
 
     def __init__(self, layer: EncoderLayer, norm: nn.LayerNorm) -> None:
         super().__init__()
-        self.norm = _Norm(norm)
+        self.norm = Norm(norm)
         self.attention = FirstTokenAttention(layer, norm)
         self.attention_output = Grouped(by_group(layer.attention_output, adds=norm))
-        self.first_token_norm = _Norm(layer.attention_norm)
+        self.first_token_norm = Norm(layer.attention_norm)
         self.feed_forward = make_feed_forward(layer)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -114,6 +114,21 @@ def test_random_weights_are_noted(four, pretend, short, fake_clock):
     assert "Random weights" not in rendered(trained)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "precision", "noted"),
+    [("x86_64", "int8", True), ("x86_64", "fp32", False), ("arm64", "int8", False)],
+)
+def test_fp16_without_a_fast_kernel_is_noted(
+    pretend, short, fake_clock, architecture, precision, noted
+):
+    contender = pretend("A", 0.01, precision=precision)
+    contender = contender.__class__(**(vars(contender) | {"format": "executorch"}))
+    results = measure_host([contender], preset=short, clock=fake_clock)
+    machine = results.host.model_copy(update={"architecture": architecture})
+    text = rendered(results.model_copy(update={"machine": machine}))
+    assert ("computes Gelu in fp16" in " ".join(text.split())) == noted
+
+
 def test_choices_are_noted(pretend, short, fake_clock):
     contender = pretend("A", 0.01, has_choices=True)
     contender = contender.__class__(**(vars(contender) | {"task": "multiple-choice"}))

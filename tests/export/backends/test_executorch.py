@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from commands import Cli
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import InputError, MissingExtraError
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.export.backends.base.backend import ExportOptions
+from squeezebert_mobile.export.backends.base.backend import ExportOptions, ModelFile
 from squeezebert_mobile.export.backends.executorch.backend import write_executorch
 from squeezebert_mobile.export.quantize.sensitivity import units
 from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
-from squeezebert_mobile.models.rewriting import Traceable, rewrite
+from squeezebert_mobile.models.linear_layers import AttentionByGroup
+from squeezebert_mobile.models.rewriting import Traceable, feed_forwards, rewrite
 from squeezebert_mobile.progress import silent
 from squeezebert_mobile.runtime import load_artifact
 
@@ -79,33 +81,130 @@ def test_modules_that_stay_fp32(checkpoint: Path, tmp_path: Path) -> None:
     overrides = {path: "fp32" for modules in kept for path in modules}
     options = ExportOptions("executorch", "int8", None, 40, overrides=overrides)
     written = write_executorch(model, tmp_path / "model.pte", options, silent)
-    # The attention's output, and 2 G of feed-forward.
-    assert written.delegated["quantized_decomposed.choose_qparams.tensor"] == 1 + 2 * GROUPS
-    assert written.delegated["aten.linear.default"] == GROUPS + 1 + 2 * GROUPS + 1
+    delegated = written.delegated
+    # q, k and v, and the classifier; the attention's output; both products of the feed-forward
+    assert delegated["aten.linear.default"] == GROUPS + 1
+    assert (delegated["product.default"], delegated["grouped_product.default"]) == (1, 2)
+    assert "attend.default" not in delegated  # it would be in fp16
+    assert _difference(model, tmp_path / "model.pte") < 0.1
+
+
+def test_products_attention_norms_and_activation_are_delegated(artifact: Path) -> None:
+    manifest = read_manifest(artifact)
+    assert manifest.inputs[0].axes == (1, "sequence")
+    delegated = {name.removesuffix(".default"): n for name, n in manifest.delegated.items()}
+    assert delegated["normalize"] == 1 + 2  # of the embeddings, and of the layer
+    if manifest.precision == "int8":
+        assert delegated["grouped_product"] == 3 + 2  # q, k and v, and feed-forward
+        assert delegated["product"] == 1  # the attention's output
+        assert delegated["attend"] == delegated["fp16_gelu"] == 1
+        assert delegated["aten.linear"] == 1  # the classifier
+    else:
+        assert delegated["aten.linear"] == GROUPS + 1 + 2 * GROUPS + 1
+        assert delegated["attend_joined"] == delegated["aten.gelu"] == GROUPS
+    beside = {name for name in manifest.operators if "quantized" in name or "linear" in name}
+    assert beside == set() and manifest.operators["XnnpackBackend"] <= 3
+
+
+def test_what_is_computed_in_fp16_is_in_the_manifest(artifact: Path, cli: Cli) -> None:
+    quantization = read_manifest(artifact).quantization
+    if quantization is not None:
+        fp16 = [what for what, reason in quantization.kept.items() if "fp16" in reason]
+        assert fp16 == ["attention scores, softmax, Gelu"]
+    assert (quantization is None) == (artifact.name == "fp32")
+
+
+def _written(model: Traceable, path: Path, **options: Any) -> ModelFile:
+    return write_executorch(
+        model, path, ExportOptions("executorch", "int8", None, 40, **options), silent
+    )
+
+
+def _difference(model: Traceable, path: Path) -> float:
+    """The largest difference of a program's outputs from the model's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # executorch warns that it is experimental
         from executorch.runtime import Runtime
 
-        program = Runtime.get().load_program(tmp_path / "model.pte").load_method("forward")
+        program = Runtime.get().load_program(path).load_method("forward")
         feed = [torch.from_numpy(array) for array in _feed(1, 12).values()]
-        (ours,) = program.execute(feed)
-    (theirs,) = Traceable(open_checkpoint(checkpoint).model)(*feed)
-    assert (ours - theirs).abs().max() < 0.1
+        with torch.inference_mode():
+            pairs = zip(program.execute(feed), model(*feed), strict=True)
+            return max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
 
 
-def test_products_attention_and_activation_are_delegated(artifact: Path) -> None:
-    manifest = read_manifest(artifact)
-    assert manifest.inputs[0].axes == (1, "sequence")
-    delegated = manifest.delegated
-    # a layer has G products of q, k and v, one of attention, and 2 G of feed-forward
-    products = GROUPS + 1 + 2 * GROUPS
-    if manifest.precision == "int8":
-        assert delegated["quantized_decomposed.choose_qparams.tensor"] == products
-    assert delegated["aten.linear.default"] == products + 1  # and the classifier
-    assert delegated["aten._softmax.default"] == delegated["aten.gelu.default"] == GROUPS
-    assert delegated["aten.bmm.default"] == 2 * GROUPS
-    beside = {name for name in manifest.operators if "quantized" in name or "linear" in name}
-    assert beside == set() and manifest.operators["XnnpackBackend"] <= 7
+def _rewritten(folder: Path, family: str = "squeezebert", **changes: Any) -> Traceable:
+    tiny.write_checkpoint(folder, family, task="token-classification", **SIZES | changes)
+    return rewrite(open_checkpoint(folder).model)
+
+
+def test_a_split_feed_forward(tmp_path: Path) -> None:
+    """The parts of all groups are grouped products, and their results are added."""
+    model = _rewritten(tmp_path)
+    for group in feed_forwards(model):
+        width = group.first[0].out_features
+        group.split([torch.arange(3), torch.arange(3, width)])
+    written = _written(model, tmp_path / "model.pte")
+    assert written.delegated["grouped_product.default"] == 3 + 4
+    assert written.delegated["fp16_gelu.default"] == 2
+    assert _difference(model, tmp_path / "model.pte") < 0.1
+
+
+def test_feed_forwards_whose_parts_differ_stay_apart(tmp_path: Path) -> None:
+    model = _rewritten(tmp_path)
+    first = feed_forwards(model)[0]
+    first.split([torch.arange(3), torch.arange(3, first.first[0].out_features)])
+    written = _written(model, tmp_path / "model.pte")
+    assert written.delegated["grouped_product.default"] == 3
+    assert written.delegated["product.default"] == 1 + 2 * GROUPS + 2
+    assert written.delegated["fp16_gelu.default"] == GROUPS + 1
+    assert _difference(model, tmp_path / "model.pte") < 0.1
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu_new"])
+def test_other_activations_are_computed_in_fp32(tmp_path: Path, activation: str) -> None:
+    model = _rewritten(tmp_path, hidden_act=activation)
+    written = _written(model, tmp_path / "model.pte")
+    assert "fp16_gelu.default" not in written.delegated
+    assert _difference(model, tmp_path / "model.pte") < 0.1
+
+
+def test_bert_has_one_scale_per_token(tmp_path: Path) -> None:
+    model = _rewritten(tmp_path, "bert")
+    written = _written(model, tmp_path / "model.pte")
+    delegated = {name.removesuffix(".default"): n for name, n in written.delegated.items()}
+    assert delegated["product"] == 1 + 1 + 2 and "grouped_product" not in delegated
+    assert delegated["attend_joined"] == delegated["fp16_gelu"] == 1
+    assert _difference(model, tmp_path / "model.pte") < 0.1
+
+
+def test_a_fixed_length(tmp_path: Path) -> None:
+    model = _rewritten(tmp_path)
+    options = ExportOptions("executorch", "int8", 12, 12)
+    write_executorch(model, tmp_path / "model.pte", options, silent)
+    assert _difference(model, tmp_path / "model.pte") < 0.1
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("what", ["scores", "activations"])
+def test_what_fp16_cannot_hold_is_computed_in_fp32(tmp_path: Path, family: str, what: str) -> None:
+    """Scores, or inputs of Gelu, that are larger than 65504 would become infinite."""
+    model = _rewritten(tmp_path, family)
+    (attention,) = (m for m in model.modules() if isinstance(m, AttentionByGroup))
+    groups = attention.groups if what == "scores" else feed_forwards(model)
+    with torch.no_grad():
+        for group in groups:
+            if what == "scores":
+                group.product.weight[: len(group.product.weight) * 2 // 3].mul_(1000)
+            else:
+                group.first[0].weight.mul_(1e5)
+                group.second[0].weight.mul_(1e-5)
+    written = _written(model, tmp_path / "model.pte")
+    in_fp16 = {"scores": "attend", "activations": "fp16_gelu"}[what]
+    assert f"{in_fp16}.default" not in written.delegated
+    named = [name for name, reason in written.kept.items() if "larger than fp16 holds" in reason]
+    assert len(named) == 1
+    assert _difference(model, tmp_path / "model.pte") < 0.2
 
 
 def test_every_kernel_is_one_that_the_runtime_registers(artifact: Path) -> None:

@@ -20,13 +20,18 @@ def test_the_record_of_the_manifest() -> None:
         "int4",
         PER_TENSOR,
         engine=None,
+        without_weights={"softmax": "fp16", "layer norms": "fp32"},
         kept={"classifier": "fp32: small"},
         approximated={},
         sensitivity={"pooler": 40.0},
     )
     assert "int4" in record.weights and "int4" in record.embeddings
     assert record.activations == "uint8, asymmetric, one scale a tensor, dynamic"
-    assert list(record.kept) == ["attention scores, softmax, layer norms", "classifier"]
+    assert record.kept == {
+        "softmax": "fp16: no weights to make smaller",
+        "layer norms": "fp32: no weights to make smaller",
+        "classifier": "fp32: small",
+    }
     assert record.sensitivity == {"pooler": 40.0}
 
 
