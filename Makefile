@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 runner android app-assets test-runner unicode-tables schema samples clean
+.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 runner android library-api test-onnxruntime app-assets test-runner unicode-tables schema samples clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -106,6 +106,13 @@ runner:  ## build benchmarks/phone/runner.jar, the program for phones (Java 17, 
 android:  ## run all Kotlin tests, build the sample app (ANDROID_RUNTIME=FILE.aar: for a phone; Java 17, Maven)
 	$(NEED_JAVA)
 	mvn -B --no-transfer-progress -f android_demo $(if $(ANDROID_RUNTIME),-Dandroid.runtime=$(abspath $(ANDROID_RUNTIME))) package
+
+library-api:  ## write the list of core's public API, which a test compares
+	mvn -q -B -f android_demo -pl core -am -Dapi=write -Dtest=PublicApiTest -Dsurefire.failIfNoSpecifiedTests=false test
+
+test-onnxruntime:  ## run core's tests with the oldest ONNX Runtime that it accepts
+	$(NEED_JAVA)
+	mvn -B --no-transfer-progress -f android_demo -pl core -am -Donnxruntime.version=1.23.0 test
 
 # The demo comes first: the other two contain its answers.
 app-assets: $(READY)  ## export the demo into the app, and write the expected results of the Kotlin tests

@@ -122,7 +122,7 @@ def _module_dependencies(module: str) -> Iterator[str]:
     for each in _pom(f"{module}/pom.xml").iterfind("dependencies/dependency"):
         if each.findtext("groupId") in {"squeezebertmobile", "${project.groupId}"}:
             if each.findtext("scope") != "test":
-                yield str(each.findtext("artifactId"))
+                yield str(each.findtext("artifactId")).removeprefix("squeezebertmobile-")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -22,10 +22,12 @@ dependencies {
     testImplementation(libs.onnxruntime.desktop)
     testImplementation(project(":executorch-stub"))
     testImplementation(libs.junit)
+    testImplementation(libs.kotlin.abi.tools)
 }
 
 tasks.test {
     val repository = rootDir.parentFile
     systemProperty("repository", repository.path)
+    systemProperty("onnxruntime.version", libs.versions.onnxruntime.get())
     systemProperty("expected", repository.resolve("tests/golden/expected").path)
 }

@@ -21,11 +21,25 @@ class FeatureExtractionResult(
 ) {
     /** The cosine similarity of two sentence vectors. */
     fun cosine(other: FeatureExtractionResult): Double = similarity("cosine", sentence, other.sentence)
+
+    override fun toString(): String {
+        val first = sentence.take(SHOWN_VALUES).map { rounded(it.toDouble()) }
+        val rest = if (sentence.size > SHOWN_VALUES) ", …" else ""
+        return "vector of ${sentence.size} [${first.joinToString()}$rest] of ${tokens.size} tokens${cutNote(tokensCut)}"
+    }
+
+    private companion object {
+        const val SHOWN_VALUES = 4
+    }
 }
 
 /** Computes sentence and token vectors. */
 class FeatureExtraction(private val model: Model) {
     private val settings = model.manifest.sentenceVector
+
+    init {
+        checkTask(model, "feature-extraction")
+    }
 
     /**
      * Computes the vectors of a text or pair.
@@ -58,7 +72,7 @@ class FeatureExtraction(private val model: Model) {
         return settings.prompts[name] ?: throw InputError("unknown promptName ${shown(name)}; the model has: $names")
     }
 
-    /** As in sentence-transformers the tokens of a prompt count from [CLS] on, without [SEP]. */
+    /** As in sentence-transformers the tokens of a prompt count from `[CLS]` on, without `[SEP]`. */
     private fun skipped(prompt: String): Int =
         if (prompt.isEmpty() || settings.includePrompt) 0 else model.row(prompt).size - 1
 

@@ -1,13 +1,21 @@
 package squeezebertmobile.core
 
 /** A token predicted for a mask; [sequence] is the text with the mask replaced by it. */
-class Fill(val tokenStr: String, val score: Double, val token: Int, val sequence: String)
+class Fill(val tokenStr: String, val score: Double, val token: Int, val sequence: String) {
+    override fun toString(): String = "${shown(tokenStr)} ${rounded(score)}"
+}
 
 /** The best tokens for each mask, best first; [tokensCut] tokens of the text were truncated. */
-class FillMaskResult(val masks: List<List<Fill>>, val tokensCut: Int)
+class FillMaskResult(val masks: List<List<Fill>>, val tokensCut: Int) {
+    override fun toString(): String = "masks $masks${cutNote(tokensCut)}"
+}
 
 /** Predicts the masked tokens of a text. */
 class FillMask(private val model: Model) {
+    init {
+        checkTask(model, "fill-mask")
+    }
+
     private val tokenizer = model.tokenizer
 
     /**

@@ -1,13 +1,21 @@
 package squeezebertmobile.core
 
 /** A choice with its score; [index] is its index in the caller's list. */
-class Choice(val choice: String, val score: Double, val index: Int)
+class Choice(val choice: String, val score: Double, val index: Int) {
+    override fun toString(): String = "${shown(choice)} ${rounded(score)}"
+}
 
 /** All choices, best first; [tokensCut] tokens of the longest input were truncated. */
-class MultipleChoiceResult(val choices: List<Choice>, val tokensCut: Int)
+class MultipleChoiceResult(val choices: List<Choice>, val tokensCut: Int) {
+    override fun toString(): String = "choices $choices${cutNote(tokensCut)}"
+}
 
 /** Ranks choices by how well they continue a text. */
 class MultipleChoice(private val model: Model) {
+    init {
+        checkTask(model, "multiple-choice")
+    }
+
     /**
      * Returns all choices, best first; their scores sum to 1.
      *

@@ -14,6 +14,19 @@ import java.nio.ByteOrder
 /** Version of ONNX Runtime whose Java classes these sources are compiled against (pom.xml). */
 const val ONNX_RUNTIME_VERSION = "1.29.0"
 
+/** The oldest ONNX Runtime with which the tests of this library pass (`make test-onnxruntime`); older ones cannot load int4. */
+const val OLDEST_ONNX_RUNTIME = "1.23.0"
+
+/**
+ * Version of ONNX Runtime's native library on this device.
+ *
+ * @throws LibraryError if it is missing.
+ */
+fun onnxRuntimeVersion(): String = withLibrary("ONNX Runtime") { environment().version }
+
+/** ONNX Runtime has one environment for the whole process. */
+private fun environment(): OrtEnvironment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
+
 /**
  * An ONNX model in ONNX Runtime, with default session options except for the number of threads.
  *
@@ -44,7 +57,7 @@ internal class OnnxSession private constructor(
 
     companion object {
         fun open(artifact: Artifact, threads: Int): OnnxSession = withLibrary("ONNX Runtime") {
-            val environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
+            val environment = environment()
             checkVersion(environment.version)
             val opened = try {
                 OrtSession.SessionOptions().use { options ->
@@ -70,12 +83,14 @@ internal class OnnxSession private constructor(
     }
 }
 
-/** The Java classes call native functions whose names change between versions. */
-internal fun checkVersion(native: String) {
-    if (native == ONNX_RUNTIME_VERSION) return
+/** @throws LibraryError if this version cannot run the artifacts, or is of another API. */
+internal fun checkVersion(version: String) {
+    val (major, minor) = (version.split('.') + "").map { it.toIntOrNull() ?: 0 }
+    val (oldestMajor, oldestMinor) = OLDEST_ONNX_RUNTIME.split('.').map { it.toInt() }
+    if (major == oldestMajor && minor >= oldestMinor) return
     throw LibraryError(
-        "the native library is ONNX Runtime $native, but the Java classes are of version " +
-            "$ONNX_RUNTIME_VERSION; use the library of that version",
+        "ONNX Runtime $version is not supported: this library is tested with $OLDEST_ONNX_RUNTIME to " +
+            "$ONNX_RUNTIME_VERSION, and newer versions of $oldestMajor.x are accepted; depend on one of these",
     )
 }
 

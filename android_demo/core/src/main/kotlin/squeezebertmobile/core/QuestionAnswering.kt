@@ -10,12 +10,16 @@ import kotlin.math.ln
  * @param start start offset in the context, in characters (code points).
  * @param end end offset.
  */
-class Answer(val answer: String, val score: Double, val start: Int, val end: Int)
+class Answer(val answer: String, val score: Double, val start: Int, val end: Int) {
+    override fun toString(): String = "${shown(answer)} $start..$end ${rounded(score)}"
+}
 
 /** The best answers to a question, best first; [tokensCut] tokens of the question were truncated. */
-class QuestionAnsweringResult(val answers: List<Answer>, val tokensCut: Int)
+class QuestionAnsweringResult(val answers: List<Answer>, val tokensCut: Int) {
+    override fun toString(): String = "answers $answers${cutNote(tokensCut)}"
+}
 
-/** The model's logits for one window of the context; "no answer" is the span at [CLS]. */
+/** The model's logits for one window of the context; "no answer" is the span at `[CLS]`. */
 private class Window(
     val first: Int,
     val start: DoubleArray,
@@ -34,6 +38,10 @@ private class Candidate(val first: Int, val last: Int, val score: Double)
  * windows are ranked together.
  */
 class QuestionAnswering(private val model: Model) {
+    init {
+        checkTask(model, "question-answering")
+    }
+
     /**
      * @param topK number of answers to return, best first; null returns all possible ones.
      * @param maxAnswerLength maximum number of tokens in an answer.

@@ -29,3 +29,24 @@ internal val TASKS = mapOf(
     "token-classification" to Task(TOKENS, mapOf("logits" to listOf("batch", "sequence", "labels"))),
     "question-answering" to Task(TOKENS, mapOf("start_logits" to TOKENS, "end_logits" to TOKENS)),
 )
+
+/** The class and method that answer in each task; [SqueezeBert] has a method of the same name. */
+private val METHODS = mapOf(
+    "feature-extraction" to "FeatureExtraction.extract",
+    "fill-mask" to "FillMask.fill",
+    "text-classification" to "TextClassification.classify",
+    "multiple-choice" to "MultipleChoice.choose",
+    "token-classification" to "TokenClassification.find",
+    "question-answering" to "QuestionAnswering.answer",
+)
+
+/** @throws InputError if the model is of another task. */
+internal fun checkTask(model: Model, task: String) {
+    val ours = model.manifest.task
+    if (ours == task) return
+    val (kind, method) = METHODS.getValue(ours).split('.')
+    throw InputError(
+        "this artifact is for $ours, not for $task; call $method() of SqueezeBert or of $kind, or export a " +
+            "checkpoint with --task $task",
+    )
+}

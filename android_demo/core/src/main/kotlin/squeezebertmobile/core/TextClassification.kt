@@ -1,16 +1,24 @@
 package squeezebertmobile.core
 
 /** A label and its score: a probability, or the predicted value for regression. */
-class Label(val label: String, val score: Double)
+class Label(val label: String, val score: Double) {
+    override fun toString(): String = "$label ${rounded(score)}"
+}
 
 /** The best labels of a text, best first; [tokensCut] tokens of it were truncated. */
-class TextClassificationResult(val labels: List<Label>, val tokensCut: Int)
+class TextClassificationResult(val labels: List<Label>, val tokensCut: Int) {
+    override fun toString(): String = "labels $labels${cutNote(tokensCut)}"
+}
 
 private val FUNCTIONS: Map<String, (FloatArray) -> DoubleArray> =
     mapOf("softmax" to ::softmax, "sigmoid" to ::sigmoid, "none" to ::unchanged)
 
 /** Classifies a text or a pair of texts. */
 class TextClassification(private val model: Model) {
+    init {
+        checkTask(model, "text-classification")
+    }
+
     /**
      * @param topK number of labels to return, best first; null returns all.
      * @param functionToApply "softmax", "sigmoid" or "none"; null uses the one the model was trained with.

@@ -14,10 +14,14 @@ class Entity(
     val start: Int,
     val end: Int,
     val index: Int?,
-)
+) {
+    override fun toString(): String = "$label ${shown(word)} $start..$end ${rounded(score)}"
+}
 
 /** The entities of a text, in text order; [tokensCut] tokens of the text were truncated. */
-class TokenClassificationResult(val entities: List<Entity>, val tokensCut: Int)
+class TokenClassificationResult(val entities: List<Entity>, val tokensCut: Int) {
+    override fun toString(): String = "entities $entities${cutNote(tokensCut)}"
+}
 
 /** How neighbouring tokens are grouped: the Python pipeline's aggregation_strategy. */
 enum class Aggregation(internal val ofWord: ((List<DoubleArray>) -> DoubleArray)?) {
@@ -39,6 +43,10 @@ private class LabelledToken(
 
 /** Finds the entities of a text. */
 class TokenClassification(private val model: Model) {
+    init {
+        checkTask(model, "token-classification")
+    }
+
     /**
      * @param ignoredLabels labels to omit from the result.
      * @throws InputError if the text is invalid.

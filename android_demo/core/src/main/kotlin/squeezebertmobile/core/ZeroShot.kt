@@ -1,7 +1,9 @@
 package squeezebertmobile.core
 
 /** All candidate labels, best first; [tokensCut] tokens of the text were truncated. */
-class ZeroShotResult(val labels: List<Label>, val tokensCut: Int)
+class ZeroShotResult(val labels: List<Label>, val tokensCut: Int) {
+    override fun toString(): String = "labels $labels${cutNote(tokensCut)}"
+}
 
 /**
  * Classifies a text by labels that the model was not trained on.
@@ -15,6 +17,10 @@ class ZeroShotResult(val labels: List<Label>, val tokensCut: Int)
  * @throws InputError if the model's label for entailment is not known.
  */
 class ZeroShot(private val model: Model, entailmentLabel: String? = null) {
+    init {
+        checkTask(model, "text-classification")
+    }
+
     private val entailment = entailmentPlace(model.manifest.labels.orEmpty(), entailmentLabel)
 
     /**
@@ -44,7 +50,7 @@ class ZeroShot(private val model: Model, entailmentLabel: String? = null) {
     }
 }
 
-private const val DEFAULT_TEMPLATE = "This example is {}." // the default of transformers
+internal const val DEFAULT_TEMPLATE = "This example is {}." // the default of transformers
 private const val LABELS_SHOWN = 10
 
 /** The pieces of a template: a doubled brace, the place for a label, a single brace, other text. */

@@ -3,6 +3,7 @@ package squeezebertmobile.runner
 import squeezebertmobile.core.Artifact
 import squeezebertmobile.core.Feed
 import squeezebertmobile.core.LibraryError
+import squeezebertmobile.core.ONNX_RUNTIME_VERSION
 import squeezebertmobile.core.PreparedRun
 import squeezebertmobile.core.Session
 import squeezebertmobile.core.Shape
@@ -12,6 +13,7 @@ import squeezebertmobile.core.checkGolden
 import squeezebertmobile.core.checkGoldenIds
 import squeezebertmobile.core.firstLine
 import squeezebertmobile.core.int
+import squeezebertmobile.core.onnxRuntimeVersion
 import squeezebertmobile.core.openSession
 import squeezebertmobile.core.shown
 import squeezebertmobile.core.tokenizerOf
@@ -88,6 +90,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         events.progress("load", 0, 1)
         val before = context.read()
         val begin = System.nanoTime()
+        if (artifact.manifest.format == "onnx") checkVersion(onnxRuntimeVersion())
         val loaded = openSession(artifact, job.threads).also { session = it }
         val loadNs = System.nanoTime() - begin
         events.write("load", mapOf("load_ns" to loadNs, "before" to before, "after" to context.read()))
@@ -198,4 +201,13 @@ private fun loadLibraries(folder: File?) {
     } catch (error: LinkageError) {
         throw LibraryError("${shown(first.path)} cannot be loaded: ${firstLine(error)}")
     }
+}
+
+/** ONNX Runtime's Java classes are part of the runner; the names of the native functions that they call change. */
+internal fun checkVersion(native: String) {
+    if (native == ONNX_RUNTIME_VERSION) return
+    throw LibraryError(
+        "the native library is ONNX Runtime $native, but the runner was built with the Java classes of " +
+            "$ONNX_RUNTIME_VERSION; use the library of that version",
+    )
 }

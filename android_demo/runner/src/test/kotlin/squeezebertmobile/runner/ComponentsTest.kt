@@ -1,11 +1,14 @@
 package squeezebertmobile.runner
 
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import squeezebertmobile.core.Json
+import squeezebertmobile.core.LibraryError
+import squeezebertmobile.core.ONNX_RUNTIME_VERSION
 import squeezebertmobile.core.asRecord
 import java.io.ByteArrayOutputStream
 import java.io.File
@@ -84,5 +87,16 @@ class ComponentsTest {
         assertEquals("java.lang.IllegalStateException: x", messageOf(IllegalStateException("x\ny")))
         assertEquals("memory", kindOf(OutOfMemoryError()))
         assertTrue(messageOf(OutOfMemoryError()).matches(Regex("the Java heap of \\d+ MB is full")))
+    }
+
+    @Test
+    fun `a native library of another version is refused`() {
+        checkVersion(ONNX_RUNTIME_VERSION)
+        val error = assertThrows(LibraryError::class.java) { checkVersion("1.26.0") }
+        assertEquals(
+            "the native library is ONNX Runtime 1.26.0, but the runner was built with the Java classes of 1.29.0; use the " +
+                "library of that version",
+            error.message,
+        )
     }
 }
