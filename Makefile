@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 runner android library-api test-onnxruntime app-assets test-runner unicode-tables schema samples clean
+.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 runner android library library-api test-onnxruntime app-assets test-runner unicode-tables schema samples clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -106,6 +106,19 @@ runner:  ## build benchmarks/phone/runner.jar, the program for phones (Java 17, 
 android:  ## run all Kotlin tests, build the sample app (ANDROID_RUNTIME=FILE.aar: for a phone; Java 17, Maven)
 	$(NEED_JAVA)
 	mvn -B --no-transfer-progress -f android_demo $(if $(ANDROID_RUNTIME),-Dandroid.runtime=$(abspath $(ANDROID_RUNTIME))) package
+
+# deploy-file does not install into ~/.m2; a copy from an older run is removed from there.
+LIBRARY := $(CURDIR)/android_demo/target/library
+CORE := android_demo/core/target/squeezebertmobile-core-0.1.0
+
+library:  ## build core as a library into android_demo/target/library, a Maven repository, and use it (Java 17, Maven)
+	$(NEED_JAVA)
+	mvn -B --no-transfer-progress -f android_demo -pl core -am -Plibrary package
+	rm -rf $(LIBRARY) ~/.m2/repository/squeezebertmobile/squeezebertmobile-core
+	mvn -q -B -f android_demo -pl core org.apache.maven.plugins:maven-deploy-plugin:3.1.3:deploy-file \
+	  -Durl=file://$(LIBRARY) -DpomFile=$(CURDIR)/android_demo/core/target/release.pom -Dfile=$(CURDIR)/$(CORE).jar \
+	  -Dsources=$(CURDIR)/$(CORE)-sources.jar -Djavadoc=$(CURDIR)/$(CORE)-javadoc.jar
+	mvn -B --no-transfer-progress -f android_demo/consumer -Dlibrary=$(LIBRARY) test
 
 library-api:  ## write the list of core's public API, which a test compares
 	mvn -q -B -f android_demo -pl core -am -Dapi=write -Dtest=PublicApiTest -Dsurefire.failIfNoSpecifiedTests=false test
