@@ -2,6 +2,7 @@
 
 import datetime
 import gc
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,11 @@ from squeezebert_mobile.benchmarks.measure.leftovers import (
     results_of_journal,
 )
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
+from squeezebert_mobile.benchmarks.measure.profiling import (
+    check_profilable,
+    profile_contender,
+    summarized,
+)
 from squeezebert_mobile.benchmarks.measure.progress import (
     ProgressCallback,
     cell_text,
@@ -31,12 +37,15 @@ from squeezebert_mobile.benchmarks.measure.progress import (
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, planned_seconds
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
+from squeezebert_mobile.benchmarks.measure.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.events import (
     Begin,
     BlockMeasured,
     End,
     Failed,
+    NotProfiled,
+    Profiled,
     Started,
     WarmedUp,
 )
@@ -57,6 +66,7 @@ def bench_on_host(
     threads: Sequence[int],
     sequence_lengths: Sequence[int] | None,
     resume: bool = False,
+    profile: bool = False,
 ) -> Results:
     """Measure on this machine with a progress bar, and write the results to `output`, if given.
 
@@ -69,6 +79,7 @@ def bench_on_host(
         threads: The numbers of threads to measure with.
         sequence_lengths: The lengths to measure at, as in `measure_host`.
         resume: Write the results of a complete run from its journal, and measure nothing.
+        profile: Profile each contender after the timed blocks, and write a trace beside `output`.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these settings, or all of them fail;
@@ -76,6 +87,7 @@ def bench_on_host(
     """
     journal = journal_of(output) if output else None
     check_journal(journal, resume=resume)
+    trace = Trace() if profile else None
     with Journal(journal, resume=resume) as log:
         if journal and resume:
             settings = make_settings(contenders, preset, threads, sequence_lengths)
@@ -89,7 +101,10 @@ def bench_on_host(
                     sequence_lengths=sequence_lengths,
                     journal=log,
                     progress=progress,
+                    trace=trace,
                 )
+            if trace and (file := trace_of(output)):
+                trace.write(file)
         if output:
             with keeping(journal, "to write the results, run the same command with --resume"):
                 results.write(output)
@@ -107,6 +122,7 @@ def measure_host(
     journal: Journal | Path | None = None,
     progress: ProgressCallback | None = None,
     clock: Clock = time.perf_counter,
+    trace: Trace | None = None,
 ) -> Results:
     """Measure `contenders` against each other on this machine.
 
@@ -124,11 +140,14 @@ def measure_host(
             journal.
         progress: Called with the current step, the seconds elapsed and the seconds expected.
         clock: Returns seconds.
+        trace: Profile each contender after the timed blocks, and collect its runs here.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these options, or all of them fail.
     """
     settings = make_settings(contenders, preset, threads, sequence_lengths)
+    if trace:
+        check_profilable(contenders)
     with opened(journal) as log:
         try:
             log.add(_begin(contenders, settings))
@@ -138,6 +157,8 @@ def measure_host(
             run.measure_starts()
             for count in settings.threads:
                 run.measure_threads(count)
+            if trace:
+                run.profile(trace)
             log.add(End(load_after=load_average()))
         except KeyboardInterrupt:
             if not log.events:
@@ -211,6 +232,24 @@ class _HostRun:
             self._measure_cell(threads, length)
         self.models.clear()
         gc.collect()  # frees the models' memory before the next ones are loaded
+
+    def profile(self, trace: Trace) -> None:
+        """Profile every contender that was measured, at each number of threads."""
+        for threads, contender in itertools.product(self.settings.threads, self.contenders):
+            self._report(f"profile {contender.label}", 0)
+            lengths = self.settings.sequence_lengths
+            feeds = {length: self._feed(contender, length) for length in lengths}
+            try:
+                profiled = profile_contender(contender, feeds, threads=threads)
+            except Exception as error:  # as in measure_threads
+                failure = Failure(contender=contender.label, stage="profile", error=_line(error))
+                self.log.add(NotProfiled(failure=failure))
+                continue
+            for length, runs in profiled.items():
+                trace.add(contender.label, cell_text(threads, length), runs)
+                profile = summarized(runs, contender.label, threads, length)
+                self.log.add(Profiled(profile=profile))
+        self._check_unchanged()
 
     def _check_unchanged(self) -> None:
         """Another export may have replaced an artifact before it was loaded."""

@@ -25,8 +25,8 @@ from squeezebert_mobile.benchmarks.peers.survey import (
 from squeezebert_mobile.benchmarks.peers.tables import survey_models
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.benchmarks.report.markdown import as_markdown
-from squeezebert_mobile.benchmarks.report.terminal import print_page
+from squeezebert_mobile.benchmarks.report.writers.markdown import as_markdown
+from squeezebert_mobile.benchmarks.report.writers.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError, require
 from squeezebert_mobile.streams import Console, print_json, print_line
 

@@ -8,8 +8,8 @@ from squeezebert_mobile.benchmarks.peers.plot import PLOT_NAME
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report import caveats, facts, starts
 from squeezebert_mobile.benchmarks.report.contents import Builder, sections
-from squeezebert_mobile.benchmarks.report.page import Block, Listing, Page, Picture
 from squeezebert_mobile.benchmarks.report.queries import main_workload
+from squeezebert_mobile.benchmarks.report.writers.page import Block, Listing, Page, Picture
 
 __all__ = ["report_page", "terminal_page"]
 

@@ -6,7 +6,7 @@ from squeezebert_mobile.benchmarks.peers.tables import summary_table
 from squeezebert_mobile.benchmarks.records.results import Flag, Results
 from squeezebert_mobile.benchmarks.records.statistics import MIN_STABILITY
 from squeezebert_mobile.benchmarks.report.formatting import DOUBT
-from squeezebert_mobile.benchmarks.report.markdown import escaped, markdown_table
+from squeezebert_mobile.benchmarks.report.writers.markdown import escaped, markdown_table
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["check_marks", "readme_section", "readme_with"]

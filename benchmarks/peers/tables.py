@@ -13,7 +13,6 @@ from squeezebert_mobile.benchmarks.report.formatting import (
     plural,
     workload_text,
 )
-from squeezebert_mobile.benchmarks.report.page import Cell, Row, Table, grouped
 from squeezebert_mobile.benchmarks.report.queries import (
     facts_of,
     main_workload,
@@ -21,6 +20,7 @@ from squeezebert_mobile.benchmarks.report.queries import (
     ratios_at,
 )
 from squeezebert_mobile.benchmarks.report.starts import start_cells, start_table
+from squeezebert_mobile.benchmarks.report.writers.page import Cell, Row, Table, grouped
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["goal_tables", "latency_tables", "start_tables", "summary_table", "survey_models"]

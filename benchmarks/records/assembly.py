@@ -16,8 +16,10 @@ from squeezebert_mobile.benchmarks.records.events import (
     End,
     Event,
     Failed,
+    NotProfiled,
     PhoneStarted,
     Probed,
+    Profiled,
     Started,
     VisitMeasured,
     WarmedUp,
@@ -66,6 +68,8 @@ def assemble(events: Sequence[Event]) -> Results:
         phone_starts=_phone_starts(events),
         conditions=tuple(event.conditions for event in events if isinstance(event, Conditioned)),
         probes=tuple(event.probe for event in events if isinstance(event, Probed)),
+        profiles=tuple(event.profile for event in events if isinstance(event, Profiled)),
+        not_profiled=tuple(each.failure for each in events if isinstance(each, NotProfiled)),
     )
 
 

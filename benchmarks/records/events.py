@@ -15,12 +15,14 @@ from squeezebert_mobile.benchmarks.records.phone import (
     PhoneStart,
     Probe,
 )
+from squeezebert_mobile.benchmarks.records.profile import Profile
 from squeezebert_mobile.benchmarks.records.results import (
     SCHEMA_VERSION,
     ContenderFacts,
     Failure,
     LoadAverage,
     Machine,
+    SchemaVersion,
     Settings,
     Start,
     Target,
@@ -35,8 +37,10 @@ __all__ = [
     "End",
     "Event",
     "Failed",
+    "NotProfiled",
     "PhoneStarted",
     "Probed",
+    "Profiled",
     "Resumed",
     "Started",
     "VisitMeasured",
@@ -53,7 +57,7 @@ class Begin(Record):
     """The first line: everything known before the first run."""
 
     event: Literal["begin"] = "begin"
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     created: str
     settings: Settings
     machine: Machine | None  # None on a phone
@@ -151,6 +155,20 @@ class Probed(Record):
     probe: Probe
 
 
+class Profiled(Record):
+    """A contender was profiled, after the timed blocks."""
+
+    event: Literal["profile"] = "profile"
+    profile: Profile
+
+
+class NotProfiled(Record):
+    """A contender could not be profiled; its figures are not affected."""
+
+    event: Literal["no profile"] = "no profile"
+    failure: Failure
+
+
 class Resumed(Record):
     """An interrupted run was resumed."""
 
@@ -176,6 +194,8 @@ Event = (
     | PhoneStarted
     | Conditioned
     | Probed
+    | Profiled
+    | NotProfiled
     | Resumed
     | End
 )

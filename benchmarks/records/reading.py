@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.events import EVENT, Event
-from squeezebert_mobile.benchmarks.records.results import SCHEMA_VERSION, Results
+from squeezebert_mobile.benchmarks.records.results import READABLE_VERSIONS, Results
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.files import MAX_DATA_BYTES, read_regular
 
@@ -96,8 +96,12 @@ def _object(text: str, path: Path) -> dict[str, Any]:
 
 def _check_version(data: dict[str, Any], path: Path) -> None:
     version = data.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         raise BenchmarkError(
             f"{str(path)!r} has schema_version {version!r}, this version of squeezebert-mobile "
-            f"reads {SCHEMA_VERSION}; upgrade squeezebert-mobile, or measure again"
+            f"reads {_readable()}; upgrade squeezebert-mobile, or measure again"
         )
+
+
+def _readable() -> str:
+    return " and ".join(map(str, READABLE_VERSIONS))

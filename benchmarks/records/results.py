@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from squeezebert_mobile.benchmarks.records.phone import (
     PhoneStart,
     Probe,
 )
+from squeezebert_mobile.benchmarks.records.profile import Profile
 from squeezebert_mobile.benchmarks.records.targets import Target
 from squeezebert_mobile.files import atomic_write
 
@@ -32,7 +33,9 @@ __all__ = [
     "Ratio",
     "Record",
     "Results",
+    "READABLE_VERSIONS",
     "Role",
+    "SchemaVersion",
     "Settings",
     "Stage",
     "Start",
@@ -42,7 +45,10 @@ __all__ = [
     "headline_baseline",
 ]
 
-SCHEMA_VERSION: Literal[1] = 1
+SchemaVersion = Literal[1, 2]
+#: Version 2 added profiles.
+SCHEMA_VERSION: Literal[2] = 2
+READABLE_VERSIONS: tuple[int, ...] = get_args(SchemaVersion)
 
 #: Reasons to doubt a figure. On a phone also: it throttled, the time of the probe between blocks
 #: changed, or it was plugged in or unplugged meanwhile.
@@ -55,7 +61,7 @@ Flag = Literal[
     "clock changed",
     "conditions changed",
 ]
-Stage = Literal["build", "start", "load", "run"]
+Stage = Literal["build", "start", "load", "run", "profile"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
@@ -224,7 +230,7 @@ class Failure(Record):
 class Results(Record):
     """A results file."""
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     target: Target
     created: str  # ISO 8601, UTC
     complete: bool  # False: interrupted, these are partial results
@@ -243,6 +249,8 @@ class Results(Record):
     phone_starts: dict[str, tuple[PhoneStart, ...]] = {}
     conditions: tuple[Conditions, ...] = ()  # before, between and after blocks
     probes: tuple[Probe, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    not_profiled: tuple[Failure, ...] = ()
 
     @property
     def host(self) -> Machine:

@@ -1,11 +1,9 @@
 """Results for readers: printed in a terminal, or written to one HTML or Markdown file.
 
-page.py        the page model
 contents.py    which sections a page has
-latency.py, starts.py, conditions.py, facts.py, caveats.py, headline.py, side_by_side.py
+latency.py, starts.py, profile.py, conditions.py, facts.py, caveats.py, headline.py, side_by_side.py
                build the parts of a page from results
-terminal.py, markdown.py, html.py
-               write a page
+writers/       the page model, written for a terminal, as Markdown or as HTML
 """
 
 from collections.abc import Sequence
@@ -15,9 +13,9 @@ from rich.console import Console as AnyConsole  # noqa: TID251 - of the caller
 
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.contents import report_page, terminal_page
-from squeezebert_mobile.benchmarks.report.html import as_html
-from squeezebert_mobile.benchmarks.report.markdown import as_markdown
-from squeezebert_mobile.benchmarks.report.terminal import print_page
+from squeezebert_mobile.benchmarks.report.writers.html import as_html
+from squeezebert_mobile.benchmarks.report.writers.markdown import as_markdown
+from squeezebert_mobile.benchmarks.report.writers.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.files import atomic_write
 from squeezebert_mobile.streams import Console

@@ -6,8 +6,8 @@ from squeezebert_mobile.benchmarks.records.phone import Answers
 from squeezebert_mobile.benchmarks.records.results import Flag, Measurement, Results
 from squeezebert_mobile.benchmarks.records.statistics import MIN_BLOCKS, MIN_STABILITY
 from squeezebert_mobile.benchmarks.report.formatting import DOUBT, plural
-from squeezebert_mobile.benchmarks.report.page import Listing
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
+from squeezebert_mobile.benchmarks.report.writers.page import Listing
 
 __all__ = ["FLAGS", "answers", "banners", "failures", "flag_notes", "notes", "random_weights"]
 

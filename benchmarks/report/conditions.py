@@ -7,7 +7,7 @@ from squeezebert_mobile.benchmarks.records.phone import Conditions
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report import figures
 from squeezebert_mobile.benchmarks.report.formatting import THERMAL_STATUSES, format_number
-from squeezebert_mobile.benchmarks.report.page import Block, Listing, Picture, Row, Table
+from squeezebert_mobile.benchmarks.report.writers.page import Block, Listing, Picture, Row, Table
 
 __all__ = ["condition_notes", "conditions"]
 

@@ -4,9 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.benchmarks.report import caveats, conditions, facts, latency, starts
+from squeezebert_mobile.benchmarks.report import (
+    caveats,
+    conditions,
+    facts,
+    latency,
+    profile,
+    starts,
+)
 from squeezebert_mobile.benchmarks.report.headline import headlines, subline
-from squeezebert_mobile.benchmarks.report.page import Block, Page, Section
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
 from squeezebert_mobile.benchmarks.report.side_by_side import (
     NamedResults,
@@ -15,6 +21,7 @@ from squeezebert_mobile.benchmarks.report.side_by_side import (
     comparison_title,
     side_by_side,
 )
+from squeezebert_mobile.benchmarks.report.writers.page import Block, Page, Section
 
 __all__ = ["report_page", "sections", "terminal_page"]
 
@@ -28,6 +35,7 @@ def terminal_page(results: Results) -> Page:
     builders: dict[str, Builder] = {
         "Latency": partial(latency.latencies, compact=True),
         "Start and memory": partial(starts.starts, compact=True),
+        "Profile": partial(profile.profiles, compact=True),
         "What failed": caveats.failures,
         "Answers": caveats.answers,
         "Temperature and clock": conditions.condition_notes,
@@ -81,6 +89,7 @@ def _report_builders(results: Results) -> dict[str, Builder]:
         "Beside the paper": latency.paper,
         "Start and memory": starts.starts,
         "Answers": caveats.answers,
+        "Where the time goes": profile.profiles,
         "Distribution of the latencies": latency.distributions,
         "Temperature and clock": conditions.conditions,
         "What failed": caveats.failures,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.formatting import cores_text, format_number
-from squeezebert_mobile.benchmarks.report.page import Block, Cell, Row, Table
+from squeezebert_mobile.benchmarks.report.writers.page import Block, Cell, Row, Table
 
 __all__ = [
     "Facts",

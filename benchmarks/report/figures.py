@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from squeezebert_mobile.benchmarks.records.profile import Profile
 from squeezebert_mobile.benchmarks.records.results import Measurement, Results
 from squeezebert_mobile.benchmarks.report.formatting import (
     THERMAL_STATUSES,
@@ -18,7 +19,15 @@ from squeezebert_mobile.benchmarks.report.formatting import (
 )
 from squeezebert_mobile.errors import printable, require
 
-__all__ = ["SENSORS", "over_time", "distributions", "has_samples", "panels", "shown_sensors"]
+__all__ = [
+    "SENSORS",
+    "distributions",
+    "has_samples",
+    "over_time",
+    "panels",
+    "profile_bars",
+    "shown_sensors",
+]
 
 #: How many of a phone's sensors are drawn, the hottest ones; a phone may have forty.
 SENSORS = 4
@@ -29,6 +38,7 @@ _SERIES = ("#010104", "#010105", "#010106", "#010107", "#010108")
 _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _GRID: "--grid"} | {
     colour: f"--series-{index}" for index, colour in enumerate(_SERIES)
 }
+_HATCHES = ("", "//", "..", "xx", "--")  # likewise
 _DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))  # readable without seeing colours
 _FONT = "DejaVu Sans"  # shipped with matplotlib: the same layout everywhere
 _SETTINGS = {
@@ -139,6 +149,54 @@ def _density(
     smooth = np.convolve(counts, kernel, mode="same")
     kept = smooth > 0.004 * smooth.max()
     return ((edges[1:] + edges[:-1]) / 2)[kept], (smooth / smooth.max())[kept]
+
+
+# Profiles -----------------------------------------------------------------------------------
+
+
+def profile_bars(profiles: Sequence[Profile], alt: str, prefix: str) -> str:
+    """A stacked bar for each contender: the operators that take longest, and all others.
+
+    Args:
+        profiles: Those of one workload.
+        alt: The description of the figure.
+        prefix: The start of every id, so that figures of one page share none.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    return _draw(lambda: _profile_bars(profiles), alt, prefix)
+
+
+def _profile_bars(profiles: Sequence[Profile]) -> Any:
+    times = [{share.name: share.ms for share in profile.operators} for profile in profiles]
+    names = {name for operators in times for name in operators}
+    # By share, so that the operators of a fast model are named, too.
+    weight = {
+        name: sum(o.get(name, 0) / (p.run_ms or 1) for o, p in zip(times, profiles, strict=True))
+        for name in names
+    }
+    shown = sorted(names, key=lambda name: (-weight[name], name))[: len(_SERIES)]
+    figure = _figure(0.42 * len(profiles) + 1.0)
+    axes = figure.subplots()
+    places = range(len(profiles))
+    left = np.zeros(len(profiles))
+    for index, name in enumerate(shown):
+        widths = np.array([operators.get(name, 0) for operators in times])
+        axes.barh(
+            places, widths, 0.6, left=left, color=_SERIES[index], label=_short(name),
+            edgecolor=_INK, linewidth=0.4, hatch=_HATCHES[index],
+        )  # fmt: skip
+        left += widths
+    rest = np.array([profile.run_ms for profile in profiles]) - left
+    axes.barh(places, np.maximum(rest, 0), 0.6, left=left, color=_GRID, label="others")
+    names_and_times = [f"{_short(p.contender)}\n{format_number(p.run_ms)} ms" for p in profiles]
+    axes.set_yticks(places, names_and_times)
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel("ms of a profiled run")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False, ncols=3)
+    return figure
 
 
 # A phone over time --------------------------------------------------------------------------

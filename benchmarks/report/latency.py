@@ -22,7 +22,6 @@ from squeezebert_mobile.benchmarks.report.formatting import (
     format_ratio,
     workload_text,
 )
-from squeezebert_mobile.benchmarks.report.page import Block, Cell, Picture, Row, Table
 from squeezebert_mobile.benchmarks.report.queries import (
     Workload,
     facts_of,
@@ -32,6 +31,7 @@ from squeezebert_mobile.benchmarks.report.queries import (
     measurements_at,
     ratios_at,
 )
+from squeezebert_mobile.benchmarks.report.writers.page import Block, Cell, Picture, Row, Table
 
 __all__ = ["distributions", "latencies", "model_cell", "paper", "stand_in_mark"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.formatting import format_number
-from squeezebert_mobile.benchmarks.report.page import Block, Listing, Row, Table
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in, main_workload
+from squeezebert_mobile.benchmarks.report.writers.page import Block, Listing, Row, Table
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = [

@@ -7,7 +7,7 @@ from squeezebert_mobile.benchmarks.records.phone import PhoneStart
 from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results, Start
 from squeezebert_mobile.benchmarks.report.formatting import format_number, plural
 from squeezebert_mobile.benchmarks.report.latency import model_cell, stand_in_mark
-from squeezebert_mobile.benchmarks.report.page import Block, Row, Table
+from squeezebert_mobile.benchmarks.report.writers.page import Block, Row, Table
 
 __all__ = ["start_cells", "start_notes", "start_table", "starts"]
 

@@ -18,6 +18,7 @@ from squeezebert_mobile.cli.options import (
     Serials,
     reject_phone_options,
 )
+from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.files import check_writable
 from squeezebert_mobile.formats import MAX_THREADS
 from squeezebert_mobile.progress import shown
@@ -103,6 +104,14 @@ def bench(
             "that was killed before.",
         ),
     ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Afterwards profile ONNX models: time by operator and layer, and a trace beside "
+            "the results (host only).",
+        ),
+    ] = False,
     fail_if_slower: Annotated[
         float | None,
         typer.Option(
@@ -125,12 +134,23 @@ def bench(
     use and kept in the user's cache.
     """
     if target != "host":
+        if profile:
+            raise InputError(
+                f"--profile measures on this computer, not with --target {target}; remove one of "
+                "the two"
+            )
         output = output or Path("phone.json")
     if output:
         check_writable(output, what="results")
-    from squeezebert_mobile.benchmarks import check_regression, get_preset, print_table
+    from squeezebert_mobile.benchmarks import (
+        artifact_contenders,
+        check_regression,
+        get_preset,
+        print_table,
+    )
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
     from squeezebert_mobile.benchmarks.measure.leftovers import check_journal
+    from squeezebert_mobile.benchmarks.measure.profiling import check_profilable
     from squeezebert_mobile.benchmarks.records.journal import journal_of
     from squeezebert_mobile.benchmarks.records.regression_check import check_measured
 
@@ -154,8 +174,10 @@ def bench(
         reject_phone_options(phone_options | {"resume": None}, remedy="add --target adb")
         # Before a baseline is exported, which takes minutes.
         check_journal(journal_of(output) if output else None, resume=resume)
-        contenders = _contenders(artifacts, baseline)
-        all_results = [bench_on_host(contenders, output=output, resume=resume, **measurement)]
+        if profile:
+            check_profilable(artifact_contenders(artifacts))
+        measurement |= {"output": output, "resume": resume, "profile": profile}
+        all_results = [bench_on_host(_contenders(artifacts, baseline), **measurement)]
     else:
         measurement |= {"target": target, "output": output}
         all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)

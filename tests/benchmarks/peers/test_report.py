@@ -16,8 +16,8 @@ from squeezebert_mobile.benchmarks.peers.readme import readme_section, readme_wi
 from squeezebert_mobile.benchmarks.peers.tables import goal_tables, latency_tables, summary_table
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Goal, Interval
-from squeezebert_mobile.benchmarks.report.markdown import as_markdown, escaped
 from squeezebert_mobile.benchmarks.report.queries import main_workload
+from squeezebert_mobile.benchmarks.report.writers.markdown import as_markdown, escaped
 
 ROOT = Path(__file__).parents[3]
 MARKED = (

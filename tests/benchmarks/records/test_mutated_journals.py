@@ -29,20 +29,33 @@ from squeezebert_mobile.benchmarks.records.events import (
     End,
     Event,
     Failed,
+    NotProfiled,
     PhoneStarted,
     Probed,
+    Profiled,
     Started,
     WarmedUp,
 )
 from squeezebert_mobile.benchmarks.records.journal import Journal
+from squeezebert_mobile.benchmarks.records.profile import Profile, Share
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Failure, Start
 from squeezebert_mobile.benchmarks.report import print_table
 from squeezebert_mobile.benchmarks.report.contents import report_page
-from squeezebert_mobile.benchmarks.report.markdown import as_markdown
+from squeezebert_mobile.benchmarks.report.writers.markdown import as_markdown
 
 _SETTINGS = RESULTS.settings.model_copy(update={"preset": "short", "runs": 4, "blocks": 2})
 _PRESET = Preset("short", runs=4, seconds=_SETTINGS.seconds, blocks=2, starts=1)
+_SHARES = tuple(Share(name=f"encoder.{index}", calls=2, ms=0.5) for index in range(3))
+_PROFILE = Profile(
+    contender=LABELS[0],
+    threads=CELL[0],
+    sequence_length=CELL[1],
+    runs=20,
+    run_ms=2,
+    operators=_SHARES,
+    layers=_SHARES,
+)
 _FAILURE = Failure(contender=LABELS[-1], stage="load", error="no memory")
 
 
@@ -89,6 +102,8 @@ def _host() -> list[Event]:
             )
             for _ in range(2)
         ),
+        Profiled(profile=_PROFILE),
+        NotProfiled(failure=_FAILURE),
         End(load_after=(1.0, 0.5, 0.25)),
     ]
 

@@ -12,7 +12,7 @@ from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.records.phone import Answers
 from squeezebert_mobile.benchmarks.records.results import Failure, Interval
 from squeezebert_mobile.benchmarks.report.formatting import format_interval, format_number
-from squeezebert_mobile.benchmarks.report.markdown import escaped
+from squeezebert_mobile.benchmarks.report.writers.markdown import escaped
 
 STAND_IN = PHONE.model_copy(update={"stand_in": True})
 

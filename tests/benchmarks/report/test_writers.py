@@ -10,9 +10,9 @@ from parsed_page import Parsed
 from phone_results import PHONE, phone_results
 
 from squeezebert_mobile.benchmarks.report import write_report
-from squeezebert_mobile.benchmarks.report.html import as_html
-from squeezebert_mobile.benchmarks.report.markdown import as_markdown, escaped
-from squeezebert_mobile.benchmarks.report.page import (
+from squeezebert_mobile.benchmarks.report.writers.html import as_html
+from squeezebert_mobile.benchmarks.report.writers.markdown import as_markdown, escaped
+from squeezebert_mobile.benchmarks.report.writers.page import (
     Cell,
     Listing,
     Page,
@@ -21,7 +21,7 @@ from squeezebert_mobile.benchmarks.report.page import (
     Table,
     grouped,
 )
-from squeezebert_mobile.benchmarks.report.terminal import print_page
+from squeezebert_mobile.benchmarks.report.writers.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.streams import Console
 

@@ -5,7 +5,7 @@ from rich.console import Console  # noqa: TID251 - of the caller
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from squeezebert_mobile.benchmarks.report.page import (
+from squeezebert_mobile.benchmarks.report.writers.page import (
     Block,
     Cell,
     Listing,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.benchmarks.report.page import (
+from squeezebert_mobile.benchmarks.report.writers.page import (
     Block,
     Listing,
     Page,

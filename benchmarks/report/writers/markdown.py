@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from squeezebert_mobile.benchmarks.report.page import (
+from squeezebert_mobile.benchmarks.report.writers.page import (
     Block,
     Listing,
     Page,
