@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.events import (
     Begin,
     BlockMeasured,
@@ -15,7 +14,7 @@ from squeezebert_mobile.benchmarks.records.events import (
     VisitMeasured,
 )
 from squeezebert_mobile.benchmarks.records.journal import Journal, check_not_in_use, kept
-from squeezebert_mobile.benchmarks.records.reading import read_events
+from squeezebert_mobile.benchmarks.records.reading import read_events, read_results
 from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results, Settings
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 
@@ -104,7 +103,7 @@ def results_of_journal(
     """The results of a complete run, from its journal.
 
     Raises:
-        BenchmarkError: the run is not complete, or it is another one.
+        BenchmarkError: the run is not complete, it is another one, or the file is damaged.
     """
     events = read_events(journal)
     begin = events[0]
@@ -123,4 +122,4 @@ def results_of_journal(
             "continued; squeezebert-mobile report reads what was measured, or remove the file and "
             "run again without --resume"
         )
-    return assemble(events)
+    return read_results(journal)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from squeezebert_mobile.benchmarks.records.base import Record
+from squeezebert_mobile.benchmarks.records.base import Count, Record
 from squeezebert_mobile.benchmarks.records.phone import (
     Answers,
     Conditions,
@@ -94,7 +94,7 @@ class WarmedUp(Record):
     contender: str
     threads: int
     sequence_length: int
-    runs: int
+    runs: Count
     stable: bool
     #: On a phone only: a resumed run keeps the number of runs per visit that follows from it.
     typical_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -29,8 +29,8 @@ class OnnxSession(Closeable):
         options.intra_op_num_threads = threads or 0
         try:
             self._session: Any = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+                str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )  # it would print, and try the same again
         except Exception as error:  # onnxruntime's own errors have no public base
             raise ArtifactError(
                 f"onnxruntime {ort.__version__} cannot load {str(path)!r}: {first_line(error)}; "

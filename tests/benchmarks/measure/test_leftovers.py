@@ -1,6 +1,7 @@
 """Journals of runs on this machine that were killed, also after the end of the measurement."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,19 @@ def test_another_command_does_not_get_these_results(
     with pytest.raises(BenchmarkError, match="the settings or the artifacts differ from when"):
         bench(resume=True, threads=(2,))
     assert journal.exists()
+
+
+def test_a_journal_that_was_edited(
+    bench: Bench, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _killed_after_the_end(bench, monkeypatch)
+    text = journal.read_text("utf-8")
+    edited = re.sub(r'("event":"warm-up",.*"runs":)\d+', r"\g<1>0", text, count=1)
+    assert edited != text
+    journal.write_text(edited, "utf-8")
+    with pytest.raises(BenchmarkError, match=r"is damaged at warm-up\.runs: Input should be"):
+        bench(resume=True)
+    assert journal.read_text("utf-8") == edited
 
 
 def test_the_journal_of_a_phone(bench: Bench, journal: Path) -> None:

@@ -115,13 +115,23 @@ def test_bad_threads(exported: tuple[Any, Path], threads: int) -> None:
         open_session(exported[1], read_manifest(exported[1]), threads=threads)
 
 
-def test_a_model_that_does_not_load(exported: tuple[Any, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [b"not a model", b"Mat\xb2ul"])
+def test_a_model_that_does_not_load(
+    exported: tuple[Any, Path],
+    tmp_path: Path,
+    damage: bytes,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(exported[1], folder)
-    (folder / "model.onnx").write_bytes(b"not a model")
+    model = (folder / "model.onnx").read_bytes()
+    # An operator whose name is not UTF-8: ONNX Runtime would print its error, and try again.
+    data = model.replace(b"MatMul", damage) if len(damage) == 6 else damage
+    (folder / "model.onnx").write_bytes(data)
     with pytest.raises(ArtifactError, match="onnxruntime .* cannot load .*model.onnx'") as raised:
         OnnxSession(folder / "model.onnx", read_manifest(folder).spec, threads=None)
     assert "\n" not in str(raised.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_model_with_other_inputs_or_outputs(exported: tuple[Any, Path], tmp_path: Path) -> None:
