@@ -21,6 +21,7 @@ from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptio
 from squeezebert_mobile.export.feeds.reference import Reference
 from squeezebert_mobile.export.feeds.selection import calibration_feeds, sensitivity_feeds
 from squeezebert_mobile.export.manifest import make_manifest, make_spec
+from squeezebert_mobile.export.memory import return_freed_memory
 from squeezebert_mobile.export.options import checked_options, name_labels, other_notes
 from squeezebert_mobile.export.quantize.calibration import calibrate
 from squeezebert_mobile.export.quantize.gelu import approximate_gelu
@@ -261,12 +262,14 @@ class _Export:
         """Write the model file."""
         options = replace(self.options, overrides=overrides or {})
         path = self.folder / self.backend.facts.file
+        return_freed_memory()
         return self.backend.write(model, path, options, self.progress)
 
     def verify(self) -> _Measured:
         """Compare the file with the checkpoint, and write its golden outputs."""
         spec = make_spec(self.source, self.options)
         path = self.folder / self.backend.facts.file
+        return_freed_memory()
         # One thread: the session's threads would compete with torch's for the cores.
         session = open_model(path, self.options.format, spec, threads=1)
         try:

@@ -93,13 +93,15 @@ def calibrate(model: Traceable, feeds: Iterable[TensorFeed]) -> Statistics:
     with _hooked(products(model), record), one_thread(), ThreadPoolExecutor(_WORKERS) as pool:
         first, *others = pool.map(work, shares)
     for other in others:
-        first = {product: _merged(ours, other[product]) for product, ours in first.items()}
+        first = {product: _merged(ours, other.pop(product)) for product, ours in first.items()}
     return first
 
 
 def _merged(ours: InputStatistics, theirs: InputStatistics) -> InputStatistics:
-    largest = torch.maximum(ours.largest, theirs.largest)
-    return InputStatistics(largest, ours.moment + theirs.moment, ours.vectors + theirs.vectors)
+    """The statistics of both; they are added to `ours`, because the moments are large."""
+    torch.maximum(ours.largest, theirs.largest, out=ours.largest)
+    ours.moment.add_(theirs.moment)
+    return replace(ours, vectors=ours.vectors + theirs.vectors)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ __all__ = ["round_weights"]
 
 _DAMPING = 0.1  # of the mean moment, added to the diagonal: 0.01 overfits a few thousand tokens
 _STACKED = 16  # products of one shape that are rounded together
+_STACKED_NUMBERS = _STACKED * 768**2  # of wider ones fewer: a stack needs 50 bytes for a number
 _WORKERS = 2  # stacks at a time; one step is too small for two threads to share
 _TOLERANCE = 1e-6  # of a step: integers that floating point has brought just below
 _CHANNELS = 32  # after which the weights still to come are updated at once, for speed
@@ -60,9 +61,11 @@ def _stacks(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
     shapes: dict[torch.Size, list[nn.Linear]] = {}
     for product in products:
         shapes.setdefault(product.weight.shape, []).append(product)
-    for same_shape in shapes.values():
-        for start in range(0, len(same_shape), _STACKED):
-            yield same_shape[start : start + _STACKED]
+    for (outputs, channels), same_shape in shapes.items():
+        numbers = channels * max(channels, outputs)  # of the moment or of the weight
+        count = min(_STACKED, max(1, _STACKED_NUMBERS // numbers))
+        for start in range(0, len(same_shape), count):
+            yield same_shape[start : start + count]
 
 
 def _steps(weight: Tensor, recipe: Recipe) -> Tensor:
@@ -77,12 +80,13 @@ def _rounded(weights: Tensor, moments: Tensor, recipe: Recipe) -> Tensor:
     levels = recipe.levels
     order = moments.diagonal(dim1=1, dim2=2).argsort(dim=1, descending=True)  # (N, C)
     products = torch.arange(len(order))[:, None]
-    ordered = moments[products[..., None], order[:, :, None], order[:, None]]
-    spread = _spread(ordered.double())
+    spread = _spread(moments[products[..., None], order[:, :, None], order[:, None]])
     columns = weights.mT  # (N, C, out): a channel's weights side by side
     steps = torch.stack([_steps(weight, recipe) for weight in columns])
     pinned = torch.stack([_pinned(*pair, levels) for pair in zip(columns, steps, strict=True)])
-    left, steps, pinned = (tensor[products, order] for tensor in (columns, steps, pinned))
+    left = columns[products, order]
+    steps = steps[products, order]  # one after the other: each is as large as the weights
+    pinned = pinned[products, order]
     turns = order.argsort(dim=1)  # (N, C): the turn of each channel
     partner = turns.gather(1, partners(order, order.shape[1]))
     room = torch.stack([largest_pairs(weight).amax(dim=0) for weight in columns])  # (N, out)
@@ -129,11 +133,12 @@ def _whole_steps(room: Tensor, steps: Tensor, levels: int) -> Tensor:
 
 def _spread(moments: Tensor) -> Tensor:
     """Row i says how the error of channel i is best compensated by later channels. (N, C, C)."""
-    mean = moments.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-12)
-    damped = moments + _DAMPING * mean[:, None, None] * torch.eye(moments.shape[1]).to(moments)
     # The upper triangle U with U^T U = damped^-1: flipped, damped = R R^T, and U = R^-1.
-    factor = torch.linalg.cholesky(damped.flip(1, 2)).flip(1, 2)  # R
-    rows: Tensor = torch.linalg.solve_triangular(
-        factor, torch.eye(moments.shape[1]).to(moments), upper=True
-    )
+    mean = moments.diagonal(dim1=1, dim2=2).double().mean(dim=1, keepdim=True).clamp(min=1e-12)
+    damped = moments.flip(1, 2).double()
+    damped.diagonal(dim1=1, dim2=2).add_(_DAMPING * mean)
+    factor = torch.linalg.cholesky(damped).flip(1, 2)  # R
+    del damped
+    unit = torch.eye(moments.shape[1]).to(factor)
+    rows: Tensor = torch.linalg.solve_triangular(factor, unit, upper=True)
     return rows

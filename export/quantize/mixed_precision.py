@@ -193,6 +193,8 @@ class MixedPrecision:
                 self._restore_weights()
                 rounded = round_weights(self._statistics, precision=precision)
                 self._rounded[precision] = dict(rounded.items())
+                if precision == "int8":  # there is no other precision to round to
+                    self._statistics = {}  # as large as the model
             return self._rounded[precision][module]
         return _as_stored(module, precision, pairs=module in self._multiplied)
 

@@ -53,7 +53,7 @@ def test_bench_says_which_baselines_it_exports(
 
     assert said() == (
         "exporting the baseline first: BERT-base int8 and BERT-base fp32. It takes about 3 minutes "
-        f"on two cores and 8 GB of memory, and is kept in {str(folder)!r} for the next runs; "
+        f"on two cores and 4 GB of memory, and is kept in {str(folder)!r} for the next runs; "
         "--baseline none measures without it\n"
     )
     assert said() == ""
@@ -130,11 +130,11 @@ def test_a_cache_that_cannot_be_written(
 @pytest.mark.parametrize(
     ("exported", "cost"),
     [
-        ([("onnx", "fp32")], "about 1 minute on two cores and 4 GB of memory"),
-        ([("onnx", "int4")], "about 3 minutes on two cores and 9 GB of memory"),
+        ([("onnx", "fp32")], "about 1 minute on two cores and 3 GB of memory"),
+        ([("onnx", "int4")], "about 3 minutes on two cores and 4 GB of memory"),
         (
             [("onnx", "fp16"), ("onnx", "fp32"), ("onnx", "int8")],
-            "about 4 minutes on two cores and 8 GB of memory",
+            "about 4 minutes on two cores and 4 GB of memory",
         ),
         ([("torchscript", "fp32")], "several minutes and several GB of memory"),
         ([("onnx", "int8"), ("executorch", "int8")], "several minutes and several GB of memory"),

@@ -7,7 +7,7 @@ not by session options that an app's developer would have to know.
 from collections.abc import Callable
 
 import numpy as np
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node
 
 from squeezebert_mobile import __version__
@@ -91,16 +91,21 @@ def _use_instance_normalization(graph: ModelProto) -> None:
 def _share_tied_weight(graph: ModelProto) -> None:
     """Store a weight that is the transpose of an embedding table only once, as the table."""
     stored = initializers(graph)
-    tables = {node.input[0] for node in graph.graph.node if node.op_type == "Gather"}
-    arrays = {name: numpy_helper.to_array(stored[name]) for name in tables if name in stored}
+    lookups = {node.input[0] for node in graph.graph.node if node.op_type == "Gather"}
+    tables = [stored[name] for name in lookups if name in stored]
     for node in list(graph.graph.node):
         if node.op_type != "MatMul" or node.input[1] not in stored:
             continue
-        weight = numpy_helper.to_array(stored[node.input[1]])
-        for name, table in arrays.items():
-            if table.T.shape == weight.shape and (table.T == weight).all():
-                _transpose_before(graph, node, name)
+        for table in tables:
+            if _is_transposed(table, stored[node.input[1]]):
+                _transpose_before(graph, node, table.name)
                 break
+
+
+def _is_transposed(table: TensorProto, weight: TensorProto) -> bool:
+    if list(table.dims) != list(weight.dims)[::-1]:
+        return False
+    return bool((numpy_helper.to_array(table).T == numpy_helper.to_array(weight)).all())
 
 
 def _transpose_before(graph: ModelProto, node: NodeProto, table: str) -> None:

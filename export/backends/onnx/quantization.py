@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import onnx
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.helper import make_node, make_opsetid
 
@@ -20,9 +19,12 @@ from squeezebert_mobile.export.backends.onnx import int4
 from squeezebert_mobile.export.backends.onnx.attention import fuse_attention
 from squeezebert_mobile.export.backends.onnx.graph import (
     CONTRIB_DOMAIN,
+    check,
     consumers,
+    copy_without,
     drop_unread,
     initializers,
+    put_back,
 )
 from squeezebert_mobile.export.quantize.int4 import is_int4_table, quantize_table
 from squeezebert_mobile.export.quantize.recipe import (
@@ -40,7 +42,8 @@ __all__ = ["quantize"]
 class _Graph:
     """The graph being rebuilt: its stored tensors, the readers of each value, and the new nodes."""
 
-    proto: ModelProto
+    fp32: ModelProto
+    proto: ModelProto  # the result, without the matrices of `fp32` until the end
     precision: str
     overrides: Mapping[str, str]  # module -> its precision, where that is another one
     nodes: list[NodeProto] = field(default_factory=list)
@@ -48,9 +51,9 @@ class _Graph:
     kept: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.stored = initializers(self.proto)
-        self.readers = consumers(self.proto)
-        self.tied = {n.input[0] for n in self.proto.graph.node if n.op_type == "Transpose"}
+        self.stored = initializers(self.fp32)
+        self.readers = consumers(self.fp32)
+        self.tied = {n.input[0] for n in self.fp32.graph.node if n.op_type == "Transpose"}
 
     def precision_of(self, module: str) -> str:
         """int4, int8 or fp32."""
@@ -81,10 +84,10 @@ def quantize(
         precision: "int8" or "int4".
         overrides: Modules with a higher precision: path in the traced model -> precision.
     """
-    proto = ModelProto()
-    proto.CopyFrom(fp32)
+    matrices = {tensor.name for tensor in fp32.graph.initializer if _is_matrix(tensor)}
+    proto = copy_without(fp32, matrices)
     by_name = {path.removeprefix("model."): higher for path, higher in (overrides or {}).items()}
-    graph = _Graph(proto, precision, by_name)
+    graph = _Graph(fp32, proto, precision, by_name)
     tables = {node.input[0] for node in proto.graph.node if _is_lookup(graph, node)}
     for node in proto.graph.node:
         if node.output[0] in graph.merged:
@@ -97,8 +100,16 @@ def quantize(
     if precision == "int4":
         int4.pack(proto)
     drop_unread(proto)
-    onnx.checker.check_model(proto)
+    _put_back_read(proto, fp32, matrices)
+    check(proto)
     return proto, graph.kept
+
+
+def _put_back_read(proto: ModelProto, fp32: ModelProto, names: set[str]) -> None:
+    """Store those matrices that some node still reads as they were."""
+    read = names & consumers(proto).keys()
+    tensors = fp32.graph.initializer
+    put_back(proto, [t for t in tensors if t.name in read], [t.name for t in tensors])
 
 
 def _is_lookup(graph: _Graph, node: NodeProto) -> bool:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import onnx
-import onnxsim
 import torch
 from onnx import ModelProto
 
 from squeezebert_mobile.errors import ExportError
+from squeezebert_mobile.export.backends.onnx.graph import check
 from squeezebert_mobile.export.backends.onnx.passes import lower, make_reproducible
+from squeezebert_mobile.export.backends.onnx.simplification import simplify
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.tasks import INPUT_NAMES
 
@@ -38,10 +39,10 @@ def to_onnx(model: Traceable, *, sequence_length: int | None) -> ModelProto:
     Raises:
         ExportError: tracing failed.
     """
-    graph = _simplify(_trace(model, sequence_length))
+    graph = simplify(_trace(model, sequence_length))
     lower(graph)
     make_reproducible(graph)
-    onnx.checker.check_model(graph, full_check=True)
+    check(graph)
     return graph
 
 
@@ -53,13 +54,13 @@ def _trace(model: Traceable, sequence_length: int | None) -> ModelProto:
         name: {i: axis for i, axis in enumerate(axes) if _is_dynamic(axis, sequence_length)}
         for name, axes in [(name, axes) for name in INPUT_NAMES] + list(model.outputs.items())
     }
-    buffer = io.BytesIO()
+    written = _Written()
     with _quiet(), _static_reshapes():
         try:
             torch.onnx.export(
                 model,
                 example,
-                buffer,  # type: ignore[arg-type]  # this exporter takes a file object
+                written,  # type: ignore[arg-type]  # this exporter takes a file object
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(INPUT_NAMES),
@@ -68,7 +69,17 @@ def _trace(model: Traceable, sequence_length: int | None) -> ModelProto:
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise ExportError(f"torch.onnx.export failed: {error}") from error
-    return onnx.load_from_string(buffer.getvalue())
+    return onnx.load_from_string(written.data)
+
+
+class _Written(io.RawIOBase):
+    """A file in memory. Unlike io.BytesIO it does not copy what is written at once."""
+
+    data = b""
+
+    def write(self, data: Any) -> int:
+        self.data += data
+        return len(data)
 
 
 def _is_dynamic(axis: str, sequence_length: int | None) -> bool:
@@ -118,20 +129,3 @@ def _static_reshapes() -> Iterator[None]:
     finally:
         for name in custom:
             torch.onnx.unregister_custom_op_symbolic(name, OPSET)  # type: ignore[attr-defined]
-
-
-#: Products stay separate from their bias: as a Gemm each would need reshapes around it, and a
-#: merged product would lose the name of its module. A bias of zeros stays as well: a preset must
-#: cost as much as a trained checkpoint.
-_SKIPPED = [
-    "eliminate_nop_with_unit",
-    "fuse_matmul_add_bias_into_gemm",
-    "fuse_matmul_add_bias_into_gemm_batched",
-    "fuse_qkv",
-]
-
-
-def _simplify(graph: ModelProto) -> ModelProto:
-    simplified: ModelProto
-    simplified, _ = onnxsim.simplify(graph, check_n=0, skipped_optimizers=_SKIPPED)
-    return simplified

@@ -23,7 +23,7 @@ __all__ = ["Baseline", "bert_base_contenders"]
 _CHECKPOINT = "preset:bert-base"
 #: Minutes on two cores and GB of memory of an export of BERT-base to ONNX, by precision (measured
 #: with _verification_texts).
-_COST = {"fp32": (1, 4), "fp16": (1, 4), "int8": (2, 8), "int4": (3, 9)}
+_COST = {"fp32": (1, 3), "fp16": (1, 4), "int8": (2, 4), "int4": (3, 4)}
 
 
 @dataclass(frozen=True)
