@@ -58,8 +58,11 @@ def _attend_joined(projected: Tensor, mask: Tensor, heads: int, fp16: bool) -> T
     return projected.new_empty(shape, dtype=torch.float32)
 
 
-def _normalize(x: Tensor, eps: Tensor) -> Tensor:
-    """A layer norm without scale and shift, of (1, 1, S, C) in fp32; eps is (1)."""
+def _normalize(x: Tensor, eps: Tensor, two_passes: bool) -> Tensor:
+    """A layer norm without scale and shift, of (1, 1, S, C) in fp32; eps is (1).
+
+    With `two_passes`, the mean is subtracted before the variance is computed.
+    """
     return torch.empty_like(x)
 
 

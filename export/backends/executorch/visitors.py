@@ -83,15 +83,19 @@ def _context(nodes: Nodes, query: int, key: int, value: int, mask: int) -> None:
 
 
 def _normalize(nodes: Nodes) -> None:
-    # The variance is E[x²] - E[x]², as in ONNX Runtime's kernel, which saves a pass over x.
-    # Rounding may make it slightly negative.
     x, eps, to = nodes.input(0), nodes.input(1), nodes.output()
     columns = nodes.transpose(x, 0, 3, 1, 2)  # (1, C, 1, S)
     mean = nodes.mean_of_columns(columns)  # (1, 1, 1, S)
-    squares = nodes.mean_of_columns(nodes.unary(xnn.XNNSquare, columns))
-    variance = nodes.binary(xnn.XNNSubtract, squares, nodes.unary(xnn.XNNSquare, mean))
-    at_least_eps = nodes.binary(xnn.XNNMaximum, nodes.binary(xnn.XNNAdd, variance, eps), eps)
-    scale = nodes.unary(xnn.XNNReciprocalSquareRoot, at_least_eps)
+    if nodes.node.args[2]:
+        centered = nodes.binary(xnn.XNNSubtract, columns, mean)
+        variance = nodes.mean_of_columns(nodes.unary(xnn.XNNSquare, centered))
+        variance = nodes.binary(xnn.XNNAdd, variance, eps)
+    else:
+        squares = nodes.mean_of_columns(nodes.unary(xnn.XNNSquare, columns))
+        variance = nodes.binary(xnn.XNNSubtract, squares, nodes.unary(xnn.XNNSquare, mean))
+        # Rounding may make it negative.
+        variance = nodes.binary(xnn.XNNMaximum, nodes.binary(xnn.XNNAdd, variance, eps), eps)
+    scale = nodes.unary(xnn.XNNReciprocalSquareRoot, variance)
     mean, scale = (nodes.reshape(each, [1, 1, 0, 1]) for each in (mean, scale))
     nodes.binary(xnn.XNNMultiply, nodes.binary(xnn.XNNSubtract, x, mean), scale, to=to)
 

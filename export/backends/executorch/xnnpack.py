@@ -112,16 +112,22 @@ class _GroupedProduct(nn.Module):
 
 
 class _Norm(nn.Module):
-    """`Norm` inside the delegate."""
+    """`Norm` inside the delegate.
+
+    In an int8 encoder all but the first compute the variance in one pass, as E[x²] - E[x]², as in
+    ONNX Runtime's kernel. It is accurate where the mean is not much larger than the deviation:
+    embeddings may have a large mean, hidden states have been normalized.
+    """
 
     def __init__(self, norm: Norm) -> None:
         super().__init__()
         self.scale = norm.scale
+        self.two_passes = True
         self.eps = nn.Buffer(torch.tensor([norm.eps]))
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, 1, S, C) or (1, S, C), to the same."""
-        out: Tensor = operator("normalize")(_image(x), self.eps)
+        out: Tensor = operator("normalize")(_image(x), self.eps, self.two_passes)
         return out if x.dim() == 4 else _sequence(out)
 
 
@@ -135,7 +141,7 @@ class _LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, S, C) or (1, 1, S, C), to (1, S, C)."""
-        normal = _sequence(operator("normalize")(_image(x), self.eps))
+        normal = _sequence(operator("normalize")(_image(x), self.eps, True))
         return normal * self.weight + self.bias
 
 
@@ -373,5 +379,9 @@ def for_xnnpack(module: nn.Module) -> nn.Module:
     if isinstance(module, FirstTokenLayer):
         return _Sequence(copy)
     if isinstance(copy, Encoder):
+        if any(isinstance(child, Product) for child in module.modules()):
+            _, *later = (child for child in copy.modules() if isinstance(child, _Norm))
+            for norm in later:
+                norm.two_passes = False
         copy._modules["last_norm"] = _LayerNorm(copy.last_norm)
     return copy

@@ -185,6 +185,22 @@ def test_a_fixed_length(tmp_path: Path) -> None:
     assert _difference(model, tmp_path / "model.pte") < 0.1
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_constant_in_the_embeddings_is_removed_by_the_norm(
+    tmp_path: Path, precision: str
+) -> None:
+    """The variance as a difference of two large numbers would be wrong."""
+    model = _rewritten(tmp_path)
+    before = Traceable(open_checkpoint(tmp_path).model)
+    (embedding,) = (m for name, m in model.named_modules() if name.endswith("embeddings.word"))
+    with torch.no_grad():
+        embedding.weight.add_(100)  # shared with `before` in no way
+    kept = {"model.base.embeddings.word": "fp32"}
+    options = ExportOptions("executorch", precision, None, 40, overrides=kept)
+    write_executorch(model, tmp_path / "model.pte", options, silent)
+    assert _difference(before, tmp_path / "model.pte") < {"fp32": 1e-3, "int8": 0.1}[precision]
+
+
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 @pytest.mark.parametrize("what", ["scores", "activations"])
 def test_what_fp16_cannot_hold_is_computed_in_fp32(tmp_path: Path, family: str, what: str) -> None:
