@@ -78,6 +78,11 @@ def _entries(folder: Path) -> list[Path]:
         ("devices", "--adb-server", ""),
         ("doctor", "--adb-server", ""),
         ("clean", "--serial", ""),
+        ("export", "checkpoint", "-o", " "),
+        ("bench", "artifact", "-o", "\t"),
+        ("bench", "artifact", " "),
+        ("report", "results.json", "-o", "\n"),
+        ("inspect", "\u00a0"),
     ],
     ids=" ".join,
 )

@@ -66,7 +66,7 @@ class Command(TyperCommand):
             return super().make_context(*arguments, **options)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Also check that no path is empty: that would stand for the current folder."""
+        """Also check that no path is empty, which would stand for the current folder, or blank."""
         super().__init__(*arguments, **options)
         params: list[Any] = self.params
         for param in params:
@@ -100,7 +100,8 @@ def _not_empty(param: Any) -> Callable[[Any, Any], Any]:
     process = param.process_value
 
     def checked(ctx: Any, value: Any) -> Any:
-        if "" in (value if isinstance(value, list | tuple) else [value]):
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(text, str) and not text.strip() for text in values):
             raise typer.BadParameter("it is empty; is a variable not set?", ctx=ctx, param=param)
         return process(ctx, value)
 
