@@ -63,6 +63,8 @@ class Contender:
     has_choices: bool = False
     file_bytes: int = 0
     sha256: str = ""
+    parameters: int | None = None
+    layers: int | None = None
     #: The SHA-256 of each file of an artifact as it was checked, of its manifest too.
     checksums: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,6 +110,8 @@ def artifact_contender(
         has_choices=get_task(manifest.task).has_choices,
         file_bytes=manifest.model_bytes,
         sha256=model.sha256,
+        parameters=manifest.model.parameters,
+        layers=manifest.model.layers,
         checksums=checksums,
     )
 

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 SchemaVersion = Literal[1, 2]
-#: Version 2 added profiles.
+#: Version 2 added profiles, parameters and layers.
 SCHEMA_VERSION: Literal[2] = 2
 READABLE_VERSIONS: tuple[int, ...] = get_args(SchemaVersion)
 
@@ -121,6 +121,8 @@ class ContenderFacts(Record):
     sequence_length: Count | None  # None where it is dynamic
     file_bytes: Bytes  # model file and its external data
     sha256: str
+    parameters: Count | None = None  # None: not an artifact, or from a version 1 file
+    layers: Count | None = None
 
 
 class Start(Record):

@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
-from squeezebert_mobile.benchmarks.records.results import Interval, Measurement
+from squeezebert_mobile.benchmarks.records.results import (
+    ContenderFacts,
+    Interval,
+    Measurement,
+)
 from squeezebert_mobile.benchmarks.report.queries import Workload
 
 __all__ = [
@@ -14,6 +18,7 @@ __all__ = [
     "format_number",
     "format_ratio",
     "plural",
+    "size_text",
     "workload_text",
 ]
 
@@ -53,6 +58,14 @@ def format_interval(interval: Interval) -> str:
 def plural(count: int, noun: str, ending: str = "s") -> str:
     """1 thread, 2 threads, ..."""
     return f"{count} {noun}{ending * (count != 1)}"
+
+
+def size_text(facts: ContenderFacts) -> str:
+    """51.1 M parameters, 12 layers; empty if they are not known."""
+    if not (facts.parameters and facts.layers):
+        return ""
+    millions = format_number(facts.parameters / 1e6)
+    return f"{millions} M parameters, {plural(facts.layers, 'layer')}"
 
 
 def cores_text(cores: Sequence[int]) -> str:

@@ -10,6 +10,7 @@ from squeezebert_mobile.benchmarks.report.caveats import FLAGS
 from squeezebert_mobile.benchmarks.report.formatting import (
     format_interval,
     format_number,
+    size_text,
     workload_text,
 )
 from squeezebert_mobile.benchmarks.report.queries import (
@@ -92,7 +93,11 @@ def subline(results: Results) -> str:
     measurements = {each.contender: each for each in measurements_at(results, workload)}
     labels = [first, *([ratio.baseline] if ratio else [])]
     shown = [measurements[label] for label in labels if label in measurements]
-    medians = [f"{each.contender} {format_number(each.latency.median_ms)} ms" for each in shown]
+    medians = [
+        f"{each.contender} {format_number(each.latency.median_ms)} ms"
+        + (f" ({size})" if (size := size_text(facts_of(results, each.contender))) else "")
+        for each in shown
+    ]
     raised = {flag for each in shown for flag in each.flags}
     raised |= set(ratio.times_faster.flags if ratio else ())
     doubts = [meaning for flag, meaning in FLAGS.items() if flag in raised]

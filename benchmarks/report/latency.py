@@ -20,6 +20,7 @@ from squeezebert_mobile.benchmarks.report.formatting import (
     format_median,
     format_number,
     format_ratio,
+    size_text,
     workload_text,
 )
 from squeezebert_mobile.benchmarks.report.queries import (
@@ -78,6 +79,9 @@ def latencies(results: Results, *, compact: bool = False) -> Iterator[Block]:
         )
     if compact:
         yield from _other_precisions(results)
+        sizes = [f"{each.label} {size}" for each in results.contenders if (size := size_text(each))]
+        if sizes and results.ratios:
+            yield f"Sizes: {'; '.join(sizes)}."
 
 
 def _latency_table(
@@ -88,12 +92,15 @@ def _latency_table(
         (each.contender, each.baseline): each.times_faster for each in ratios_at(results, workload)
     }
     figures_of = _COMPACT_FIGURES if compact else _ALL_FIGURES
-    header = ("model", "median", *figures_of, *columns, *(() if compact else ("flags",)))
+    sized = not compact and any(size_text(each) for each in results.contenders)
+    sizes = ("size",) if sized else ()
+    header = ("model", *sizes, "median", *figures_of, *columns, *(() if compact else ("flags",)))
     rows: list[Row] = []
     for each in measurements:
         facts = facts_of(results, each.contender)
         row: list[str | Cell] = [
             model_cell(results, facts, compact=compact),
+            *([size_text(facts)] if sized else []),
             Cell(format_median(each), style="strong"),
             *(figure(each.latency) for figure in figures_of.values()),
             *(_ratio_cell(facts, baseline_of(facts), ratios) for baseline_of in columns.values()),
@@ -116,7 +123,7 @@ def _latency_table(
         f"Latency in ms, {workload_text(workload)}, {batch}{some}{stand_in_mark(results)}",
         header,
         tuple(rows),
-        frozenset({0} if compact else {0, len(header) - 1}),
+        frozenset({0} if compact else {0, *range(1, 1 + len(sizes)), len(header) - 1}),
     )
 
 

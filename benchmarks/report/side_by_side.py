@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results
 from squeezebert_mobile.benchmarks.report.formatting import format_number
-from squeezebert_mobile.benchmarks.report.queries import is_stand_in, main_workload
+from squeezebert_mobile.benchmarks.report.queries import (
+    is_stand_in,
+    main_workload,
+    measurements_at,
+)
 from squeezebert_mobile.benchmarks.report.writers.page import Block, Listing, Row, Table
 from squeezebert_mobile.errors import BenchmarkError
 
@@ -137,18 +141,50 @@ def column_name(name: str, results: Results) -> str:
 
 
 def comparison_title(results: Sequence[NamedResults]) -> str:
-    """The medians of one model, if possible one that all files have at the main workload."""
+    """The medians of the user's models, never of a baseline if any model of the user was measured.
+
+    If all files have one of them, the title is about that one, if possible at the main workload.
+    """
+    own = {each.label for _, result in results for each in result.contenders if _is_own(each)}
     shared = sorted(
         shared_medians(results),
         key=lambda each: (each.threads, each.sequence_length) != main_workload(results[0][1]),
     )
-    shown = next((each for each in shared if None not in each.medians), shared[0])
+    ours = [each for each in shared if each.contender in own]
+    shown = next((each for each in ours if None not in each.medians), None)
+    if shown is None and not all(_fastest(each) for _, each in results):
+        shown = (ours or shared)[0]
+    if shown is None:
+        return "; ".join(
+            f"{label}: {format_number(median)} ms in {column_name(name, each)}"
+            for name, each in results
+            if (found := _fastest(each))
+            for label, median in [found]
+        )
     times = [
         f"{format_number(median)} ms in {column_name(name, each)}"
         for median, (name, each) in zip(shown.medians, results, strict=True)
         if median is not None
     ]
     return f"{shown.contender}: {', '.join(times)}"
+
+
+def _is_own(facts: ContenderFacts) -> bool:
+    return facts.role == "contender"
+
+
+def _fastest(results: Results) -> tuple[str, float] | None:
+    """The user's fastest model at the main workload, and its median."""
+    own = {each.label for each in results.contenders if _is_own(each)}
+    medians = [
+        (each.latency.median_ms, each.contender)
+        for each in measurements_at(results, main_workload(results))
+        if each.contender in own
+    ]
+    if not medians:
+        return None
+    median, label = min(medians)
+    return label, median
 
 
 def side_by_side(results: Sequence[NamedResults]) -> Iterator[Block]:
@@ -162,13 +198,25 @@ def side_by_side(results: Sequence[NamedResults]) -> Iterator[Block]:
         changes = [_change(ratio) for ratio in each.changes]
         workload = str(each.threads), str(each.sequence_length)
         rows.append((each.contender, *workload, *medians, *changes))
-    yield Table("Medians of what the files have in common", tuple(header), tuple(rows))
+    rows += _alone(results)
+    yield Table("Medians, first of what the files have in common", tuple(header), tuple(rows))
     yield (
         f"Change: the median divided by that in {first!r}; below 1 is faster. It has no interval: "
         "the files are of separate runs, and nothing measured says what else differed between them."
     )
     if notes := differences(results):
         yield Listing(tuple(notes))
+
+
+def _alone(results: Sequence[NamedResults]) -> Iterator[Row]:
+    """A row for each of the user's models that only one file has."""
+    tables = [_medians(each) for _, each in results]
+    for index, (_, each) in enumerate(results):
+        own = {facts.label for facts in each.contenders if _is_own(facts)}
+        for key, median in tables[index].items():
+            if key[0] in own and sum(key in table for table in tables) == 1:
+                cells = [format_number(median) if at == index else "" for at in range(len(tables))]
+                yield (key[0], str(key[1]), str(key[2]), *cells, *[""] * (len(tables) - 1))
 
 
 def _change(ratio: float | None) -> str:

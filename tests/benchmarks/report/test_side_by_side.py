@@ -205,6 +205,41 @@ def test_the_section_has_both_medians_and_the_change(written):
     ]  # fmt: skip
 
 
+def test_the_title_is_about_the_users_models(written):
+    """Two files of different models have only the baselines in common."""
+    baselines = ("BERT-base int8", "BERT-base fp32")
+    one = phone_results(labels=("one int8", "one fp32", *baselines))
+    two = phone_results(labels=("two int8", "two fp32", *baselines), scale=0.5)
+    page = Parsed(written(one, two))
+    assert page.said["h1"] == [
+        "one int8: 58.1 ms in a.json (Test Phone); two int8: 29.1 ms in b.json (Test Phone)"
+    ]
+    assert ["one int8", "1", "128", "58.1", "", ""] in page.rows
+    assert ["two int8", "1", "128", "", "29.1", ""] in page.rows
+
+
+def test_the_size_stands_beside_the_ratios(written):
+    results = phone_results()
+    sizes = {"SqueezeBERT int8": (51_100_000, 12), "BERT-base int8": (109_500_000, 12)}
+    contenders = [
+        facts.model_copy(
+            update=dict(zip(("parameters", "layers"), sizes[facts.label], strict=True))
+        )
+        if facts.label in sizes
+        else facts
+        for facts in results.contenders
+    ]
+    results = results.model_copy(update={"contenders": tuple(contenders)})
+    text = written(results, suffix="md")
+    assert (
+        "medians: SqueezeBERT int8 58.1 ms (51.1 M parameters, 12 layers), BERT-base int8 112 ms "
+        "(110 M parameters, 12 layers)."
+    ) in text
+    assert "| SqueezeBERT int8 | 51.1 M parameters, 12 layers | 58.1 |" in text
+    assert "| SqueezeBERT fp32 |  | 141 |" in text
+    assert "| model | median |" in written(phone_results(), suffix="md")
+
+
 def test_stand_ins_are_labelled_as_stand_ins(written):
     text = written(phone_results(phone=STAND_IN), phone_results(phone=STAND_IN))
     assert text.count("was measured on a stand-in, a program") == 2
