@@ -78,12 +78,12 @@ bench-peers: $(READY)  ## compare with models from the usual tools, in one run (
 	$(BIN)/python -m squeezebert_mobile.benchmarks.peers -o build/peers
 
 # Needs root to install the emulator; otherwise it is skipped with a message.
-check-arm64: $(READY)  ## check that the default artifact needs no more instructions than before (root, apt)
+check-arm64: $(READY)  ## check that the default artifact needs no more instructions than before, as .onnx and .pte (root, apt)
 	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
-	  echo "check-arm64 is skipped: it installs qemu-user, debootstrap and gcc with apt-get as root"; \
+	  echo "check-arm64 is skipped: it installs qemu-user, debootstrap and compilers with apt-get as root"; \
 	else \
-	  which qemu-aarch64 debootstrap gcc >/dev/null || \
-	    apt-get install -y -qq --no-install-recommends qemu-user debootstrap gcc libc6-dev; \
+	  which qemu-aarch64 debootstrap gcc aarch64-linux-gnu-g++ >/dev/null || \
+	    apt-get install -y -qq --no-install-recommends qemu-user debootstrap gcc libc6-dev g++-aarch64-linux-gnu; \
 	  $(BIN)/python -m squeezebert_mobile.benchmarks.arm64 --check; \
 	fi
 

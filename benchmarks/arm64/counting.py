@@ -1,23 +1,28 @@
 """Counts the instructions of a model: the total, and by operator."""
 
-import json
-import subprocess
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
+from squeezebert_mobile.artifact import FORMATS, ModelSpec, read_artifact, read_golden
+from squeezebert_mobile.benchmarks.arm64.cores import CORES
+from squeezebert_mobile.benchmarks.arm64.emulation import Guest, GuestSession
+from squeezebert_mobile.benchmarks.arm64.reading import (
+    instructions_by_operator,
+    instructions_of_run,
+)
+from squeezebert_mobile.benchmarks.arm64.runtimes import Runtime, runtimes_of
 from squeezebert_mobile.benchmarks.arm64.userland import Userland
 from squeezebert_mobile.errors import BenchmarkError, choose
+from squeezebert_mobile.formats import is_artifact
+from squeezebert_mobile.runtime.golden_check import check_golden
+from squeezebert_mobile.runtime.sessions.base import IntArray
+from squeezebert_mobile.tasks import INPUT_NAMES, get_task
 
-__all__ = ["CPUS", "Count", "count"]
+__all__ = ["Count", "Countable", "count", "countable"]
 
-#: Cores that qemu emulates: the first has int8 dot products (SDOT), the second has not.
-CPUS = ("cortex-a76", "cortex-a72")
-#: How often the profiler reads the clock before the first operator of a run, and after the last
-#: one (five times for fewer than 128 tokens).
-_BEFORE, _AFTER = 3, (5, 6)
+_SMALLEST_VOCABULARY = 1000  # ids are below
 
 
 @dataclass(frozen=True)
@@ -26,82 +31,110 @@ class Count:
 
     model: str
     cpu: str
+    runtime: str
     sequence_length: int
     instructions: int
-    by_operator: dict[str, int]  # includes those of the profiler, about 1 %
+    by_operator: dict[str, int]  # includes those of the profiler; empty: the runtime has none
     golden_texts: int | None  # texts whose golden outputs were checked; None: the model has none
-    onnxruntime: str
 
 
-def count(userland: Userland, model: Path, *, cpu: str = CPUS[0], length: int = 128) -> Count:
-    """Count one inference of an ONNX model.
+@dataclass(frozen=True)
+class Countable:
+    """A model file, and the artifact that it belongs to, if any."""
+
+    name: str
+    file: Path
+    runtimes: tuple[Runtime, ...]
+    artifact: Path | None = None
+    spec: ModelSpec | None = None
+    rows_apart: bool = False
+
+
+def countable(model: Path) -> Countable:
+    """An artifact's folder, or an .onnx, .pte or .tflite file, as something to count.
+
+    Raises:
+        ArtifactError: the artifact is damaged.
+        BenchmarkError: there is no such file, or no runtime counts it.
+    """
+    if is_artifact(model):
+        manifest = read_artifact(model)
+        file = model / manifest.model_file
+        return Countable(
+            name=str(model),
+            file=file,
+            runtimes=tuple(runtimes_of(file)),
+            artifact=model,
+            spec=manifest.spec,
+            rows_apart=FORMATS[manifest.format].single_row,
+        )
+    if not model.is_file():
+        raise BenchmarkError(
+            f"no such file: {str(model)!r}; give an artifact, or an .onnx, .pte or .tflite file"
+        )
+    return Countable(str(model), model, tuple(runtimes_of(model)))
+
+
+def count(
+    userland: Userland, model: Countable, *, cpu: str, runtime: Runtime, length: int = 128
+) -> Count:
+    """Count one inference, and check the golden outputs of an artifact.
 
     Args:
-        userland: The return value of `prepare`.
-        model: An artifact's folder, or an .onnx file.
-        cpu: One of CPUS.
+        userland: The return value of `prepare`, with the runtime installed.
+        model: The return value of `countable`.
+        cpu: One of CORES.
+        runtime: One of the model's.
         length: The length of the text in tokens.
 
     Raises:
         BenchmarkError: the model does not load or run under emulation, or its outputs differ
             from the golden outputs.
     """
-    if cpu not in CPUS:
-        raise BenchmarkError(choose("cpu", cpu, CPUS))
-    file = model / "model.onnx" if model.is_dir() else model
-    if not file.is_file():
-        raise BenchmarkError(f"no such file: {str(file)!r}; give an ONNX artifact or an .onnx file")
-    golden = [str(model / "golden.json")] if model.is_dir() else []
-    guest = subprocess.run(
-        userland.command(cpu, str(file), str(length), *golden),
-        env=userland.environment,
-        capture_output=True,
-        text=True,
+    if cpu not in CORES:
+        raise BenchmarkError(choose("cpu", cpu, CORES))
+    fixed = model.spec.sequence_length if model.spec else None
+    if fixed not in {None, length}:
+        raise BenchmarkError(
+            f"{model.name!r} takes {fixed} tokens, not {length}; add --sequence-length {fixed}"
+        )
+    with Guest(userland, model.file, cpu=cpu, runtime=runtime) as guest:
+        guest.run(_feed(model.spec, length))
+        guest.count()
+        events = guest.profile()
+        texts = _check_golden(guest, model, f"on {cpu} with {runtime.label}")
+        readings = guest.readings()
+    return Count(
+        model.name,
+        cpu,
+        runtime.label,
+        length,
+        instructions_of_run(readings, 0),
+        instructions_by_operator(readings, 1, events) if events else {},
+        texts,
     )
-    if guest.returncode:
-        lines = [
-            line for line in guest.stderr.splitlines() if not line.startswith(("clock", "mark"))
-        ]
-        raise BenchmarkError(
-            f"{str(model)!r} does not run on {cpu}: {lines[-1] if lines else 'no output'}"
-        )
-    report = json.loads(guest.stdout.splitlines()[-1])
-    total, by_operator = read_counts(guest.stderr.splitlines(), report["operators"])
-    checked = report["golden"]
-    if checked and not checked["worst"] <= 1:
-        raise BenchmarkError(
-            f"{str(model)!r} differs on {cpu}: a golden output is off by "
-            f"{checked['worst']:.3g} times its tolerance"
-        )
-    texts = checked["texts"] if checked else None
-    return Count(str(model), cpu, length, total, by_operator, texts, report["onnxruntime"])
 
 
-def read_counts(lines: Sequence[str], operators: Sequence[str]) -> tuple[int, dict[str, int]]:
-    """The instructions of the plain run, and of each operator in the profiled run.
+def _feed(spec: ModelSpec | None, length: int) -> dict[str, IntArray]:
+    """One text of `length` tokens, (1, S), or a single choice of it, (1, 1, S)."""
+    below = spec.vocab_size if spec else _SMALLEST_VOCABULARY
+    ids = np.random.RandomState(0).randint(min(below, _SMALLEST_VOCABULARY), size=(1, length))
+    if spec and get_task(spec.task).has_choices:
+        ids = ids[None]
+    return dict(zip(INPUT_NAMES, (ids, np.ones_like(ids), np.zeros_like(ids)), strict=True))
 
-    Args:
-        lines: The output of the plugin, with other lines between.
-        operators: The operators of a run in order.
 
-    Raises:
-        BenchmarkError: the number of clock readings is not the expected one.
-    """
-    readings = [line.split() for line in lines if line.startswith(("clock ", "mark "))]
-    marks = [place for place, (kind, _) in enumerate(readings) if kind == "mark"]
-    if len(marks) != 4:
-        raise BenchmarkError(f"the plugin printed {len(marks)} marks of runs instead of 4")
-    at = [int(number) for _, number in readings]
-    clocks = at[marks[2] + 1 : marks[3]]
-    end_of_last = _BEFORE + 2 * len(operators)
-    expected = [end_of_last + after for after in _AFTER]
-    if len(clocks) not in expected:
-        raise BenchmarkError(
-            f"the profiler read the clock {len(clocks)} times instead of {expected[0]} or "
-            f"{expected[1]}: this version of onnxruntime cannot be broken down by operator"
-        )
-    by_operator: Counter[str] = Counter()
-    spans = list(pairwise(clocks[_BEFORE:end_of_last]))[::2]
-    for operator, (begin, end) in zip(operators, spans, strict=True):
-        by_operator[operator] += end - begin
-    return at[marks[1]] - at[marks[0]], dict(by_operator.most_common())
+def _check_golden(guest: Guest, model: Countable, where: str) -> int | None:
+    """The number of golden texts whose outputs are right; None if there are none."""
+    if model.artifact is None or model.spec is None:
+        return None
+    names = [output.name for output in model.spec.outputs]
+    session = GuestSession(guest, names, rows_apart=model.rows_apart)
+    checks = check_golden(session, model.spec, read_golden(model.artifact))
+    for check in checks:
+        if not check.holds:
+            raise BenchmarkError(
+                f"{model.name!r} differs {where}: a golden output is off by "
+                f"{check.max_abs_diff / check.tolerance:.3g} times its tolerance"
+            )
+    return checks[0].texts

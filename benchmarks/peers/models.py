@@ -46,6 +46,11 @@ class SurveyModel:
         """The name in results."""
         return self.way.replace(self.kind, f"{self.kind} {self.family.name}", 1)
 
+    @property
+    def suffix(self) -> str:
+        """The suffix of the model file."""
+        return Path(FORMATS[self.format].file if self.kind == "ours" else self.file).suffix
+
     def path(self, folder: Path) -> Path:
         """The file or folder that `build(folder)` writes."""
         return folder / f"{self.kind} {self.family.name}" / self.file
