@@ -17,11 +17,12 @@ class Runtime:
     name: str
     version: str
     suffix: str  # of the model files that it runs
+    variant: str = ""  # an option that is not the default
 
     @property
     def label(self) -> str:
-        """The name and version."""
-        return f"{self.name} {self.version}"
+        """The name, version and variant."""
+        return f"{self.name} {self.version} {self.variant}".rstrip()
 
     @property
     def requirements(self) -> Path:
@@ -35,6 +36,7 @@ RUNTIMES = (
     Runtime("onnxruntime", "1.32.0", ".onnx"),
     Runtime("executorch", "1.5.1", ".pte"),
     Runtime("litert", "2.3.0", ".tflite"),
+    Runtime("litert", "2.3.0", ".tflite", "fp16"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from squeezebert_mobile.benchmarks.arm64.counting import Count, Countable, count, countable
@@ -56,16 +57,14 @@ def given_models(paths: Sequence[Path]) -> Iterator[NamedModel]:
         BenchmarkError: there is no such file, or no runtime counts it.
     """
     for path in paths:
-        yield NamedModel(str(path), countable(path).file.suffix, lambda path=path: path)
+        yield NamedModel(str(path), countable(path).file.suffix, partial(Path, path))
 
 
 def base_models(wanted: Sequence[str], folder: Path, report: Report) -> Iterator[NamedModel]:
     """The selected models of base size that a runtime counts, without variants."""
     for model in select(wanted):
         if not model.variant and model.suffix in {runtime.suffix for runtime in RUNTIMES}:
-            yield NamedModel(
-                model.label, model.suffix, lambda model=model: _build(model, folder, report)
-            )
+            yield NamedModel(model.label, model.suffix, partial(_build, model, folder, report))
 
 
 def _build(model: SurveyModel, folder: Path, report: Report) -> Path:

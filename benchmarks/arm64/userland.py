@@ -70,7 +70,8 @@ class Userland:
             return [*emulator, str(packages / _guest_name()), str(model)]
         emulator += ["-E", f"PYTHONPATH={packages}"]
         python = str(self.folder / "root" / "usr" / "bin" / "python3.11")
-        return [*emulator, python, str(_HERE / "guest.py"), runtime.name, str(model)]
+        guest = f"{runtime.name} {runtime.variant}".rstrip()
+        return [*emulator, python, str(_HERE / "guest.py"), guest, str(model)]
 
     def install(
         self, runtime: Runtime, progress: Callable[[str], object] = lambda step: None

@@ -21,7 +21,12 @@ _FEATURES = (
     *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
 )
 #: Packages whose versions are recorded.
-_LIBRARIES = (*(facts.library for facts in FORMATS.values()), "numpy", "transformers")
+_LIBRARIES = (
+    *(facts.library for facts in FORMATS.values()),
+    "numpy",
+    "transformers",
+    "ai-edge-litert",
+)
 _ROOT = Path("/")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from squeezebert_mobile.artifact import FORMATS
-from squeezebert_mobile.errors import require
+from squeezebert_mobile.errors import BenchmarkError, require
 
 __all__ = ["OPENERS", "InputFeed", "LoadedModel", "import_runtime"]
 
@@ -18,14 +18,15 @@ LoadedModel = Callable[[InputFeed], object]  # runs one inference
 
 #: What to import of a library, if that is not the package itself.
 _MODULES = {"executorch": "executorch.runtime"}
-#: Format -> its runtime's module, and the extra that installs it. A transformers checkpoint is not
-#: a format of artifacts; it is measured as a peer only.
+#: Format -> its runtime's module, and the extra that installs it. A transformers checkpoint and
+#: LiteRT are not formats of artifacts; they are measured as peers only.
 _RUNTIMES = {
     **{
         name: (_MODULES.get(name, facts.library), facts.extra or "all")
         for name, facts in FORMATS.items()
     },
     "transformers": ("transformers.models.auto.modeling_auto", "peers"),
+    "litert": ("ai_edge_litert.interpreter", "peers"),
 }
 
 
@@ -84,10 +85,28 @@ def _transformers(path: Path, threads: int) -> LoadedModel:
     return run
 
 
+def _litert(path: Path, threads: int) -> LoadedModel:
+    """A file with a signature for each length, such as length_128."""
+    interpreter = import_runtime("litert").Interpreter(str(path), num_threads=threads)
+    lengths = {name.removeprefix("length_"): name for name in interpreter.get_signature_list()}
+
+    def run(feed: InputFeed) -> object:
+        length = str(feed["input_ids"].shape[-1])
+        if length not in lengths:
+            raise BenchmarkError(f"the file takes {', '.join(lengths)} tokens, not {length}")
+        runner = interpreter.get_signature_runner(lengths[length])
+        types = {name: each["dtype"] for name, each in runner.get_input_details().items()}
+        outputs = runner(**{name: feed[name].astype(types[name]) for name in types})
+        return next(iter(outputs.values()))
+
+    return run
+
+
 #: Format -> opens a model file with a number of threads, otherwise with the library's defaults.
 OPENERS: dict[str, Callable[[Path, int], LoadedModel]] = {
     "onnx": _onnx,
     "torchscript": _torchscript,
     "executorch": _executorch,
     "transformers": _transformers,
+    "litert": _litert,
 }

@@ -9,7 +9,7 @@ default options of their libraries.
     models.py     the table of models
     families.py   the two architectures
     ours.py       builds our models
-    theirs.py     builds the peers
+    theirs.py     builds the peers; litert.py those of LiteRT
     building.py   runs a build in a process of its own, so that a failure is a line of the report
     survey.py     builds and measures all models in one run, and checks the goals
     tables.py     the tables of the report; pages.py, readme.py and plot.py show them

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FAMILIES", "TASK", "VOCAB_SIZE", "Family"]
+__all__ = ["FAMILIES", "LENGTHS", "TASK", "VOCAB_SIZE", "Family"]
 
 TASK = "text-classification"
+LENGTHS = (16, 32, 128, 384)  # tokens of the inputs that are measured
 VOCAB_SIZE = 30522  # of both families' published base models
 
 

@@ -12,6 +12,7 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     file_contender,
 )
 from squeezebert_mobile.benchmarks.peers.families import FAMILIES, Family
+from squeezebert_mobile.benchmarks.peers.litert import LITERT_PEERS
 from squeezebert_mobile.benchmarks.peers.ours import build_ours
 from squeezebert_mobile.benchmarks.peers.theirs import PEERS
 from squeezebert_mobile.benchmarks.records.results import Role
@@ -85,7 +86,7 @@ def models_of(family: Family) -> Iterator[SurveyModel]:
             yield SurveyModel(
                 "ours", family, format, precision, "", f"{format} {precision}", make, how
             )
-    for peer in PEERS:
+    for peer in (*PEERS, *LITERT_PEERS):
         yield SurveyModel("peer", family, **vars(peer))
 
 

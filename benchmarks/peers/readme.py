@@ -27,7 +27,7 @@ def readme_section(results: Results) -> str:
     summary = summary_table(results)
     versions = [
         f"{name} {machine.versions[name]}"
-        for name in ("onnxruntime", "executorch", "torch", "transformers")
+        for name in ("onnxruntime", "executorch", "torch", "transformers", "ai-edge-litert")
         if name in machine.versions
     ]
     virtual = ", a virtual machine" if machine.virtual else ""

@@ -10,6 +10,7 @@ from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, pro
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS as LONGER_PRESETS
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.peers.building import BuildError, build_in_subprocess
+from squeezebert_mobile.benchmarks.peers.families import LENGTHS
 from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, SurveyModel
 from squeezebert_mobile.benchmarks.records.assembly import ratio_to_baseline
 from squeezebert_mobile.benchmarks.records.results import Failure, Goal, Results
@@ -27,7 +28,6 @@ __all__ = [
     "with_goals",
 ]
 
-LENGTHS = (16, 32, 128, 384)
 THREADS = (1, 2)
 #: The workload at which the goals are set.
 GOALS_AT = MAIN_WORKLOAD
@@ -38,6 +38,8 @@ GOALS = (
     ("ours SqueezeBERT onnx int8", "peer BERT-base onnx int8", 1.6),
     ("ours SqueezeBERT onnx int8", "peer SqueezeBERT onnx int8", 9.0),
     ("ours SqueezeBERT onnx fp32", "peer SqueezeBERT onnx fp32", 1.0),
+    ("ours SqueezeBERT onnx int8", "peer SqueezeBERT litert int8", 1.15),
+    ("ours SqueezeBERT onnx int8", "peer BERT-base litert int8", 2.3),
 )
 
 #: Builds at the same time. An export takes up to 4 GB of memory and mostly a single core.

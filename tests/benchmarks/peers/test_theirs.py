@@ -16,7 +16,7 @@ from squeezebert_mobile.benchmarks.peers.models import REFERENCE, SurveyModel
 from squeezebert_mobile.benchmarks.peers.theirs import network
 from squeezebert_mobile.errors import MissingExtraError
 
-QUICK = [model for model in SMALL_PEERS if model.format != "executorch"]
+QUICK = [model for model in SMALL_PEERS if model.format not in {"executorch", "litert"}]
 LOWERED = [model for model in SMALL_PEERS if model.format == "executorch"]
 
 
