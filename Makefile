@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LINKS := .typing/squeezebert_mobile
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 runner android library library-api test-onnxruntime app-assets test-runner unicode-tables schema samples clean
+.PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 which-format runner android library library-api test-onnxruntime app-assets test-runner unicode-tables schema samples clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -89,6 +89,9 @@ check-arm64: $(READY)  ## check that the default artifact needs no more instruct
 
 bench-arm64: $(READY)  ## count ARM64 instructions of our models and the peers' (root once; half an hour)
 	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64
+
+which-format: $(READY)  ## write the table of docs/which-format.md from the results in docs
+	$(BIN)/python -m squeezebert_mobile.benchmarks.arm64.which_format docs
 
 # Checks the Java version that Maven uses; another version may build different bytes.
 define NEED_JAVA

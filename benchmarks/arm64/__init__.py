@@ -14,6 +14,7 @@ and memory is not modelled.
     emulation.py           a model that runs in one of them, as a session
     reading.py             reads what the plugin prints
     counting.py            counts a model and checks its golden outputs
+    which_format.py        writes the table of docs/which-format.md
 """
 
 from squeezebert_mobile.benchmarks.arm64.counting import Count, count, countable
