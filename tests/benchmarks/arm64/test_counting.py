@@ -35,6 +35,14 @@ def test_a_count_with_golden_outputs(artifact: Path) -> None:
     assert (found.cpu, found.runtime, found.golden_texts) == (CPU, "onnxruntime 1.26.0", 1)
 
 
+def test_a_profiler_that_reads_the_clock_elsewhere_costs_only_the_operators(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emulated.EVENTS", ["skip 3", "begin Gemm", "end", "rest 5 6"])
+    found = count(Fake((0.45, -0.5)), countable(artifact), cpu=CPU, runtime=ONNX)
+    assert (found.instructions, found.by_operator) == (100, {})
+
+
 @pytest.mark.parametrize(
     ("fake", "message"),
     [
