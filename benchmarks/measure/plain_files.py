@@ -43,7 +43,9 @@ def _onnx(path: Path, threads: int) -> LoadedModel:
     onnxruntime = import_runtime("onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )  # the fallback prints, and tries the same again
     names = [node.name for node in session.get_inputs()]
     return lambda feed: session.run(None, {name: feed[name] for name in names})
 

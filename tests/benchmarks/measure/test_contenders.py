@@ -47,6 +47,17 @@ def test_a_plain_file_runs_and_gives_what_an_artifact_of_it_gives(make_artifact,
     np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_plain_file_that_cannot_be_loaded_prints_nothing(tiny_file, capfd):
+    """An operator whose name is not UTF-8: ONNX Runtime would print its error, and try again."""
+    data = tiny_file.read_bytes()
+    assert b"Gather" in data
+    tiny_file.write_bytes(data.replace(b"Gather", b"Gath\xb2r"))
+    contender = file_contender(tiny_file, label="x", precision="fp32", vocab_size=100)
+    with pytest.raises(Exception, match="utf-8"):
+        open_model(contender, threads=1)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_fixed_length_is_known(make_artifact):
     assert artifact_contender(make_artifact(sequence_length=32)).sequence_length == 32
 
