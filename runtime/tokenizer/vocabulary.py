@@ -156,11 +156,16 @@ def read_vocab_file(path: Path) -> dict[str, int]:
         raise CheckpointError(f"no such vocabulary file: {str(path)!r}")
     if not text.strip():
         raise CheckpointError(f"{str(path)!r} is empty; it needs one token per line")
+    if "\0" in text:  # UTF-16 without a byte order mark is valid UTF-8
+        raise CheckpointError(
+            f"{str(path)!r} is not UTF-8 text (byte {text.encode().index(0)}); save it as UTF-8, "
+            "or copy it again"
+        )
     vocab = dict(WordPiece.read_file(str(path)))
     # The library reads a byte order mark as a part of the first token.
     first = next((token for token, number in vocab.items() if number == 0), "")
     if first.startswith(_MARK):  # if the token has another line, that one counts, as elsewhere
-        vocab.setdefault(first.removeprefix(_MARK), vocab.pop(first))
+        vocab.setdefault(first.lstrip(_MARK), vocab.pop(first))
     return vocab
 
 

@@ -307,6 +307,22 @@ def test_a_byte_order_mark(words: list[str], ends: str, tmp_path: Path) -> None:
     assert not (tmp_path / "saved/vocab.txt").read_bytes().startswith(b"\xef")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_vocabulary_in_another_encoding(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("\n".join(WORDS).encode(encoding))
+    with pytest.raises(
+        CheckpointError, match=r"vocab.txt' is not UTF-8 text \(byte \d+\); save it"
+    ):
+        SqueezeBertTokenizer(path)
+
+
+def test_a_vocabulary_that_begins_with_two_marks(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(b"\xef\xbb\xbf\xef\xbb\xbf" + "\n".join(WORDS).encode())
+    assert SqueezeBertTokenizer(path).get_vocab().keys() == set(WORDS)
+
+
 def test_padding_is_always_on_the_right(tmp_path: Path) -> None:
     """Positions are absolute: padding on the left would change the results of short texts."""
     folder = write_folder(tmp_path / "left", {"tokenizer_config.json": {"padding_side": "left"}})
