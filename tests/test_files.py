@@ -134,14 +134,14 @@ def test_the_second_of_two_new_folders_needs_force(tmp_path: Path) -> None:
 def test_a_folder_that_appears_in_the_last_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, rename = tmp_path / "new", Path.rename
+    folder, replace = tmp_path / "new", os.replace
 
-    def later(source: Path, target: Path) -> Path:
+    def later(source: Path, target: Path) -> None:
         folder.mkdir()
         (folder / "manifest.json").write_text("theirs")
-        return rename(source, target)
+        replace(source, target)
 
-    monkeypatch.setattr(Path, "rename", later)
+    monkeypatch.setattr(os, "replace", later)
     with pytest.raises(ExportError, match="exists; replace it with --force"), atomic_folder(folder):
         pass
     assert (folder / "manifest.json").read_text() == "theirs"

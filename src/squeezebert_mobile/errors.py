@@ -47,7 +47,7 @@ EXTRAS = {
     "bench": ("adbutils", "matplotlib", "jinja2", "psutil"),
     "evaluate": ("sklearn", "scipy", "seqeval"),
     "finetune": ("accelerate", "matplotlib"),
-    "peers": ("transformers",),
+    "peers": ("transformers", "ai_edge_litert"),
 }
 
 

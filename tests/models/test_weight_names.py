@@ -365,7 +365,7 @@ def test_checkpoint_without_pooler(task, tmp_path):
 def test_half_a_pooler(family, lost, tmp_path):
     save_theirs(tmp_path, family, "feature-extraction")
     change_weights(tmp_path, lambda w: w.pop(f"pooler.dense.{lost}"))
-    message = f"has no weights for feature-extraction: pooler.dense.{lost} is missing; fine-tune"
+    message = f"has no weights for feature-extraction: pooler.dense.{lost} is missing; copy the"
     rejected(tmp_path, message, "feature-extraction")
 
 
