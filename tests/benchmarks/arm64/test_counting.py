@@ -133,7 +133,8 @@ def test_what_linux_says_about_a_core(tmp_path: Path) -> None:
 def test_the_guest_program_for_executorch(tmp_path: Path) -> None:
     import executorch.extension.pybindings
 
-    package = Path(executorch.extension.pybindings.__file__).parents[2]
+    # A folder without __init__.py.
+    package = Path(next(iter(executorch.extension.pybindings.__path__))).parents[1]
     program = tmp_path / "guest"
     userland._compile_guest(package, program, compiler="g++")
     folder = tmp_path / "demo"
