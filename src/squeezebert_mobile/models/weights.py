@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from squeezebert_mobile.errors import CheckpointError
@@ -369,7 +369,8 @@ def save_weights(model: nn.Module, folder: Path, config: EncoderConfig, task: st
     tensors = {
         names[name]: _saved_form(tensor, config) for name, tensor in model.state_dict().items()
     }
-    save_file(tensors, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
+    # Not by save_file, whose file only its owner can read, whatever the umask.
+    (folder / SAFETENSORS_FILE).write_bytes(save(tensors, metadata={"format": "pt"}))
 
 
 def _saved_form(tensor: Tensor, config: EncoderConfig) -> Tensor:
