@@ -17,14 +17,13 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from squeezebert_mobile.benchmarks.arm64.runtimes import Runtime
 from squeezebert_mobile.benchmarks.arm64.userland import Userland
+from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.runtime.sessions.base import FloatArray, IntArray
 from squeezebert_mobile.tasks import INPUT_NAMES
@@ -32,7 +31,7 @@ from squeezebert_mobile.tasks import INPUT_NAMES
 __all__ = ["Guest", "GuestSession"]
 
 
-class Guest:
+class Guest(Closeable):
     """A guest program with a loaded model. Used as a context manager, it ends with the block."""
 
     def __init__(self, userland: Userland, model: Path, *, cpu: str, runtime: Runtime) -> None:
@@ -47,16 +46,7 @@ class Guest:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
 
-    def __enter__(self) -> Self:
-        """Return the guest."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End the program."""
         self._process.kill()
         self._process.communicate()
