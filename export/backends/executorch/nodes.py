@@ -4,7 +4,8 @@ A value of XNNPACK's graph is an integer id. Shapes hold the longest sequence; a
 computes them again from the inputs, so a reshape says 0 for the length.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -139,27 +140,19 @@ class Nodes:
 
         Two operators that read the same value share it.
         """
-        for operator in self.graph.xnodes:
-            node = operator.xnode_union
-            if isinstance(node, xnn.XNNConvert) and node.input_id == x:
-                params = getattr(
-                    self.graph.xvalues[node.output_id].xvalue_union, "quant_params", None
-                )
-                if params == xnn.PerTokenDynamicQuant(num_nonbatch_dims=axes):
-                    return int(node.output_id)
         quantization = xnn.PerTokenDynamicQuant(num_nonbatch_dims=axes)
+        for node in self._reading(x, xnn.XNNConvert):
+            union = self.graph.xvalues[node.output_id].xvalue_union
+            if getattr(union, "quant_params", None) == quantization:
+                return int(node.output_id)
         to = self._value(self.shape(x), _QUANTIZED_AT_RUN_TIME, quantization)
         return self.unary(xnn.XNNConvert, x, to=to)
 
     def reshape(self, x: int, shape: Sequence[int], *, to: int | None = None) -> int:
         """`x` with another shape; 0 stands for the sequence."""
         if to is None:
-            known, total = 1, 1
-            for size in self.shape(x):
-                total *= size
-            for size in shape:
-                known *= size or 1
-            to = self._value([size or total // known for size in shape], self.datatype(x))
+            length = math.prod(self.shape(x)) // math.prod(size or 1 for size in shape)
+            to = self._value([size or length for size in shape], self.datatype(x))
         self.add(
             xnn.XNNStaticReshape(
                 num_dims=len(shape), new_shape=list(shape), input_id=x, output_id=to, flags=0
@@ -169,12 +162,15 @@ class Nodes:
 
     def reshaped_once(self, x: int, shape: Sequence[int]) -> int:
         """`reshape`, which all nodes of the graph share."""
-        for operator in self.graph.xnodes:
-            node = operator.xnode_union
-            if isinstance(node, xnn.XNNStaticReshape) and node.input_id == x:
-                if node.new_shape == list(shape):
-                    return int(node.output_id)
+        for node in self._reading(x, xnn.XNNStaticReshape):
+            if node.new_shape == list(shape):
+                return int(node.output_id)
         return self.reshape(x, shape)
+
+    def _reading(self, x: int, kind: Any) -> Iterator[Any]:
+        """The operators of a kind that read `x`."""
+        nodes = (operator.xnode_union for operator in self.graph.xnodes)
+        return (node for node in nodes if isinstance(node, kind) and node.input_id == x)
 
     def transpose(self, x: int, *axes: int) -> int:
         """`x` with its axes in this order."""
