@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from squeezebert_mobile.artifact import FORMATS
 from squeezebert_mobile.errors import BenchmarkError, require
 
-__all__ = ["OPENERS", "InputFeed", "LoadedModel", "import_runtime"]
+__all__ = ["OPENERS", "InputFeed", "LoadedModel", "import_runtime", "open_onnx"]
 
 InputFeed = dict[str, NDArray[np.int64]]  # in the order of the model's inputs
 LoadedModel = Callable[[InputFeed], object]  # runs one inference
@@ -39,13 +40,25 @@ def import_runtime(format: str) -> ModuleType:
     return require(*_RUNTIMES[format])
 
 
-def _onnx(path: Path, threads: int) -> LoadedModel:
+def open_onnx(path: Path, threads: int, **options: Any) -> Any:
+    """ONNX Runtime's session of a model.
+
+    Args:
+        path: The model file.
+        threads: Of one inference.
+        options: Settings of its SessionOptions that are not the defaults.
+    """
     onnxruntime = import_runtime("onnx")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+    settings = onnxruntime.SessionOptions()
+    for name, value in {"intra_op_num_threads": threads, **options}.items():
+        setattr(settings, name, value)
+    return onnxruntime.InferenceSession(
+        str(path), settings, providers=["CPUExecutionProvider"], enable_fallback=0
     )  # the fallback prints, and tries the same again
+
+
+def _onnx(path: Path, threads: int) -> LoadedModel:
+    session = open_onnx(path, threads)
     names = [node.name for node in session.get_inputs()]
     return lambda feed: session.run(None, {name: feed[name] for name in names})
 

@@ -13,7 +13,7 @@ from typing import Any
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.benchmarks.measure.contenders import Contender, InputFeed
 from squeezebert_mobile.benchmarks.measure.layer_names import layer_of
-from squeezebert_mobile.benchmarks.measure.plain_files import import_runtime
+from squeezebert_mobile.benchmarks.measure.plain_files import open_onnx
 from squeezebert_mobile.benchmarks.measure.schedule import LEAD_IN_RUNS
 from squeezebert_mobile.benchmarks.records.profile import Profile, Share
 from squeezebert_mobile.errors import BenchmarkError
@@ -128,18 +128,16 @@ def profile_contender(
 
 
 def _session(contender: Contender, threads: int, folder: Path) -> Any:
-    onnxruntime = import_runtime(_FORMAT)
     path = Path(contender.path)
     if contender.origin == "artifact":
         path /= read_manifest(path).model_file
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = _FATAL
-    options.enable_profiling = True
-    options.profile_file_prefix = str(folder / "profile")
-    return onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
-    )  # the fallback prints, and tries the same again
+    return open_onnx(
+        path,
+        threads,
+        log_severity_level=_FATAL,
+        enable_profiling=True,
+        profile_file_prefix=str(folder / "profile"),
+    )
 
 
 def profiled_runs(events: Sequence[Mapping[str, Any]]) -> list[ProfiledRun]:

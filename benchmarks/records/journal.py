@@ -155,12 +155,12 @@ class Journal(Closeable):
 
 
 @contextlib.contextmanager
-def opened(journal: Journal | Path | None, *, resume: bool = False) -> Iterator[Journal]:
+def opened(journal: Journal | Path | None) -> Iterator[Journal]:
     """A journal that the caller has opened, or the one at a path, which is closed at the end."""
     if isinstance(journal, Journal):
         yield journal
     else:
-        with Journal(journal, resume=resume) as log:
+        with Journal(journal) as log:
             yield log
 
 

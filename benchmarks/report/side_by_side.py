@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results
+from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.formatting import format_number
 from squeezebert_mobile.benchmarks.report.queries import (
     is_stand_in,
@@ -145,22 +145,18 @@ def comparison_title(results: Sequence[NamedResults]) -> str:
 
     If all files have one of them, the title is about that one, if possible at the main workload.
     """
-    own = {each.label for _, result in results for each in result.contenders if _is_own(each)}
+    own = {label for _, each in results for label in _own(each)}
     shared = sorted(
         shared_medians(results),
         key=lambda each: (each.threads, each.sequence_length) != main_workload(results[0][1]),
     )
     ours = [each for each in shared if each.contender in own]
     shown = next((each for each in ours if None not in each.medians), None)
-    if shown is None and not all(_fastest(each) for _, each in results):
-        shown = (ours or shared)[0]
     if shown is None:
-        return "; ".join(
-            f"{label}: {format_number(median)} ms in {column_name(name, each)}"
-            for name, each in results
-            if (found := _fastest(each))
-            for label, median in [found]
-        )
+        fastest = [text for name, each in results if (text := _fastest(name, each))]
+        if len(fastest) == len(results):
+            return "; ".join(fastest)
+        shown = (ours or shared)[0]
     times = [
         f"{format_number(median)} ms in {column_name(name, each)}"
         for median, (name, each) in zip(shown.medians, results, strict=True)
@@ -169,13 +165,14 @@ def comparison_title(results: Sequence[NamedResults]) -> str:
     return f"{shown.contender}: {', '.join(times)}"
 
 
-def _is_own(facts: ContenderFacts) -> bool:
-    return facts.role == "contender"
+def _own(results: Results) -> set[str]:
+    """The labels of the user's models."""
+    return {each.label for each in results.contenders if each.role == "contender"}
 
 
-def _fastest(results: Results) -> tuple[str, float] | None:
-    """The user's fastest model at the main workload, and its median."""
-    own = {each.label for each in results.contenders if _is_own(each)}
+def _fastest(name: str, results: Results) -> str | None:
+    """The user's fastest model at the main workload, for the title."""
+    own = _own(results)
     medians = [
         (each.latency.median_ms, each.contender)
         for each in measurements_at(results, main_workload(results))
@@ -184,7 +181,7 @@ def _fastest(results: Results) -> tuple[str, float] | None:
     if not medians:
         return None
     median, label = min(medians)
-    return label, median
+    return f"{label}: {format_number(median)} ms in {column_name(name, results)}"
 
 
 def side_by_side(results: Sequence[NamedResults]) -> Iterator[Block]:
@@ -212,7 +209,7 @@ def _alone(results: Sequence[NamedResults]) -> Iterator[Row]:
     """A row for each of the user's models that only one file has."""
     tables = [_medians(each) for _, each in results]
     for index, (_, each) in enumerate(results):
-        own = {facts.label for facts in each.contenders if _is_own(facts)}
+        own = _own(each)
         for key, median in tables[index].items():
             if key[0] in own and sum(key in table for table in tables) == 1:
                 cells = [format_number(median) if at == index else "" for at in range(len(tables))]

@@ -38,7 +38,6 @@ _COPIES = 2  # one in our folder on the phone, one in the app's
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # the earliest date of the zip format
 _MODE = 0o644
-_BLOCK_BYTES = 1 << 20
 _UNIX = 3  # the zip format's number of the system whose file modes are used
 
 
@@ -114,11 +113,9 @@ def _check_written(zip_file: Path, folder: Path, manifest: Manifest) -> None:
         if written != manifest:
             raise replaced(folder / MANIFEST_FILE)
         for name, facts in manifest.files.items():
-            digest = hashlib.sha256()
             with archive.open(name) as file:
-                while block := file.read(_BLOCK_BYTES):
-                    digest.update(block)
-            if digest.hexdigest() != facts.sha256:
+                checksum = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            if checksum != facts.sha256:
                 raise replaced(folder / name)
 
 
