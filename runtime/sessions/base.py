@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.errors import InputError, choose
 
-__all__ = ["FloatArray", "IntArray", "Session", "checked_feed", "first_line", "last_line"]
+__all__ = ["FloatArray", "IntArray", "Session", "checked_feed", "last_line"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
@@ -96,11 +96,6 @@ def _check_range(name: str, array: IntArray, end: int) -> None:
     if low < 0 or high >= end:
         wrong = low if low < 0 else high
         raise InputError(f"{name!r} holds {wrong}, but this model takes 0 to {end - 1}")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error message; the type of an error without message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def last_line(error: Exception) -> str:

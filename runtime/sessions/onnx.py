@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from squeezebert_mobile.artifact import ModelSpec, TensorSpec
 from squeezebert_mobile.closeable import Closeable
-from squeezebert_mobile.errors import ArtifactError, InputError
-from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, first_line
+from squeezebert_mobile.errors import ArtifactError, InputError, first_line
+from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed
 
 __all__ = ["OnnxSession"]
 

@@ -33,6 +33,7 @@ __all__ = [
     "SqueezeBertMobileError",
     "TrainingError",
     "choose",
+    "first_line",
     "is_printable",
     "is_unicode",
     "printable",
@@ -174,3 +175,8 @@ def choose(what: str, value: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(value, names, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {what} {value!r}; {guess}choose from: {', '.join(names)}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error message; the type of an error without message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

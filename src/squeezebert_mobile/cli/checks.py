@@ -8,10 +8,9 @@ from pathlib import Path
 from squeezebert_mobile.errors import require_extra
 from squeezebert_mobile.formats import is_artifact
 from squeezebert_mobile.hub import (
-    DEMOS,
     check_has_config,
     check_revision,
-    is_preset,
+    is_shipped,
     local_folder,
 )
 from squeezebert_mobile.input_files import check_readable
@@ -33,8 +32,7 @@ def check_checkpoint(name: str | None, revision: str | None = None) -> None:
     if name is None:
         return
     require_extra("export")
-    is_shipped = name in DEMOS or is_preset(name)
-    folder = None if is_shipped else local_folder(name)
+    folder = None if is_shipped(name) else local_folder(name)
     check_revision(name, revision)
     if folder:
         check_has_config(folder)

@@ -22,7 +22,7 @@ from squeezebert_mobile.cli.options import (
     TextColumn,
 )
 from squeezebert_mobile.errors import InputError, require_extra
-from squeezebert_mobile.formats import MANIFEST_FILE, MAX_THREADS
+from squeezebert_mobile.formats import MAX_THREADS, is_artifact
 from squeezebert_mobile.input_files import parse_delimiter
 from squeezebert_mobile.progress import shown, silent
 from squeezebert_mobile.streams import Console, print_json
@@ -127,7 +127,7 @@ def evaluate(
 
 def _download(name: str, revision: str | None, as_json: bool) -> str | None:
     """Download a checkpoint with a Hub id; returns the commit to open it by."""
-    if (Path(name) / MANIFEST_FILE).is_file():
+    if is_artifact(Path(name)):
         return None
     from squeezebert_mobile.cli.printing.progress import download_progress
     from squeezebert_mobile.models.checkpoint import download_checkpoint

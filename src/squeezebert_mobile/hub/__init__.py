@@ -10,7 +10,9 @@ from squeezebert_mobile.hub.names import (
     PRESETS,
     check_has_config,
     check_revision,
+    first_module,
     is_preset,
+    is_shipped,
     local_folder,
 )
 from squeezebert_mobile.hub.repository import WEIGHT_FILES
@@ -25,7 +27,9 @@ __all__ = [
     "check_has_config",
     "check_revision",
     "checkpoint_folder",
+    "first_module",
     "is_preset",
+    "is_shipped",
     "local_folder",
     "named_errors",
     "settings_folder",

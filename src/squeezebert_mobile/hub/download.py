@@ -10,8 +10,8 @@ from typing import Any
 
 from squeezebert_mobile.errors import CheckpointError, require
 from squeezebert_mobile.hub.errors import hub_error, is_final, named_errors, unknown_revision
-from squeezebert_mobile.hub.names import check_revision, local_folder
-from squeezebert_mobile.hub.repository import WEIGHT_FILES, settings_of, weights_of
+from squeezebert_mobile.hub.names import CONFIG_FILE, check_revision, local_folder
+from squeezebert_mobile.hub.repository import WEIGHT_FILES, settings_of, weight_file, weights_of
 from squeezebert_mobile.progress import Progress, silent
 
 __all__ = ["checkpoint_folder", "settings_folder"]
@@ -139,7 +139,7 @@ class _Download:
     ) -> None:
         """Check that the repository has a configuration, and weights if they are needed."""
         some = ", ".join(sorted(files)[:5]) + (", ..." if len(files) > 5 else "")
-        if "config.json" not in files:
+        if CONFIG_FILE not in files:
             remedy = (
                 "give one in the layout of transformers, with config.json and model.safetensors"
             )
@@ -153,8 +153,7 @@ class _Download:
                 f"the Hub repository {self.what} has no config.json (but {some or 'no files'}); "
                 f"{remedy}"
             )
-        names = (*WEIGHT_FILES, *(f"{name}.index.json" for name in WEIGHT_FILES))
-        if check and not any(name in files for name in names):
+        if check and weight_file(files) is None:
             raise CheckpointError(
                 f"the Hub repository {self.what} has neither {WEIGHT_FILES[0]} nor "
                 f"{WEIGHT_FILES[1]} (but {some}); give one that has, or save its model with "
@@ -219,7 +218,7 @@ class _Download:
         return folder
 
     def _cached_folder(self) -> Path | None:
-        path = self.hub.try_to_load_from_cache(self.name, "config.json", revision=self.revision)
+        path = self.hub.try_to_load_from_cache(self.name, CONFIG_FILE, revision=self.revision)
         return Path(path).parent if isinstance(path, str) else None
 
     def _cached_names(self, folder: Path) -> list[str]:

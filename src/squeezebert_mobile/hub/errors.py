@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.errors import CheckpointError, require
+from squeezebert_mobile.errors import CheckpointError, first_line, require
 
 __all__ = ["hub_error", "is_final", "named_errors", "unknown_revision"]
 
@@ -99,7 +99,7 @@ def _refusal(error: Any, name: str, what: str) -> str:
 def _failure(error: BaseException, name: str, what: str) -> str:
     """The message where the Hub has not answered, or not with what was asked for."""
     hub, errors = require("huggingface_hub", "export"), require("huggingface_hub.errors", "export")
-    constants, reason = hub.constants, _first_line(error)
+    constants, reason = hub.constants, first_line(error)
     if isinstance(error, errors.HFValidationError):
         return (
             f"{name!r} is neither a folder nor a valid Hub id; check the path, or give an id like "
@@ -154,8 +154,3 @@ def named_errors(name: str | Path, folder: Path) -> Iterator[None]:
         if message == str(error):
             raise
         raise CheckpointError(message) from error
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -17,7 +17,9 @@ __all__ = [
     "PRESETS",
     "check_has_config",
     "check_revision",
+    "first_module",
     "is_preset",
+    "is_shipped",
     "local_folder",
 ]
 
@@ -48,6 +50,15 @@ def is_preset(name: str | Path) -> bool:
     if name not in PRESETS:
         raise CheckpointError(choose("preset", str(name), PRESETS))
     return True
+
+
+def is_shipped(name: str | Path) -> bool:
+    """Whether this is the name of a demo or a preset, which are parts of this package.
+
+    Raises:
+        CheckpointError: it begins like a preset, but there is no such preset.
+    """
+    return name in DEMOS or is_preset(name)
 
 
 def local_folder(name: str | Path) -> Path | None:
@@ -103,15 +114,20 @@ def check_has_config(folder: Path) -> None:
         pass  # the reader of the file says why it cannot be read
 
 
+def first_module(folder: Path) -> str | None:
+    """The path of the first module that the modules.json in `folder` lists; None if it has none."""
+    try:
+        path = json.loads(read_regular(folder / MODULES_FILE).decode("utf-8-sig"))[0]["path"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return None
+    return path if isinstance(path, str) else None
+
+
 def _encoder_folder(folder: Path) -> Path:
     """The folder with config.json: the one that modules.json names, if `folder` has none."""
-    modules = folder / MODULES_FILE
-    if (folder / CONFIG_FILE).exists() or not modules.is_file():
-        return folder
-    try:
-        path = PurePosixPath(json.loads(read_regular(modules).decode("utf-8-sig"))[0]["path"])
-    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+    if (folder / CONFIG_FILE).exists() or (name := first_module(folder)) is None:
         return folder  # the reader of config.json reports that there is none
+    path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts:
         return folder
     if not (folder / path / CONFIG_FILE).is_file():
@@ -143,9 +159,9 @@ def check_revision(name: str | Path, revision: str | None) -> None:
             f"the revision {revision!r} cannot be a branch, a tag or a commit of a Hub repository; "
             "give one of these"
         )
-    if name in DEMOS or is_preset(name) or local_folder(name):
+    shipped = is_shipped(name)
+    if shipped or local_folder(name):
         raise CheckpointError(
             f"the revision {revision!r} is for a Hub id, but {str(name)!r} is "
-            f"{'a folder' if Path(name).is_dir() and name not in DEMOS else 'part of this package'}"
-            "; leave the revision out"
+            f"{'part of this package' if shipped else 'a folder'}; leave the revision out"
         )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-__all__ = ["WEIGHT_FILES", "settings_of", "weights_of"]
+__all__ = ["WEIGHT_FILES", "settings_of", "weight_file", "weights_of"]
 
 #: The names of a weight file, the preferred one first; of shards, NAME.index.json lists them.
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -22,7 +22,7 @@ _SETTINGS = re.compile(
 
 def settings_of(files: Collection[str]) -> list[str]:
     """Those of a repository's files that describe the model, with the index of its shards."""
-    index = _weight_file(files)
+    index = weight_file(files)
     return sorted(
         name
         for name in files
@@ -36,7 +36,7 @@ def weights_of(files: Collection[str], folder: Path) -> list[str]:
     Empty if there are none. The index is checked when it is read as a part of the checkpoint; here
     names that are not in the repository are left out.
     """
-    name = _weight_file(files)
+    name = weight_file(files)
     if name is None or not name.endswith(".json"):
         return [name] if name else []
     try:
@@ -46,7 +46,7 @@ def weights_of(files: Collection[str], folder: Path) -> list[str]:
     return sorted(shards & set(files))
 
 
-def _weight_file(files: Collection[str]) -> str | None:
+def weight_file(files: Collection[str]) -> str | None:
     """The weight file, or the index of its shards."""
     names = (name for file in WEIGHT_FILES for name in (file, f"{file}.index.json"))
     return next((name for name in names if name in files), None)

@@ -19,6 +19,7 @@ from squeezebert_mobile.hub import (
     check_revision,
     checkpoint_folder,
     is_preset,
+    is_shipped,
     local_folder,
     named_errors,
 )
@@ -109,7 +110,7 @@ def download_checkpoint(
             package cannot build its model.
     """
     check_revision(name, revision)
-    if name in DEMOS or is_preset(name) or local_folder(name):
+    if is_shipped(name) or local_folder(name):
         return None
     folder = checkpoint_folder(name, revision=revision, progress=progress, check=load_config)
     return folder.name

@@ -18,7 +18,7 @@ from squeezebert_mobile.artifact import SentenceVector
 from squeezebert_mobile.artifact.spec import PoolingMode, SimilarityFunction
 from squeezebert_mobile.errors import CheckpointError, choose
 from squeezebert_mobile.files import read_regular
-from squeezebert_mobile.hub import MODULES_FILE
+from squeezebert_mobile.hub import MODULES_FILE, first_module
 
 __all__ = ["SentenceModules", "read_sentence_modules"]
 
@@ -69,11 +69,8 @@ def _root(folder: Path) -> Path | None:
     if (folder / MODULES_FILE).exists():
         return folder
     above = folder.resolve().parent
-    try:
-        modules = json.loads(read_regular(above / MODULES_FILE).decode("utf-8-sig"))
-        return above if above / modules[0]["path"] == folder.resolve() else None
-    except (OSError, ValueError, RecursionError, LookupError, TypeError):
-        return None
+    name = first_module(above)
+    return above if name is not None and above / name == folder.resolve() else None
 
 
 def _vector(root: Path, folder: Path) -> SentenceVector:
