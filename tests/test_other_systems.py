@@ -52,7 +52,8 @@ names = names or sorted(set(all_modules()))
 for name in names:
     importlib.import_module(name)
 for name in [name for name in sys.modules if name.startswith("squeezebert_mobile")]:
-    if not name.endswith("xnnpack"):  # it registers operators, which torch allows once
+    # These register operators, which torch allows once.
+    if not name.endswith(("xnnpack", "executorch.operators")):
         del sys.modules[name]
 for name in ABSENT[system]:
     sys.modules[name] = None

@@ -9,9 +9,11 @@ from phone_stand_in import AdbServer, StandIn
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.artifact import sha256_of
+from squeezebert_mobile.artifact.reading import read_with_checksums
 from squeezebert_mobile.benchmarks import artifact_contenders
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
+from squeezebert_mobile.benchmarks.phone.adb.files import artifact_files
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
 from squeezebert_mobile.benchmarks.phone.measurement import measure_phone
@@ -19,9 +21,15 @@ from squeezebert_mobile.benchmarks.records.events import Event
 from squeezebert_mobile.benchmarks.records.reading import read_events
 from squeezebert_mobile.benchmarks.records.results import Results
 
-__all__ = ["SHORT", "Run"]
+__all__ = ["SHORT", "Run", "name_on_phone"]
 
 SHORT = Preset("short", runs=4, seconds=0, blocks=2, starts=1)
+
+
+def name_on_phone(artifact: Path) -> str:
+    """The name of an artifact's folder on the phone."""
+    _, checksums = read_with_checksums(artifact)
+    return Path(artifact_files(artifact, checksums).folder).name
 
 
 @dataclass

@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from phone_run import Run
+from phone_run import Run, name_on_phone
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.phone.adb import lock
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.adb.files import HOME, artifact_files
+from squeezebert_mobile.benchmarks.phone.adb.files import HOME
 from squeezebert_mobile.benchmarks.phone.adb.lock import locked
 from squeezebert_mobile.benchmarks.phone.commands import clean_phones, push_to_phones
 
@@ -272,7 +272,7 @@ def test_ten_pairs_of_benches_at_once_never_mix(
         own.folder.mkdir()
         write_small_artifact(own.folder / "ours", model=b"model %d" % index)
         benches.append(own)
-    folders = [Path(artifact_files(each.folder / "ours").folder).name for each in benches]
+    folders = [name_on_phone(each.folder / "ours") for each in benches]
     latencies = {name: 100.0 * 1.25**index for index, name in enumerate(folders)}
     run.phone.pretend(latency_ms=latencies)
     assert len(latencies) == count

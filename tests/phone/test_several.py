@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from commands import Cli
-from phone_run import SHORT
+from phone_run import SHORT, name_on_phone
 from phone_stand_in import PRETEND_RUNNER, AdbServer, StandIn
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.benchmarks import artifact_contenders
 from squeezebert_mobile.benchmarks.phone import commands
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.adb.files import artifact_files
 from squeezebert_mobile.benchmarks.phone.commands import PhoneRequest, bench_on_phones
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.measurement import RESUME
@@ -224,7 +223,7 @@ def test_an_artifact_with_wrong_golden_outputs_is_an_error_after_the_results(
     phone = several.phones[0]
     theirs = several.folder / "theirs"
     write_small_artifact(theirs, model=b"another")
-    folder = Path(artifact_files(several.folder / wrong).folder).name
+    folder = name_on_phone(several.folder / wrong)
     phone.pretend(golden_holds={folder: False}, latency_ms={"*": 100.0})
     output = several.folder / "phone.json"
     code, out, err = cli(
