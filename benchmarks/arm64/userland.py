@@ -19,6 +19,8 @@ from pathlib import Path
 from squeezebert_mobile.benchmarks.arm64.cores import CORES
 from squeezebert_mobile.benchmarks.arm64.runtimes import Runtime
 from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.partial_folders import partial_folder
+from squeezebert_mobile.renames import rename
 
 __all__ = ["Userland", "prepare"]
 
@@ -195,21 +197,21 @@ def _compile_guest(package: Path, target: Path, compiler: str = "aarch64-linux-g
 
 
 def _compile(*command: str, to: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=to.parent) as name:
-        partial = Path(name) / to.name
+    with partial_folder(to) as private:
+        partial = private / to.name
         _run(*command, "-o", str(partial))
-        partial.rename(to)
+        rename(partial, to)
 
 
 @contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
     """A folder that becomes `target` once it is complete."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as name:
-        partial = Path(name) / target.name
+    with partial_folder(target) as private:
+        partial = private / target.name
         partial.mkdir()
         yield partial
-        partial.rename(target)
+        rename(partial, target)
 
 
 def _run(*command: str) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from squeezebert_mobile.benchmarks.peers.families import LENGTHS, Family
 from squeezebert_mobile.benchmarks.peers.theirs import Peer, network
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.partial_folders import partial_folder
 from squeezebert_mobile.renames import rename
 from squeezebert_mobile.tasks import INPUT_NAMES
 
@@ -33,8 +33,8 @@ def install_converter(folder: Path) -> Path:
     target = folder / f"litert-converter-{version}"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            partial = Path(name) / "packages"
+        with partial_folder(target) as private:
+            partial = private / "packages"
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
             command = [*pip, "--target", str(partial), "-r", str(_REQUIREMENTS)]
             done = subprocess.run(command, capture_output=True, text=True, errors="replace")

@@ -143,14 +143,12 @@ def bench(
     if output:
         check_writable(output, what="results")
     from squeezebert_mobile.benchmarks import (
-        artifact_contenders,
         check_regression,
         get_preset,
         print_table,
     )
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
     from squeezebert_mobile.benchmarks.measure.leftovers import check_journal
-    from squeezebert_mobile.benchmarks.measure.profiling import check_profilable
     from squeezebert_mobile.benchmarks.records.journal import journal_of
     from squeezebert_mobile.benchmarks.records.regression_check import check_measured
 
@@ -174,10 +172,10 @@ def bench(
         reject_phone_options(phone_options | {"resume": None}, remedy="add --target adb")
         # Before a baseline is exported, which takes minutes.
         check_journal(journal_of(output) if output else None, resume=resume)
-        if profile:
-            check_profilable(artifact_contenders(artifacts))
         measurement |= {"output": output, "resume": resume, "profile": profile}
-        all_results = [bench_on_host(_contenders(artifacts, baseline), **measurement)]
+        all_results = [
+            bench_on_host(_contenders(artifacts, baseline, profile=profile), **measurement)
+        ]
     else:
         measurement |= {"target": target, "output": output}
         all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)
@@ -194,15 +192,21 @@ def bench(
             check_regression(results, fail_if_slower)
 
 
-def _contenders(artifacts: Sequence[Path], baseline: str) -> list["Contender"]:
+def _contenders(
+    artifacts: Sequence[Path], baseline: str, *, profile: bool = False
+) -> list["Contender"]:
     from squeezebert_mobile.benchmarks import artifact_contenders
+    from squeezebert_mobile.benchmarks.measure.profiling import check_profilable
 
+    folders = [] if baseline in {"none", "bert-base"} else [Path(baseline)]
+    contenders = artifact_contenders(artifacts, baselines=folders)
+    if profile:
+        check_profilable(contenders)  # before a baseline is exported, which takes minutes
     if baseline == "bert-base":
         from squeezebert_mobile.cli.baselines import bert_base_contenders
 
-        contenders = artifact_contenders(artifacts)
-        return contenders + bert_base_contenders(artifacts, progress=shown())
-    return artifact_contenders(artifacts, baselines=[] if baseline == "none" else [Path(baseline)])
+        contenders += bert_base_contenders(artifacts, progress=shown())
+    return contenders
 
 
 def _bench_on_phones(
