@@ -74,8 +74,8 @@ typecheck: $(READY)  ## run mypy --strict
 	  ln -s ../../src/squeezebert_mobile/* ../../export ../../runtime ../../benchmarks .
 	$(BIN)/mypy
 
-bench-peers: $(READY)  ## compare with models from the usual tools, in one run (about 40 minutes; writes build/peers)
-	$(BIN)/python -m squeezebert_mobile.benchmarks.peers -o build/peers
+bench-peers: $(READY)  ## compare with models from the usual tools, in one run (40 minutes, RESUME=1 continues it; writes build/peers)
+	$(BIN)/python -m squeezebert_mobile.benchmarks.peers -o build/peers $(if $(RESUME),--resume)
 
 # Needs root to install the emulator; otherwise it is skipped with a message.
 check-arm64: $(READY)  ## check that the default artifact needs no more instructions than before, as .onnx and .pte (root, apt)

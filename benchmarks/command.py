@@ -22,7 +22,8 @@ def run_command(app: typer.Typer, name: str, arguments: Sequence[str] | None = N
     try:
         app(arguments, prog_name=name)
     except SqueezeBertMobileError as error:
-        print_line(f"error: {error}", stderr=True)
+        for line in (f"error: {error}", *getattr(error, "__notes__", ())):
+            print_line(line, stderr=True)
         return 1
     except SystemExit as end:  # every other way out of typer
         return int(end.code or 0)

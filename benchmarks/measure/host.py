@@ -39,6 +39,13 @@ from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
 from squeezebert_mobile.benchmarks.measure.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.records.assembly import assemble
+from squeezebert_mobile.benchmarks.records.continuation import (
+    check_continuable,
+    complete_events,
+    failed_labels,
+    measured_cells,
+    start_counts,
+)
 from squeezebert_mobile.benchmarks.records.events import (
     Begin,
     BlockMeasured,
@@ -46,6 +53,7 @@ from squeezebert_mobile.benchmarks.records.events import (
     Failed,
     NotProfiled,
     Profiled,
+    Resumed,
     Started,
     WarmedUp,
 )
@@ -137,22 +145,33 @@ def measure_host(
             fixed length, or else 128, or less if a contender's maximum is shorter.
         not_built: Contenders that could not be built; they are recorded in the results.
         journal: A new file to which each block is appended as soon as it is measured, or an open
-            journal.
+            journal. If that has events, the run is continued: its cold starts and complete cells
+            are kept.
         progress: Called with the current step, the seconds elapsed and the seconds expected.
         clock: Returns seconds.
         trace: Profile each contender after the timed blocks, and collect its runs here.
 
     Raises:
-        BenchmarkError: the contenders cannot be measured with these options, or all of them fail.
+        BenchmarkError: the contenders cannot be measured with these options, or all of them fail;
+            or the run to continue differs from this one.
     """
     settings = make_settings(contenders, preset, threads, sequence_lengths)
     if trace:
         check_profilable(contenders)
     with opened(journal) as log:
+        begin = _begin(contenders, settings)
+        if log.events:
+            check_continuable(begin, log.events, repr(str(log.path)))
+            if isinstance(log.events[-1], End):
+                return assemble(log.events)
         try:
-            log.add(_begin(contenders, settings))
-            for failure in not_built:
-                log.add(Failed(failure=failure))
+            if log.events:
+                log.cut(complete_events(settings, log.events))
+                log.add(Resumed(created=begin.created))
+            else:
+                log.add(begin)
+                for failure in not_built:
+                    log.add(Failed(failure=failure))
             run = _HostRun(list(contenders), preset, settings, log, clock, progress)
             run.measure_starts()
             for count in settings.threads:
@@ -199,15 +218,18 @@ class _HostRun:
         """Expect what the preset says, until something is measured."""
         self.begun = time.monotonic()
         self.everyone = tuple(self.contenders)
-        self.cells_left = len(self.settings.threads) * len(self.settings.sequence_lengths)
+        failed = failed_labels(self.log.events)  # before the run was interrupted
+        self.contenders = [each for each in self.everyone if each.label not in failed]
+        self.cells_left = sum(len(self._lengths_left(count)) for count in self.settings.threads)
         self.cell_seconds = len(self.contenders) * self.preset.seconds
 
     def measure_starts(self) -> None:
         """Load each contender in fresh processes, in turn."""
         self._check_unchanged()
-        left = self.preset.starts * len(self.contenders)
-        for _ in range(self.preset.starts):
-            for contender in list(self.contenders):
+        done = start_counts(self.log.events)
+        left = sum(self.preset.starts - done[each.label] for each in self.contenders)
+        for index in range(self.preset.starts):
+            for contender in [each for each in self.contenders if done[each.label] <= index]:
                 self._report(f"start {contender.label}", left * _START_SECONDS)
                 left -= 1
                 try:
@@ -219,7 +241,10 @@ class _HostRun:
         self._check_unchanged()
 
     def measure_threads(self, threads: int) -> None:
-        """Open every model with `threads` threads and measure all lengths."""
+        """Open every model with `threads` threads and measure the lengths that are left."""
+        lengths = self._lengths_left(threads)
+        if not lengths:
+            return
         for contender in list(self.contenders):
             self._report(f"load {contender.label}", 0)
             try:
@@ -227,11 +252,16 @@ class _HostRun:
             except Exception as error:  # each runtime raises its own; the failure is recorded
                 self._drop(contender, "load", error)
         self._check_unchanged()
-        for length in self.settings.sequence_lengths:
+        for length in lengths:
             self.cells_left -= 1
             self._measure_cell(threads, length)
         self.models.clear()
         gc.collect()  # frees the models' memory before the next ones are loaded
+
+    def _lengths_left(self, threads: int) -> list[int]:
+        measured = measured_cells(self.log.events)
+        lengths = self.settings.sequence_lengths
+        return [length for length in lengths if (threads, length) not in measured]
 
     def profile(self, trace: Trace) -> None:
         """Profile every contender that was measured, at each number of threads."""

@@ -11,6 +11,7 @@ default options of their libraries.
     ours.py       builds our models
     theirs.py     builds the peers; litert.py those of LiteRT
     building.py   runs a build in a process of its own, so that a failure is a line of the report
+    kept.py       what an interrupted run keeps in its folder
     survey.py     builds and measures all models in one run, and checks the goals
     tables.py     the tables of the report; pages.py, readme.py and plot.py show them
 """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from squeezebert_mobile.benchmarks.command import run_command
+from squeezebert_mobile.benchmarks.peers.kept import kept, run_files
 from squeezebert_mobile.benchmarks.peers.models import MODELS, select
 from squeezebert_mobile.benchmarks.peers.pages import report_page, terminal_page
 from squeezebert_mobile.benchmarks.peers.plot import PLOT_NAME, draw
@@ -126,55 +127,64 @@ def _peers(
             help=f"Measure nothing; show the {RESULTS_NAME} of an earlier run.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the interrupted run in the output folder: models that were built, cold "
+            "starts, and the blocks of each number of threads and length that was completed.",
+        ),
+    ] = False,
     readme: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the summary table between its marks there."),
     ] = None,
 ) -> None:
+    if resume and (output is None or earlier):
+        raise typer.BadParameter("--resume needs the folder of the interrupted run; add -o FOLDER")
     _check_places(output, readme)
     try:
         if earlier:
             results = _read(earlier)
+            _show(results, output, readme, as_json)
         else:
-            results = _measure(only or [], lengths or LENGTHS, threads or THREADS, preset, output)
-    except KeyboardInterrupt:
+            models = select(only or [])
+            with run_files(output, resume=resume) as files:
+                if resume:
+                    files.continue_with(models)
+                results = bench_peers(
+                    files,
+                    preset=PRESETS[preset],
+                    models=models,
+                    threads=threads or THREADS,
+                    sequence_lengths=lengths or LENGTHS,
+                )
+                _show(results, output, readme, as_json)
+                if results.complete:
+                    files.remove()
+                elif output:
+                    print_line(kept(output), stderr=True)
+    except KeyboardInterrupt as error:
         print_line("interrupted before anything was measured", stderr=True)
+        for note in getattr(error, "__notes__", ()):
+            print_line(note, stderr=True)
         raise typer.Exit(130) from None
+    if not results.complete:
+        raise typer.Exit(130)
+
+
+def _show(results: Results, output: Path | None, readme: Path | None, as_json: bool) -> None:
     _write(results, output, readme)
     if as_json:
         print_json(results.to_json())
     else:
         print_page(terminal_page(results), Console())
-    if not results.complete:
-        raise typer.Exit(130)
 
 
 def _read(path: Path) -> Results:
     results = with_goals(read_results(path))
     survey_models(results)  # raises if they are of other models
     return results
-
-
-def _measure(
-    only: Sequence[str],
-    lengths: Sequence[int],
-    threads: Sequence[int],
-    preset: str,
-    output: Path | None,
-) -> Results:
-    models = select(only)
-    journal = output / f"{RESULTS_NAME}.journal" if output else None
-    if journal:
-        journal.unlink(missing_ok=True)  # of an earlier run to the same folder
-    with tempfile.TemporaryDirectory(prefix="squeezebert-peers-") as folder:
-        return bench_peers(
-            Path(folder),
-            preset=PRESETS[preset],
-            models=models,
-            threads=threads,
-            sequence_lengths=lengths,
-            journal=journal,
-        )
 
 
 # Files --------------------------------------------------------------------------------------
@@ -199,7 +209,6 @@ def _check_places(output: Path | None, readme: Path | None) -> None:
 def _write(results: Results, output: Path | None, readme: Path | None) -> None:
     if output:
         results.write(output / RESULTS_NAME)
-        (output / f"{RESULTS_NAME}.journal").unlink(missing_ok=True)
         report = as_markdown(report_page(results))
         (output / "report.md").write_text(report, encoding="utf-8")
         draw(results, output / PLOT_NAME)

@@ -1,18 +1,19 @@
 """Builds all models, measures them in one run, and checks the goals."""
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.host import measure_host
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback, progress_bar
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS as LONGER_PRESETS
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.peers.building import BuildError, build_in_subprocess
 from squeezebert_mobile.benchmarks.peers.families import LENGTHS
+from squeezebert_mobile.benchmarks.peers.kept import RunFiles
 from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, SurveyModel
-from squeezebert_mobile.benchmarks.records.assembly import ratio_to_baseline
+from squeezebert_mobile.benchmarks.records.assembly import assemble, ratio_to_baseline
+from squeezebert_mobile.benchmarks.records.events import Begin, End, Event, Failed
 from squeezebert_mobile.benchmarks.records.results import Failure, Goal, Results
 from squeezebert_mobile.benchmarks.report.queries import MAIN_WORKLOAD, measurements_at
 from squeezebert_mobile.errors import BenchmarkError
@@ -51,30 +52,36 @@ PRESETS = {SURVEY.name: SURVEY, **LONGER_PRESETS}
 
 
 def bench_peers(
-    folder: Path,
+    files: RunFiles,
     *,
     preset: Preset = SURVEY,
     models: Sequence[SurveyModel] = MODELS,
     threads: Sequence[int] = THREADS,
     sequence_lengths: Sequence[int] = LENGTHS,
-    journal: Path | None = None,
 ) -> Results:
-    """Build `models` in `folder`, measure them in one run, and check `GOALS`.
+    """Build `models`, measure them in one run, and check `GOALS`.
+
+    What is complete in `files` is neither built nor measured again.
 
     Args:
-        folder: An empty folder; all models together take 6 GB.
+        files: Where the run keeps its parts; all models together take 6 GB.
         preset: How long to measure.
         models: The models to compare.
         threads: Numbers of threads; every model is measured with each.
         sequence_lengths: Lengths of the input in tokens.
-        journal: A new file to which each block is written as soon as it is measured.
 
     Raises:
         MissingExtraError: transformers or torch is not installed.
-        BenchmarkError: no model could be built and run.
+        BenchmarkError: no model could be built and run, or the run to continue is another one.
     """
+    events = files.journal.events
+    if events:
+        _check_same(files, models, preset, threads, sequence_lengths)
+    if events and isinstance(events[-1], End):  # only the results are missing
+        return with_goals(assemble(events))
     with progress_bar() as progress:
-        contenders, failures = _build_all(folder, models, progress)
+        failures = _failed_builds(events) if events else _build_all(files, models, progress)
+        contenders = [files.built[model.label] for model in models if model.label in files.built]
         if not contenders:
             raise BenchmarkError(f"no model could be built: {failures[0].error}")
         results = measure_host(
@@ -83,40 +90,83 @@ def bench_peers(
             threads=threads,
             sequence_lengths=sequence_lengths,
             not_built=failures,
-            journal=journal,
+            journal=files.journal,
             progress=progress,
         )
     return with_goals(results)
 
 
+def _check_same(
+    files: RunFiles,
+    models: Sequence[SurveyModel],
+    preset: Preset,
+    threads: Sequence[int],
+    lengths: Sequence[int],
+) -> None:
+    """Check that the run in `files` began with the same options, and that its models are there.
+
+    Raises:
+        BenchmarkError: it did not, or they are not.
+    """
+    events = files.journal.events
+    begin = events[0]
+    assert isinstance(begin, Begin)
+    measured = {facts.label for facts in begin.contenders}
+    labels = {*measured, *(failure.contender for failure in _failed_builds(events))}
+    then = begin.settings
+    options = (labels, then.preset, set(then.threads), set(then.sequence_lengths))
+    if options != ({model.label for model in models}, preset.name, set(threads), set(lengths)):
+        raise BenchmarkError(
+            f"cannot resume {str(files.journal.path)!r}: models, threads, lengths or preset "
+            "are not those that the run began with; use the same command as before, or choose "
+            "another folder with -o"
+        )
+    if gone := sorted(measured - files.built.keys()):
+        raise BenchmarkError(
+            f"cannot resume {str(files.journal.path)!r}: the file of {gone[0]!r} in "
+            f"{str(files.folder)!r} has changed or is gone; remove both, and run again without "
+            "--resume"
+        )
+
+
+def _failed_builds(events: Sequence[Event]) -> list[Failure]:
+    """The builds that failed before the measurement began."""
+    failures = [event.failure for event in events if isinstance(event, Failed)]
+    return [failure for failure in failures if failure.stage == "build"]
+
+
 def _build_all(
-    folder: Path, models: Sequence[SurveyModel], progress: ProgressCallback
-) -> tuple[list[Contender], list[Failure]]:
-    """The models that could be built, and a failure for each of the others."""
-    reasons: dict[str, str | None] = {}
+    files: RunFiles, models: Sequence[SurveyModel], progress: ProgressCallback
+) -> list[Failure]:
+    """Build the models that are not complete; returns those that could not be built."""
+    reasons: dict[str, str] = {}
+
+    def report(what: str) -> None:
+        done = len(files.built) + len(reasons)
+        progress(f"build: {done} of {len(models)}{what}", 0, 0)
 
     def build(model: SurveyModel) -> None:
         try:
-            build_in_subprocess(folder / "log.txt", model.build, folder)
+            build_in_subprocess(files.folder / "log.txt", model.build, files.folder)
         except BuildError as error:
             reasons[model.label] = str(error)
         else:
-            reasons[model.label] = None
-        progress(f"build: {len(reasons)} of {len(models)}, {model.label}", 0, 0)
+            with adding:
+                files.add(model)
+        report(f", {model.label}")
 
     # In the order of WAYS: an int8 peer is made from the fp32 one.
-    ordered = sorted(models, key=lambda model: WAYS.index(model.way))
-    progress(f"build: 0 of {len(models)}", 0, 0)
+    adding = threading.Lock()
+    left = [model for model in models if model.label not in files.built]
+    ordered = sorted(left, key=lambda model: WAYS.index(model.way))
+    report("")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(build, ordered))  # after a missing extra or Ctrl-C, no further build starts
-    return (
-        [model.contender(folder) for model in models if not reasons[model.label]],
-        [
-            Failure(contender=model.label, stage="build", error=reason)
-            for model in models
-            if (reason := reasons[model.label])
-        ],
-    )
+    return [
+        Failure(contender=model.label, stage="build", error=reasons[model.label])
+        for model in models
+        if model.label in reasons
+    ]
 
 
 def with_goals(results: Results) -> Results:

@@ -103,6 +103,19 @@ class Journal(Closeable):
                 events = [event] if self._is_whole(self.path) else self._restore(self.path)
                 self._write(b"".join(line.model_dump_json().encode() + b"\n" for line in events))
 
+    def cut(self, count: int) -> None:
+        """Keep the first `count` events only.
+
+        Raises:
+            BenchmarkError: the file cannot be read or cut.
+        """
+        del self.events[count:]
+        if self.path and self._file is not None:
+            with _errors_named(self.path):
+                lines = self.path.read_bytes().split(b"\n")[:count]
+                self._size = sum(len(line) + 1 for line in lines)
+                os.ftruncate(self._file, self._size)
+
     def _is_whole(self, path: Path) -> bool:
         """Whether the file is still there, with all that was written to it."""
         assert self._file is not None
