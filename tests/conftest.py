@@ -1,5 +1,6 @@
 """One thread for torch in every test: tests are small, and may share the machine."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ torch.set_num_threads(1)
 settings.register_profile("short", max_examples=100, deadline=None)
 settings.register_profile("fuzz", max_examples=20_000, deadline=None)  # make fuzz
 settings.load_profile("short")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: a full garbage collection need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import processor_time
+from forks import Forks
 
 FINETUNE = "finetune demo train.csv --task text-classification -o"
 #: Runs the command line, then prints which large libraries were imported.
@@ -139,10 +141,18 @@ def _run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks("import pydantic.types, squeezebert_mobile.cli", SCRIPT) as forks:
+        yield forks
+
+
 @pytest.mark.parametrize(("command", "message"), CASES)
-def test_an_error_needs_no_large_library(folder: Path, command: str, message: str) -> None:
+def test_an_error_needs_no_large_library(
+    folder: Path, command: str, message: str, forks: Forks
+) -> None:
     before = sorted(folder.rglob("*"))
-    done = _run(folder, command)
+    done = forks.run(folder, *command.split())
     assert (done.returncode, done.stdout) == (1, "\n")
     assert message.replace("FOLDER", str(folder)) in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

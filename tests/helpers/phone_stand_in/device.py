@@ -268,7 +268,8 @@ class StandIn(Closeable):
 def _listen(port: int) -> socket.socket:
     choices = [port] if port else random.sample(range(*_PORTS), 50)
     for choice in choices:
-        listener = socket.socket()
+        # asyncio only sends small packets at once where the protocol is stated.
+        listener = socket.socket(proto=socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", choice))
