@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from commands import Cli
 
 from squeezebert_mobile import __version__
 
@@ -21,6 +22,8 @@ BLOCK = re.compile(
     r"(?P<before>[^\n]*)\n\n(?:```kotlin\n(?P<kotlin>.*?)```\n|(?P<shell>(?: {4}[^\n]*\n)+))",
     re.DOTALL,
 )
+
+OPERATORS = "squeezebert-mobile operators demo -o operators.config"
 
 
 def _blocks(kind: str) -> list[tuple[str, str]]:
@@ -45,9 +48,18 @@ def test_every_kotlin_block_is_compiled_or_marked() -> None:
 
 def test_every_command_is_run_or_marked() -> None:
     blocks = [(before, _words(block)) for before, block in _blocks("shell")]
-    run = {f"{COMPILE} {RUN}"}
+    run = {f"{COMPILE} {RUN}", OPERATORS}
     assert {block for _, block in blocks} >= run
     assert all(block in run or "not run" in before for before, block in blocks)
+
+
+def test_the_operators_are_listed(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ANDROID / "app/src/main/assets/artifacts/demo-intents", tmp_path / "demo")
+    monkeypatch.chdir(tmp_path)
+    assert cli(*OPERATORS.split()[1:])[0] == 0
+    assert "DynamicQuantizeMatMul" in Path(OPERATORS.split()[-1]).read_text(encoding="utf-8")
 
 
 def test_the_files_that_it_names_exist() -> None:

@@ -26,7 +26,7 @@ from squeezebert_mobile.errors import (
 from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, last_line
 from squeezebert_mobile.runtime.sessions.shared_threads import SharedThreads
 
-__all__ = ["ExecuTorchSession", "Program"]
+__all__ = ["ExecuTorchSession", "Program", "check_program"]
 
 _EXECUTORCH_THREADS = SharedThreads("executorch")
 
@@ -44,27 +44,15 @@ class Program(Closeable):
         """
         self._method: Any = None
         self._claimed = False
-        torch = require("torch", "export")
-        require_extra("executorch")
-        try:
-            with _without_native_logs(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # its Python runtime is marked experimental
-                from executorch.extension.pybindings import portable_lib
-                from executorch.runtime import Runtime, Verification
+        with _load_errors(path):
+            from executorch.extension.pybindings import portable_lib
+            from executorch.runtime import Runtime, Verification
 
-                # Before loading: operators keep the thread pool that exists then.
-                _EXECUTORCH_THREADS.claim(threads, portable_lib._unsafe_reset_threadpool)
-                self._claimed = True
-                program = Runtime.get().load_program(path, verification=Verification.Minimal)
-                self._method = program.load_method("forward")
-        except ImportError as error:
-            raise _other_torch(torch, error) from None
-        except RuntimeError as error:
-            version = importlib.metadata.version("executorch")
-            raise ArtifactError(
-                f"executorch {version} cannot load {path!r}: {last_line(error)}; "
-                "upgrade executorch, or export the checkpoint again"
-            ) from None
+            # Before loading: operators keep the thread pool that exists then.
+            _EXECUTORCH_THREADS.claim(threads, portable_lib._unsafe_reset_threadpool)
+            self._claimed = True
+            program = Runtime.get().load_program(path, verification=Verification.Minimal)
+            self._method = program.load_method("forward")
         self._lock = threading.Lock()  # a method has a single set of buffers
 
     @property
@@ -137,6 +125,38 @@ class ExecuTorchSession(Closeable):
     def close(self) -> None:
         """Free the model; a later `run` raises InputError."""
         self._program.close()
+
+
+def check_program(path: str) -> None:
+    """Check the structure of a program, all of it, without loading it.
+
+    Raises:
+        ArtifactError: it is damaged.
+        MissingExtraError: executorch is not installed, or was built for another torch.
+    """
+    with _load_errors(path):
+        from executorch.runtime import Runtime, Verification
+
+        Runtime.get().load_program(path, verification=Verification.InternalConsistency)
+
+
+@contextmanager
+def _load_errors(path: str) -> Iterator[None]:
+    """Silence executorch within the block, and translate its errors."""
+    torch = require("torch", "export")
+    require_extra("executorch")
+    try:
+        with _without_native_logs(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its Python runtime is marked experimental
+            yield
+    except ImportError as error:
+        raise _other_torch(torch, error) from None
+    except RuntimeError as error:
+        version = importlib.metadata.version("executorch")
+        raise ArtifactError(
+            f"executorch {version} cannot load {path!r}: {last_line(error)}; "
+            "upgrade executorch, or export the checkpoint again"
+        ) from None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ __all__ = [
     "FORMATS",
     "MANIFEST_FILE",
     "MAX_THREADS",
+    "OPERATORS_HEADER",
     "Engine",
     "Format",
     "FormatFacts",
@@ -22,6 +23,8 @@ __all__ = [
 
 #: The file that makes a folder an artifact.
 MANIFEST_FILE = "manifest.json"
+#: The first words of a list of operators, in a comment.
+OPERATORS_HEADER = "# Operators of "
 #: The largest number of threads of a session; the runner and the app have the same limit.
 MAX_THREADS = 64
 

@@ -14,7 +14,7 @@ from squeezebert_mobile.tasks import Aggregation
 
 COMMANDS = (
     *("export", "finetune", "run", "inspect", "verify", "evaluate"),
-    *("bench", "devices", "doctor", "clean", "push", "report"),
+    *("bench", "devices", "doctor", "clean", "push", "report", "operators"),
 )
 FINETUNE = ("finetune", "demo", "-o", "out", "--task", "text-classification")
 

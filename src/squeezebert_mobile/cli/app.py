@@ -14,6 +14,7 @@ from squeezebert_mobile.cli.command import Command, Program
 from squeezebert_mobile.cli.evaluate import evaluate
 from squeezebert_mobile.cli.export import export, inspect, verify
 from squeezebert_mobile.cli.finetune import finetune
+from squeezebert_mobile.cli.operators import operators
 from squeezebert_mobile.cli.phones import clean, devices, doctor, push
 from squeezebert_mobile.cli.run import run
 from squeezebert_mobile.errors import SqueezeBertMobileError
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 for _command in (
     *(export, finetune, run, inspect, verify, evaluate),
-    *(bench, devices, doctor, clean, push, report),
+    *(bench, devices, doctor, clean, push, report, operators),
 ):
     # Typer cuts summaries that it takes from docstrings.
     app.command(cls=Command, short_help=(_command.__doc__ or "").partition("\n")[0])(_command)
