@@ -4,12 +4,12 @@ A list covers several artifacts of one format, and is what the build of that for
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from squeezebert_mobile.artifact import Manifest, read_artifact, read_manifest
 from squeezebert_mobile.errors import InputError
 from squeezebert_mobile.formats import OPERATORS_HEADER
+from squeezebert_mobile.runtime.required_operators.lists import OperatorList
 
 __all__ = ["OperatorList", "list_operators"]
 
@@ -17,16 +17,6 @@ __all__ = ["OperatorList", "list_operators"]
 _NO_LIST = {
     "torchscript": "torch's build takes no list of them; export it as onnx or executorch",
 }
-
-
-@dataclass(frozen=True)
-class OperatorList:
-    """The operators of some artifacts, as the build of their runtime reads them."""
-
-    format: str
-    operators: tuple[str, ...]  # "domain:name" (ONNX), "namespace::name" (ExecuTorch), sorted
-    delegates: tuple[str, ...]  # that the runtime must have as well (ExecuTorch)
-    text: str  # the content of the file
 
 
 def list_operators(folders: Sequence[str | Path]) -> OperatorList:

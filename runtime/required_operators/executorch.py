@@ -1,4 +1,4 @@
-"""ExecuTorch's selective build: selected_operators.yaml, with the types of each operator's tensors."""
+"""ExecuTorch's selective build: selected_operators.yaml, with the types of tensors."""
 
 import contextlib
 import importlib
@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.runtime.required_operators import OperatorList
+from squeezebert_mobile.runtime.required_operators.lists import OperatorList
 from squeezebert_mobile.runtime.sessions.executorch import check_program
 
 __all__ = ["list_operators"]
 
 
-def list_operators(
-    models: Sequence[Path], delegates: Sequence[str], title: str
-) -> OperatorList:
+def list_operators(models: Sequence[Path], delegates: Sequence[str], title: str) -> OperatorList:
     """The operators of these programs that are outside their delegates.
 
     Raises:
@@ -32,13 +30,16 @@ def list_operators(
         selected = selector.combine_selective_builders(
             selected, selector.SelectiveBuilder.from_yaml_dict(yaml.safe_load(_listed(model)))
         )
+    merged = selected.to_dict()
+    for facts in merged["operators"].values():
+        facts["debug_info"] = sorted(facts["debug_info"])  # the programs; a set's order is random
     operators = sorted(selected.operators)
     version = importlib.metadata.version("executorch")
     lines = (
         title,
         f"# as executorch {version} lists them; delegates: {', '.join(delegates) or 'none'}",
         f"# EXECUTORCH_SELECT_OPS_LIST={','.join(operators)}",
-        yaml.safe_dump(selected.to_dict(), default_flow_style=False),
+        yaml.safe_dump(merged, default_flow_style=False),
     )
     return OperatorList("executorch", tuple(operators), tuple(delegates), "\n".join(lines))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.runtime.required_operators import OperatorList
+from squeezebert_mobile.runtime.required_operators.lists import OperatorList
 from squeezebert_mobile.runtime.sessions.onnx import open_inference
 
 __all__ = ["list_operators"]
@@ -80,12 +80,14 @@ class _Types:
         self._unknown = defaultdict[str, set[str]](set)  # domain -> operators
 
     def process_node(self, node: Any, value_types: dict[str, Any]) -> None:
+        """Record the types of a node; OrtFormatModelProcessor calls this."""
         try:
             self._recorded.process_node(node, value_types)
         except (KeyError, RuntimeError, ValueError):
             self._unknown[node.Domain().decode() or "ai.onnx"].add(node.OpType().decode())
 
     def of(self, domain: str, name: str) -> str:
+        """What follows the name of an operator in the list."""
         if name in self._unknown[domain]:
             return ""
         return self._recorded.get_config_entry(domain, name) or ""

@@ -53,7 +53,10 @@ CASES = [
         "unknown preset 'preset:bert-bas'; did you mean 'preset:bert-",
     ),
     ("operators artifact -o texts.txt", "'texts.txt' is not a list of operators and was not chan"),
-    ("operators artifact -o tuned", "cannot write the list of operators to 'tuned': Is a directory"),
+    (
+        "operators artifact -o tuned",
+        "cannot write the list of operators to 'tuned': Is a directory",
+    ),
     ("operators artifact -o texts.txt/x", "cannot write the list of operators to 'texts.txt/x'"),
     ("export preset: -o new", "unknown preset 'preset:'; "),
     ("inspect preset:squeezebert", "unknown preset 'preset:squeezebert'; did you mean 'preset:s"),

@@ -12,9 +12,8 @@ import typer
 from squeezebert_mobile.cli.bench import bench, report
 from squeezebert_mobile.cli.command import Command, Program
 from squeezebert_mobile.cli.evaluate import evaluate
-from squeezebert_mobile.cli.export import export, inspect, verify
+from squeezebert_mobile.cli.export import export, inspect, operators, verify
 from squeezebert_mobile.cli.finetune import finetune
-from squeezebert_mobile.cli.operators import operators
 from squeezebert_mobile.cli.phones import clean, devices, doctor, push
 from squeezebert_mobile.cli.run import run
 from squeezebert_mobile.errors import SqueezeBertMobileError
