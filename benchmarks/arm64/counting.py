@@ -13,7 +13,7 @@ from squeezebert_mobile.benchmarks.arm64.reading import (
     instructions_by_operator,
     instructions_of_run,
 )
-from squeezebert_mobile.benchmarks.arm64.runtimes import Runtime, runtimes_of
+from squeezebert_mobile.benchmarks.arm64.runtimes import Runtime, check_kind
 from squeezebert_mobile.benchmarks.arm64.userland import Userland
 from squeezebert_mobile.errors import BenchmarkError, choose
 from squeezebert_mobile.formats import is_artifact
@@ -45,7 +45,6 @@ class Countable:
 
     name: str
     file: Path
-    runtimes: tuple[Runtime, ...]
     artifact: Path | None = None
     spec: ModelSpec | None = None
     rows_apart: bool = False
@@ -61,10 +60,10 @@ def countable(model: Path) -> Countable:
     if is_artifact(model):
         manifest = read_artifact(model)
         file = model / manifest.model_file
+        check_kind(file)
         return Countable(
             name=str(model),
             file=file,
-            runtimes=tuple(runtimes_of(file)),
             artifact=model,
             spec=manifest.spec,
             rows_apart=FORMATS[manifest.format].single_row,
@@ -73,7 +72,8 @@ def countable(model: Path) -> Countable:
         raise BenchmarkError(
             f"no such file: {str(model)!r}; give an artifact, or an .onnx, .pte or .tflite file"
         )
-    return Countable(str(model), model, tuple(runtimes_of(model)))
+    check_kind(model)
+    return Countable(str(model), model)
 
 
 def count(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from squeezebert_mobile.errors import BenchmarkError, choose
 
-__all__ = ["RUNTIMES", "Runtime", "runtimes_of"]
+__all__ = ["RUNTIMES", "Runtime", "check_kind"]
 
 _REQUIREMENTS = Path(__file__).parent / "requirements"
 
@@ -40,14 +40,13 @@ RUNTIMES = (
 )
 
 
-def runtimes_of(model: Path) -> list[Runtime]:
-    """The runtimes for a model file.
+def check_kind(model: Path) -> None:
+    """Check that a runtime runs this kind of model file.
 
     Raises:
-        BenchmarkError: none runs files of this kind.
+        BenchmarkError: none does.
     """
     suffixes = [runtime.suffix for runtime in RUNTIMES]
     if model.suffix not in suffixes:
         reason = choose("kind of model file", model.suffix, suffixes)
         raise BenchmarkError(f"{str(model)!r} cannot be counted: {reason}")
-    return [runtime for runtime in RUNTIMES if runtime.suffix == model.suffix]

@@ -46,7 +46,7 @@ class NamedModel:
 
     name: str
     suffix: str
-    make: Callable[[], Path]
+    make: Callable[[], Countable]
 
 
 def given_models(paths: Sequence[Path]) -> Iterator[NamedModel]:
@@ -57,7 +57,12 @@ def given_models(paths: Sequence[Path]) -> Iterator[NamedModel]:
         BenchmarkError: there is no such file, or no runtime counts it.
     """
     for path in paths:
-        yield NamedModel(str(path), countable(path).file.suffix, partial(Path, path))
+        model = countable(path)
+        yield NamedModel(model.name, model.file.suffix, partial(_checked, model))
+
+
+def _checked(model: Countable) -> Countable:
+    return model
 
 
 def base_models(wanted: Sequence[str], folder: Path, report: Report) -> Iterator[NamedModel]:
@@ -67,13 +72,13 @@ def base_models(wanted: Sequence[str], folder: Path, report: Report) -> Iterator
             yield NamedModel(model.label, model.suffix, partial(_build, model, folder, report))
 
 
-def _build(model: SurveyModel, folder: Path, report: Report) -> Path:
+def _build(model: SurveyModel, folder: Path, report: Report) -> Countable:
     report(f"build {model.label}")
     try:
         build_in_subprocess(folder / "build.log", model.build, folder)
     except BuildError as error:
         raise BenchmarkError(f"not built: {error}") from None
-    return model.path(folder)
+    return countable(model.path(folder))
 
 
 def count_all(
@@ -106,7 +111,7 @@ def count_all(
             if found is None:
                 try:
                     userland.install(runtime, report)
-                    built = built or countable(model.make())
+                    built = built or model.make()
                     report(f"count {model.name} on {cpu} with {runtime.label}")
                     result = count(userland, built, cpu=cpu, runtime=runtime, length=plan.length)
                 except BenchmarkError as error:

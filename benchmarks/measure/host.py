@@ -63,6 +63,7 @@ from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["bench_on_host", "measure_host"]
 
+_READ = "squeezebert-mobile report reads it"  # the journal
 _START_SECONDS = 2.0  # estimate for a fresh process
 
 
@@ -101,7 +102,7 @@ def bench_on_host(
             settings = make_settings(contenders, preset, threads, sequence_lengths)
             results = results_of_journal(journal, settings, [each.facts for each in contenders])
         else:
-            with progress_bar() as progress, keeping_measurements(log):
+            with progress_bar() as progress, keeping_measurements(log, remedy=_READ):
                 results = measure_host(
                     contenders,
                     preset=preset,
@@ -111,12 +112,12 @@ def bench_on_host(
                     progress=progress,
                     trace=trace,
                 )
-            if trace and (file := trace_of(output)):
-                trace.write(file)
         if output:
             with keeping(journal, "to write the results, run the same command with --resume"):
                 results.write(output)
         log.remove()
+    if trace and output and (file := trace_of(output)):
+        trace.write(file, results=output)
     return results
 
 
@@ -238,7 +239,6 @@ class _HostRun:
                     self._drop(contender, "start", error)
                 else:
                     self.log.add(Started(contender=contender.label, start=start))
-        self._check_unchanged()
 
     def measure_threads(self, threads: int) -> None:
         """Open every model with `threads` threads and measure the lengths that are left."""

@@ -9,6 +9,7 @@ from squeezebert_mobile.benchmarks.records.events import (
     Begin,
     BlockMeasured,
     End,
+    Event,
     PhoneStarted,
     Started,
     VisitMeasured,
@@ -18,7 +19,13 @@ from squeezebert_mobile.benchmarks.records.reading import read_events, read_resu
 from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Results, Settings
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 
-__all__ = ["check_journal", "keeping_measurements", "remove_unbegun", "results_of_journal"]
+__all__ = [
+    "check_journal",
+    "is_measured",
+    "keeping_measurements",
+    "remove_unbegun",
+    "results_of_journal",
+]
 
 _MEASURED = (Started, BlockMeasured, PhoneStarted, VisitMeasured)
 
@@ -59,7 +66,7 @@ def _remove_empty(journal: Path) -> None:
     if not journal.exists():
         return
     events = read_events(journal)
-    if not any(isinstance(event, _MEASURED) for event in events):
+    if not is_measured(events):
         journal.unlink()
         return
     name = repr(str(journal))
@@ -84,16 +91,26 @@ def remove_unbegun(journal: Path) -> None:
             journal.unlink()
 
 
+def is_measured(events: Sequence[Event]) -> bool:
+    """Whether anything was measured: a cold start or a block."""
+    return any(isinstance(event, _MEASURED) for event in events)
+
+
 @contextlib.contextmanager
-def keeping_measurements(log: Journal) -> Iterator[None]:
-    """After an error, say where the measurements are; a journal without any is removed."""
+def keeping_measurements(log: Journal, *, remedy: str) -> Iterator[None]:
+    """After an error, say where the measurements are; a journal without any is removed.
+
+    Args:
+        log: The journal.
+        remedy: What to do with it.
+    """
     try:
         yield
     except SqueezeBertMobileError as error:
-        if not any(isinstance(event, _MEASURED) for event in log.events):
+        if not is_measured(log.events):
             log.remove()
         elif log.path:
-            error.add_note(kept(log.path, "squeezebert-mobile report reads it"))
+            error.add_note(kept(log.path, remedy))
         raise
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from squeezebert_mobile.benchmarks.measure.profiling import ProfiledRun
-from squeezebert_mobile.files import atomic_write, is_stream
+from squeezebert_mobile.files import atomic_file, is_stream
 
 __all__ = ["Trace", "trace_of"]
 
@@ -43,14 +43,23 @@ class Trace:
         for run in runs:
             self._events += ({**place, "ph": "X", **slice} for slice in _slices(run))
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, *, results: Path) -> None:
         """Write the file.
+
+        Args:
+            path: The file.
+            results: Where the results have been written, for the error message.
 
         Raises:
             BenchmarkError: it cannot be written.
         """
         trace = {"displayTimeUnit": "ms", "traceEvents": self._events}
-        atomic_write(path, json.dumps(trace) + "\n", what="trace")
+        remedy = (
+            f"the results with the profile are in {str(results)!r}, only the trace would have to "
+            "be measured again"
+        )
+        with atomic_file(path, what="trace", remedy=remedy) as partial:
+            partial.write_text(json.dumps(trace) + "\n", encoding="utf-8")
 
 
 def _name(kind: str, place: Event, name: str) -> Event:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
+from squeezebert_mobile.benchmarks.measure.leftovers import is_measured, keeping_measurements
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
@@ -22,16 +23,9 @@ from squeezebert_mobile.benchmarks.phone.run import PhoneRun
 from squeezebert_mobile.benchmarks.phone.runner.launchers import PhoneTarget, check_cores
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
 from squeezebert_mobile.benchmarks.records.assembly import assemble
-from squeezebert_mobile.benchmarks.records.events import (
-    Begin,
-    End,
-    PhoneStarted,
-    Resumed,
-    VisitMeasured,
-)
-from squeezebert_mobile.benchmarks.records.journal import Journal, kept
+from squeezebert_mobile.benchmarks.records.events import Begin, End, Resumed
+from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.results import Results
-from squeezebert_mobile.errors import SqueezeBertMobileError
 
 __all__ = ["RESUME", "measure_phone"]
 
@@ -114,32 +108,23 @@ def measure_phone(
         else:
             log.add(begin)
         try:
-            make_home(device)
-            with locked(device, wait_s=wait_s, remedy=_IN_USE, note=note, stopped=stopped):
-                run = PhoneRun(
-                    list(contenders), device, preset, settings, log, cooling or Cooling(),
-                    progress, sleep, stopped,
-                )  # fmt: skip
-                run.prepare(libraries, mask)
-                run.measure_starts()
-                for count in settings.threads:
-                    run.measure_threads(count)
-            log.add(End(load_after=None))
+            with keeping_measurements(log, remedy=RESUME):
+                make_home(device)
+                with locked(device, wait_s=wait_s, remedy=_IN_USE, note=note, stopped=stopped):
+                    run = PhoneRun(
+                        list(contenders), device, preset, settings, log, cooling or Cooling(),
+                        progress, sleep, stopped,
+                    )  # fmt: skip
+                    run.prepare(libraries, mask)
+                    run.measure_starts()
+                    for count in settings.threads:
+                        run.measure_threads(count)
+                log.add(End(load_after=None))
         except KeyboardInterrupt:
-            if not _is_measured(log):
+            if not is_measured(log.events):
                 log.remove()
                 raise
-        except SqueezeBertMobileError as error:
-            if journal and _is_measured(log):
-                error.add_note(kept(journal, RESUME))
-            else:
-                log.remove()
-            raise
         return assemble(log.events)
-
-
-def _is_measured(log: Journal) -> bool:
-    return any(isinstance(event, VisitMeasured | PhoneStarted) for event in log.events)
 
 
 def _now() -> str:

@@ -45,7 +45,7 @@ def counted(
         return replace(COUNT, cpu=cpu, runtime=runtime.label, sequence_length=length)
 
     def countable(path: Path) -> Countable:
-        return Countable(path.name, path, ())
+        return Countable(path.name, path)
 
     monkeypatch.setattr(survey, "build_in_subprocess", build)
     monkeypatch.setattr(survey, "count", counted)
@@ -192,3 +192,19 @@ def test_wrong_options(
 ) -> None:
     assert command_line.main(arguments) == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_a_given_model_is_checked_once(
+    counted: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Path] = []
+    checked = survey.countable
+
+    def countable(path: Path) -> Countable:
+        seen.append(path)
+        return checked(path)
+
+    monkeypatch.setattr(survey, "countable", countable)
+    model = tmp_path / "model.onnx"
+    assert command_line.main([str(model), "--runtime", "onnxruntime 1.26.0"]) == 0
+    assert len(counted) == 3 and seen == [model]

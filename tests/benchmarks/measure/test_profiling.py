@@ -219,6 +219,25 @@ def test_what_cannot_be_profiled_is_named_and_keeps_its_figures(
     assert len(results.measurements) == 2 and not results.failures and results.complete
 
 
+def test_a_trace_that_cannot_be_written_leaves_the_results(
+    two: list[Contender], short: Preset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "results.trace.json").mkdir()
+    output = tmp_path / "results.json"
+    options: dict[str, Any] = {"preset": short, "threads": (1,), "sequence_lengths": (8,)}
+    with pytest.raises(BenchmarkError) as caught:
+        bench_on_host(two, output=output, profile=True, **options)
+    assert str(caught.value) == (
+        f"cannot write the trace to {str(tmp_path / 'results.trace.json')!r}: Is a directory; the "
+        f"results with the profile are in {str(output)!r}, only the trace would have to be "
+        "measured again"
+    )
+    assert not hasattr(caught.value, "__notes__")
+    results = read_results(output)
+    assert results.complete and len(results.profiles) == 2
+    assert not (tmp_path / "results.json.journal").exists()
+
+
 def test_only_onnx_is_profiled(pretend: Callable[..., Contender]) -> None:
     other = pretend("A", 0.01)
     check_profilable([other])
