@@ -18,6 +18,7 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     make_feed,
     open_model,
 )
+from squeezebert_mobile.benchmarks.measure.from_text import TextRun, check_takes_text
 from squeezebert_mobile.benchmarks.measure.leftovers import (
     check_journal,
     keeping_measurements,
@@ -34,9 +35,10 @@ from squeezebert_mobile.benchmarks.measure.progress import (
     cell_text,
     progress_bar,
 )
-from squeezebert_mobile.benchmarks.measure.schedule import Preset, planned_seconds
+from squeezebert_mobile.benchmarks.measure.recording import Recorder
+from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
-from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, measure_blocks, warm_up
+from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, warm_up
 from squeezebert_mobile.benchmarks.measure.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.continuation import (
@@ -48,18 +50,16 @@ from squeezebert_mobile.benchmarks.records.continuation import (
 )
 from squeezebert_mobile.benchmarks.records.events import (
     Begin,
-    BlockMeasured,
     End,
     Failed,
     NotProfiled,
     Profiled,
     Resumed,
     Started,
-    WarmedUp,
 )
 from squeezebert_mobile.benchmarks.records.journal import Journal, journal_of, keeping, opened
 from squeezebert_mobile.benchmarks.records.results import Failure, Results, Settings, Stage
-from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.errors import BenchmarkError, first_line
 
 __all__ = ["bench_on_host", "measure_host"]
 
@@ -76,6 +76,7 @@ def bench_on_host(
     sequence_lengths: Sequence[int] | None,
     resume: bool = False,
     profile: bool = False,
+    from_text: bool = False,
 ) -> Results:
     """Measure on this machine with a progress bar, and write the results to `output`, if given.
 
@@ -89,6 +90,7 @@ def bench_on_host(
         sequence_lengths: The lengths to measure at, as in `measure_host`.
         resume: Write the results of a complete run from its journal, and measure nothing.
         profile: Profile each contender after the timed blocks, and write a trace beside `output`.
+        from_text: Also measure the time from text to answer, as in `measure_host`.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these settings, or all of them fail;
@@ -111,6 +113,7 @@ def bench_on_host(
                     journal=log,
                     progress=progress,
                     trace=trace,
+                    from_text=from_text,
                 )
         if output:
             with keeping(journal, "to write the results, run the same command with --resume"):
@@ -132,6 +135,7 @@ def measure_host(
     progress: ProgressCallback | None = None,
     clock: Clock = time.perf_counter,
     trace: Trace | None = None,
+    from_text: bool = False,
 ) -> Results:
     """Measure `contenders` against each other on this machine.
 
@@ -151,6 +155,7 @@ def measure_host(
         progress: Called with the current step, the seconds elapsed and the seconds expected.
         clock: Returns seconds.
         trace: Profile each contender after the timed blocks, and collect its runs here.
+        from_text: Also measure the time from text to answer, and to the first answer of a process.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these options, or all of them fail;
@@ -159,6 +164,8 @@ def measure_host(
     settings = make_settings(contenders, preset, threads, sequence_lengths)
     if trace:
         check_profilable(contenders)
+    if from_text:
+        check_takes_text(contenders)
     with opened(journal) as log:
         begin = _begin(contenders, settings)
         if log.events:
@@ -177,6 +184,8 @@ def measure_host(
             run.measure_starts()
             for count in settings.threads:
                 run.measure_threads(count)
+            if from_text:
+                run.measure_from_text()
             if trace:
                 run.profile(trace)
             log.add(End(load_after=load_average()))
@@ -210,10 +219,10 @@ class _HostRun:
     clock: Clock
     progress: ProgressCallback | None
     models: dict[str, LoadedModel] = field(default_factory=dict)
-    cell_seconds: float = 0.0  # expected, for one number of threads at one length
     cells_left: int = 0
     begun: float = 0.0
     everyone: tuple[Contender, ...] = field(init=False)  # also those that have failed
+    recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
         """Expect what the preset says, until something is measured."""
@@ -222,7 +231,8 @@ class _HostRun:
         failed = failed_labels(self.log.events)  # before the run was interrupted
         self.contenders = [each for each in self.everyone if each.label not in failed]
         self.cells_left = sum(len(self._lengths_left(count)) for count in self.settings.threads)
-        self.cell_seconds = len(self.contenders) * self.preset.seconds
+        seconds = len(self.contenders) * self.preset.seconds
+        self.recorder = Recorder(self.preset, self.log, self.clock, self._report, seconds)
 
     def measure_starts(self) -> None:
         """Load each contender in fresh processes, in turn."""
@@ -258,6 +268,18 @@ class _HostRun:
         self.models.clear()
         gc.collect()  # frees the models' memory before the next ones are loaded
 
+    def measure_from_text(self) -> None:
+        """Measure the artifacts from text to answer."""
+        run = TextRun(
+            [each for each in self.contenders if each.origin == "artifact"],
+            self.settings,
+            self.recorder,
+            self._check_unchanged,
+        )
+        run.measure_first_answers()
+        for count in self.settings.threads:
+            run.measure_threads(count)
+
     def _lengths_left(self, threads: int) -> list[int]:
         measured = measured_cells(self.log.events)
         lengths = self.settings.sequence_lengths
@@ -272,7 +294,9 @@ class _HostRun:
             try:
                 profiled = profile_contender(contender, feeds, threads=threads)
             except Exception as error:  # as in measure_threads
-                failure = Failure(contender=contender.label, stage="profile", error=_line(error))
+                failure = Failure(
+                    contender=contender.label, stage="profile", error=first_line(error)
+                )
                 self.log.add(NotProfiled(failure=failure))
                 continue
             for length, runs in profiled.items():
@@ -287,50 +311,20 @@ class _HostRun:
             contender.check_unchanged()
 
     def _measure_cell(self, threads: int, length: int) -> None:
-        runs, typical = self._warm_up(threads, length)
-        block_seconds = planned_seconds(self.preset, typical)
-        self.cell_seconds = block_seconds * self.preset.blocks
-        cell = cell_text(threads, length)
-        self._report(cell, self.cell_seconds)
-        try:
-            for index, block in enumerate(
-                measure_blocks(runs, self.preset, typical, self.clock), start=1
-            ):
-                samples = {
-                    label: tuple(round(ms, 4) for ms in times) for label, times in block.items()
-                }
-                self.log.add(
-                    BlockMeasured(threads=threads, sequence_length=length, samples=samples)
-                )
-                self._report(cell, max(0, self.preset.blocks - index) * block_seconds)
-        except BenchmarkError:
-            raise  # of the journal
-        except Exception as error:  # after a successful warm-up: out of memory, for instance
-            raise BenchmarkError(f"the measurement failed at {cell}: {_line(error)}") from error
-
-    def _warm_up(self, threads: int, length: int) -> tuple[dict[str, Run], dict[str, float]]:
         runs: dict[str, Run] = {}
         typical_s: dict[str, float] = {}
         for contender in list(self.contenders):
             label = contender.label
-            self._report(f"warm up {label}", self.cell_seconds)
+            self._report(f"warm up {label}", self.recorder.cell_seconds)
             run = partial(self.models[label], self._feed(contender, length))
             try:
                 done = warm_up(run, self.clock)
             except Exception as error:  # as in measure_threads
                 self._drop(contender, "run", error)
                 continue
+            self.recorder.warmed_up(label, threads, length, done)
             runs[label], typical_s[label] = run, done.typical_s
-            self.log.add(
-                WarmedUp(
-                    contender=label,
-                    threads=threads,
-                    sequence_length=length,
-                    runs=done.runs,
-                    stable=done.stable,
-                )
-            )
-        return runs, typical_s
+        self.recorder.measure(threads, length, runs, typical_s)
 
     def _feed(self, contender: Contender, length: int) -> InputFeed:
         return make_feed(**feed_arguments(contender, self.settings, length))
@@ -338,21 +332,17 @@ class _HostRun:
     def _drop(self, contender: Contender, stage: Stage, error: Exception) -> None:
         """Continue without `contender`, if any other is left."""
         contender.check_unchanged()
-        failure = Failure(contender=contender.label, stage=stage, error=_line(error))
+        failure = Failure(contender=contender.label, stage=stage, error=first_line(error))
         self.log.add(Failed(failure=failure))
         self.contenders.remove(contender)
         self.models.pop(contender.label, None)
         if not self.contenders:
-            raise BenchmarkError(f"nothing can be measured: {contender.label!r}: {_line(error)}")
+            raise BenchmarkError(
+                f"nothing can be measured: {contender.label!r}: {first_line(error)}"
+            )
 
     def _report(self, step: str, seconds_left: float) -> None:
         if self.progress:
             elapsed = time.monotonic() - self.begun
-            expected = elapsed + seconds_left + self.cells_left * self.cell_seconds
+            expected = elapsed + seconds_left + self.cells_left * self.recorder.cell_seconds
             self.progress(step, elapsed, expected)
-
-
-def _line(error: Exception) -> str:
-    """The first line of an error; some libraries add a page of advice."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

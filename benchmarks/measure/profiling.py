@@ -4,6 +4,7 @@ The models are opened again, so that nothing of the profiler is in the timed run
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from typing import Any
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.benchmarks.measure.contenders import Contender, InputFeed
-from squeezebert_mobile.benchmarks.measure.layer_names import layer_of
 from squeezebert_mobile.benchmarks.measure.plain_files import open_onnx
 from squeezebert_mobile.benchmarks.measure.schedule import LEAD_IN_RUNS
 from squeezebert_mobile.benchmarks.records.profile import Profile, Share
@@ -22,6 +22,7 @@ __all__ = [
     "Operator",
     "ProfiledRun",
     "check_profilable",
+    "layer_of",
     "profile_contender",
     "profiled_runs",
     "summarized",
@@ -31,6 +32,13 @@ RUNS = 20
 _FORMAT = "onnx"
 _SUFFIX = "_kernel_time"
 _FATAL = 4  # log severity; errors are raised anyway
+
+#: Nodes outside of all modules: masks, and what a runtime has fused across modules.
+_OTHER = "other"
+_LAYER = re.compile(r"(?:layers?|h|blocks?)[._](\d+)")
+#: Modules that hold the others.
+_WRAPPERS = frozenset({"model", "base", "encoder", "transformer"})
+_FAMILY = re.compile(r"[a-z]*bert", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -187,3 +195,18 @@ def summarized(
         operators=tuple(by_time),
         layers=tuple(layers.shares(len(faster))),
     )
+
+
+def layer_of(node: str) -> str:
+    """The layer of a node: a name such as embeddings, encoder.3.attention or classifier.
+
+    Exporters name a node by the path of its module and its operator:
+    `/model/base/layers.3/attention/groups.0/MatMul`, or `/bert/encoder/layer.3/attention/MatMul`.
+    """
+    modules = node.strip("/").split("/")[:-1] if node.startswith("/") else []
+    for index, module in enumerate(modules):
+        if found := _LAYER.fullmatch(module):
+            inside = modules[index + 1 : index + 2]
+            return ".".join(["encoder", str(int(found[1])), *inside])
+    named = [each for each in modules if each not in _WRAPPERS and not _FAMILY.fullmatch(each)]
+    return named[0] if named else _OTHER

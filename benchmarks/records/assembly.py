@@ -16,10 +16,12 @@ from squeezebert_mobile.benchmarks.records.events import (
     End,
     Event,
     Failed,
+    FirstAnswered,
     NotProfiled,
     PhoneStarted,
     Probed,
     Profiled,
+    Source,
     Started,
     VisitMeasured,
     WarmedUp,
@@ -47,7 +49,7 @@ def assemble(events: Sequence[Event]) -> Results:
     """The results of a run, or of as much of it as there is."""
     begin = events[0]
     assert isinstance(begin, Begin)
-    measurements = tuple(_measurements(begin, [*events, *_whole_blocks(begin, events)]))
+    measurements = tuple(_measurements(begin, [*events, *_whole_blocks(begin, events)], "ids"))
     end = events[-1] if isinstance(events[-1], End) else None
     return Results(
         schema_version=SCHEMA_VERSION,
@@ -70,6 +72,8 @@ def assemble(events: Sequence[Event]) -> Results:
         probes=tuple(event.probe for event in events if isinstance(event, Probed)),
         profiles=tuple(event.profile for event in events if isinstance(event, Profiled)),
         not_profiled=tuple(each.failure for each in events if isinstance(each, NotProfiled)),
+        from_text=tuple(_measurements(begin, events, "text")),
+        first_answers=_first_answers(events),
     )
 
 
@@ -79,6 +83,14 @@ def _starts(events: Sequence[Event]) -> dict[str, tuple[Start, ...]]:
         if isinstance(event, Started):
             starts[event.contender] = (*starts.get(event.contender, ()), event.start)
     return starts
+
+
+def _first_answers(events: Sequence[Event]) -> dict[str, tuple[float, ...]]:
+    answers: dict[str, tuple[float, ...]] = {}
+    for event in events:
+        if isinstance(event, FirstAnswered):
+            answers[event.contender] = (*answers.get(event.contender, ()), event.ms)
+    return answers
 
 
 def _phone_starts(events: Sequence[Event]) -> dict[str, tuple[PhoneStart, ...]]:
@@ -105,13 +117,13 @@ def _whole_blocks(begin: Begin, events: Sequence[Event]) -> Iterator[BlockMeasur
             yield BlockMeasured(threads=threads, sequence_length=length, samples=samples)
 
 
-def _measurements(begin: Begin, events: Sequence[Event]) -> Iterator[Measurement]:
+def _measurements(begin: Begin, events: Sequence[Event], source: Source) -> Iterator[Measurement]:
     for threads, length in product(begin.settings.threads, begin.settings.sequence_lengths):
         here = [
             event
             for event in events
             if isinstance(event, WarmedUp | BlockMeasured)
-            and (event.threads, event.sequence_length) == (threads, length)
+            and (event.threads, event.sequence_length, event.source) == (threads, length, source)
         ]
         warm_ups = {event.contender: event for event in here if isinstance(event, WarmedUp)}
         flags = tuple(_phone_flags(events, threads, length))

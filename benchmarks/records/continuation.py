@@ -77,6 +77,8 @@ def complete_events(settings: Settings, events: Sequence[Event]) -> int:
     kept, blocks = 1, defaultdict[Cell, list[BlockMeasured]](list)
     for index, event in enumerate(events):
         if isinstance(event, WarmedUp | BlockMeasured):
+            if event.source == "text":  # measured last, and again
+                break
             cell = blocks[event.threads, event.sequence_length]
             if isinstance(event, BlockMeasured):
                 cell.append(event)
@@ -103,7 +105,7 @@ def measured_cells(events: Sequence[Event]) -> set[Cell]:
     return {
         (event.threads, event.sequence_length)
         for event in events
-        if isinstance(event, BlockMeasured)
+        if isinstance(event, BlockMeasured) and event.source == "ids"
     }
 
 

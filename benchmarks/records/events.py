@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from squeezebert_mobile.benchmarks.records.base import Count, Record
+from squeezebert_mobile.benchmarks.records.base import Count, Milliseconds, Record
 from squeezebert_mobile.benchmarks.records.phone import (
     Answers,
     Conditions,
@@ -37,11 +37,13 @@ __all__ = [
     "End",
     "Event",
     "Failed",
+    "FirstAnswered",
     "NotProfiled",
     "PhoneStarted",
     "Probed",
     "Profiled",
     "Resumed",
+    "Source",
     "Started",
     "VisitMeasured",
     "WarmedUp",
@@ -51,6 +53,10 @@ __all__ = [
 Samples = Annotated[
     tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], Field(min_length=1)
 ]
+
+
+#: What is timed: a run of the model on ids, or a call from text to answer.
+Source = Literal["ids", "text"]
 
 
 class Begin(Record):
@@ -98,6 +104,7 @@ class WarmedUp(Record):
     stable: bool
     #: On a phone only: a resumed run keeps the number of runs per visit that follows from it.
     typical_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    source: Source = "ids"
 
 
 class BlockMeasured(Record):
@@ -107,6 +114,7 @@ class BlockMeasured(Record):
     threads: int
     sequence_length: int
     samples: dict[str, Samples]
+    source: Source = "ids"
 
 
 class VisitMeasured(Record):
@@ -155,6 +163,14 @@ class Probed(Record):
     probe: Probe
 
 
+class FirstAnswered(Record):
+    """A fresh process has answered a text."""
+
+    event: Literal["first answer"] = "first answer"
+    contender: str
+    ms: Milliseconds  # from the start of the process
+
+
 class Profiled(Record):
     """A contender was profiled, after the timed blocks."""
 
@@ -194,6 +210,7 @@ Event = (
     | PhoneStarted
     | Conditioned
     | Probed
+    | FirstAnswered
     | Profiled
     | NotProfiled
     | Resumed

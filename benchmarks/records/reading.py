@@ -104,4 +104,4 @@ def _check_version(data: dict[str, Any], path: Path) -> None:
 
 
 def _readable() -> str:
-    return " and ".join(map(str, READABLE_VERSIONS))
+    return f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"

@@ -45,9 +45,9 @@ __all__ = [
     "headline_baseline",
 ]
 
-SchemaVersion = Literal[1, 2]
-#: Version 2 added profiles, parameters and layers.
-SCHEMA_VERSION: Literal[2] = 2
+SchemaVersion = Literal[1, 2, 3]
+#: Version 2 added profiles, parameters and layers, version 3 the time from text to answer.
+SCHEMA_VERSION: Literal[3] = 3
 READABLE_VERSIONS: tuple[int, ...] = get_args(SchemaVersion)
 
 #: Reasons to doubt a figure. On a phone also: it throttled, the time of the probe between blocks
@@ -61,7 +61,7 @@ Flag = Literal[
     "clock changed",
     "conditions changed",
 ]
-Stage = Literal["build", "start", "load", "run", "profile"]
+Stage = Literal["build", "start", "load", "run", "text", "profile"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random"]
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
@@ -253,6 +253,8 @@ class Results(Record):
     probes: tuple[Probe, ...] = ()
     profiles: tuple[Profile, ...] = ()
     not_profiled: tuple[Failure, ...] = ()
+    from_text: tuple[Measurement, ...] = ()  # from a text of so many tokens to its answer
+    first_answers: dict[str, tuple[Milliseconds, ...]] = {}  # since the start of a process
 
     @property
     def host(self) -> Machine:

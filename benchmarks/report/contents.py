@@ -11,6 +11,7 @@ from squeezebert_mobile.benchmarks.report import (
     latency,
     profile,
     starts,
+    waiting,
 )
 from squeezebert_mobile.benchmarks.report.headline import headlines, subline
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
@@ -35,6 +36,7 @@ def terminal_page(results: Results) -> Page:
     builders: dict[str, Builder] = {
         "Latency": partial(latency.latencies, compact=True),
         "Start and memory": partial(starts.starts, compact=True),
+        "From text to answer": partial(waiting.answer_times, compact=True),
         "Profile": partial(profile.profiles, compact=True),
         "What failed": caveats.failures,
         "Answers": caveats.answers,
@@ -87,6 +89,7 @@ def _report_builders(results: Results) -> dict[str, Builder]:
     return {
         "Latency": latency.latencies,
         "Beside the paper": latency.paper,
+        "From text to answer": waiting.answer_times,
         "Start and memory": starts.starts,
         "Answers": caveats.answers,
         "Where the time goes": profile.profiles,

@@ -112,6 +112,14 @@ def bench(
             "the results (host only).",
         ),
     ] = False,
+    from_text: Annotated[
+        bool,
+        typer.Option(
+            "--from-text",
+            help="Also measure the time from a text to its answer, and from the start of a process "
+            "to its first answer (host only).",
+        ),
+    ] = False,
     fail_if_slower: Annotated[
         float | None,
         typer.Option(
@@ -134,11 +142,12 @@ def bench(
     use and kept in the user's cache.
     """
     if target != "host":
-        if profile:
-            raise InputError(
-                f"--profile measures on this computer, not with --target {target}; remove one of "
-                "the two"
-            )
+        for option, is_set in (("--profile", profile), ("--from-text", from_text)):
+            if is_set:
+                raise InputError(
+                    f"{option} measures on this computer, not with --target {target}; remove one "
+                    "of the two"
+                )
         output = output or Path("phone.json")
     if output:
         check_writable(output, what="results")
@@ -172,7 +181,8 @@ def bench(
         reject_phone_options(phone_options | {"resume": None}, remedy="add --target adb")
         # Before a baseline is exported, which takes minutes.
         check_journal(journal_of(output) if output else None, resume=resume)
-        measurement |= {"output": output, "resume": resume, "profile": profile}
+        measurement |= {"output": output, "resume": resume}
+        measurement |= {"profile": profile, "from_text": from_text}
         all_results = [
             bench_on_host(_contenders(artifacts, baseline, profile=profile), **measurement)
         ]

@@ -17,9 +17,9 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     file_contender,
 )
 from squeezebert_mobile.benchmarks.measure.host import bench_on_host, measure_host
-from squeezebert_mobile.benchmarks.measure.layer_names import layer_of
 from squeezebert_mobile.benchmarks.measure.profiling import (
     check_profilable,
+    layer_of,
     profile_contender,
     profiled_runs,
     summarized,
