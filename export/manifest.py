@@ -45,6 +45,7 @@ def make_manifest(
         inputs=spec.inputs,
         outputs=spec.outputs,
         max_sequence_length=spec.max_sequence_length,
+        sequence_lengths=spec.sequence_lengths,
         sentence_vector=spec.sentence_vector,
         source=Source(name=source.name, sha256=source.sha256, license=source.license),
         quantization=quantization,
@@ -61,11 +62,14 @@ def make_manifest(
 
 def make_spec(source: Checkpoint, options: ExportOptions) -> ModelSpec:
     """What a session must know about the exported model."""
+    facts = BACKENDS[options.format].facts
     return model_spec(
         source.model,
         max_sequence_length=options.max_sequence_length,
         sequence_length=options.sequence_length,
-        single_row=BACKENDS[options.format].facts.single_row,
+        single_row=facts.single_row,
         engine=options.engine,
+        integers=facts.integers,
+        sequence_lengths=options.sequence_lengths,
         sentence_vector=source.sentences.vector,
     )

@@ -103,7 +103,9 @@ def count(
         guest.run(_feed(model.spec, length))
         guest.count()
         events = guest.profile()
-        texts = _check_golden(guest, model, f"on {cpu} with {runtime.label}")
+        # A variant's arithmetic is not the one that the golden outputs were made with.
+        where = f"on {cpu} with {runtime.label}"
+        texts = None if runtime.variant else _check_golden(guest, model, where)
         readings = guest.readings()
     return Count(
         model.name,
@@ -137,8 +139,7 @@ def _check_golden(guest: Guest, model: Countable, where: str) -> int | None:
     """The number of golden texts whose outputs are right; None if there are none."""
     if model.artifact is None or model.spec is None:
         return None
-    names = [output.name for output in model.spec.outputs]
-    session = GuestSession(guest, names, rows_apart=model.rows_apart)
+    session = GuestSession(guest, model.spec, rows_apart=model.rows_apart)
     checks = check_golden(session, model.spec, read_golden(model.artifact))
     for check in checks:
         if not check.holds:

@@ -15,17 +15,19 @@ A name is "-" if the runtime does not tell it: outputs are then in the order of 
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.benchmarks.arm64.runtimes import Runtime
 from squeezebert_mobile.benchmarks.arm64.userland import Userland
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import BenchmarkError
-from squeezebert_mobile.runtime.sessions.base import FloatArray, IntArray
+from squeezebert_mobile.runtime.sessions.base import FloatArray, IntArray, run_rows
+from squeezebert_mobile.runtime.sessions.padding import run_padded
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 __all__ = ["Guest", "GuestSession"]
@@ -122,31 +124,20 @@ class Guest(Closeable):
 class GuestSession:
     """A guest with the interface of a session."""
 
-    def __init__(self, guest: Guest, outputs: Sequence[str], *, rows_apart: bool) -> None:
-        """Wrap a guest whose model has these outputs; `rows_apart` if it takes one row only."""
-        self._guest, self._names, self._rows_apart = guest, outputs, rows_apart
+    def __init__(self, guest: Guest, spec: ModelSpec, *, rows_apart: bool) -> None:
+        """Wrap a guest that runs an artifact's model; `rows_apart` if it takes one row only."""
+        self._guest, self._spec, self._rows_apart = guest, spec, rows_apart
+        self._names = [output.name for output in spec.outputs]
 
     def run(self, feed: Mapping[str, ArrayLike]) -> dict[str, FloatArray]:
         """Run the model on inputs of shape (batch, sequence), or (batch, choices, sequence)."""
         arrays = {name: np.asarray(feed[name], np.int64) for name in INPUT_NAMES}
         if not self._rows_apart:
             return self._named(self._guest.run(arrays))
-        batch = arrays["input_ids"].shape[:-1]
-        one = (1,) * len(batch)
-        results = [
-            self._named(
-                self._guest.run(
-                    {name: array[place].reshape(*one, -1) for name, array in arrays.items()}
-                )
-            )
-            for place in np.ndindex(*batch)
-        ]
-        return {
-            name: np.stack([each[name] for each in results]).reshape(
-                batch + results[0][name].shape[len(batch) :]
-            )
-            for name in self._names
-        }
+        return run_rows(arrays, lambda row: run_padded(self._spec, row, self._run_padded))
+
+    def _run_padded(self, row: dict[str, IntArray]) -> dict[str, FloatArray]:
+        return self._named(self._guest.run(row))
 
     def close(self) -> None:
         """Nothing to do: the guest ends with its block."""

@@ -77,8 +77,8 @@ class LiteRT:
         self.feed = {name: array.astype(details[name]["dtype"]) for name, array in named}
 
     def run(self) -> list[tuple[str, Any]]:
-        """The outputs, which have no names of ours."""
-        return [("-", array) for array in self.runner(**self.feed).values()]
+        """The outputs with their names, which are ours or a converter's."""
+        return list(self.runner(**self.feed).items())
 
     def profiled(self, run_marked: Callable[[Any], None]) -> str:
         """Nothing is known of the operators."""
@@ -112,15 +112,15 @@ class HalfLiteRT(LiteRT):
         for name, buffer in zip(names, self.inputs, strict=True):
             buffer.write(ordered[name].astype(details[name]["dtype"]))
         details = self.model.get_output_tensor_details(key)
-        self.shapes = [details[name]["shape"] for name in signatures[key]["outputs"]]
+        self.shapes = {name: details[name]["shape"] for name in signatures[key]["outputs"]}
 
     def run(self) -> list[tuple[str, Any]]:
-        """The outputs, which have no names of ours."""
+        """The outputs with their names, which are ours or a converter's."""
         self.model.run_by_index(self.index, self.inputs, self.outputs)
-        read = zip(self.outputs, self.shapes, strict=True)
+        read = zip(self.outputs, self.shapes.items(), strict=True)
         return [
-            ("-", buffer.read(int(np.prod(shape)), np.float32).reshape(shape))
-            for buffer, shape in read
+            (name, buffer.read(int(np.prod(shape)), np.float32).reshape(shape))
+            for buffer, (name, shape) in read
         ]
 
 

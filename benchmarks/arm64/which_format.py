@@ -32,7 +32,12 @@ _PHONES = {
 }
 _LENGTH = 128  # tokens
 _MIB = 1 << 20
-_NAMES = {"onnx": "ONNX", "executorch": "ExecuTorch", "torchscript": "TorchScript"}
+_NAMES = {
+    "onnx": "ONNX",
+    "executorch": "ExecuTorch",
+    "litert": "LiteRT",
+    "torchscript": "TorchScript",
+}
 _TABLE = re.compile(r"(?<=<!-- which format -->\n).*?(?=<!-- to here -->)", re.DOTALL)
 _ACCURACY = re.compile(r"<!-- accuracy -->\n(.*?)<!-- to here -->", re.DOTALL)
 

@@ -2,6 +2,7 @@
 
 from squeezebert_mobile.export.backends.base.backend import Backend
 from squeezebert_mobile.export.backends.executorch.backend import EXECUTORCH
+from squeezebert_mobile.export.backends.litert.backend import LITERT
 from squeezebert_mobile.export.backends.onnx.backend import ONNX
 from squeezebert_mobile.export.backends.torchscript import TORCHSCRIPT
 
@@ -9,5 +10,5 @@ __all__ = ["BACKENDS"]
 
 #: Every format that can be written.
 BACKENDS: dict[str, Backend] = {
-    backend.format: backend for backend in (ONNX, EXECUTORCH, TORCHSCRIPT)
+    backend.format: backend for backend in (ONNX, EXECUTORCH, LITERT, TORCHSCRIPT)
 }

@@ -15,6 +15,7 @@ __all__ = ["OperatorList", "list_operators"]
 
 #: Format -> why there is no list for it, and what to do.
 _NO_LIST = {
+    "litert": "LiteRT's libraries for Android are not built with a selection; leave it out",
     "torchscript": "torch's build takes no list of them; export it as onnx or executorch",
 }
 

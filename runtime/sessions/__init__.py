@@ -28,6 +28,7 @@ SESSIONS = {
     "onnx": "OnnxSession",
     "torchscript": "TorchScriptSession",
     "executorch": "ExecuTorchSession",
+    "litert": "LiteRtSession",
 }
 
 

@@ -3,7 +3,8 @@
 Inputs are checked here against the spec, so that every format reports the same error.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.errors import InputError, choose
 
-__all__ = ["FloatArray", "IntArray", "Session", "checked_feed", "last_line"]
+__all__ = ["FloatArray", "IntArray", "Session", "checked_feed", "last_line", "run_rows"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
@@ -96,6 +97,34 @@ def _check_range(name: str, array: IntArray, end: int) -> None:
     if low < 0 or high >= end:
         wrong = low if low < 0 else high
         raise InputError(f"{name!r} holds {wrong}, but this model takes 0 to {end - 1}")
+
+
+def run_rows(
+    arrays: Mapping[str, IntArray],
+    run_row: Callable[[dict[str, IntArray]], Mapping[str, FloatArray]],
+) -> dict[str, FloatArray]:
+    """Run the rows of a batch (and the choices) one by one.
+
+    Args:
+        arrays: The inputs: (B, S) or (B, N, S).
+        run_row: Runs one row: inputs (1, S) or (1, 1, S) to outputs that begin with the same 1s.
+
+    Returns:
+        The outputs: (B, ...) or (B, N, ...).
+    """
+    batch = arrays["input_ids"].shape[:-1]
+    rows = {name: array.reshape(-1, array.shape[-1]) for name, array in arrays.items()}
+    ones = (1,) * len(batch)
+    results = [
+        run_row({name: array[place].reshape(*ones, -1) for name, array in rows.items()})
+        for place in range(math.prod(batch))
+    ]
+    return {
+        name: np.stack([result[name] for result in results]).reshape(
+            batch + output.shape[len(batch) :]
+        )
+        for name, output in results[0].items()
+    }
 
 
 def last_line(error: Exception) -> str:

@@ -1,9 +1,6 @@
 """ExecuTorch programs in executorch's Python runtime, with XNNPACK."""
 
 import importlib.metadata
-import math
-import os
-import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from squeezebert_mobile.artifact import ModelSpec
@@ -23,7 +19,14 @@ from squeezebert_mobile.errors import (
     require,
     require_extra,
 )
-from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, last_line
+from squeezebert_mobile.runtime.sessions.base import (
+    FloatArray,
+    IntArray,
+    checked_feed,
+    last_line,
+    run_rows,
+)
+from squeezebert_mobile.runtime.sessions.native_logs import without_native_logs
 from squeezebert_mobile.runtime.sessions.shared_threads import SharedThreads
 
 __all__ = ["ExecuTorchSession", "Program", "check_program"]
@@ -105,22 +108,11 @@ class ExecuTorchSession(Closeable):
         """
         if self._program.closed:
             raise InputError("this session is closed; load the artifact again")
-        arrays = checked_feed(self.spec, feed, rows_apart=True)
-        batch = arrays["input_ids"].shape[:-1]  # (B), or (B, N)
-        rows = {name: array.reshape(-1, array.shape[-1]) for name, array in arrays.items()}
-        results: dict[str, list[FloatArray]] = {name: [] for name in self._outputs}
-        for place in range(math.prod(batch)):
-            inputs = [
-                self._torch.from_numpy(array[place].reshape((1,) * len(batch) + (-1,)))
-                for array in rows.values()
-            ]
-            outputs = self._program.execute(inputs)
-            for name, output in zip(self._outputs, outputs, strict=True):
-                results[name].append(output)
-        return {
-            name: np.stack(outputs).reshape(batch + outputs[0].shape[len(batch) :])
-            for name, outputs in results.items()
-        }
+        return run_rows(checked_feed(self.spec, feed, rows_apart=True), self._run_row)
+
+    def _run_row(self, row: Mapping[str, IntArray]) -> dict[str, FloatArray]:
+        inputs = [self._torch.from_numpy(array) for array in row.values()]
+        return dict(zip(self._outputs, self._program.execute(inputs), strict=True))
 
     def close(self) -> None:
         """Free the model; a later `run` raises InputError."""
@@ -146,7 +138,7 @@ def _load_errors(path: str) -> Iterator[None]:
     torch = require("torch", "export")
     require_extra("executorch")
     try:
-        with _without_native_logs(), warnings.catch_warnings():
+        with without_native_logs(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its Python runtime is marked experimental
             yield
     except ImportError as error:
@@ -157,20 +149,6 @@ def _load_errors(path: str) -> Iterator[None]:
             f"executorch {version} cannot load {path!r}: {last_line(error)}; "
             "upgrade executorch, or export the checkpoint again"
         ) from None
-
-
-@contextmanager
-def _without_native_logs() -> Iterator[None]:
-    """Silence stderr within the block: executorch's native code logs how it counts CPUs."""
-    sys.stderr.flush()
-    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(null)
 
 
 def _other_torch(torch: Any, error: ImportError) -> MissingExtraError:

@@ -45,10 +45,11 @@ __all__ = [
 EXTRAS = {
     "export": ("torch", "onnx", "onnxscript", "onnxsim", "safetensors", "huggingface_hub"),
     "executorch": ("executorch", "torchao"),
+    "litert": ("ai_edge_litert",),
     "bench": ("adbutils", "matplotlib", "jinja2", "psutil"),
     "evaluate": ("sklearn", "scipy", "seqeval"),
     "finetune": ("accelerate", "matplotlib"),
-    "peers": ("transformers", "ai_edge_litert"),
+    "peers": ("transformers",),
 }
 
 

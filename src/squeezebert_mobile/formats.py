@@ -28,7 +28,7 @@ OPERATORS_HEADER = "# Operators of "
 #: The largest number of threads of a session; the runner and the app have the same limit.
 MAX_THREADS = 64
 
-Format = Literal["onnx", "executorch", "torchscript"]
+Format = Literal["onnx", "executorch", "litert", "torchscript"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 #: torch's kernel backends for int8 TorchScript; the first one is the default.
 Engine = Literal["qnnpack", "x86"]
@@ -43,6 +43,10 @@ class FormatFacts:
     library: str  # Python package that runs it
     extra: str | None  # extra that installs the library; None: the base install
     single_row: bool = False  # whether the batch size is always 1
+    #: Lengths in tokens that a file of fixed shapes takes, if shorter than the longest input; it
+    #: takes the longest one too. None: any length.
+    lengths: tuple[int, ...] | None = None
+    integers: str = "int64"  # dtype of the inputs
     engines: tuple[str, ...] = ()  # kernel backends for int8; the first is the default
 
 
@@ -50,6 +54,15 @@ FORMATS: dict[str, FormatFacts] = {
     "onnx": FormatFacts("model.onnx", get_args(Precision), "onnxruntime", None),
     "executorch": FormatFacts(
         "model.pte", ("fp32", "int8"), "executorch", "executorch", single_row=True
+    ),
+    "litert": FormatFacts(
+        "model.tflite",
+        ("fp32", "int8"),
+        "ai_edge_litert",
+        "litert",
+        single_row=True,
+        lengths=(32, 128),
+        integers="int32",
     ),
     "torchscript": FormatFacts(
         "model.pt", ("fp32", "int8"), "torch", "export", engines=get_args(Engine)

@@ -62,6 +62,7 @@ def test_to_the_terminal(cli: Cli, place: Path) -> None:
         ("empty", "'empty' is not an artifact: it has no manifest.json; make one with: squeezeb"),
         ("fp32 program", "'fp32' is onnx and 'program' is executorch; write a list for each form"),
         ("archive", "'archive' is torchscript: torch's build takes no list of them; export it as"),
+        ("lite", "'lite' is litert: LiteRT's libraries for Android are not built with a selection"),
         ("small", "onnxruntime"),
     ],
 )
@@ -70,6 +71,7 @@ def test_bad_artifacts(cli: Cli, place: Path, words: str, message: str) -> None:
     write_small_artifact(Path("small"))
     _other_format("program", "executorch")
     _other_format("archive", "torchscript")
+    _other_format("lite", "litert")
     code, out, err = cli("operators", *words.split(), "-o", "ops.config")
     assert (code, out) == (1, "")
     assert err.startswith("error: ") and message in err and err.count("\n") == 1

@@ -21,7 +21,12 @@ from squeezebert_mobile.training.demos.slots import as_conll
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluate.md"
 TABLE = re.compile(r"(?<=<!-- accuracy -->\n).*?(?=<!-- to here -->)", re.DOTALL)
-NAMES = {"onnx": "ONNX", "executorch": "ExecuTorch", "torchscript": "TorchScript"}
+NAMES = {
+    "onnx": "ONNX",
+    "executorch": "ExecuTorch",
+    "litert": "LiteRT",
+    "torchscript": "TorchScript",
+}
 
 
 def _texts(per_intent: int) -> str:

@@ -4,8 +4,8 @@ import pytest
 
 from squeezebert_mobile.export.backends import BACKENDS
 
-#: Lowering to XNNPACK is slow: make test-executorch.
-SLOW = {"executorch": pytest.mark.executorch}
+#: Format -> the mark of its tests, if these are not among those of make test.
+SLOW = {"executorch": pytest.mark.executorch, "litert": pytest.mark.slow}
 MADE = [
     pytest.param(name, precision, marks=SLOW.get(name, ()))
     for name, backend in BACKENDS.items()

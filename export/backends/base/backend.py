@@ -24,6 +24,14 @@ class ExportOptions:
     #: Modules with another precision than `precision`: path in the rewritten model -> precision.
     overrides: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def sequence_lengths(self) -> tuple[int, ...] | None:
+        """The lengths in tokens of a file of fixed shapes; None if it takes only one, or any."""
+        lengths, longest = FORMATS[self.format].lengths, self.max_sequence_length
+        if lengths is None or self.sequence_length is not None:
+            return None
+        return (*(length for length in lengths if length < longest), longest)
+
 
 @dataclass(frozen=True)
 class ModelFile:

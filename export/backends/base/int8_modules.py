@@ -11,13 +11,20 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from squeezebert_mobile.export.quantize.recipe import fp32_reason, stays_fp32
+from squeezebert_mobile.export.quantize.recipe import (
+    PER_TEXT_IN_GROUPS,
+    PER_TOKEN,
+    Activations,
+    fp32_reason,
+    stays_fp32,
+)
 from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.models.facts import FLOAT_BYTES
 from squeezebert_mobile.models.heads import TiedDecoder
+from squeezebert_mobile.models.linear_layers import AttentionByGroup, FeedForwardByGroup
 from squeezebert_mobile.models.rewriting import Traceable, map_children
 
-__all__ = ["Int8Model", "with_int8"]
+__all__ = ["Int8Model", "activations_by_group", "with_int8"]
 
 #: int8 weights (out, in), scales (out) and float biases (out) to a module.
 MakeProduct = Callable[[Tensor, Tensor, Tensor], nn.Module]
@@ -51,6 +58,12 @@ def with_int8(
     conversion = _Conversion(make_table, make_product, fp32)
     converted = cast(Traceable, conversion.convert(model, ""))
     return Int8Model(converted, conversion.stored, conversion.kept)
+
+
+def activations_by_group(model: Traceable) -> Activations:
+    """How XNNPACK quantizes what products read: several groups at once have one scale a text."""
+    by_group = [m for m in model.modules() if isinstance(m, AttentionByGroup | FeedForwardByGroup)]
+    return PER_TEXT_IN_GROUPS if any(len(m.groups) > 1 for m in by_group) else PER_TOKEN
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ one.
 from pathlib import Path
 
 from squeezebert_mobile.export.backends.base.backend import Backend, ExportOptions, ModelFile
-from squeezebert_mobile.export.backends.base.int8_modules import with_int8
+from squeezebert_mobile.export.backends.base.int8_modules import activations_by_group, with_int8
 from squeezebert_mobile.export.backends.executorch.lowering import (
     delegated_operators,
     lower,
@@ -19,14 +19,8 @@ from squeezebert_mobile.export.backends.executorch.xnnpack import (
     Table,
     fits_fp16,
 )
-from squeezebert_mobile.export.quantize.recipe import (
-    PER_TEXT_IN_GROUPS,
-    PER_TOKEN,
-    WITHOUT_WEIGHTS,
-    Activations,
-)
+from squeezebert_mobile.export.quantize.recipe import WITHOUT_WEIGHTS
 from squeezebert_mobile.models.heads import TiedDecoder
-from squeezebert_mobile.models.linear_layers import AttentionByGroup, FeedForwardByGroup
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.progress import Progress
 
@@ -67,11 +61,6 @@ def write_executorch(
     )
 
 
-def _activations(model: Traceable) -> Activations:
-    by_group = [m for m in model.modules() if isinstance(m, AttentionByGroup | FeedForwardByGroup)]
-    return PER_TEXT_IN_GROUPS if any(len(m.groups) > 1 for m in by_group) else PER_TOKEN
-
-
 def _fp32_bytes(model: Traceable) -> dict[str, int]:
     stored = {name: parameter.nbytes for name, parameter in model.named_parameters()}
     for name, module in model.named_modules():
@@ -84,6 +73,6 @@ EXECUTORCH = Backend(
     format="executorch",
     tools=("torch", "executorch", "torchao"),
     write=write_executorch,
-    activations=_activations,
+    activations=activations_by_group,
     tied_copies=frozenset({"fp32", "int8"}),
 )

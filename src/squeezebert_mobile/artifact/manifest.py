@@ -119,6 +119,11 @@ class Manifest(Record):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     max_sequence_length: Count
+    #: Of a file of fixed shapes (LiteRT): the lengths in tokens that it takes, ascending; left out
+    #: of the manifest otherwise.
+    sequence_lengths: Annotated[
+        tuple[Count, ...] | None, Field(min_length=1, exclude_if=lambda value: not value)
+    ] = None
     #: Of a checkpoint with modules.json (sentence-transformers); left out of the file otherwise.
     sentence_vector: Annotated[SentenceVector | None, Field(exclude_if=lambda value: not value)] = (
         None
@@ -163,4 +168,5 @@ class Manifest(Record):
             vocab_size=self.model.vocab_size,
             engine=self.quantization.engine if self.quantization else None,
             sentence_vector=self.sentence_vector,
+            sequence_lengths=self.sequence_lengths,
         )

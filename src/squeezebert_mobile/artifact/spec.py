@@ -18,7 +18,7 @@ class TensorSpec(Record):
     """An input or output. A fixed axis is its length, a dynamic axis its name."""
 
     name: str
-    dtype: Literal["int64", "float32"]
+    dtype: Literal["int64", "int32", "float32"]
     axes: tuple[str | int, ...]
 
 
@@ -46,6 +46,9 @@ class ModelSpec:
     vocab_size: int
     engine: str | None = None  # kernel backend for int8 TorchScript
     sentence_vector: SentenceVector | None = None  # None: the normalized mean over the tokens
+    #: Where shapes are fixed, the lengths in tokens that the model takes, ascending; a shorter
+    #: input is padded.
+    sequence_lengths: tuple[int, ...] | None = None
 
     @property
     def sequence_length(self) -> int | None:

@@ -97,8 +97,8 @@ def export(
         typer.Option(
             help="Precision of the weights. Take int8, a quarter of fp32's file and the fastest; "
             "int4 if the file must be smaller, with some loss of accuracy; fp16 if int8 changes "
-            "too many answers, half of fp32's file at its speed; fp32 to compare with. executorch "
-            "and torchscript have int8 and fp32."
+            "too many answers, half of fp32's file at its speed; fp32 to compare with. executorch, "
+            "litert and torchscript have int8 and fp32."
         ),
     ] = "int8",
     sequence_length: Annotated[

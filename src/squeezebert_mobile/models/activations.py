@@ -24,10 +24,6 @@ def _gelu_fast(x: Tensor) -> Tensor:
     return 0.5 * x * (1 + torch.tanh(_SQRT_2_OVER_PI * x * (1 + _CUBIC * x * x)))
 
 
-def _gelu_erf(x: Tensor) -> Tensor:
-    return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
-
-
 def _gelu_clipped(x: Tensor) -> Tensor:
     return functional.gelu(x).clip(-10, 10)
 
@@ -59,7 +55,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu_accurate": _gelu_tanh,
     "gelu_fast": _gelu_fast,
     "gelu_new": _gelu_tanh,
-    "gelu_python": _gelu_erf,
+    "gelu_python": functional.gelu,  # transformers spells it out, with erf
     "gelu_python_tanh": _gelu_tanh,
     "gelu_pytorch_tanh": partial(functional.gelu, approximate="tanh"),
     "hardswish": functional.hardswish,

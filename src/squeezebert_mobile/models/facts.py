@@ -19,6 +19,8 @@ def model_spec(
     sequence_length: int | None = None,
     single_row: bool = False,
     engine: str | None = None,
+    integers: str = "int64",
+    sequence_lengths: tuple[int, ...] | None = None,
     sentence_vector: SentenceVector | None = None,
 ) -> ModelSpec:
     """The task, labels, inputs and outputs of a model.
@@ -29,6 +31,8 @@ def model_spec(
         sequence_length: The length of a fixed sequence axis, in tokens; None if it is dynamic.
         single_row: Whether the batch axis, and the choices axis, have the fixed length 1.
         engine: torch's kernel backend for int8 TorchScript.
+        integers: The dtype of the inputs.
+        sequence_lengths: The lengths of a file of fixed shapes, in tokens; None if there are none.
         sentence_vector: How a text's vector is computed; None for the normalized mean.
     """
     config, task = model.config, get_task(model.task)
@@ -46,12 +50,13 @@ def model_spec(
         task=task.name,
         labels=tuple(config.id2label.values()) if task.has_labels else None,
         problem_type=config.problem_type if task.has_problem_type else None,
-        inputs=tuple(tensor(name, "int64", task.input_axes) for name in INPUT_NAMES),
+        inputs=tuple(tensor(name, integers, task.input_axes) for name in INPUT_NAMES),
         outputs=tuple(tensor(name, "float32", axes) for name, axes in model.outputs.items()),
         max_sequence_length=max_sequence_length,
         vocab_size=config.vocab_size,
         engine=engine,
         sentence_vector=sentence_vector,
+        sequence_lengths=sequence_lengths,
     )
 
 

@@ -25,10 +25,12 @@ __all__ = [
     "FirstTokenAttention",
     "Grouped",
     "WideFeedForward",
+    "attend",
     "by_group",
     "has_whole_heads",
     "make_attention",
     "make_feed_forward",
+    "split_heads",
 ]
 
 
@@ -175,9 +177,9 @@ class AttentionGroup(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, S, C/G) to (B, S, C/G)."""
         # Splitting after the transpose needs one transpose only, and gives contiguous parts.
-        heads = _split_heads(self.product(x), 3 * self.heads)  # (B, 3H/G, S, D)
+        heads = split_heads(self.product(x), 3 * self.heads)  # (B, 3H/G, S, D)
         query, key, value = torch.split(heads, self.heads, dim=1)  # (B, H/G, S, D) each
-        return _attend(query, key, value, mask)
+        return attend(query, key, value, mask)
 
 
 class Attention(nn.Module):
@@ -197,10 +199,10 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """(B, S, C) to (B, S, C)."""
         query, key, value = (
-            _split_heads(product(hidden), self.heads)  # (B, H, S, D)
+            split_heads(product(hidden), self.heads)  # (B, H, S, D)
             for product in (self.query, self.key, self.value)
         )
-        return _attend(query, key, value, mask)
+        return attend(query, key, value, mask)
 
 
 class FirstTokenAttention(nn.Module):
@@ -256,12 +258,12 @@ def _scaled(query: Tensor, head_size: int) -> Tensor:
     return query / math.sqrt(head_size)
 
 
-def _split_heads(x: Tensor, heads: int) -> Tensor:
+def split_heads(x: Tensor, heads: int) -> Tensor:
     """(B, S, H*D) to (B, H, S, D)."""
     return torch.unflatten(x, 2, (heads, -1)).transpose(1, 2)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """Attention for scaled queries, keys and values (B, H, S, D); the result is (B, S, H*D)."""
     scores = query @ key.transpose(2, 3) + mask  # (B, H, S, S)
     context = scores.softmax(dim=-1) @ value  # (B, H, S, D)

@@ -72,7 +72,7 @@ def test_each_task_answers_its_golden_texts_through_the_guest_program(folder: Pa
     manifest = read_manifest(folder)
     names = [output.name for output in manifest.spec.outputs]
     with Guest(Native(), folder / "model.onnx", cpu=CPU, runtime=ONNX) as guest:
-        session = GuestSession(guest, names, rows_apart=False)
+        session = GuestSession(guest, manifest.spec, rows_apart=False)
         checks = check_golden(session, manifest.spec, read_golden(folder))
         assert [each.output for each in checks] == names
         assert all(each.holds and each.same_answers in {None, each.texts} for each in checks)
@@ -85,7 +85,7 @@ def test_choices_are_run_one_by_one_where_a_program_takes_one_row() -> None:
     folder = EXPECTED / "multiple-choice"
     manifest = read_manifest(folder)
     with Guest(Native(), folder / "model.onnx", cpu=CPU, runtime=ONNX) as guest:
-        session = GuestSession(guest, ["logits"], rows_apart=True)
+        session = GuestSession(guest, manifest.spec, rows_apart=True)
         (check,) = check_golden(session, manifest.spec, read_golden(folder))
     assert check.texts and check.max_abs_diff < 20 * check.tolerance  # int8 scales of other rows
 
@@ -97,7 +97,7 @@ def test_a_golden_value_that_is_changed_is_found(tmp_path: Path) -> None:
     (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
     manifest = read_manifest(folder)
     with Guest(Native(), folder / "model.onnx", cpu=CPU, runtime=ONNX) as guest:
-        session = GuestSession(guest, ["logits"], rows_apart=False)
+        session = GuestSession(guest, manifest.spec, rows_apart=False)
         (check,) = check_golden(session, manifest.spec, read_golden(folder))
     assert not check.holds
 
@@ -148,7 +148,7 @@ def test_the_guest_program_for_executorch(tmp_path: Path) -> None:
             return ["env", f"LD_LIBRARY_PATH={package / 'lib'}", str(program), str(model)]
 
     with Guest(Here(), folder / "model.pte", cpu=CPU, runtime=runtime) as guest:
-        session = GuestSession(guest, ["logits"], rows_apart=True)
+        session = GuestSession(guest, manifest.spec, rows_apart=True)
         (check,) = check_golden(session, manifest.spec, read_golden(folder))
         guest.count()
         events = guest.profile()

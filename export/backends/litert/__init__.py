@@ -1,0 +1,1 @@
+"""LiteRT (TensorFlow Lite): a rewritten model as a file with a signature for each length."""
