@@ -148,9 +148,9 @@ def run_files(output: Path | None, *, resume: bool) -> Iterator[RunFiles]:
         try:
             yield files
         except (SqueezeBertMobileError, KeyboardInterrupt) as error:
-            if not files.has_parts:
+            if not (resume or files.has_parts):
                 files.remove()
-            elif output:
+            elif output and files.has_parts:
                 error.add_note(kept(output))
             raise
 

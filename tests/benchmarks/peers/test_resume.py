@@ -218,7 +218,7 @@ def test_other_versions_while_measuring(survey, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["torch", "the code of squeezebert-mobile", "the machine"])
-def test_other_versions_while_building(survey, name, monkeypatch, capsys):
+def test_other_versions_while_building(survey, output, name, monkeypatch, capsys):
     survey.broken[LABELS[2]] = KeyboardInterrupt()
     survey()
     survey.broken.clear()
@@ -226,6 +226,9 @@ def test_other_versions_while_building(survey, name, monkeypatch, capsys):
     monkeypatch.setattr(kept, "_built_with", lambda: versions | {name: "9.9"})
     message = error(survey, capsys, "--resume")
     assert f"{name} is 9.9, and was {versions[name]} when they were built; remove the" in message
+    monkeypatch.undo()  # nothing was removed
+    record = json.loads((output / "models" / "built.json").read_text())
+    assert record["built"] and record["built_with"] == versions
 
 
 def test_a_model_that_has_changed(survey, output, tiny_file, capsys):
