@@ -3,7 +3,7 @@
 import importlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +15,17 @@ from squeezebert_mobile.artifact import (
     read_with_checksums,
     sha256_of,
 )
+from squeezebert_mobile.benchmarks.inputs.specs import InputSpec, resolve
 from squeezebert_mobile.benchmarks.measure.plain_files import (
+    FILE_FORMATS,
     OPENERS,
     InputFeed,
     LoadedModel,
+    declared_inputs,
     import_runtime,
 )
 from squeezebert_mobile.benchmarks.records.results import ContenderFacts, Role, Settings, Weights
-from squeezebert_mobile.errors import BenchmarkError
+from squeezebert_mobile.errors import BenchmarkError, choose
 from squeezebert_mobile.tasks import get_task
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "feed_arguments",
     "file_contender",
     "import_library",
+    "is_model_file",
     "make_feed",
     "open_model",
 ]
@@ -43,6 +47,8 @@ __all__ = [
 INPUT_SEED = 0
 #: Rows of a multiple-choice input; also in tests/golden/schedule.json.
 CHOICES = 2
+#: The ids for files of other makers, whose vocabulary is not known, are below.
+_SMALLEST_VOCABULARY = 1000
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class Contender:
     layers: int | None = None
     #: The SHA-256 of each file of an artifact as it was checked, of its manifest too.
     checksums: Mapping[str, str] = field(default_factory=dict)
+    #: How the inputs of another maker's file are filled: the fields of an InputSpec each.
+    inputs: Sequence[Mapping[str, Any]] = ()
 
     def check_unchanged(self) -> None:
         """Check that the artifact is still the one that this contender describes.
@@ -117,13 +125,22 @@ def artifact_contender(
 
 
 def artifact_contenders(
-    folders: Sequence[Path], *, baselines: Sequence[Path] = ()
+    folders: Sequence[Path],
+    *,
+    baselines: Sequence[Path] = (),
+    given: Sequence[InputSpec] = (),
 ) -> list[Contender]:
-    """A contender for each folder, labelled with as much of its path as makes it unique.
+    """A contender for each folder or file, labelled with as much of its path as is unique.
+
+    Args:
+        folders: Artifacts, and model files of other makers.
+        baselines: The same, as baselines.
+        given: How inputs of the files are filled whose names do not say it.
 
     Raises:
         ArtifactError: a folder is not an artifact, or is damaged.
-        BenchmarkError: a folder is passed twice.
+        BenchmarkError: a folder is passed twice; or a file cannot be loaded, or its inputs cannot
+            be filled.
     """
     everything = [*folders, *baselines]
     parts = [folder.resolve().parts for folder in everything]
@@ -132,14 +149,57 @@ def artifact_contenders(
             raise BenchmarkError(
                 f"{str(everything[index])!r} is given twice; name each artifact and baseline once"
             )
-    return [
-        artifact_contender(
-            folder,
-            label=_tail(path, [other for other in parts if other != path]),
-            role="contender" if index < len(folders) else "baseline",
-        )
-        for index, (folder, path) in enumerate(zip(everything, parts, strict=True))
-    ]
+    contenders = []
+    for index, (folder, path) in enumerate(zip(everything, parts, strict=True)):
+        label = _tail(path, [other for other in parts if other != path])
+        role: Role = "contender" if index < len(folders) else "baseline"
+        if is_model_file(folder):
+            contenders.append(_foreign_contender(folder, label, role, given))
+        else:
+            contenders.append(artifact_contender(folder, label=label, role=role))
+    _check_given(given, contenders)
+    return contenders
+
+
+def is_model_file(path: Path) -> bool:
+    """Whether `path` is a model file by its suffix, and not an artifact's folder."""
+    return path.suffix in FILE_FORMATS and not path.is_dir()
+
+
+def _foreign_contender(path: Path, label: str, role: Role, given: Sequence[InputSpec]) -> Contender:
+    """A contender from a model file of another maker."""
+    format = FILE_FORMATS[path.suffix]
+    contender = file_contender(
+        path,
+        label=label,
+        format=format,
+        precision="unknown",
+        vocab_size=_SMALLEST_VOCABULARY,
+        weights="unknown",
+        role=role,
+    )
+    specs = resolve(declared_inputs(path, format, given), given, model=str(path))
+    fixed = [each.shape[-1] for each in specs if each.fill == "ids" and each.shape]
+    length = next((size for size in fixed if isinstance(size, int)), None)
+    return replace(
+        contender,
+        inputs=tuple(map(asdict, specs)),
+        sequence_length=length,
+        max_sequence_length=max(length or 0, contender.max_sequence_length),
+    )
+
+
+def _check_given(given: Sequence[InputSpec], contenders: Sequence[Contender]) -> None:
+    """Check that each --input is one of a file's."""
+    names = {each["name"] for contender in contenders for each in contender.inputs}
+    for each in given:
+        if not names:
+            raise BenchmarkError(
+                f"--input {each.name} is for model files of other makers, and none is given; "
+                "remove it"
+            )
+        if each.name not in names:
+            raise BenchmarkError(choose("input of the model files", each.name, names))
 
 
 def _tail(path: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> str:
@@ -217,16 +277,27 @@ def feed_arguments(contender: Contender, settings: Settings, length: int) -> dic
         "vocab_size": settings.input_vocab_size,
         "sequence_length": length,
         "choices": settings.choices if contender.has_choices else None,
+        "inputs": [dict(each) for each in contender.inputs],
     }
 
 
-def make_feed(*, vocab_size: int, sequence_length: int, choices: int | None = None) -> InputFeed:
+def make_feed(
+    *,
+    vocab_size: int,
+    sequence_length: int,
+    choices: int | None = None,
+    inputs: Sequence[Mapping[str, Any]] = (),
+) -> InputFeed:
     """Inputs of batch 1 without padding: seeded ids below `vocab_size`, equal in every call.
 
-    The ids are [1, sequence_length], or [1, choices, sequence_length].
+    The ids are [1, sequence_length], or [1, choices, sequence_length]; or as `inputs` say, the
+    fields of an InputSpec each.
     """
     random = np.random.default_rng(INPUT_SEED)
     rows = random.integers(vocab_size, size=(CHOICES, sequence_length), dtype=np.int64)
+    if inputs:
+        specs = [InputSpec(**each) for each in inputs]
+        return {each.name: each.array(rows[0], sequence_length) for each in specs}
     ids = rows[None, :choices] if choices else rows[:1]  # (1, C, S) or (1, S)
     return {
         "input_ids": np.ascontiguousarray(ids),

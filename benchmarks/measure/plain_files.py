@@ -1,7 +1,7 @@
 """Plain model files, which are not artifacts: opened as the guide of each library does it."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,11 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from squeezebert_mobile.artifact import FORMATS
-from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.benchmarks.inputs.specs import InputSpec, ModelInput
+from squeezebert_mobile.errors import BenchmarkError, MissingExtraError, first_line, require
+from squeezebert_mobile.tasks import INPUT_NAMES
 
-__all__ = ["OPENERS", "InputFeed", "LoadedModel", "import_runtime", "open_onnx"]
+__all__ = [
+    "FILE_FORMATS",
+    "OPENERS",
+    "InputFeed",
+    "LoadedModel",
+    "declared_inputs",
+    "import_runtime",
+    "open_onnx",
+]
 
-InputFeed = dict[str, NDArray[np.int64]]  # in the order of the model's inputs
+InputFeed = dict[str, NDArray[Any]]  # in the order of the model's inputs
 LoadedModel = Callable[[InputFeed], object]  # runs one inference
 
 #: What to import of a library, if that is not the package itself.
@@ -101,15 +111,19 @@ def _transformers(path: Path, threads: int) -> LoadedModel:
 
 
 def _litert(path: Path, threads: int) -> LoadedModel:
-    """A file with a signature for each length, such as length_128."""
+    """A file with a signature for each length, such as length_128, or with a single one."""
     interpreter = import_runtime("litert").Interpreter(str(path), num_threads=threads)
-    lengths = {name.removeprefix("length_"): name for name in interpreter.get_signature_list()}
+    signatures = list(interpreter.get_signature_list())
+    lengths = _lengths(signatures)
 
     def run(feed: InputFeed) -> object:
-        length = str(feed["input_ids"].shape[-1])
-        if length not in lengths:
-            raise BenchmarkError(f"the file takes {', '.join(lengths)} tokens, not {length}")
-        runner = interpreter.get_signature_runner(lengths[length])
+        name = signatures[0]
+        if lengths:
+            length = str(feed["input_ids"].shape[-1])
+            if length not in lengths:
+                raise BenchmarkError(f"the file takes {', '.join(lengths)} tokens, not {length}")
+            name = lengths[length]
+        runner = interpreter.get_signature_runner(name)
         types = {name: each["dtype"] for name, each in runner.get_input_details().items()}
         outputs = runner(**{name: feed[name].astype(types[name]) for name in types})
         return next(iter(outputs.values()))
@@ -125,3 +139,95 @@ OPENERS: dict[str, Callable[[Path, int], LoadedModel]] = {
     "transformers": _transformers,
     "litert": _litert,
 }
+
+
+# Files of other makers ----------------------------------------------------------------------
+
+#: Suffix -> format of the files that `bench` takes beside artifacts.
+FILE_FORMATS = {".onnx": "onnx", ".pte": "executorch", ".tflite": "litert"}
+#: ONNX's names of types that NumPy calls otherwise.
+_ONNX_TYPES = {"float": "float32", "double": "float64"}
+#: ExecuTorch's numbers of the types of inputs.
+_EXECUTORCH_TYPES = {0: "uint8", 1: "int8", 3: "int32", 4: "int64", 5: "float16", 6: "float32"}
+_FATAL = 4  # log severity
+
+
+def declared_inputs(
+    path: Path, format: str, given: Sequence[InputSpec] = ()
+) -> tuple[ModelInput, ...]:
+    """The inputs of a model file, in its order.
+
+    Args:
+        path: The model file.
+        format: One of FILE_FORMATS.
+        given: Inputs whose names count where a format has none (executorch), in their order.
+
+    Raises:
+        BenchmarkError: its runtime cannot load it.
+        MissingExtraError: its runtime is not installed.
+    """
+    try:
+        return _DECLARED[format](path, [each.name for each in given])
+    except (BenchmarkError, MissingExtraError):
+        raise
+    except Exception as error:  # each runtime raises its own
+        raise BenchmarkError(
+            f"{str(path)!r} cannot be loaded: {first_line(error)}; give a model file of a version "
+            f"that the installed {_LIBRARIES[format]} reads"
+        ) from None
+
+
+def _onnx_inputs(path: Path, names: Sequence[str]) -> tuple[ModelInput, ...]:
+    session = open_onnx(path, 1, log_severity_level=_FATAL)
+    found = []
+    for node in session.get_inputs():
+        kind = node.type.removeprefix("tensor(").removesuffix(")")
+        shape = tuple(size if isinstance(size, int) and size > 0 else None for size in node.shape)
+        found.append(ModelInput(node.name, _ONNX_TYPES.get(kind, kind), shape))
+    return tuple(found)
+
+
+def _litert_inputs(path: Path, names: Sequence[str]) -> tuple[ModelInput, ...]:
+    interpreter = import_runtime("litert").Interpreter(str(path))
+    signatures = list(interpreter.get_signature_list())
+    if not signatures:
+        raise BenchmarkError(f"{str(path)!r} has no signature; convert the model with one")
+    details = interpreter.get_signature_runner(signatures[0]).get_input_details()
+    found = []
+    for name, each in details.items():
+        sizes = each.get("shape_signature", each["shape"])
+        shape = [int(size) if size > 0 else None for size in sizes]
+        if _lengths(signatures) and shape:
+            shape[-1] = None
+        found.append(ModelInput(name, np.dtype(each["dtype"]).name, tuple(shape)))
+    return tuple(found)
+
+
+def _lengths(signatures: Sequence[str]) -> dict[str, str]:
+    """Length -> signature, if there is one for each length, such as length_128."""
+    found = {name.removeprefix("length_"): name for name in signatures}
+    return found if all(length.isdecimal() for length in found) else {}
+
+
+def _executorch_inputs(path: Path, names: Sequence[str]) -> tuple[ModelInput, ...]:
+    """A program's inputs have an order and no names, and the sizes are the largest possible."""
+    from squeezebert_mobile.runtime.sessions.executorch import Program
+
+    with Program(str(path), threads=1) as program:
+        inputs = program.inputs
+    names = [*names, *(name for name in INPUT_NAMES if name not in names)]
+    names += [f"input_{number}" for number in range(len(names), len(inputs))]
+    return tuple(
+        ModelInput(
+            name, _EXECUTORCH_TYPES.get(kind, "float32"), tuple(sizes[:-1]) + (None,) * bool(sizes)
+        )
+        for name, (kind, sizes) in zip(names, inputs, strict=False)
+    )
+
+
+_DECLARED: dict[str, Callable[[Path, Sequence[str]], tuple[ModelInput, ...]]] = {
+    "onnx": _onnx_inputs,
+    "executorch": _executorch_inputs,
+    "litert": _litert_inputs,
+}
+_LIBRARIES = {"onnx": "onnxruntime", "executorch": "executorch", "litert": "ai-edge-litert"}

@@ -63,7 +63,7 @@ Flag = Literal[
 ]
 Stage = Literal["build", "start", "load", "run", "text", "profile"]
 Role = Literal["contender", "baseline"]
-Weights = Literal["trained", "random"]
+Weights = Literal["trained", "random", "unknown"]  # unknown: another maker's file
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
 
 #: A list of numbers over several lines. JSON strings contain no line ends, so none can match.

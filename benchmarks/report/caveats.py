@@ -90,6 +90,7 @@ def failures(results: Results) -> tuple[Listing, ...]:
 def notes(results: Results) -> Iterator[str]:
     """Notes on models whose answers mean nothing, or whose latency is not a phone's."""
     yield from random_weights(results)
+    yield from _not_checked(results)
     yield from _fp16_on_x86(results)
 
 
@@ -100,6 +101,15 @@ def random_weights(results: Results) -> Iterator[str]:
         some = len(random) < len(results.contenders)
         names = f" ({', '.join(random)})" if some else ""
         yield f"Random weights{names}: latency is real, answers are not."
+
+
+def _not_checked(results: Results) -> Iterator[str]:
+    unknown = [each.label for each in results.contenders if each.weights == "unknown"]
+    if unknown:
+        yield (
+            f"Answers not checked ({', '.join(unknown)}): a model file has no golden outputs, so "
+            "that it may compute anything."
+        )
 
 
 def _fp16_on_x86(results: Results) -> Iterator[str]:

@@ -63,6 +63,13 @@ class Program(Closeable):
         """Whether `close` was called."""
         return self._method is None
 
+    @property
+    def inputs(self) -> list[tuple[int, list[int]]]:
+        """The type of each input, as executorch numbers it, and its largest sizes."""
+        facts = self._method.metadata
+        metas = [facts.input_tensor_meta(place) for place in range(facts.num_inputs())]
+        return [(meta.dtype(), list(meta.sizes())) for meta in metas]
+
     def execute(self, inputs: list[Any]) -> list[FloatArray]:
         """Run the program.
 

@@ -33,7 +33,12 @@ _PRESETS = ", ".join(f"{p.name} {p.runs} and {p.seconds:g} s" for p in PRESETS.v
 
 
 def bench(
-    artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
+    artifacts: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Artifact folders, and .onnx, .pte or .tflite files of other makers (host only)."
+        ),
+    ],
     baseline: Annotated[
         str, typer.Option(help="bert-base, another artifact folder, or none.")
     ] = "bert-base",
@@ -112,6 +117,15 @@ def bench(
             "the results (host only).",
         ),
     ] = False,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=FILL[:SHAPE]",
+            help="How an input of a model file is filled: ids, ones, zeros or random, and its "
+            "shape, such as 1xlength; needed for other names than transformers'.",
+        ),
+    ] = None,
     from_text: Annotated[
         bool,
         typer.Option(
@@ -184,9 +198,13 @@ def bench(
         measurement |= {"output": output, "resume": resume}
         measurement |= {"profile": profile, "from_text": from_text}
         all_results = [
-            bench_on_host(_contenders(artifacts, baseline, profile=profile), **measurement)
+            bench_on_host(
+                _contenders(artifacts, baseline, inputs=inputs or (), profile=profile),
+                **measurement,
+            )
         ]
     else:
+        _check_artifacts(artifacts, inputs or (), target)
         measurement |= {"target": target, "output": output}
         all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)
     for results in all_results:
@@ -202,20 +220,42 @@ def bench(
             check_regression(results, fail_if_slower)
 
 
+def _check_artifacts(models: Sequence[Path], inputs: Sequence[str], target: str) -> None:
+    """Check that only artifacts are given, as phones measure nothing else."""
+    from squeezebert_mobile.benchmarks.measure.contenders import is_model_file
+
+    for path in models:
+        if is_model_file(path):
+            raise InputError(
+                f"{str(path)!r} is a model file, and --target {target} measures artifacts only, "
+                "whose answers it checks; leave the file or --target out"
+            )
+    if inputs:
+        raise InputError(f"--input is for model files, not for --target {target}; remove it")
+
+
 def _contenders(
-    artifacts: Sequence[Path], baseline: str, *, profile: bool = False
+    artifacts: Sequence[Path],
+    baseline: str,
+    *,
+    inputs: Sequence[str] = (),
+    profile: bool = False,
 ) -> list["Contender"]:
     from squeezebert_mobile.benchmarks import artifact_contenders
+    from squeezebert_mobile.benchmarks.inputs.specs import parse_input
+    from squeezebert_mobile.benchmarks.measure.contenders import is_model_file
     from squeezebert_mobile.benchmarks.measure.profiling import check_profilable
 
     folders = [] if baseline in {"none", "bert-base"} else [Path(baseline)]
-    contenders = artifact_contenders(artifacts, baselines=folders)
+    given = [parse_input(text) for text in inputs]
+    contenders = artifact_contenders(artifacts, baselines=folders, given=given)
     if profile:
         check_profilable(contenders)  # before a baseline is exported, which takes minutes
     if baseline == "bert-base":
         from squeezebert_mobile.cli.baselines import bert_base_contenders
 
-        contenders += bert_base_contenders(artifacts, progress=shown())
+        exported = [path for path in artifacts if not is_model_file(path)]
+        contenders += bert_base_contenders(exported, progress=shown())
     return contenders
 
 

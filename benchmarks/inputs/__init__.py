@@ -1,0 +1,1 @@
+"""The inputs of model files of other makers: filled by name, or as --input says."""
