@@ -119,7 +119,7 @@ def _arm64(
     userland = prepare(cache_folder() / "arm64", progress=report)
     plan = Plan(tuple(cpu or DEFAULT_CORES), tuple(runtime or _LABELS), sequence_length)
     if only_check:
-        plan = Plan(DEFAULT_CORES, SHIPPED_RUNTIMES, CHECKED_LENGTH)
+        plan = Plan(DEFAULT_CORES, SHIPPED_RUNTIMES, CHECKED_LENGTH, by_operator=False)
     with tempfile.TemporaryDirectory(prefix="squeezebert-arm64-") as folder:
         if models:
             named = given_models(models)

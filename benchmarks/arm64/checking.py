@@ -38,6 +38,7 @@ def check(counts: Sequence[Count]) -> None:
                 )
     if problems:
         raise BenchmarkError(
-            "; ".join(problems) + "; find the operator that grew, or write the new count into "
-            "benchmarks/arm64/checking.py and say why"
+            "; ".join(problems) + "; find the operator that grew with python -m "
+            "squeezebert_mobile.benchmarks.arm64 --only 'ours SqueezeBERT int8', or write the new "
+            "count into benchmarks/arm64/checking.py and say why"
         )

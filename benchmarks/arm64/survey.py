@@ -29,6 +29,7 @@ class Plan:
     cpus: tuple[str, ...]
     runtimes: tuple[str, ...]  # labels
     length: int
+    by_operator: bool = True
 
     def cells(self, suffix: str) -> list[tuple[Runtime, str]]:
         """Runtimes of a kind of file, each with a core."""
@@ -113,7 +114,14 @@ def count_all(
                     userland.install(runtime, report)
                     built = built or model.make()
                     report(f"count {model.name} on {cpu} with {runtime.label}")
-                    result = count(userland, built, cpu=cpu, runtime=runtime, length=plan.length)
+                    result = count(
+                        userland,
+                        built,
+                        cpu=cpu,
+                        runtime=runtime,
+                        length=plan.length,
+                        by_operator=plan.by_operator,
+                    )
                 except BenchmarkError as error:
                     if strict:
                         raise

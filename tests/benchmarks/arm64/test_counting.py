@@ -35,6 +35,12 @@ def test_a_count_with_golden_outputs(artifact: Path) -> None:
     assert (found.cpu, found.runtime, found.golden_texts) == (CPU, "onnxruntime 1.26.0", 1)
 
 
+def test_a_count_without_operators(artifact: Path) -> None:
+    options = {"cpu": CPU, "runtime": ONNX, "by_operator": False}
+    found = count(Fake((0.45, -0.5)), countable(artifact), **options)
+    assert (found.instructions, found.by_operator, found.golden_texts) == (100, {}, 1)
+
+
 def test_a_profiler_that_reads_the_clock_elsewhere_costs_only_the_operators(
     artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
