@@ -46,6 +46,15 @@ def test_interval_is_the_same_every_time():
     assert stats.speedup(slower, faster) == stats.speedup(slower, faster)
 
 
+@pytest.mark.parametrize("sizes", [(64,) * 16, (3, 1, 4, 2, 6, 5), (1,) * 6, (2,) * 7])
+def test_the_medians_of_draws_are_those_of_the_drawn_samples(sizes: tuple[int, ...]) -> None:
+    random = np.random.default_rng(1)
+    blocks = [np.round(random.normal(10, 1, size), 1) for size in sizes]  # some are equal
+    draws = random.integers(len(blocks), size=(50, len(blocks)))
+    expected = [np.median(np.concatenate([blocks[index] for index in draw])) for draw in draws]
+    assert stats._medians(blocks, draws).tolist() == expected
+
+
 def test_what_blocks_have_in_common_cancels():
     common = np.exp(np.random.default_rng(5).normal(0, 0.3, 16))
     paired = stats.speedup(
