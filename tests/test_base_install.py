@@ -100,7 +100,12 @@ def test_it_runs_the_demo(base: Path, assistant: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("verify",), ("inspect",), ("bench", "--baseline", "none", "--preset", "rapid")]
+    "words",
+    [
+        ("verify",),
+        ("inspect",),
+        pytest.param(("bench", "--baseline", "none", "--preset", "rapid"), marks=pytest.mark.slow),
+    ],
 )
 def test_it_reads_the_demo(
     base: Path, assistant: Path, tmp_path: Path, words: tuple[str, ...]

@@ -83,7 +83,7 @@ def test_every_module_can_be_imported(system: str) -> None:
     assert _imported(system) > 200
 
 
-@pytest.mark.parametrize("system", ["win32", "darwin"])
+@pytest.mark.parametrize("system", ["win32", pytest.param("darwin", marks=pytest.mark.slow)])
 def test_the_command_line_and_the_runtime_can_be_imported(system: str) -> None:
     names = ("cli", "runtime", "files", "runtime.sessions.onnx", "benchmarks.measure.host")
     names += ("benchmarks.phone.doctor", "benchmarks.phone.commands", "evaluation")

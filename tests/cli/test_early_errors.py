@@ -159,9 +159,10 @@ def test_an_error_needs_no_large_library(
 ) -> None:
     before = sorted(folder.rglob("*"))
     done = forks.run(folder, *command.split())
-    assert (done.returncode, done.stdout) == (1, "\n")
-    assert message.replace("FOLDER", str(folder)) in done.stderr
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert (done.returncode, done.stdout) == (1, b"\n")
+    err = done.stderr.decode()
+    assert message.replace("FOLDER", str(folder)) in err
+    assert err.startswith("error: ") and err.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
 
 

@@ -56,7 +56,13 @@ def _export(cli: Cli, name: str) -> tuple[str, str]:
     return task, artifact
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "squeezebert-mnli" else pytest.param(name, marks=pytest.mark.slow)
+        for name in PUBLISHED
+    ],
+)
 def test_inspect_export_run_and_verify(cli: Cli, name: str) -> None:
     task, artifact = _export(cli, name)
     assert read_manifest(Path(artifact)).task == task

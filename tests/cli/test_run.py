@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import tiny
 from artifacts import rewrite_manifest, write_artifact
 from commands import Cli
+from forks import RUNTIME, Forks
 
 from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.runtime import load_artifact
@@ -36,17 +38,25 @@ def test_run_prints_predictions(cli: Cli, assistant: Path, text: str, intent: st
     assert answer.split()[0] == intent
 
 
-def _run(artifact: Path, texts: bytes, *options: str, code: int = 0) -> tuple[list[Any], str]:
-    """The JSON lines for texts on stdin, and stderr."""
-    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(artifact), "--json"]
-    done = subprocess.run([*command, *options], input=texts, capture_output=True, check=False)
-    assert done.returncode == code, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
+Run = Callable[..., tuple[list[Any], str]]
 
 
-def test_run_reads_stdin_and_writes_json_lines(assistant: Path) -> None:
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Gives the JSON lines for texts on stdin, and stderr."""
+
+    def run(artifact: Path, texts: bytes, *options: str, code: int = 0) -> tuple[list[Any], str]:
+        done = forks.run(Path.cwd(), "run", str(artifact), "--json", *options, stdin=texts)
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
+
+    with Forks(RUNTIME) as forks:
+        yield run
+
+
+def test_run_reads_stdin_and_writes_json_lines(assistant: Path, run: Run) -> None:
     texts = "wake me at six\nréveille-moi à six heures\r\n"
-    lines, err = _run(assistant, texts.encode(), "--top-k", "2")
+    lines, err = run(assistant, texts.encode(), "--top-k", "2")
     assert [line["text"] for line in lines] == ["wake me at six", "réveille-moi à six heures"]
     assert [len(line["labels"]) for line in lines] == [2, 2]
     assert err == ""
@@ -76,16 +86,16 @@ def test_texts_in_memory_instead_of_stdin(
 )
 @pytest.mark.parametrize("batch_size", ["1", "3"])
 def test_there_is_an_answer_for_each_line(
-    assistant: Path, texts: str, blank: dict[int, str], batch_size: str
+    assistant: Path, texts: str, blank: dict[int, str], batch_size: str, run: Run
 ) -> None:
-    lines, err = _run(assistant, texts.encode(), "--batch-size", batch_size)
+    lines, err = run(assistant, texts.encode(), "--batch-size", batch_size)
     assert len(lines) == texts.count("\n") + (not texts.endswith("\n") and texts != "")
     assert {n: line["text"] for n, line in enumerate(lines, 1) if not line["labels"]} == blank
     rest = {line["text"] for line in lines if line["labels"]}
     assert rest <= {"wake me", "play music"}
     count = f"note: {len(blank)} blank line"
     assert err.startswith(count) and err.count("\n") == 1 if blank else err == ""
-    lines, err = _run(assistant, texts.encode(), "--batch-size", batch_size, "--skip-blank")
+    lines, err = run(assistant, texts.encode(), "--batch-size", batch_size, "--skip-blank")
     assert err == "" and {line["text"] for line in lines} == rest
 
 
@@ -98,19 +108,19 @@ def test_a_blank_line_as_text(assistant: Path) -> None:
 
 @pytest.mark.parametrize("batch_size", ["1", "4"])
 def test_a_wrong_line_is_named_after_the_answers_before_it(
-    assistant: Path, batch_size: str
+    assistant: Path, batch_size: str, run: Run
 ) -> None:
     texts = b"wake me\n\n\xff\nplay music\n"
-    lines, err = _run(assistant, texts, "--batch-size", batch_size, code=1)
+    lines, err = run(assistant, texts, "--batch-size", batch_size, code=1)
     assert [line["text"] for line in lines] == ["wake me", ""]
     assert err.startswith("error: line 3: the text is not UTF-8 (byte 0 is 0xff)")
 
 
 @pytest.mark.parametrize("task", ["feature-extraction", "fill-mask", "multiple-choice"])
-def test_blank_lines_of_other_tasks(tmp_path: Path, task: str) -> None:
+def test_blank_lines_of_other_tasks(tmp_path: Path, task: str, run: Run) -> None:
     folder = _tiny_artifact(tmp_path, task)
     options = ("--choice", "a cat", "--choice", "a dog") if task == "multiple-choice" else ()
-    lines, _ = _run(folder, b"\nwake [MASK]\n\n", *options)
+    lines, _ = run(folder, b"\nwake [MASK]\n\n", *options)
     (name,) = lines[0].keys() - {"text", "truncated", "tokens_cut"}
     assert [bool(line[name]) for line in lines] == [False, True, False]
 
@@ -121,10 +131,10 @@ def _tiny_artifact(folder: Path, task: str) -> Path:
     return folder / "artifact"
 
 
-def test_a_vector_as_json_has_the_digits_of_float32(tmp_path: Path) -> None:
+def test_a_vector_as_json_has_the_digits_of_float32(tmp_path: Path, run: Run) -> None:
     folder = _tiny_artifact(tmp_path, "feature-extraction")
     texts = "wake me at six\nplay music\n"
-    lines, _ = _run(folder, texts.encode())
+    lines, _ = run(folder, texts.encode())
     with load_artifact(folder) as model:
         for text, line in zip(texts.splitlines(), lines, strict=True):
             vector = model(text, batch_size=1).sentence
@@ -141,10 +151,10 @@ def test_no_json_has_nulls(cli: Cli, tmp_path: Path) -> None:
     assert code == 0 and "null" not in out
 
 
-def test_batches_give_the_same_answers(assistant: Path) -> None:
+def test_batches_give_the_same_answers(assistant: Path, run: Run) -> None:
     texts = "\n".join(["wake me at six", "play something quiet", "", "turn the lights off"] * 5)
-    one, _ = _run(assistant, texts.encode())
-    four, _ = _run(assistant, texts.encode(), "--batch-size", "4")
+    one, _ = run(assistant, texts.encode())
+    four, _ = run(assistant, texts.encode(), "--batch-size", "4")
     assert [line["text"] for line in one] == texts.split("\n")
     assert [line["text"] for line in four] == texts.split("\n")
     for first, second in zip(one, four, strict=True):
@@ -152,9 +162,9 @@ def test_batches_give_the_same_answers(assistant: Path) -> None:
         assert labels[0] == labels[1]
 
 
-def test_pairs_from_stdin(assistant: Path) -> None:
+def test_pairs_from_stdin(assistant: Path, run: Run) -> None:
     texts = b"wake me\n\nplay music\n"
-    lines, _ = _run(assistant, texts, "--text-pair", "at six", "--batch-size", "2")
+    lines, _ = run(assistant, texts, "--text-pair", "at six", "--batch-size", "2")
     with load_artifact(assistant) as model:
         expected = model(["wake me", "play music"], batch_size=2)
         pairs = model([("wake me", "at six"), ("play music", "at six")], batch_size=2)

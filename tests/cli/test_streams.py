@@ -79,7 +79,17 @@ def test_closed_streams(place: Path, command: str) -> None:
     assert _run(place, command, "<&- >&- 2>&-")[0] == 0
 
 
-@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "<&- 2>&-"])
+_SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "redirection",
+    [
+        pytest.param("2>/dev/full", marks=_SLOW),
+        "2>&-",
+        pytest.param("<&- 2>&-", marks=_SLOW),
+    ],
+)
 def test_a_stderr_that_takes_nothing(place: Path, redirection: str) -> None:
     assert _run(place, "run artifact 'wake me'", redirection)[0] == 0
     assert _run(place, "run nowhere 'wake me'", redirection)[0] == 1
@@ -88,12 +98,19 @@ def test_a_stderr_that_takes_nothing(place: Path, redirection: str) -> None:
     assert _run(place, "run artifact 'wake me'", f">/dev/full {redirection}")[0] == 1
 
 
-def test_an_export(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "redirection"),
+    [
+        ("full", ">/dev/full"),
+        pytest.param("closed", "<&- >&- 2>&-", marks=_SLOW),
+        pytest.param("stderr", "2>/dev/full", marks=_SLOW),
+    ],
+)
+def test_an_export(place: Path, name: str, redirection: str) -> None:
     """The artifact is complete, though its summary cannot be printed."""
-    for number, redirection in enumerate((">/dev/full", "<&- >&- 2>&-", "2>/dev/full")):
-        command = f"export checkpoint -o new{number} --precision fp32"
-        assert _run(place, command, redirection)[0] == int(redirection == ">/dev/full")
-        assert _run(place, f"verify new{number}") == (0, "")
+    command = f"export checkpoint -o new-{name} --precision fp32"
+    assert _run(place, command, redirection)[0] == int(redirection == ">/dev/full")
+    assert _run(place, f"verify new-{name}") == (0, "")
 
 
 def test_stdin(place: Path) -> None:
@@ -110,6 +127,7 @@ def _bad_descriptor(give: str) -> str:
     return f"error: standard input cannot be read: Bad file descriptor; {give}"
 
 
+@_SLOW
 def test_the_next_file_does_not_become_stderr(place: Path) -> None:
     """A library that prints to descriptor 2 does not write into a file of the command."""
     code, _ = _run(place, f"{BENCH} -o results.json", "<&- >&- 2>&-")
@@ -117,7 +135,10 @@ def test_the_next_file_does_not_become_stderr(place: Path) -> None:
     assert _run(place, "report results.json -o r.md")[0] == 0
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp437", "cp850", "ascii"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["ascii", *(pytest.param(each, marks=_SLOW) for each in ("latin-1", "cp437", "cp850"))],
+)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_other_encodings(
     place: Path, command: str, encoding: str, monkeypatch: pytest.MonkeyPatch

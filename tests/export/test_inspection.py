@@ -11,7 +11,7 @@ import tiny
 import torch
 import transformers
 from checkpoint_files import Weights, change_config, change_weights
-from every_format import MADE
+from every_format import MOSTLY_SLOW
 from safetensors.torch import load_file, save_file
 
 from squeezebert_mobile.artifact import read_manifest
@@ -32,7 +32,7 @@ WIDE = {"num_hidden_layers": 1, "vocab_size": 2000, "hidden_size": 192, "interme
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize(("format", "precision"), MADE)
+@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
 def test_the_expected_size_is_the_files_size(
     format: str, family: str, precision: str, tmp_path: Path
 ) -> None:
@@ -41,7 +41,11 @@ def test_the_expected_size_is_the_files_size(
     tiny.write_vocabulary(tmp_path / "checkpoint")
     facts = inspect_checkpoint(tmp_path / "checkpoint")
     export_checkpoint(
-        tmp_path / "checkpoint", tmp_path / "artifact", format=format, precision=precision
+        tmp_path / "checkpoint",
+        tmp_path / "artifact",
+        format=format,
+        precision=precision,
+        texts=shipped_texts()[::8],
     )
     manifest = read_manifest(tmp_path / "artifact")
     stored = sum(part.bytes for part in manifest.parts.values())
@@ -59,7 +63,10 @@ def _with_a_decoder_of_its_own(weights: Weights) -> None:
 
 
 @pytest.mark.parametrize("by_config", [True, False])
-@pytest.mark.parametrize("precision", get_args(Precision))
+@pytest.mark.parametrize(
+    "precision",
+    [p if p == "int8" else pytest.param(p, marks=pytest.mark.slow) for p in get_args(Precision)],
+)
 def test_the_expected_size_with_an_untied_decoder(
     precision: str, by_config: bool, tmp_path: Path
 ) -> None:

@@ -106,7 +106,10 @@ UNNAMED = [
 ]
 
 
-@pytest.mark.parametrize("task", ["text-classification", "token-classification"])
+@pytest.mark.parametrize(
+    "task",
+    ["text-classification", pytest.param("token-classification", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("changes", UNNAMED)
 def test_labels_that_are_given_need_no_note_on_those_of_the_config(
     changes: dict[str, Any], task: str, cli: Cli, tmp_path: Path

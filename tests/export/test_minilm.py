@@ -58,12 +58,8 @@ MINIMUM = {
 }
 
 
-#: Every change is tried in the default format and precision; the others are slow.
 CASES = [
-    case
-    if case.marks or case.values == ("onnx", "int8")
-    else pytest.param(*case.values, marks=pytest.mark.slow)
-    for case in MADE
+    case if case.marks else pytest.param(*case.values, marks=pytest.mark.slow) for case in MADE
 ]
 
 

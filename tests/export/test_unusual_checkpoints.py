@@ -9,7 +9,7 @@ import tiny
 import torch
 import transformers
 from checkpoint_files import Weights, change_weights
-from every_format import MADE
+from every_format import MOSTLY_SLOW
 
 from squeezebert_mobile.artifact import Manifest, read_golden
 from squeezebert_mobile.errors import ExportError
@@ -48,7 +48,7 @@ def _drop_pooler(weights: Weights) -> None:
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize(("format", "precision"), MADE)
+@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
 def test_the_decoder_in_the_file(format: str, precision: str, family: str, tmp_path: Path) -> None:
     theirs = tiny.write_checkpoint(tmp_path, family, "fill-mask")
     change_weights(tmp_path, _other_decoder)
@@ -64,7 +64,7 @@ def test_the_decoder_in_the_file(format: str, precision: str, family: str, tmp_p
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize(("format", "precision"), MADE)
+@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
 def test_an_encoder_without_pooler(
     format: str, precision: str, family: str, tmp_path: Path
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_loss_that_is_saved_with_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize(("format", "precision"), MADE)
+@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
 def test_a_model_that_reads_eight_tokens(
     format: str, precision: str, task: str, tmp_path: Path
 ) -> None:

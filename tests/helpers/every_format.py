@@ -11,4 +11,11 @@ MADE = [
     for name, backend in BACKENDS.items()
     for precision in backend.facts.precisions
 ]
+#: The same; in `make test` only what most users take, in `make test-slow` the others.
+MOSTLY_SLOW = [
+    case
+    if case.marks or case.values in {("onnx", "int8"), ("onnx", "fp32")}
+    else pytest.param(*case.values, marks=pytest.mark.slow)
+    for case in MADE
+]
 FORMATS = [pytest.param(name, marks=SLOW.get(name, ())) for name in BACKENDS]

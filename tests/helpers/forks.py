@@ -1,7 +1,7 @@
 """Many short programs, as forks of one process that has imported what all of them import.
 
-A fork has its own modules, working directory and output, as a new process has; only the time to
-start Python and to import is saved.
+A fork has its own modules, working directory and standard streams, as a new process has; only the
+time to start Python and to import is saved.
 """
 
 import json
@@ -10,10 +10,16 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from squeezebert_mobile.closeable import Closeable
+
+#: The command line as a program.
+COMMAND = "from squeezebert_mobile.cli import main; main()"
+#: What commands on an artifact import.
+RUNTIME = "import onnxruntime, squeezebert_mobile.runtime, squeezebert_mobile.cli"
 
 
 class Forks(Closeable):
@@ -22,53 +28,71 @@ class Forks(Closeable):
     Args:
         shared: The source of what is done once, before the forks: imports.
         program: The source of the program; `sys.argv` has the arguments.
+        environment: Changes to the environment of all.
     """
 
-    def __init__(self, shared: str, program: str) -> None:
-        self._words = [sys.executable, __file__, shared, program]
+    def __init__(
+        self, shared: str, program: str = COMMAND, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._sources = shared, program
+        self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Self:
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        fds = theirs_in, theirs_out
         self._process = subprocess.Popen(
-            self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__, *map(str, fds), *self._sources],
+            stdin=subprocess.DEVNULL,
+            env=self._environment,
+            pass_fds=fds,
         )
+        for fd in fds:
+            os.close(fd)
+        self._requests, self._codes = os.fdopen(ours_out, "w"), os.fdopen(ours_in)
         return self
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate()
+        self._requests.close()
+        self._codes.close()
+        self._process.wait()
 
-    def run(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, folder: Path, *words: str, stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run the program in a folder with these arguments."""
-        assert self._process.stdin and self._process.stdout
         with tempfile.TemporaryDirectory() as place:
-            files = {name: os.path.join(place, name) for name in ("out", "err")}
-            request = {"folder": str(folder), "words": words, "in": os.devnull, **files}
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
-            out, err = (Path(file).read_text(encoding="utf-8") for file in files.values())
-        return subprocess.CompletedProcess([*self._words[:1], *words], code, out, err)
+            files = [os.path.join(place, name) for name in ("in", "out", "err")]
+            os.mkfifo(files[0])
+            request = {"folder": str(folder), "words": words, "files": files}
+            print(json.dumps(request), file=self._requests, flush=True)
+            with open(files[0], "wb") as pipe:  # as soon as the program has opened it
+                pipe.write(stdin)
+            code = int(self._codes.readline())
+            out, err = (Path(file).read_bytes() for file in files[1:])
+        return subprocess.CompletedProcess(words, code, out, err)
 
 
-def _serve(shared: str, program: str) -> None:
+def _serve(requests: int, codes: int, shared: str, program: str) -> None:
     space: dict[str, Any] = {"__name__": "__main__"}
-    exec(shared, space)  # noqa: S102 -- the test's own source
-    for line in sys.stdin:
-        request = json.loads(line)
-        if not (child := os.fork()):
-            _run(request, program, space)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+    exec(shared, space)  # noqa: S102 -- a test's own source
+    with os.fdopen(requests) as lines:
+        for line in lines:
+            if not (child := os.fork()):
+                _run(json.loads(line), program, space)
+            _, status = os.waitpid(child, 0)
+            os.write(codes, f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def _run(request: dict[str, Any], program: str, space: dict[str, Any]) -> None:
     code = 1
     try:
-        for number, name in enumerate(("in", "out", "err")):
-            flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT
-            os.dup2(os.open(request[name], flags), number)
+        for number, file in enumerate(request["files"]):
+            flags = os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY
+            os.dup2(os.open(file, flags), number)
         os.chdir(request["folder"])
-        sys.argv = ["-c", *request["words"]]
+        sys.argv = ["squeezebert-mobile", *request["words"]]
         try:
             exec(program, space)  # noqa: S102
             code = 0
@@ -83,4 +107,4 @@ def _run(request: dict[str, Any], program: str, space: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    _serve(*sys.argv[1:])
+    _serve(*map(int, sys.argv[1:3]), *sys.argv[3:5])

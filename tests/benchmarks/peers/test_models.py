@@ -60,7 +60,9 @@ def test_words_that_match_no_model(words, message):
         select(["peer", words])
 
 
-@pytest.mark.parametrize("way", ["ours onnx fp32", "ours torchscript int8"])
+@pytest.mark.parametrize(
+    "way", ["ours onnx fp32", pytest.param("ours torchscript int8", marks=pytest.mark.slow)]
+)
 def test_our_models_take_any_length(way, tmp_path):
     write_checkpoint(tmp_path / "checkpoint", task="text-classification")
     family = Family("SqueezeBERT", "SqueezeBert", str(tmp_path / "checkpoint"))

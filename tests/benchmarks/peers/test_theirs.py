@@ -43,6 +43,7 @@ def answers(model: SurveyModel, folder, length):
     return np.asarray(found).reshape(1, 2), expected.numpy()
 
 
+@pytest.mark.slow  # peers are built
 @pytest.mark.parametrize("model", QUICK, ids=lambda model: model.label)
 def test_a_peer_has_the_outputs_of_transformers(model, built):
     for length in (16, 29):  # that of the export, and another
@@ -51,6 +52,7 @@ def test_a_peer_has_the_outputs_of_transformers(model, built):
         np.testing.assert_allclose(found, expected, atol=tolerance)
 
 
+@pytest.mark.slow  # peers are built
 def test_int8_peers_have_integer_operators(built):
     def operators(model):
         return [node.op_type for node in onnx.load(model.path(built)).graph.node]
@@ -65,6 +67,7 @@ def test_int8_peers_have_integer_operators(built):
         assert more == 4
 
 
+@pytest.mark.slow  # peers are built
 @pytest.mark.parametrize(
     ("way", "channels"),
     [("peer onnx int8", 1), ("peer onnx int8 per channel", 64), ("peer onnx int8 as optimum", 64)],
@@ -77,6 +80,7 @@ def test_scales_are_per_channel_where_the_name_says_so(way, channels, built):
     assert max(scales) == channels
 
 
+@pytest.mark.slow  # peers are built
 def test_the_reference_is_the_baseline(built):
     roles = {model.label: model.contender(built).role for model in QUICK}
     assert [label for label, role in roles.items() if role == "baseline"] == [REFERENCE]

@@ -84,6 +84,14 @@ CASES: dict[str, tuple[Callable[[SqueezeBertModel], None], dict[str, str | None]
 EACH = [(name, p, unit) for name, (_, of) in CASES.items() for p, unit in of.items()]
 EVERYWHERE = [("onnx", *each) for each in EACH]
 EVERYWHERE.append(("torchscript", "tiny variance", "int8", "embeddings.word"))
+#: A product and a table; the others are slow.
+USUAL = [("outlier channels", "int8"), ("tiny variance", "int4")]
+
+
+def _mostly_slow(cases: list[tuple[Any, ...]], usual: list[tuple[Any, ...]]) -> list[Any]:
+    return [
+        case if case in usual else pytest.param(*case, marks=pytest.mark.slow) for case in cases
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +124,12 @@ def _holds(parity: Parity, precision: str) -> bool:
     return agreed and all(LIMITS[precision].holds(each) for each in parity.outputs.values())
 
 
-@pytest.mark.parametrize(("format", "name", "precision", "unit"), EVERYWHERE)
+@pytest.mark.parametrize(
+    ("format", "name", "precision", "unit"),
+    _mostly_slow(
+        EVERYWHERE, [each for each in EVERYWHERE if each[0] == "onnx" and each[1:3] in USUAL]
+    ),
+)
 def test_a_hard_case_ends_within_the_limits(
     format: str,
     name: str,
@@ -170,7 +183,9 @@ def test_an_export_without_repair_does_not_mention_it(assistant: Path, cli: Cli)
     assert "repaired" not in cli("inspect", assistant)[1]
 
 
-@pytest.mark.parametrize(("name", "precision"), [(n, p) for n, p, unit in EACH if unit])
+@pytest.mark.parametrize(
+    ("name", "precision"), _mostly_slow([(n, p) for n, p, unit in EACH if unit], USUAL)
+)
 def test_without_verification_it_would_not(
     name: str,
     precision: str,

@@ -27,18 +27,26 @@ def _files(artifact: Path, home: Path, *words: str, telemetry: str | None = None
     return [path for path in home.rglob("*") if path.is_file()]
 
 
+_PROGRAM = ("-m", "squeezebert_mobile")
+_BENCH = "--baseline none --preset rapid --sequence-length 8".split()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache is elsewhere")
-def test_no_file_is_left_in_the_home_folder(assistant: Path, tmp_path: Path) -> None:
-    program = ("-m", "squeezebert_mobile")
-    bench = "--baseline none --preset rapid --sequence-length 8".split()
-    for number, words in enumerate(
-        [
-            ("-c", SESSION, str(assistant)),
-            (*program, "run", str(assistant), "wake me at six"),
-            (*program, "bench", str(assistant), *bench),  # has processes of its own
-        ]
-    ):
-        assert _files(assistant, tmp_path / str(number), *words) == []
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-c", SESSION, "ARTIFACT"),
+        (*_PROGRAM, "run", "ARTIFACT", "wake me at six"),
+        # It has processes of its own, and takes its time.
+        pytest.param((*_PROGRAM, "bench", "ARTIFACT", *_BENCH), marks=pytest.mark.slow),
+    ],
+    ids=["session", "run", "bench"],
+)
+def test_no_file_is_left_in_the_home_folder(
+    assistant: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    words = tuple(str(assistant) if word == "ARTIFACT" else word for word in words)
+    assert _files(assistant, tmp_path / "home", *words) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache is elsewhere")

@@ -12,6 +12,7 @@ from squeezebert_mobile.artifact import read_artifact
 from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.export.backends.onnx import external_data
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import load_artifact
 
 TEXTS = ["what is it, Dog?", "the cat sat on the mat " * 4]
@@ -28,7 +29,7 @@ def _exported(checkpoint: Path, folder: Path, precision: str, least: int) -> Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(external_data, "_MIN_MODEL", least)
         patch.setattr(external_data, "_MIN_TENSOR", 64)
-        export_checkpoint(checkpoint, folder, precision=precision)
+        export_checkpoint(checkpoint, folder, precision=precision, texts=shipped_texts()[::8])
     return folder
 
 
@@ -94,7 +95,7 @@ def test_a_model_reads_no_file_outside_its_folder(
 
 
 def test_a_small_model_is_one_file(checkpoint: Path, tmp_path: Path) -> None:
-    export_checkpoint(checkpoint, tmp_path / "small")
+    export_checkpoint(checkpoint, tmp_path / "small", texts=shipped_texts()[::8])
     assert set(read_artifact(tmp_path / "small").files) & {"model.onnx", "model.onnx.data"} == {
         "model.onnx"
     }
