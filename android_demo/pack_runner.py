@@ -19,7 +19,7 @@ DEX = HERE / "runner" / "target" / "r8" / "dex" / "classes.dex"
 TABLES = HERE / "core" / "src" / "main" / "resources" / "squeezebertmobile" / "unicode.txt"
 
 #: The files that determine the jar's contents.
-MODULES = ("executorch-stub", "core", "runner")
+MODULES = ("executorch-stub", "litert-stub", "core", "runner")
 SOURCES = (
     *("pom.xml", "pack_runner.py"),
     *(

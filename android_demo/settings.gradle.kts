@@ -26,4 +26,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "squeezebert-mobile"
-include(":executorch-stub", ":core", ":runner", ":app")
+include(":executorch-stub", ":litert-stub", ":core", ":runner", ":app")

@@ -12,7 +12,7 @@ from squeezebert_mobile.benchmarks.phone.libraries import parts
 
 ANDROID = Path(__file__).parents[1] / "android_demo"
 CATALOG = tomllib.loads((ANDROID / "gradle/libs.versions.toml").read_text(encoding="utf-8"))
-MODULES = ("executorch-stub", "core", "runner", "app")
+MODULES = ("executorch-stub", "litert-stub", "core", "runner", "app")
 
 #: The pom.xml and property of each version in the catalog.
 VERSIONS = {
@@ -73,7 +73,12 @@ def test_a_version_equals_mavens(name: str) -> None:
 
 
 def test_the_other_versions() -> None:
-    assert CATALOG["versions"].keys() - VERSIONS.keys() == {"agp", "executorch", "compileSdk"}
+    assert CATALOG["versions"].keys() - VERSIONS.keys() == {
+        "agp",
+        "executorch",
+        "litert",
+        "compileSdk",
+    }
     assert CATALOG["versions"]["executorch"] == parts.EXECUTORCH_VERSION
     android = _property("pom.xml", "android.version").partition("-")[0]
     assert int(CATALOG["versions"]["compileSdk"]) == SDK[android]

@@ -65,6 +65,7 @@ dependencies {
     implementation(project(":runner"))
     implementation(libs.onnxruntime.android)
     implementation(libs.executorch.android)
+    implementation(libs.litert.android)
     testImplementation(libs.junit)
     testImplementation(libs.robolectric)
 }

@@ -19,8 +19,10 @@ dependencies {
     // Compile only: the app adds the AARs, which have the same classes and the native libraries.
     compileOnly(libs.onnxruntime.desktop)
     compileOnly(project(":executorch-stub"))
+    compileOnly(project(":litert-stub"))
     testImplementation(libs.onnxruntime.desktop)
     testImplementation(project(":executorch-stub"))
+    testImplementation(project(":litert-stub"))
     testImplementation(libs.junit)
     testImplementation(libs.kotlin.abi.tools)
 }

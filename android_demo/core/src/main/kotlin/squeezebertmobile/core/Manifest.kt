@@ -25,7 +25,12 @@ class SentenceVector(
     val similarity: String = "cosine",
 )
 
-/** The fields of manifest.json that are used on a phone. */
+/**
+ * The fields of manifest.json that are used on a phone.
+ *
+ * @property sequenceLengths the lengths that a file of fixed shapes takes, ascending (LiteRT); null if it
+ *     takes any, or only [sequenceLength].
+ */
 class Manifest(
     val task: String,
     val labels: List<String>?,
@@ -41,6 +46,7 @@ class Manifest(
     val sentenceVector: SentenceVector,
     val sourceName: String,
     val files: Map<String, FileFacts>,
+    val sequenceLengths: List<Int>? = null,
 ) {
     /** Name of the model file, which depends on the format. */
     val modelFile: String get() = MODEL_FILES.getValue(format)
@@ -50,6 +56,9 @@ class Manifest(
 
     /** The fixed batch size, or null if it is dynamic. */
     val batchSize: Int? get() = (inputs[0].axes.first() as? Long)?.toInt()
+
+    /** Whether the model takes one row; a session runs the rows of a batch one after another. */
+    internal val isSingleRow: Boolean get() = format == "executorch" || format == "litert"
 
     /** The maximum number of tokens in a row. */
     val maxLength: Int get() = sequenceLength ?: maxSequenceLength
@@ -66,7 +75,7 @@ internal const val MANIFEST_FILE = "manifest.json"
 internal const val GOLDEN_FILE = "golden.json"
 internal const val TOKENIZER_FILE = "tokenizer.json"
 private val MODEL_FILES =
-    mapOf("onnx" to "model.onnx", "executorch" to "model.pte", "torchscript" to "model.pt")
+    mapOf("onnx" to "model.onnx", "executorch" to "model.pte", "litert" to "model.tflite", "torchscript" to "model.pt")
 
 private val COUNT = whole(1)
 private val SIZE = whole(0)
@@ -77,10 +86,17 @@ private val SHA256 = text(Regex("[0-9a-f]{64}"))
 private val TENSOR = record(
     mapOf(
         "name" to text(),
-        "dtype" to oneOf("int64", "float32"),
+        "dtype" to oneOf("int64", "int32", "float32"),
         "axes" to items(either(text(), whole(Long.MIN_VALUE))),
     ),
 )
+
+private val COUNTS = items(COUNT)
+private val LENGTHS = Shape { value, where ->
+    COUNTS.check(value, where)
+    val lengths = (value as List<*>).map { it as Long }
+    if (lengths.isEmpty()) throw ShapeError(where, "must have at least one length")
+}
 
 private val POOLING = items(oneOf("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"))
 
@@ -123,11 +139,12 @@ private val MANIFEST = record(
             record(mapOf("parameters" to SIZE, "checkpoint_bytes" to SIZE, "bytes" to SIZE)),
         ),
         "weights" to oneOf("trained", "random"),
-        "format" to oneOf("onnx", "executorch", "torchscript"),
+        "format" to oneOf("onnx", "executorch", "litert", "torchscript"),
         "precision" to oneOf("fp32", "fp16", "int8", "int4"),
         "inputs" to items(TENSOR),
         "outputs" to items(TENSOR),
         "max_sequence_length" to COUNT,
+        "sequence_lengths" to nullable(LENGTHS),
         "sentence_vector" to nullable(SENTENCE_VECTOR),
         "source" to record(
             mapOf("name" to text(), "sha256" to SHA256, "license" to nullable(text())),
@@ -182,7 +199,7 @@ private val MANIFEST = record(
         ),
         "versions" to values(text()),
     ),
-    optional = setOf("problem_type", "sentence_vector", "delegated", "planned_bytes", "accuracy"),
+    optional = setOf("problem_type", "sequence_lengths", "sentence_vector", "delegated", "planned_bytes", "accuracy"),
 )
 
 /**
@@ -210,6 +227,7 @@ internal fun manifestOf(data: Map<String, Any?>): Manifest {
             val record = facts.asRecord()
             FileFacts(record["sha256"] as String, record["bytes"] as Long)
         },
+        sequenceLengths = (data["sequence_lengths"] as List<*>?)?.map { (it as Long).toInt() },
     )
 }
 

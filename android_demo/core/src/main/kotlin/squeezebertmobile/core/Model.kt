@@ -17,7 +17,7 @@ class Model(val manifest: Manifest, val tokenizer: Tokenizer, val session: Sessi
     internal fun outputs(rows: List<Row>): Map<String, FloatTensor> {
         val longest = rows.maxOf { it.size }
         val length = manifest.sequenceLength ?: longest
-        val batchSize = if (manifest.format == "executorch") 1 else manifest.batchSize ?: 1
+        val batchSize = if (manifest.isSingleRow) 1 else manifest.batchSize ?: 1
         val all = List(if (manifest.hasChoices) 1 else batchSize) { rows }.flatten()
         fun padded(fill: Int, values: (Row) -> IntArray) = all.map { row ->
             val numbers = values(row)

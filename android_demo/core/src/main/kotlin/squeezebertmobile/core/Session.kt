@@ -48,6 +48,7 @@ fun openSession(artifact: Artifact, threads: Int): Session {
     return when (val format = artifact.manifest.format) {
         "onnx" -> OnnxSession.open(artifact, threads)
         "executorch" -> ExecuTorchSession.open(artifact, threads)
+        "litert" -> LiteRtSession.open(artifact, threads)
         else -> throw ArtifactError(
             "a phone cannot run $format: PyTorch Mobile is no longer maintained; " +
                 "export the checkpoint with --format onnx or --format executorch",

@@ -50,8 +50,7 @@ class Feed internal constructor(
 
 private fun checkShape(manifest: Manifest, shape: LongArray) {
     val axes = manifest.inputs[0].axes
-    // An ExecuTorch program accepts one row; its session runs the rows one after another.
-    val checked = if (manifest.format == "executorch") listOf(axes.size - 1) else axes.indices.toList()
+    val checked = if (manifest.isSingleRow) listOf(axes.size - 1) else axes.indices.toList()
     if (checked.any { axes[it] is Long && axes[it] != shape[it] }) {
         throw InputError("'input_ids' has shape ${shape.toList()}, but this model takes $axes")
     }

@@ -262,6 +262,13 @@ class SessionTest {
     }
 
     @Test
+    fun `LiteRT's stub is called`() {
+        val error = assertThrows(ModelError::class.java) { openSession(format("litert", "model.tflite"), 1) }
+        assertTrue(error.message, error.message!!.startsWith("LiteRT cannot load '"))
+        assertTrue(error.message, error.message!!.contains("a stub"))
+    }
+
+    @Test
     fun `a range of versions of ONNX Runtime is accepted`() {
         for (version in listOf("1.23.0", "1.24.2", "1.26.0", ONNX_RUNTIME_VERSION, "1.100.0", "1.31.0-rc1")) checkVersion(version)
         for (version in listOf("1.22.0", "1.19.2", "1.2.0", "0.23.0", "2.0.0", "", "nightly")) {
