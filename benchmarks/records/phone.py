@@ -31,6 +31,8 @@ class Phone(Record):
     build: str | None  # fingerprint
     abi: str
     clusters: tuple[Cluster, ...]  # fastest first
+    designs: dict[str, Count] = {}  # design of a core, such as Cortex-X3 -> how many there are
+    features: tuple[str, ...] = ()  # of all cores: those that select other kernels
     memory_bytes: Bytes | None
     libraries: dict[str, str]  # the runtime's files pushed to it: name -> SHA-256
     runner_sha256: str  # of the jar, or of the APK when measured in the app

@@ -94,6 +94,8 @@ def phone_facts(results: Results) -> Facts:
         "ABI": phone.abi,
         "memory": _gib(phone.memory_bytes),
         **clusters,
+        "designs": ", ".join(f"{count} {name}" for name, count in phone.designs.items()),
+        "features": " ".join(phone.features),
     }
 
 

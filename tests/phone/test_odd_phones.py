@@ -51,6 +51,22 @@ def test_a_clock_that_is_none_hides_no_phone(
     assert out.count("ok  device ") == 2
 
 
+@pytest.mark.parametrize("text", [None, "", "Processor\t: x\x1b[31m\nCPU part\t: -1\n" * 99])
+def test_the_cores_are_in_the_results(run: Run, text: str | None) -> None:
+    cpuinfo = run.phone.root / "proc/cpuinfo"
+    if text == "":
+        cpuinfo.unlink()
+    elif text:
+        cpuinfo.write_text(text, encoding="utf-8")
+    phone = run.measure().phone
+    assert phone is not None
+    if text is None:
+        assert phone.designs == {"Cortex-A510": 4, "Cortex-A715": 4, "Cortex-X3": 1}
+        assert phone.features == ("asimddp", "fphp", "asimdhp", "i8mm", "bf16", "sve", "sve2")
+    else:
+        assert (phone.designs, phone.features) == ({}, ())
+
+
 def test_a_core_that_is_off_is_measured_with(run: Run) -> None:
     (run.phone.root / CPUS / "cpu0/cpufreq/cpuinfo_max_freq").write_text("0\n")
     results = run.measure()

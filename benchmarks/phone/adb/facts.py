@@ -56,6 +56,7 @@ def read_phone(device: Device, *, libraries: Mapping[str, str], runner_sha256: s
     def first(*names: str) -> str | None:
         return next((properties[name] for name in names if properties.get(name)), None)
 
+    designs, features = parsing.cores(device.run("cat", "/proc/cpuinfo").out)
     return Phone(
         serial=device.serial,
         connection=_connection(device.serial, properties),
@@ -68,6 +69,8 @@ def read_phone(device: Device, *, libraries: Mapping[str, str], runner_sha256: s
         build=first("ro.build.fingerprint"),
         abi=first("ro.product.cpu.abi") or "unknown",
         clusters=parsing.clusters(device.script(_CLUSTERS).out),
+        designs=designs,
+        features=features,
         memory_bytes=parsing.memory_bytes(device.run("cat", "/proc/meminfo").out),
         libraries=dict(libraries),
         runner_sha256=runner_sha256,

@@ -19,6 +19,7 @@ __all__ = [
     "Thermal",
     "battery",
     "clusters",
+    "cores",
     "cpu_khz",
     "devices",
     "free_bytes",
@@ -200,6 +201,61 @@ def memory_bytes(text: str) -> int | None:
     total = re.search(r"^MemTotal:\s+(\S+) kB", text, re.MULTILINE)
     kilobytes = whole_number(total[1]) if total else None
     return 1024 * kilobytes if kilobytes else None
+
+
+#: ARM's and Qualcomm's numbers of their designs, by implementer and part in /proc/cpuinfo.
+_DESIGNS = {
+    (0x41, 0xD03): "Cortex-A53",
+    (0x41, 0xD05): "Cortex-A55",
+    (0x41, 0xD07): "Cortex-A57",
+    (0x41, 0xD08): "Cortex-A72",
+    (0x41, 0xD09): "Cortex-A73",
+    (0x41, 0xD0A): "Cortex-A75",
+    (0x41, 0xD0B): "Cortex-A76",
+    (0x41, 0xD0D): "Cortex-A77",
+    (0x41, 0xD41): "Cortex-A78",
+    (0x41, 0xD44): "Cortex-X1",
+    (0x41, 0xD46): "Cortex-A510",
+    (0x41, 0xD47): "Cortex-A710",
+    (0x41, 0xD48): "Cortex-X2",
+    (0x41, 0xD4D): "Cortex-A715",
+    (0x41, 0xD4E): "Cortex-X3",
+    (0x41, 0xD80): "Cortex-A520",
+    (0x41, 0xD81): "Cortex-A720",
+    (0x41, 0xD82): "Cortex-X4",
+    (0x41, 0xD85): "Cortex-X925",
+    (0x41, 0xD87): "Cortex-A725",
+    (0x51, 0x001): "Oryon",
+}
+#: Features that select other kernels, as /proc/cpuinfo names them.
+_FEATURES = ("asimddp", "fphp", "asimdhp", "i8mm", "bf16", "sve", "sve2", "sme", "sme2")
+
+
+def cores(text: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """How many cores there are of each design, and the features that all have.
+
+    Args:
+        text: /proc/cpuinfo of an ARM kernel; of others nothing is known.
+    """
+    designs: dict[str, int] = {}
+    features: list[set[str]] = []
+    for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
+        pairs = (line.partition(":") for line in paragraph.splitlines())
+        fields = {name.strip(): value.strip() for name, _, value in pairs}
+        numbers = [_hexadecimal(fields.get(f"CPU {name}", "")) for name in ("implementer", "part")]
+        implementer, part = numbers
+        if implementer is not None and part is not None:
+            unknown = f"implementer {implementer:#x} part {part:#x}"
+            design = _DESIGNS.get((implementer, part), unknown)
+            designs[design] = designs.get(design, 0) + 1
+        if "Features" in fields:
+            features.append(set(fields["Features"].split()))
+    common = set.intersection(*features) if features else set()
+    return designs, tuple(name for name in _FEATURES if name in common)
+
+
+def _hexadecimal(text: str) -> int | None:
+    return int(text, 16) if re.fullmatch("(?:0[xX])?[0-9a-fA-F]{1,8}", text) else None
 
 
 def load_average(text: str) -> float | None:

@@ -4,7 +4,7 @@ It was not recorded on phones: the formats follow Android's tools in each versio
 are the manufacturers', or made up. Recorded output of such a phone may replace it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class PhoneData:
     memory_kb: int
     battery: Mapping[str, str] = field(default_factory=dict)
     line_end: str = "\n"
+    parts: tuple[int, ...] = ()  # ARM's number of each core's design
+    features: str = ""  # in /proc/cpuinfo
     throttles: tuple[int, int] | None = None  # after how many readings, for how many readings
 
     @property
@@ -146,6 +148,8 @@ _PIXEL_8 = PhoneData(
         Sensor("neutral_therm", -1, 31.0, "neutral_therm"),
     ),
     memory_kb=7_707_232,
+    parts=(0xD46,) * 4 + (0xD4D,) * 4 + (0xD4E,),
+    features="fp asimd fphp asimdhp asimddp i8mm bf16 sve sve2",
 )
 
 PHONES: dict[str, PhoneData] = {
@@ -164,6 +168,7 @@ def write(root: Path, data: PhoneData) -> None:
         told / "battery": _battery(data),
         told / "thermalservice": thermal_text(data, 0),
         root / "proc/meminfo": _memory(data.memory_kb),
+        root / "proc/cpuinfo": _cpuinfo(data.parts, data.features),
         root / "proc/loadavg": "1.42 1.17 0.98 2/1874 20518\n",
     }
     if data.throttles:
@@ -179,6 +184,14 @@ def write(root: Path, data: PhoneData) -> None:
         # Files of the kernel never have CRLF.
         end = data.line_end if path.parent == told and path.name != "throttle" else "\n"
         path.write_text(text, encoding="utf-8", newline=end)
+
+
+def _cpuinfo(parts: Sequence[int], features: str) -> str:
+    return "\n".join(
+        f"processor\t: {number}\nFeatures\t: {features}\nCPU implementer\t: 0x41\n"
+        f"CPU part\t: {part:#x}\n"
+        for number, part in enumerate(parts)
+    )
 
 
 def properties_text(properties: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from squeezebert_mobile.benchmarks.phone.adb.parsing import (
     Thermal,
     battery,
     clusters,
+    cores,
     cpu_khz,
     devices,
     free_bytes,
@@ -309,3 +310,44 @@ def test_the_path_of_a_package() -> None:
 )  # fmt: skip
 def test_why_an_activity_was_not_started(text: str, why: str | None) -> None:
     assert start_refusal(text) == why
+
+
+# Cores --------------------------------------------------------------------------------------
+
+
+def _core(number: int, part: str, features: str, implementer: str = "0x41") -> str:
+    return (
+        f"processor\t: {number}\nBogoMIPS\t: 49.15\nFeatures\t: {features}\n"
+        f"CPU implementer\t: {implementer}\nCPU architecture: 8\nCPU variant\t: 0x0\n"
+        f"CPU part\t: {part}\nCPU revision\t: 1\n"
+    )
+
+
+PIXEL = "\n".join(
+    [
+        _core(0, "0xd46", "fp asimd asimddp i8mm bf16 sve sve2"),
+        _core(1, "0xd4d", "fp asimd asimddp i8mm bf16 sve sve2"),
+        _core(2, "0xd4d", "fp asimd asimddp i8mm sve sve2"),
+        _core(3, "0xd4e", "fp asimd asimddp i8mm bf16 sve sve2"),
+    ]
+)
+_DESIGNS = {"Cortex-A510": 1, "Cortex-A715": 2, "Cortex-X3": 1}
+_COMMON = ("asimddp", "i8mm", "sve", "sve2")  # bf16 is not one of core 2
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (PIXEL, (_DESIGNS, _COMMON)),
+        (PIXEL.replace("\n", "\r\n") + "\r\n\r\nHardware\t: SHIBA\r\n", (_DESIGNS, _COMMON)),
+        (_core(0, "0x001", "asimddp i8mm", "0x51"), ({"Oryon": 1}, ("asimddp", "i8mm"))),
+        (_core(0, "0xABC", "fp", "0x48"), ({"implementer 0x48 part 0xabc": 1}, ())),
+        (_core(0, "d05", "asimddp"), ({"Cortex-A55": 1}, ("asimddp",))),
+        (_core(0, "new", "sme sme2 x\x1b[31m"), ({}, ("sme", "sme2"))),
+        ("processor : 0\nmodel name : x86\nflags : avx2 asimddp\n", ({}, ())),
+        ("cat: /proc/cpuinfo: Permission denied", ({}, ())),
+        ("", ({}, ())),
+    ],
+)
+def test_the_cores_of_a_phone(text, found):
+    assert cores(text) == found
