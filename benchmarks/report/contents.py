@@ -8,6 +8,7 @@ from squeezebert_mobile.benchmarks.report import (
     caveats,
     conditions,
     facts,
+    history,
     instructions,
     latency,
     profile,
@@ -67,6 +68,8 @@ def report_page(results: Sequence[NamedResults]) -> Page:
         )
     check_comparable(results)
     parts = [Section(2, "Side by side", tuple(side_by_side(results)))]
+    if len(results) >= history.MIN_RUNS and (blocks := tuple(history.history(results))):
+        parts.append(Section(2, "History", blocks))
     for name, each in results:
         first_headlines = headlines(each)[: 1 + _MORE_HEADLINES]
         lead = (
@@ -79,7 +82,10 @@ def report_page(results: Sequence[NamedResults]) -> Page:
     return Page(
         title=comparison_title(results),
         banners=tuple(text for name, each in results for text in caveats.banners(each, name)),
-        lead=tuple(f"{name}: {headlines(each)[0]}." for name, each in results),
+        lead=(
+            *history.regressions(results),
+            *(f"{name}: {headlines(each)[0]}." for name, each in results),
+        ),
         sections=tuple(parts),
     )
 
