@@ -60,7 +60,7 @@ def export_checkpoint(
     task: str | None = None,
     format: str = "onnx",
     precision: str = "int8",
-    sequence_length: int | None = None,
+    sequence_length: int | Sequence[int] | None = None,
     max_sequence_length: int | None = None,
     engine: str | None = None,
     labels: Sequence[str] | None = None,
@@ -84,7 +84,9 @@ def export_checkpoint(
         format: "onnx", "executorch" or "torchscript".
         precision: "fp32" or "int8"; for ONNX also "fp16" (half of fp32's file, computes in fp32)
             and "int4" (half of int8's file, at the same speed).
-        sequence_length: A fixed length in tokens; None accepts any up to the longest.
+        sequence_length: A fixed length in tokens; None accepts any up to the longest. LiteRT, whose
+            shapes are always fixed, takes several: an input is padded to one of them. None is 32,
+            128, and the longest.
         max_sequence_length: The longest input in tokens; None takes the model's own.
         engine: Quantized kernel backend for int8 TorchScript: "qnnpack" (phones; the default) or
             "x86".

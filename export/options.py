@@ -6,7 +6,7 @@ from dataclasses import replace
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.base.backend import ExportOptions
 from squeezebert_mobile.export.quantize.recipe import RECIPES
-from squeezebert_mobile.export_options import MIN_LENGTH
+from squeezebert_mobile.export_options import MIN_LENGTH, as_lengths
 from squeezebert_mobile.formats import FORMATS
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.models.config import EncoderConfig
@@ -52,7 +52,7 @@ def checked_options(
     source: Checkpoint,
     format: str,
     precision: str,
-    sequence_length: int | None,
+    sequence_length: int | Sequence[int] | None,
     max_sequence_length: int | None,
     engine: str | None,
 ) -> ExportOptions:
@@ -61,17 +61,19 @@ def checked_options(
     Raises:
         ExportError: a length is out of range.
     """
+    lengths = as_lengths(sequence_length)
     engines = FORMATS[format].engines if precision in RECIPES else ()
     return ExportOptions(
         format,
         precision,
-        *_lengths(source, sequence_length, max_sequence_length),
+        *_lengths(source, lengths, max_sequence_length),
         engine or next(iter(engines), None),
+        several=lengths if len(lengths) > 1 else (),
     )
 
 
 def _lengths(
-    source: Checkpoint, sequence_length: int | None, max_sequence_length: int | None
+    source: Checkpoint, lengths: tuple[int, ...], max_sequence_length: int | None
 ) -> tuple[int | None, int]:
     """The fixed length or None, and the longest length, in tokens."""
     longest = source.max_sequence_length
@@ -82,20 +84,20 @@ def _lengths(
             "for a pair of texts and its special tokens; use another checkpoint"
         )
     for option, length in (
-        ("--sequence-length", sequence_length),
+        *(("--sequence-length", length) for length in lengths),
         ("--max-sequence-length", max_sequence_length),
     ):
         if length is not None and length > longest:
             raise ExportError(
                 f"{option} {length} is too long; the model reads up to {longest} tokens"
             )
-    if sequence_length is None:
-        default = source.default_sequence_length
-        if max_sequence_length is None and default < MIN_LENGTH:
-            raise ExportError(
-                f"max_seq_length in sentence_bert_config.json is {default}; an export needs at "
-                f"least {MIN_LENGTH}, for a pair of texts and its special tokens; give "
-                f"--max-sequence-length {MIN_LENGTH} or more"
-            )
-        return None, max_sequence_length or default
-    return sequence_length, sequence_length
+    if lengths:
+        return lengths[0] if len(lengths) == 1 else None, lengths[-1]
+    default = source.default_sequence_length
+    if max_sequence_length is None and default < MIN_LENGTH:
+        raise ExportError(
+            f"max_seq_length in sentence_bert_config.json is {default}; an export needs at "
+            f"least {MIN_LENGTH}, for a pair of texts and its special tokens; give "
+            f"--max-sequence-length {MIN_LENGTH} or more"
+        )
+    return None, max_sequence_length or default

@@ -8,7 +8,7 @@ from typing import get_args
 from squeezebert_mobile.errors import ExportError, choose, is_unicode, require_extra
 from squeezebert_mobile.formats import FORMATS, Engine, Precision
 
-__all__ = ["MIN_LENGTH", "check_differences", "check_export_options"]
+__all__ = ["MIN_LENGTH", "as_lengths", "check_differences", "check_export_options"]
 
 #: Tokens; shorter inputs have no room for a pair of texts between the special tokens.
 MIN_LENGTH = 8
@@ -19,7 +19,7 @@ def check_export_options(
     precision: str,
     engine: str | None,
     *,
-    sequence_length: int | None,
+    sequence_length: int | Sequence[int] | None,
     max_sequence_length: int | None,
     labels: Sequence[str] | None,
     data: Path | str | None,
@@ -36,7 +36,7 @@ def check_export_options(
     if max_drop is not None and data is None:
         raise ExportError(f"--max-drop {max_drop:g} needs labelled examples; add --data FILE")
     _check_format(format, precision, engine)
-    _check_lengths(sequence_length, max_sequence_length)
+    _check_lengths(format, as_lengths(sequence_length), max_sequence_length)
     check_differences(atol, rtol)
     if labels is not None:
         _check_labels(labels)
@@ -74,17 +74,31 @@ def _check_engine(format: str, precision: str, engine: str) -> None:
         )
 
 
-def _check_lengths(fixed: int | None, longest: int | None) -> None:
-    for option, length in (("--sequence-length", fixed), ("--max-sequence-length", longest)):
+def as_lengths(lengths: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Lengths in tokens in ascending order; none for None."""
+    if lengths is None or isinstance(lengths, int):
+        return () if lengths is None else (lengths,)
+    return tuple(sorted(set(lengths)))
+
+
+def _check_lengths(format: str, lengths: tuple[int, ...], longest: int | None) -> None:
+    if len(lengths) > 1 and FORMATS[format].lengths is None:
+        formats = [name for name, facts in FORMATS.items() if facts.lengths]
+        raise ExportError(
+            f"--sequence-length {lengths[0]} and {lengths[1]}: a model for {format} takes one "
+            f"length, or any; give one, or use --format {' or '.join(formats)}"
+        )
+    options = [("--sequence-length", length) for length in lengths]
+    for option, length in (*options, ("--max-sequence-length", longest)):
         if length is not None and length < MIN_LENGTH:
             raise ExportError(
                 f"{option} {length} is too short; give at least {MIN_LENGTH}, which leaves room "
                 "for a pair of texts and its special tokens"
             )
-    if fixed is not None and longest not in {None, fixed}:
+    if lengths and longest not in {None, lengths[-1]}:
         raise ExportError(
-            f"--max-sequence-length {longest} contradicts --sequence-length {fixed}; give one of "
-            "them"
+            f"--max-sequence-length {longest} contradicts --sequence-length {lengths[-1]}; give "
+            "one of them"
         )
 
 

@@ -224,6 +224,10 @@ def test_texts_that_are_not_utf_8(cli: Cli, workdir: Path) -> None:
         ("--precision int9", "'int9' is not one of 'fp32', 'fp16', 'int8'"),
         ("--sequence-length long", "'long' is neither a number of tokens nor 'dynamic'"),
         (
+            "--sequence-length 16 --sequence-length dynamic",
+            "'dynamic' accepts any length; leave the other lengths out",
+        ),
+        (
             "--max-sequence-length long",
             "Invalid value for '--max-sequence-length': Input should be a valid integer",
         ),

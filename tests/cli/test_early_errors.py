@@ -93,6 +93,11 @@ CASES = [
     ("export demo -o new --sequence-length 7", "--sequence-length 7 is too short; give at least 8"),
     ("export demo -o new --max-sequence-length 0", "--max-sequence-length 0 is too short; give at"),
     (
+        "export demo -o new --sequence-length 16 --sequence-length 8",
+        "--sequence-length 8 and 16: a model for onnx takes one length, or any; give one, or use "
+        "--format litert",
+    ),
+    (
         "export demo -o new --sequence-length 16 --max-sequence-length 32",
         "--max-sequence-length 32 contradicts --sequence-length 16; give one of them",
     ),

@@ -118,6 +118,21 @@ def test_a_fixed_length(checkpoint: Path, tmp_path: Path, format: str, length: i
     assert model("wake me at seven").label.startswith("LABEL_")
 
 
+def test_several_lengths_of_a_file_of_fixed_shapes(checkpoint: Path, tmp_path: Path) -> None:
+    manifest = export_checkpoint(
+        checkpoint,
+        tmp_path / "out",
+        format="litert",
+        precision="fp32",
+        sequence_length=[24, 8, 24],
+        texts=TEXTS,
+    )
+    assert manifest.sequence_lengths == (8, 24)
+    assert (manifest.max_sequence_length, manifest.sequence_length) == (24, None)
+    with load_artifact(tmp_path / "out") as model:
+        assert model("wake me at seven").label.startswith("LABEL_")
+
+
 def test_a_shorter_maximum(checkpoint: Path, tmp_path: Path) -> None:
     manifest = export_checkpoint(checkpoint, tmp_path / "o", max_sequence_length=20, texts=TEXTS)
     assert (manifest.max_sequence_length, manifest.sequence_length) == (20, None)
@@ -140,6 +155,16 @@ def test_a_shorter_maximum(checkpoint: Path, tmp_path: Path) -> None:
         ({"sequence_length": 41}, ExportError, "the model reads up to 40 tokens"),
         ({"max_sequence_length": 41}, ExportError, "--max-sequence-length 41 is too long"),
         ({"sequence_length": 8, "max_sequence_length": 16}, ExportError, "contradicts"),
+        (
+            {"format": "litert", "sequence_length": [8, 41]},
+            ExportError,
+            "--sequence-length 41 is too long; the model reads up to 40 tokens",
+        ),
+        (
+            {"format": "litert", "sequence_length": [8, 16], "max_sequence_length": 24},
+            ExportError,
+            "--max-sequence-length 24 contradicts --sequence-length 16",
+        ),
         ({"task": "fill-mask"}, CheckpointError, "predictions"),
         ({"texts": TEXTS[:7]}, ExportError, "7 texts are too few to verify with; give at least 8"),
     ],

@@ -23,10 +23,14 @@ class ExportOptions:
     engine: str | None = None  # kernel backend for int8, where the format has several
     #: Modules with another precision than `precision`: path in the rewritten model -> precision.
     overrides: Mapping[str, str] = field(default_factory=dict)
+    #: The lengths in tokens of a file of fixed shapes, if they are not the format's own.
+    several: tuple[int, ...] = ()
 
     @property
     def sequence_lengths(self) -> tuple[int, ...] | None:
         """The lengths in tokens of a file of fixed shapes; None if it takes only one, or any."""
+        if self.several:
+            return self.several
         lengths, longest = FORMATS[self.format].lengths, self.max_sequence_length
         if lengths is None or self.sequence_length is not None:
             return None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -60,12 +61,17 @@ RelativeDifference = Annotated[
 ]
 
 
-def _length(value: str) -> int | None:
-    if value == "dynamic":
+def _length(values: Sequence[str]) -> int | tuple[int, ...] | None:
+    """One length, several, or None for any."""
+    if list(values) == ["dynamic"]:
         return None
-    if not re.fullmatch("[0-9]{1,18}", value):
-        raise typer.BadParameter(f"{value!r} is neither a number of tokens nor 'dynamic'")
-    return int(value)
+    for value in values:
+        if value == "dynamic":
+            raise typer.BadParameter("'dynamic' accepts any length; leave the other lengths out")
+        if not re.fullmatch("[0-9]{1,18}", value):
+            raise typer.BadParameter(f"{value!r} is neither a number of tokens nor 'dynamic'")
+    lengths = tuple(sorted(set(map(int, values))))
+    return lengths if len(lengths) > 1 else lengths[0]
 
 
 def export(
@@ -102,9 +108,13 @@ def export(
         ),
     ] = "int8",
     sequence_length: Annotated[
-        str,
-        typer.Option(metavar="dynamic|N", help="Input length in tokens; dynamic accepts any."),
-    ] = "dynamic",
+        list[str] | None,
+        typer.Option(
+            metavar="dynamic|N",
+            help="Input length in tokens; dynamic, the default, accepts any. litert, whose shapes "
+            "are fixed, pads to one of several: repeat it for each.",
+        ),
+    ] = None,
     max_sequence_length: Annotated[
         int | None,
         typer.Option(help="Maximum input length in tokens (default: the checkpoint's)."),
@@ -152,7 +162,7 @@ def export(
     written file is compared with the checkpoint on real text. The output folder appears only when
     all of this has succeeded.
     """
-    length = _length(sequence_length)
+    length = _length(sequence_length or ["dynamic"])
     names = None if labels is None else [name.strip() for name in labels.split(",")]
     check_export_options(
         format,
