@@ -67,11 +67,22 @@ def test_bench_says_which_baselines_it_exports(
     )
 
 
+@pytest.fixture(scope="module")
+def exported(assistant: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint, and the cache that its baselines were exported into."""
+    folder = tmp_path_factory.mktemp("baselines")
+    tiny.write_checkpoint(folder / "bert", "bert", "text-classification")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baselines, "_CHECKPOINT", folder / "bert")
+        patch.setattr(baselines, "cache_folder", lambda: folder / "cache")
+        baselines.bert_base_contenders([assistant], progress=silent)
+    return folder
+
+
 @pytest.fixture
-def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the int8 baseline is, in a cache of its own; exporting it takes a second."""
-    tiny.write_checkpoint(tmp_path / "bert", "bert", "text-classification")
-    monkeypatch.setattr(baselines, "_CHECKPOINT", tmp_path / "bert")
+def cached(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the int8 baseline is, in a cache of its own without baselines."""
+    monkeypatch.setattr(baselines, "_CHECKPOINT", exported / "bert")
     monkeypatch.setattr(baselines, "cache_folder", lambda: tmp_path / "cache")
     name = "bert-base-text-classification-onnx-int8-dynamic"
     return tmp_path / "cache" / "baselines" / __version__ / name
@@ -99,12 +110,14 @@ def _another_precision(folder: Path) -> None:
 )
 def test_a_damaged_baseline_is_exported_again(
     assistant: Path,
+    exported: Path,
     cached: Path,
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[Path], object],
 ) -> None:
+    shutil.copytree(exported / "cache", cached.parents[2])
     baselines.bert_base_contenders([assistant], progress=silent)
-    capsys.readouterr()
+    assert capsys.readouterr().err == ""
     damage(cached)
     baselines.bert_base_contenders([assistant], progress=silent)
     assert "exporting the baseline first: BERT-base int8. " in capsys.readouterr().err
