@@ -1,7 +1,8 @@
 """Results for readers: printed in a terminal, or written to one HTML or Markdown file.
 
 contents.py    which sections a page has
-latency.py, starts.py, profile.py, conditions.py, facts.py, caveats.py, headline.py, side_by_side.py
+latency.py, starts.py, profile.py, conditions.py, facts.py, caveats.py, headline.py,
+side_by_side.py, history.py, accuracy.py, instructions.py
                build the parts of a page from results
 writers/       the page model, written for a terminal, as Markdown or as HTML
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console as AnyConsole  # noqa: TID251 - of the caller
 
+from squeezebert_mobile.benchmarks.records.accuracy import Evaluated
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.contents import report_page, terminal_page
 from squeezebert_mobile.benchmarks.report.writers.html import as_html
@@ -30,13 +32,16 @@ def print_table(results: Results, console: AnyConsole | None = None) -> None:
     print_page(terminal_page(results), console or Console())
 
 
-def write_report(results: Sequence[tuple[str, Results]], path: Path) -> None:
+def write_report(
+    results: Sequence[tuple[str, Results]], path: Path, *, evaluated: Sequence[Evaluated] = ()
+) -> None:
     """Write a report to `path`, atomically.
 
     Args:
         results: The name of each results file as shown to the reader, and its content. Several
             are compared with the first.
         path: A file whose name ends in .html or .md.
+        evaluated: Evaluations of the models, for latency against accuracy.
 
     Raises:
         BenchmarkError: no results, an unknown file suffix, results that cannot be compared, or a
@@ -53,4 +58,4 @@ def write_report(results: Sequence[tuple[str, Results]], path: Path) -> None:
         raise BenchmarkError(
             "there are no results to report; give a file written by squeezebert-mobile bench -o"
         )
-    atomic_write(path, writer(report_page(results)), what="report")
+    atomic_write(path, writer(report_page(results, evaluated)), what="report")

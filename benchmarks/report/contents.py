@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from squeezebert_mobile.benchmarks.records.accuracy import Evaluated
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report import (
+    accuracy,
     caveats,
     conditions,
     facts,
@@ -13,7 +15,6 @@ from squeezebert_mobile.benchmarks.report import (
     latency,
     profile,
     starts,
-    waiting,
 )
 from squeezebert_mobile.benchmarks.report.headline import headlines, subline
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
@@ -38,7 +39,7 @@ def terminal_page(results: Results) -> Page:
     builders: dict[str, Builder] = {
         "Latency": partial(latency.latencies, compact=True),
         "Start and memory": partial(starts.starts, compact=True),
-        "From text to answer": partial(waiting.answer_times, compact=True),
+        "From text to answer": partial(starts.answer_times, compact=True),
         "Profile": partial(profile.profiles, compact=True),
         "What failed": caveats.failures,
         "Answers": caveats.answers,
@@ -49,8 +50,12 @@ def terminal_page(results: Results) -> Page:
     return Page("", tuple(caveats.banners(results)), lead, tuple(sections(results, builders)))
 
 
-def report_page(results: Sequence[NamedResults]) -> Page:
+def report_page(results: Sequence[NamedResults], evaluated: Sequence[Evaluated] = ()) -> Page:
     """The report on one results file, or on several side by side.
+
+    Args:
+        results: The files.
+        evaluated: Evaluations of the models, for latency against accuracy.
 
     Raises:
         BenchmarkError: the results cannot be compared.
@@ -64,7 +69,7 @@ def report_page(results: Sequence[NamedResults]) -> Page:
             title=first,
             banners=tuple(caveats.banners(only, name)),
             lead=(subline(only), *(f"{each}." for each in others), *caveats.notes(only)),
-            sections=tuple(sections(only, _report_builders(only))),
+            sections=tuple(sections(only, _report_builders(only, evaluated))),
         )
     check_comparable(results)
     parts = [Section(2, "Side by side", tuple(side_by_side(results)))]
@@ -78,7 +83,7 @@ def report_page(results: Sequence[NamedResults]) -> Page:
             *caveats.notes(each),
         )
         parts.append(Section(2, column_name(name, each), lead))
-        parts += sections(each, _report_builders(each), level=3)
+        parts += sections(each, _report_builders(each, evaluated), level=3)
     return Page(
         title=comparison_title(results),
         banners=tuple(text for name, each in results for text in caveats.banners(each, name)),
@@ -90,13 +95,14 @@ def report_page(results: Sequence[NamedResults]) -> Page:
     )
 
 
-def _report_builders(results: Results) -> dict[str, Builder]:
+def _report_builders(results: Results, evaluated: Sequence[Evaluated]) -> dict[str, Builder]:
     table = facts.facts_table
     phone = "The stand-in" if is_stand_in(results) else "The phone"
     return {
         "Latency": latency.latencies,
+        "Latency and accuracy": partial(accuracy.accuracies, evaluated=evaluated),
         "Beside the paper": latency.paper,
-        "From text to answer": waiting.answer_times,
+        "From text to answer": starts.answer_times,
         "Beside the counts": instructions.instructions,
         "Start and memory": starts.starts,
         "Answers": caveats.answers,

@@ -23,6 +23,7 @@ __all__ = [
     "SENSORS",
     "distributions",
     "has_samples",
+    "latency_against",
     "over_time",
     "panels",
     "profile_bars",
@@ -225,6 +226,28 @@ def over_time(results: Results, alt: str, prefix: str) -> str:
         MissingExtraError: matplotlib is not installed.
     """
     return _draw(lambda: _over_time(results), alt, prefix)
+
+
+def latency_against(
+    points: Sequence[tuple[str, float, float]], what: str, alt: str, prefix: str
+) -> str:
+    """A point for each model: its name, its ms, and another value."""
+    return _draw(lambda: _latency_against(points, what), alt, prefix)
+
+
+def _latency_against(points: Sequence[tuple[str, float, float]], what: str) -> Any:
+    figure = _figure(3.2)
+    axes = figure.subplots()
+    for index, (name, ms, value) in enumerate(points):
+        axes.plot(ms, value, "o", color=_SERIES[index % len(_SERIES)])
+        axes.annotate(_short(name), (ms, value), (5, 4), textcoords="offset points")
+    axes.set_xlim(left=0, right=1.3 * max(ms for _, ms, _ in points) or 1)
+    axes.margins(y=0.25)
+    axes.set_xlabel("median latency, ms")
+    axes.set_ylabel(what)
+    axes.grid(color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure
 
 
 Line = tuple[str, list[tuple[float, float]]]  # name, [(minutes, value), ...]

@@ -289,7 +289,10 @@ def _bench_on_phones(
 
 
 def report(
-    results: Annotated[list[Path], typer.Argument(help="Results files written by bench.")],
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="Results files written by bench, and what evaluate --json printed."),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Report file, ending in .html or .md.")
     ],
@@ -301,7 +304,10 @@ def report(
     """
     check_writable(output, what="report")
     from squeezebert_mobile.benchmarks import read_results
+    from squeezebert_mobile.benchmarks.records.accuracy import read_evaluation
     from squeezebert_mobile.benchmarks.report import write_report
 
-    write_report([(str(path), read_results(path)) for path in results], output)
+    evaluated = {path: found for path in results if (found := read_evaluation(path))}
+    measured = [(str(path), read_results(path)) for path in results if path not in evaluated]
+    write_report(measured, output, evaluated=list(evaluated.values()))
     print_line(f"written to {output}", stderr=True)
