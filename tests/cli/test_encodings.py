@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tiny
 from commands import Cli
+from forks import RAPID, RUNTIME, Forks
 from labelled import write
 
 TEXT = "réveille-moi ✓ 天 😀"
@@ -52,12 +54,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _forks(encoding: str, shared: str = RUNTIME) -> Forks:
+    """The commands with streams of an encoding."""
+    return Forks(shared, environment={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+
+
+@pytest.fixture(scope="module")
+def in_ascii() -> Iterator[Forks]:
+    with _forks("ascii", f"{RUNTIME}, sklearn.metrics\n{RAPID}") as forks:
+        yield forks
+
+
+def _output(forks: Forks, folder: Path, encoding: str, *words: str, code: int = 0) -> str:
+    """stdout, decoded."""
+    done = forks.run(folder, *words)
+    err = done.stderr.decode(encoding)
+    assert "Traceback" not in err and "UnicodeEncodeError" not in err, err
+    assert done.returncode == code, err
+    return done.stdout.decode(encoding)
+
+
 @pytest.mark.parametrize("encoding", SHOWN)
 def test_run(folder: Path, encoding: str) -> None:
-    out, _ = _run(folder, encoding, "run", "artifact", TEXT)
+    with _forks(encoding) as forks:
+        out = _output(forks, folder, encoding, "run", "artifact", TEXT)
+        words = ("run", "artifact", TEXT, "--top-k", "2", "--json")
+        answer = json.loads(_output(forks, folder, encoding, *words))
     assert out.splitlines()[0] == SHOWN[encoding]
-    out, _ = _run(folder, encoding, "run", "artifact", TEXT, "--top-k", "2", "--json")
-    answer = json.loads(out)
     assert answer["text"] == TEXT  # the escapes are JSON's
     assert {label["label"] for label in answer["labels"]} == set(LABELS.values())
 
@@ -79,9 +102,9 @@ def test_run(folder: Path, encoding: str) -> None:
     ],
     ids=" ".join,
 )
-def test_other_commands(folder: Path, words: tuple[str, ...]) -> None:
+def test_other_commands(folder: Path, in_ascii: Forks, words: tuple[str, ...]) -> None:
     code = int(words[0] == "doctor")
-    out, _ = _run(folder, "ascii", *words, code=code)
+    out = _output(in_ascii, folder, "ascii", *words, code=code)
     assert out.isascii() and out
     if "--json" in words:
         values = json.dumps(json.loads(out), ensure_ascii=False)

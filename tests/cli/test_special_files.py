@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from commands import Cli
+from forks import Forks
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -115,6 +116,26 @@ def test_a_name_that_is_too_long(cli: Cli, workdir: Path, command: str, name: st
     assert not (workdir / "new").exists()
 
 
+# The interpreter's folders may be closed to other users, so that it changes its own user.
+_IMPORTS = """
+import contextlib, io, os, sys
+import squeezebert_mobile.cli as cli, squeezebert_mobile.artifact
+import squeezebert_mobile.benchmarks.report, squeezebert_mobile.models.checkpoint
+import squeezebert_mobile.runtime, squeezebert_mobile.export
+import squeezebert_mobile.evaluation.scoring, squeezebert_mobile.cli.printing.artifact
+import squeezebert_mobile.cli.printing.checkpoint, sklearn.metrics, onnxruntime
+sys.argv[1:] = ["inspect", "--help"]  # parts of typer are imported when a command runs
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    cli.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def other_user() -> Iterator[Forks]:
+    with Forks(_IMPORTS, "os.setgroups([]); os.setuid(65534); cli.main()") as forks:
+        yield forks
+
+
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="becomes another user")
 @pytest.mark.parametrize(
     ("name", "command"),
@@ -126,27 +147,13 @@ def test_a_name_that_is_too_long(cli: Cli, workdir: Path, command: str, name: st
         ("checkpoint", "inspect checkpoint"),
     ],
 )
-def test_what_may_not_be_read(workdir: Path, name: str, command: str) -> None:
+def test_what_may_not_be_read(workdir: Path, name: str, command: str, other_user: Forks) -> None:
     subprocess.run(["chmod", "-R", "a+rX", workdir], check=True)
     for parent in workdir.parents[: len(workdir.parents) - 2]:
         parent.chmod(parent.stat().st_mode | 0o055)
     (workdir / name).chmod(0)
-    # The interpreter's folders may be closed to other users, so that it changes its own user.
-    script = (
-        "import os, sys; import squeezebert_mobile.cli as cli, squeezebert_mobile.artifact;"
-        "import squeezebert_mobile.benchmarks.report, squeezebert_mobile.models.checkpoint;"
-        "import squeezebert_mobile.runtime, squeezebert_mobile.export;"
-        "import squeezebert_mobile.evaluation.scoring, squeezebert_mobile.cli.printing.artifact;"
-        "import squeezebert_mobile.cli.printing.checkpoint, sklearn.metrics, onnxruntime;"
-        # Parts of typer are imported when a command runs.
-        "import contextlib, io; sys.argv[1:] = ['inspect', '--help'];"
-        "exec('with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):"
-        " cli.main()');"
-        f"os.setgroups([]); os.setuid(65534); sys.argv[1:] = {command.split()!r}; cli.main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=workdir, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
-    assert "Permission denied" in done.stderr
+    done = other_user.run(workdir, *command.split())
+    err = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (1, b""), err
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    assert "Permission denied" in err

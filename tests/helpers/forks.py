@@ -22,6 +22,13 @@ COMMAND = "from squeezebert_mobile.cli import main; main()"
 RUNTIME = "import onnxruntime, squeezebert_mobile.runtime, squeezebert_mobile.cli"
 
 
+#: `bench --preset rapid` measures no longer than its runs take.
+RAPID = """
+from squeezebert_mobile.benchmarks.measure.schedule import PRESETS, Preset
+PRESETS["rapid"] = Preset("rapid", 64, 0, 16, 1)
+"""
+
+
 class Forks(Closeable):
     """Runs a program with different arguments.
 
