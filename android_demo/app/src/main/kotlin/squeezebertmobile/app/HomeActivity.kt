@@ -15,6 +15,7 @@ import squeezebertmobile.app.data.Refusal
 import squeezebertmobile.app.data.refusing
 import squeezebertmobile.app.data.zipFiles
 import squeezebertmobile.app.screens.SCREENS
+import squeezebertmobile.app.screens.screensOf
 import squeezebertmobile.core.SqueezeBertMobileError
 import squeezebertmobile.core.shown
 import java.io.FileNotFoundException
@@ -33,34 +34,34 @@ class HomeActivity : Activity() {
     /** Refreshes on every start, as artifacts may have been pushed while the app was in the background. */
     override fun onStart() {
         super.onStart()
-        refresh(emptyList())
+        refresh()
     }
 
-    private fun refresh(refused: List<Refusal>, before: () -> List<Refusal> = ::emptyList) {
+    private fun refresh(before: () -> Unit = {}) {
         progress.visibility = View.VISIBLE
         val shared = container
         shared.engine.alone {
-            val more = before()
+            before()
             val listing = shared.library.refresh()
-            shared.main.execute { show(Listing(listing.entries, refused + more + listing.refusals)) }
+            shared.main.execute { show(listing) }
         }
     }
 
     private fun show(listing: Listing) {
         progress.visibility = View.GONE
         list.removeAllViews()
-        listing.entries.forEach { list.addView(card(it)) }
+        for (entry in listing.entries) screensOf(entry.manifest).forEach { list.addView(card(entry, it)) }
         listing.refusals.forEach { list.addView(refusal(it)) }
     }
 
-    private fun card(entry: Entry): View {
+    private fun card(entry: Entry, screen: String): View {
         val manifest = entry.manifest
         val card = LayoutInflater.from(this).inflate(R.layout.home_card, list, false)
-        card.findViewById<TextView>(R.id.task).setText(SCREENS.getValue(manifest.task).title)
+        card.findViewById<TextView>(R.id.task).setText(SCREENS.getValue(screen).title)
         card.findViewById<TextView>(R.id.name).text = entry.name
         card.findViewById<TextView>(R.id.facts).text = facts(this, entry)
         card.findViewById<View>(R.id.random).visibility = visibleIf(manifest.weights == "random")
-        card.setOnClickListener { startActivity(TaskActivity.of(this, entry.name)) }
+        card.setOnClickListener { startActivity(TaskActivity.of(this, entry.name, screen)) }
         return card
     }
 
@@ -79,20 +80,20 @@ class HomeActivity : Activity() {
 
     override fun onActivityResult(request: Int, result: Int, data: Intent?) {
         val uri = data?.data ?: return
-        if (request == PICKED && result == RESULT_OK) refresh(emptyList()) { install(uri) }
+        if (request == PICKED && result == RESULT_OK) refresh { container.library.picked = install(uri) }
     }
 
     /** Installs the picked file and returns why it was refused, if it was. Runs on the engine's thread. */
-    private fun install(uri: Uri): List<Refusal> {
+    private fun install(uri: Uri): Refusal? {
         var name = shown(uri.toString())
         return try {
             refusing {
                 name = nameOf(uri)
                 container.library.install(name, zipFiles { contentResolver.openInputStream(uri) ?: throw FileNotFoundException() })
             }
-            emptyList()
+            null
         } catch (error: SqueezeBertMobileError) {
-            listOf(Refusal(name, error.message.orEmpty()))
+            Refusal(name, error.message.orEmpty())
         }
     }
 

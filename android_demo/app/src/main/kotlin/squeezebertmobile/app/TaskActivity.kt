@@ -17,6 +17,7 @@ import squeezebertmobile.app.data.Token
 import squeezebertmobile.app.measure.MeasureActivity
 import squeezebertmobile.app.screens.SCREENS
 import squeezebertmobile.app.screens.TaskScreen
+import squeezebertmobile.app.screens.screensOf
 
 /**
  * The screen of one artifact, which answers again whenever an input changes.
@@ -43,7 +44,8 @@ class TaskActivity : Activity() {
         }
         entry = installed
         setContentView(R.layout.task)
-        val kind = SCREENS.getValue(entry.manifest.task)
+        val screens = screensOf(entry.manifest)
+        val kind = SCREENS.getValue(intent.getStringExtra(SCREEN)?.takeIf { it in screens } ?: screens[0])
         setActionBar(findViewById<Toolbar>(R.id.toolbar))
         actionBar?.setDisplayHomeAsUpEnabled(true)
         title = getString(kind.title)
@@ -96,8 +98,9 @@ class TaskActivity : Activity() {
             val took = resources.getQuantityString(R.plurals.took, count, milliseconds, count)
             val cut = reply.answer.tokensCut
             val more = if (cut > 0) "\n" + resources.getQuantityString(R.plurals.cut, cut, cut) else ""
+            val first = reply.loadNanos?.let { "\n" + getString(R.string.first_answer, it / 1e6) }.orEmpty()
             rows = reply.answer.rows
-            showStatus(took + more)
+            showStatus(took + first + more)
             screen.show(reply.answer.prediction)
             showTokens()
         }
@@ -156,9 +159,11 @@ class TaskActivity : Activity() {
 
     companion object {
         private const val NAME = "name"
+        private const val SCREEN = "screen"
         private const val SHOWS_TOKENS = "shows_tokens"
 
-        /** An intent that opens the artifact with this name. */
-        fun of(context: Context, name: String): Intent = Intent(context, TaskActivity::class.java).putExtra(NAME, name)
+        /** An intent that opens the artifact with this name, on one of its screens; null takes the first. */
+        fun of(context: Context, name: String, screen: String? = null): Intent =
+            Intent(context, TaskActivity::class.java).putExtra(NAME, name).putExtra(SCREEN, screen)
     }
 }

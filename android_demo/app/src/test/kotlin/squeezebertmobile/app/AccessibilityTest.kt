@@ -44,10 +44,7 @@ class AccessibilityTest {
     @Test
     fun `every screen has labels and large enough touch targets`() {
         home().use { check(it.get()) }
-        for (name in NAMES) {
-            if (name != "demo-intents") install(name)
-            task(name).use { check(it.get()) }
-        }
+        eachScreen { screen, _ -> check(screen) }
         activity(MeasureActivity::class.java, MeasureActivity.of(app, "demo-intents")).use {
             settle()
             check(it.get())

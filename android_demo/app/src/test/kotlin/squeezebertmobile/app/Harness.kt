@@ -17,6 +17,7 @@ import squeezebertmobile.app.data.Engine
 import squeezebertmobile.app.data.Library
 import squeezebertmobile.app.data.ArtifactFiles
 import squeezebertmobile.app.measure.MeasurementController
+import squeezebertmobile.app.screens.screensOf
 import squeezebertmobile.core.Json
 import squeezebertmobile.core.asRecord
 import squeezebertmobile.core.readUtf8
@@ -76,8 +77,29 @@ internal fun settle() {
 internal fun home(): ActivityController<HomeActivity> =
     Robolectric.buildActivity(HomeActivity::class.java).setup().also { settle() }
 
-internal fun task(name: String): ActivityController<TaskActivity> =
-    Robolectric.buildActivity(TaskActivity::class.java, TaskActivity.of(app, name)).setup().also { settle() }
+internal fun task(name: String, screen: String? = null): ActivityController<TaskActivity> =
+    Robolectric.buildActivity(TaskActivity::class.java, TaskActivity.of(app, name, screen)).setup().also { settle() }
+
+/** Installs the classifier of tests/golden/expected as a model of natural language inference, with random weights. */
+internal fun installInference() {
+    val folder = File(app.cacheDir, "inference")
+    File(REPOSITORY, "tests/golden/expected/artifacts/fp32").copyRecursively(folder, overwrite = true)
+    val path = File(folder, "manifest.json")
+    val labels = listOf("contradiction", "neutral", "entailment", "other", "none")
+    path.writeText(Json.write(Json.parse(readUtf8(path)).asRecord() + ("labels" to labels)))
+    install("inference", folder)
+}
+
+/** Opens every screen of every artifact; the demo must be installed. */
+internal fun eachScreen(look: (TaskActivity, name: String) -> Unit) {
+    for (name in NAMES - DEMO.name) install(name)
+    installInference()
+    for (name in NAMES + "inference") {
+        for (screen in screensOf(checkNotNull(app.container.library.entry(name)).manifest)) {
+            task(name, screen).use { look(it.get(), "$name-$screen") }
+        }
+    }
+}
 
 internal fun <T : Activity> activity(type: Class<T>, intent: Intent): ActivityController<T> =
     Robolectric.buildActivity(type, intent).setup()

@@ -56,14 +56,9 @@ class ScreenshotsTest {
     }
 
     @Test
-    fun `a screen for each task`() {
+    fun `every screen`() {
         squeezebertmobile.app.home().close()
-        for (name in NAMES) {
-            if (name != "demo-intents") install(name)
-            task(name).use { controller ->
-                controller.get().shoot("$name-$look")
-            }
-        }
+        eachScreen { screen, name -> screen.shoot("$name-$look") }
     }
 
     @Test

@@ -17,8 +17,13 @@ sealed interface Reply {
     /** The model is being loaded; the answer follows. */
     object Loading : Reply
 
-    /** The answer, and the time from text to answer in nanoseconds, without loading. */
-    class Answered(val answer: Answer, val nanos: Long) : Reply
+    /**
+     * The answer.
+     *
+     * @param nanos the time from text to answer, without loading.
+     * @param loadNanos the time that loading took before it; null if the model was loaded.
+     */
+    class Answered(val answer: Answer, val nanos: Long, val loadNanos: Long?) : Reply
 
     /** There is no answer; [reason] is one sentence for the user. */
     class Failed(val reason: String) : Reply
@@ -50,7 +55,9 @@ class Engine(
         var cancelled = false
     }
 
-    private class Loaded(val entry: Entry, val session: StoppableSession, val model: Model)
+    private class Loaded(val entry: Entry, val session: StoppableSession, val model: Model) {
+        val vectors = Vectors()
+    }
 
     /** Asks a question. [reply] is called once or twice, unless a newer question or [cancel] comes first. */
     fun ask(entry: Entry, question: Question, reply: (Reply) -> Unit) {
@@ -88,11 +95,13 @@ class Engine(
 
     /** The reply, or null if nobody waits for it. */
     private fun reply(request: Request): Reply? = try {
+        val asked = System.nanoTime()
+        val before = loaded
         val ready = load(request)
         ready.session.stop = { newest.get() !== request }
         val begin = System.nanoTime()
-        val answer = answer(ready.model, request.question)
-        Reply.Answered(answer, System.nanoTime() - begin)
+        val answer = answer(ready.model, request.question, ready.vectors)
+        Reply.Answered(answer, System.nanoTime() - begin, (begin - asked).takeIf { ready !== before })
     } catch (_: OutOfMemoryError) {
         unload()
         Reply.Failed("not enough memory on this phone for ${request.entry.name}; close other apps, or use int8")

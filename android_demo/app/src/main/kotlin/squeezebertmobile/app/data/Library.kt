@@ -42,9 +42,13 @@ class Library(
     private val incoming = File(files, "incoming")
     private val outgoing = File(files, "outgoing") // contains the artifact that is being replaced
 
-    /** Installs bundled and pushed artifacts, and lists all. */
+    /** Why the last picked file was refused; kept until the next one is picked, also when the screen is rotated. */
+    var picked: Refusal? = null
+
+    /** Installs bundled and pushed artifacts, and lists all: trained ones first, by name. */
     fun refresh(): Listing {
-        val refusals = ArrayList<Refusal>()
+        val refusals = arrayListOf<Refusal>()
+        picked?.let { refusals.add(it) }
         cleanUp(refusals)
         for ((name, source) in bundled) {
             attempt(name, refusals) { if (!isInstalled(name, source)) install(name, source) }
@@ -60,7 +64,7 @@ class Library(
         }
         val entries = home.list().orEmpty().sorted().mapNotNull { name ->
             attempt(name, refusals) { opened(name).also { removeUnlisted(it.artifact) } }
-        }
+        }.sortedBy { it.manifest.weights == "random" }
         return Listing(entries, refusals)
     }
 

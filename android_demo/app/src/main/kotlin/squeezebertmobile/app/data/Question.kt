@@ -2,6 +2,7 @@ package squeezebertmobile.app.data
 
 import squeezebertmobile.core.Entity
 import squeezebertmobile.core.FeatureExtraction
+import squeezebertmobile.core.FeatureExtractionResult
 import squeezebertmobile.core.FillMask
 import squeezebertmobile.core.Model
 import squeezebertmobile.core.MultipleChoice
@@ -9,6 +10,7 @@ import squeezebertmobile.core.Aggregation
 import squeezebertmobile.core.QuestionAnswering
 import squeezebertmobile.core.TextClassification
 import squeezebertmobile.core.TokenClassification
+import squeezebertmobile.core.ZeroShot
 import squeezebertmobile.core.row
 
 /** The inputs of one screen: a question to the model. */
@@ -28,16 +30,22 @@ sealed interface Question {
     /** Multiple choice. */
     class Choose(val text: String, val choices: List<String>) : Question
 
+    /** Text classification by labels that the user has typed. */
+    class ZeroShot(val text: String, val labels: List<String>) : Question
+
+    /** The lines that are nearest to a query. */
+    class Search(val query: String, val lines: List<String>) : Question
+
     /** Similarity of two texts. */
     class Compare(val first: String, val second: String) : Question
 }
 
-/** A label, word or choice with its probability. */
+/** A label, word or choice with its probability, or a line with its similarity. */
 class Scored(val name: String, val score: Double)
 
 /** A model's prediction; offsets count characters (code points). */
 sealed interface Prediction {
-    /** Labels, words or choices, best first. */
+    /** Labels, words, choices or lines, best first. */
     class Ranking(val items: List<Scored>) : Prediction
 
     /** Entities, in text order. */
@@ -61,12 +69,24 @@ class Token(val id: Int, val text: String)
  */
 class Answer(val prediction: Prediction, val rows: List<List<Token>>, val tokensCut: Int)
 
+/** The vectors of texts that were read before, so that a search answers while the user types. */
+class Vectors {
+    private val known = object : LinkedHashMap<String, FeatureExtractionResult>(16, 0.75f, true) {
+        override fun removeEldestEntry(eldest: Map.Entry<String, FeatureExtractionResult>) = size > MAX_VECTORS
+    }
+
+    /** The vector of a text, which the model computes if it is not known. */
+    fun of(model: Model, text: String): FeatureExtractionResult =
+        known.getOrPut(text) { FeatureExtraction(model).extract(text) }
+}
+
 /**
  * Answers a question.
  *
+ * @param vectors the vectors that this model has computed before.
  * @throws squeezebertmobile.core.InputError if the inputs are invalid.
  */
-fun answer(model: Model, question: Question): Answer = when (question) {
+fun answer(model: Model, question: Question, vectors: Vectors = Vectors()): Answer = when (question) {
     is Question.Classify -> {
         val result = TextClassification(model).classify(question.text, topK = SHOWN)
         val ranking = Prediction.Ranking(result.labels.map { Scored(it.label, it.score) })
@@ -93,6 +113,18 @@ fun answer(model: Model, question: Question): Answer = when (question) {
         val ranking = Prediction.Ranking(result.choices.map { Scored(it.choice, it.score) })
         Answer(ranking, question.choices.map { tokens(model, question.text, it) }, result.tokensCut)
     }
+    is Question.ZeroShot -> {
+        val result = ZeroShot(model).classify(question.text, question.labels)
+        val ranking = Prediction.Ranking(result.labels.map { Scored(it.label, it.score) })
+        Answer(ranking, listOf(tokens(model, question.text)), result.tokensCut)
+    }
+    is Question.Search -> {
+        val similarity = FeatureExtraction(model)::similarity
+        val query = vectors.of(model, question.query)
+        val lines = question.lines.map { Scored(it, similarity(query, vectors.of(model, it))) }
+        val nearest = Prediction.Ranking(lines.sortedByDescending { it.score }.take(SHOWN))
+        Answer(nearest, listOf(tokens(model, question.query)), query.tokensCut)
+    }
     is Question.Compare -> {
         val texts = listOf(question.first, question.second)
         val (first, second) = texts.map { FeatureExtraction(model).extract(it) }
@@ -100,7 +132,8 @@ fun answer(model: Model, question: Question): Answer = when (question) {
     }
 }
 
-private const val SHOWN = 5 // number of labels or words
+private const val SHOWN = 5 // number of labels, words or lines
+private const val MAX_VECTORS = 200
 
 private fun tokens(model: Model, text: String, pair: String? = null): List<Token> =
     model.tokenizer.row(text, pair, model.manifest.maxLength).ids().map {

@@ -14,7 +14,7 @@ import squeezebertmobile.app.views.words
 class CompareScreen(root: View, changed: () -> Unit) : TaskScreen {
     private val first = root.findViewById<EditText>(R.id.first_sentence).onTyping(changed)
     private val second = root.findViewById<EditText>(R.id.second_sentence).onTyping(changed)
-    private val bars = Bars(root.findViewById(R.id.bars))
+    private val bars = Bars(root.findViewById(R.id.bars), format = R.string.number)
     private val name = root.context.getString(R.string.cosine)
 
     override fun question(): Question? {

@@ -20,6 +20,9 @@ fun EditText.onTyping(changed: () -> Unit): EditText = apply {
 /** The text, or null if it is blank. */
 fun EditText.words(): String? = text.toString().takeIf { it.isNotBlank() }
 
+/** The lines that are not blank, each once. */
+fun EditText.lines(): List<String> = text.lines().map { it.trim() }.filter { it.isNotEmpty() }.distinct()
+
 /**
  * Converts a span of [text] from code points to UTF-16 units, of which an emoji has two.
  *
