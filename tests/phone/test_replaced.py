@@ -17,6 +17,7 @@ from squeezebert_mobile.benchmarks.phone.app import inbox
 from squeezebert_mobile.errors import ArtifactError
 
 pytestmark = [
+    pytest.mark.phone,
     pytest.mark.timeout(60),
     pytest.mark.skipif(
         sys.platform == "win32", reason="the stand-in's commands need a POSIX shell"

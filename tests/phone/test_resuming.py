@@ -17,6 +17,7 @@ from squeezebert_mobile.benchmarks.records.reading import read_events
 from squeezebert_mobile.errors import BenchmarkError
 
 pytestmark = [
+    pytest.mark.phone,
     pytest.mark.timeout(60),
     pytest.mark.skipif(
         sys.platform == "win32", reason="the stand-in's commands need a POSIX shell"
