@@ -5,6 +5,7 @@ however this program ends, and when the connection is lost: the kernel then free
 has had `flock` since version 7.
 """
 
+import contextlib
 import getpass
 import os
 import platform
@@ -25,6 +26,7 @@ Note = Callable[[str], None]
 _LOCK = f"{HOME}/.lock"
 _POLL_S = 3  # between two tries; each starts three short programs on the phone
 _SILENCE_S = 30.0  # of the script, until the phone is given up
+_FREE_S = 5.0  # for the script to end; it takes a few milliseconds
 
 #: Prints "locked" once it holds the lock, "busy SINCE NOW HOLDER" after each try without success,
 #: and "unlocked REASON" if the phone has no working flock. Its arguments are $1 to $3.
@@ -39,12 +41,12 @@ while mkdir -p "${lock%/*}"; do
       if [ "/proc/$$/fd/9" -ef "$lock" ]; then
         echo "$(date +%s) $holder" >"$lock"
         echo locked
-        cat >/dev/null
+        read -r end
         exit
       fi
     elif [ -n "$why" ]; then
       echo "unlocked $why"
-      cat >/dev/null
+      read -r end
       exit
     else
       read -r since who <"$lock"
@@ -93,7 +95,22 @@ def locked(
             if not told:
                 note(f"{use}; waiting for up to {wait_s:g} s")
             told = True
-        yield
+        try:
+            yield
+        finally:
+            _free(program)
+
+
+def _free(program: Program) -> None:
+    """End the script and wait for its end, so that the next program finds the phone free.
+
+    A script whose connection is lost ends by itself, a moment later.
+    """
+    program.write(b"\n")
+    program.set_timeout(_FREE_S, _FREE_S)
+    with contextlib.suppress(PhoneError):
+        for _ in program.output():
+            pass
 
 
 def _busy(program: Program, note: Note, serial: str) -> Iterator[str]:
