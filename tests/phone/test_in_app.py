@@ -80,6 +80,11 @@ class Done:
     def home(self) -> Path:
         return self.run.phone.root / HOME.lstrip("/")
 
+    def has_ended(self) -> bool:
+        """Whether both runners have been told to end."""
+        files = list(self.home.glob("*.commands.jsonl"))
+        return len(files) == 2 and all('"do": "end"' in path.read_text() for path in files)
+
 
 @pytest.fixture(scope="module")
 def done(adb_server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
@@ -97,8 +102,10 @@ def done(adb_server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
             (phone.root / path).parent.mkdir(parents=True, exist_ok=True)
             (phone.root / path).write_text("")
         results = measure(threads=(1, 2), sequence_lengths=(4, 8))
+        done = Done(found, results)
+        _wait_until(done.has_ended)  # the phone tells its runners to end a moment after the run
         adb_server.disconnect(phone)  # other tests are to see one phone
-        yield Done(found, results)
+        yield done
 
 
 _LEFT = (
@@ -169,11 +176,7 @@ def test_the_commands_that_adb_gets(done: Done) -> None:
 
 
 def test_runners_are_told_to_end_when_nobody_listens(done: Done) -> None:
-    def ended() -> bool:
-        files = list(done.home.glob("*.commands.jsonl"))
-        return len(files) == 2 and all('"do": "end"' in path.read_text() for path in files)
-
-    _wait_until(ended)
+    assert done.has_ended()
     _wait_until(lambda: not list((done.run.phone.app.folder / "files/measure").iterdir()))
 
 
