@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import ArtifactError, InputError, require
+from squeezebert_mobile.formats import signature
 from squeezebert_mobile.runtime.sessions.base import (
     FloatArray,
     IntArray,
@@ -134,25 +135,21 @@ class LiteRtSession(Closeable):
             "outputs": sorted(each.name for each in self.spec.outputs),
         }
         for length in self._lengths:
-            found = signatures.get(_signature(length), {})
+            found = signatures.get(signature(length), {})
             for kind, names in expected.items():
                 if sorted(found.get(kind, ())) != names:
                     raise ArtifactError(
                         f"{path!r} has the signatures {sorted(signatures)}, but its manifest says "
-                        f"{_signature(length)!r} with the {kind} {names}; export the checkpoint "
+                        f"{signature(length)!r} with the {kind} {names}; export the checkpoint "
                         "again"
                     )
-
-
-def _signature(length: int) -> str:
-    return f"length_{length}"
 
 
 class _Buffers:
     """The inputs and outputs of a signature."""
 
     def __init__(self, model: Any, spec: ModelSpec, length: int) -> None:
-        self._model, self._signature = model, _signature(length)
+        self._model, self._signature = model, signature(length)
         self._inputs = {
             each.name: model.create_input_buffer_by_name(self._signature, each.name)
             for each in spec.inputs

@@ -19,6 +19,7 @@ __all__ = [
     "FormatFacts",
     "Precision",
     "is_artifact",
+    "signature",
 ]
 
 #: The file that makes a folder an artifact.
@@ -68,6 +69,11 @@ FORMATS: dict[str, FormatFacts] = {
         "model.pt", ("fp32", "int8"), "torch", "export", engines=get_args(Engine)
     ),
 }
+
+
+def signature(length: int) -> str:
+    """The name that a file of fixed shapes has for inputs of this many tokens."""
+    return f"length_{length}"
 
 
 def is_artifact(folder: Path) -> bool:

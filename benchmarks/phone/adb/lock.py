@@ -1,8 +1,8 @@
 """The lock on a phone: one program at a time measures on it or changes its files.
 
-A shell on the phone holds the lock, by `flock` on a file, until its stdin ends. That happens
-however this program ends, and when the connection is lost: the kernel then frees the lock. Android
-has had `flock` since version 7.
+A shell on the phone holds the lock, by `flock` on a file, until it reads a line, or its stdin ends.
+The latter happens however this program ends, and when the connection is lost: the kernel then frees
+the lock. Android has had `flock` since version 7.
 """
 
 import contextlib

@@ -28,9 +28,6 @@ _TYPES = {
 }
 #: Versions of operators that LiteRT asks for where it is not 1: the number rises with new features.
 _OPERATOR_VERSIONS = {"FULLY_CONNECTED": 5, "CONV_2D": 6, "EMBEDDING_LOOKUP": 3}
-_OPERATOR_NAMES = {
-    number: name for name, number in vars(schema.BuiltinOperator).items() if name.isupper()
-}
 
 
 @dataclass(frozen=True)

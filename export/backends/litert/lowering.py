@@ -15,15 +15,11 @@ from torch.export.graph_signature import InputKind
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.litert.flatbuffer import TensorRef, TfliteFile
 from squeezebert_mobile.export.backends.litert.operators import HANDLERS, Weight, Writer
+from squeezebert_mobile.formats import signature
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.tasks import INPUT_NAMES
 
-__all__ = ["lower", "signature"]
-
-
-def signature(length: int) -> str:
-    """The name of the signature for inputs of this many tokens."""
-    return f"length_{length}"
+__all__ = ["lower"]
 
 
 def lower(model: Traceable, lengths: Sequence[int]) -> TfliteFile:

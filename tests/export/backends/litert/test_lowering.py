@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from squeezebert_mobile.errors import ExportError
-from squeezebert_mobile.export.backends.litert.lowering import lower, signature
+from squeezebert_mobile.export.backends.litert.lowering import lower
 from squeezebert_mobile.export.backends.litert.modules import Product, Table
 from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
+from squeezebert_mobile.formats import signature
 from squeezebert_mobile.models.activations import ACTIVATIONS
 from squeezebert_mobile.tasks import get_task
 
