@@ -146,6 +146,7 @@ def test_inspect_rejects_a_bad_checkpoint(cli: Cli, workdir: Path, case: str) ->
     assert_rejected(cli, workdir, "inspect checkpoint", message)
 
 
+@pytest.mark.slow
 def test_an_absurd_size_is_rejected_before_memory_is_allocated(workdir: Path) -> None:
     """Allocating more than 768 MiB would fail."""
     sizes = {"vocab_size": 2**20, "hidden_size": 2**14, "intermediate_size": 2**16}
@@ -268,7 +269,7 @@ def test_an_artifact_is_not_a_checkpoint(cli: Cli, workdir: Path) -> None:
     assert_rejected(cli, workdir, "export artifact -o new", message)
 
 
-@pytest.mark.parametrize("target", ["new", "artifact"])
+@pytest.mark.parametrize("target", ["new", pytest.param("artifact", marks=pytest.mark.slow)])
 def test_a_full_disk(workdir: Path, target: str) -> None:
     """A limit on the file size makes writes fail, as a full disk does."""
     before = folder_contents(workdir)

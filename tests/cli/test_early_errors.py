@@ -178,6 +178,7 @@ def test_it_takes_less_than_a_second(folder: Path, command: str) -> None:
     assert seconds() < 1
 
 
+@pytest.mark.slow
 def test_a_pipe_is_not_read_before_its_time(folder: Path) -> None:
     """Data from a process substitution can be read only once."""
     script = f"{sys.executable} -m squeezebert_mobile evaluate demo <(cat train.csv)"
