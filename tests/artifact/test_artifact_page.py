@@ -1,13 +1,16 @@
 """docs/artifact.md: its Python code runs, and its tables name what an export writes."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pytest
 import tokenizers
 
 from squeezebert_mobile.artifact import read_manifest
@@ -16,6 +19,8 @@ from squeezebert_mobile.formats import FORMATS
 from squeezebert_mobile.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
+#: A folder of node_modules with onnxruntime-node and @huggingface/transformers.
+NODE_MODULES = os.environ.get("NODE_MODULES", "")
 PAGE = (ROOT / "docs" / "artifact.md").read_text(encoding="utf-8")
 
 
@@ -38,6 +43,18 @@ def test_the_python_code_gives_the_answer_beside_it(assistant: Path, tmp_path: P
         [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == block.rsplit("# ", 1)[1].strip()
+
+
+@pytest.mark.skipif(not NODE_MODULES or not shutil.which("node"), reason="no NODE_MODULES or node")
+def test_the_javascript_code_gives_the_answer_beside_it(assistant: Path, tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```js\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "assistant").symlink_to(assistant)
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    (tmp_path / "answer.mjs").write_text(block, encoding="utf-8")
+    done = subprocess.run(
+        ["node", "answer.mjs"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == block.rsplit("// ", 1)[1].strip()
 
 
 def test_the_self_test_as_the_page_describes_it(assistant: Path) -> None:
