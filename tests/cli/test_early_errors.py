@@ -129,6 +129,11 @@ CASES = [
     ("verify artifact --against tuned --revision v1", "the revision 'v1' is for a Hub id, but 'tu"),
     ("evaluate artifact train.csv --revision v1", "'v1' is for a Hub id, but 'artifact' is a fol"),
     ("evaluate artifact train.csv --against-revision v1", "--against-revision needs --against"),
+    (
+        "evaluate artifact train.csv --against artifact --against demo --against-revision v1",
+        "--against-revision is for one --against, but 2 were given; compare",
+    ),
+    ("evaluate artifact train.csv --against demo --against nowhere", "no such folder: 'nowhere'"),
     (f"{FINETUNE} new --revision v1", "'v1' is for a Hub id, but 'demo' is part of this package"),
     (f"{FINETUNE} new --teacher-revision v1", "--teacher-revision needs --teacher; add the chec"),
 ]

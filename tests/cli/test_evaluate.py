@@ -96,6 +96,49 @@ def test_two_models_that_disagree(cli: Cli, checkpoint: Path, tmp_path: Path) ->
     assert difference["low"] <= difference["difference"] <= difference["high"]
 
 
+def test_several_models_are_rows_of_one_table(
+    cli: Cli, assistant: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    artifact = tmp_path / "artifact"
+    assert cli("export", checkpoint, "-o", artifact, "--precision", "fp32")[0] == 0
+    tiny.write_checkpoint(  # the same weights, with the two labels swapped
+        tmp_path / "other",
+        task="text-classification",
+        num_labels=2,
+        id2label={0: "high", 1: "low"},
+    )
+    data = write(tmp_path, "a.tsv", "text\tlabel\nthe cat sat\tlow\na dog\thigh\n")
+    words = ("evaluate", checkpoint, data, "--against", artifact, "--against", tmp_path / "other")
+    code, out, err = cli(*words)
+    assert (code, without_steps(err)) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert any(line[:4] == ["model", "MB", "accuracy", "difference"] for line in lines), out
+    assert [line[-1] for line in lines if line and line[-1].endswith("%")] == ["100%", "0.00%"]
+    assert f"difference, interval and same answers: compared with {checkpoint}\n" in out
+    assert "worst disagreements" not in out
+    result = json.loads(cli(*words, "--json")[1])
+    same, swapped = result["against"]
+    assert (same["model"], swapped["model"]) == (str(artifact), str(tmp_path / "other"))
+    assert (same["agreement"], swapped["agreement"]) == (1, 0)
+    theirs, ours = swapped["metrics"]["accuracy"], result["metrics"]["accuracy"]
+    assert theirs + ours == 1
+    assert swapped["differences"]["accuracy"]["difference"] == theirs - ours
+    # The same figures as a comparison of two.
+    alone = json.loads(cli(*words[:3], "--against", tmp_path / "other", "--json")[1])
+    assert alone["against"]["metrics"] == swapped["metrics"]
+    assert alone["differences"]["accuracy"]["difference"] == ours - theirs
+
+
+def test_the_main_metric_of_a_table_may_be_lower_the_better(cli: Cli, tmp_path: Path) -> None:
+    mask = tmp_path / "mask"
+    tiny.write_checkpoint(mask, task="fill-mask")
+    data = write(tmp_path, "a.txt", "the cat sat on the mat\n")
+    code, out, err = cli("evaluate", mask, data, "--against", mask, "--against", mask)
+    assert (code, without_steps(err)) == (0, "")
+    words = " ".join(out.split())
+    assert "loss (lower" in words and words.count("+0.0000") == 2, out
+
+
 def test_the_output_does_not_depend_on_the_number_of_workers(
     cli: Cli, assistant: Path, intents: Path
 ) -> None:
@@ -189,6 +232,8 @@ def test_random_weights_are_noted(cli: Cli, tmp_path: Path) -> None:
         ("two a.csv --against demo", "'a.csv' has the label 'low' at line 2, but 'demo' has 'set"),
         ("two a.csv --against vectors", "'vectors' has no weights for text-classification: "),
         ("vectors a.csv", "feature-extraction outputs vectors, which cannot be scored; compare"),
+        ("mask a.txt --against mask --against short", "'mask' reads 40 tokens and 'short' 30, so"),
+        ("mask a.txt --against short --against mask", "'mask' reads 40 tokens and 'short' 30, so"),
         ("mask a.txt --against other", "'mask' and 'other' have different vocabularies, so their"),
         ("mask a.txt --against short", "'mask' reads 40 tokens and 'short' 30, so their losses"),
         ("mask a.csv", "'a.csv' is csv data, which is for text-classification, but the model is"),

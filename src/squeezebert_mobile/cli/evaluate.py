@@ -44,9 +44,11 @@ def evaluate(
         ),
     ],
     against: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="ARTIFACT|CHECKPOINT", help="Second model, to compare with on the same data."
+            metavar="ARTIFACT|CHECKPOINT",
+            help="Second model, to compare with on the same data; give it several times for a "
+            "table of models.",
         ),
     ] = None,
     revision: Revision = None,
@@ -76,15 +78,23 @@ def evaluate(
     """Evaluate an artifact or a checkpoint on labelled data.
 
     With --against a second model is evaluated on the same data. The output then has the difference
-    of each metric with its confidence interval, and the worst disagreements.
+    of each metric with its confidence interval, and the worst disagreements. With several --against
+    it is a table with a row for each model.
     """
     require_extra("evaluate")
     check_data(data)
     separator = parse_delimiter(delimiter)
     check_model(name, revision)
-    if against_revision is not None and against is None:
+    against = against or []
+    if against_revision is not None and not against:
         raise InputError("--against-revision needs --against; add the checkpoint's Hub id")
-    check_model(against, against_revision)
+    if against_revision is not None and len(against) > 1:
+        raise InputError(
+            f"--against-revision is for one --against, but {len(against)} were given; compare with "
+            "that checkpoint alone, or give the folder of its revision"
+        )
+    for other in against:
+        check_model(other, against_revision)
     from squeezebert_mobile import evaluation
     from squeezebert_mobile.cli.printing.evaluation import print_evaluation
 
@@ -106,15 +116,15 @@ def evaluate(
     )
     task = model.pipeline.spec.task
     labelled = evaluation.read_data(file, task, format=data_format, columns=columns)
-    other = None
-    if against:
-        against_revision = _download(against, against_revision, as_json)
+    others = []
+    for other in against:
+        revision = _download(other, against_revision, as_json)
         with loading("load"):
-            other = _open(against, against_revision, task)
+            others.append(_open(other, revision, task))
     result = evaluation.evaluate(
         model,
         labelled,
-        against=other,
+        against=others,
         batch_size=batch_size,
         workers=workers or os.cpu_count() or 1,
         progress=progress,

@@ -5,7 +5,7 @@ from squeezebert_mobile.errors import require_extra
 require_extra("evaluate")  # before the imports that need it
 
 from squeezebert_mobile.evaluation.comparison import Comparison, Difference, Disagreement, compare
-from squeezebert_mobile.evaluation.evaluator import Evaluation, evaluate
+from squeezebert_mobile.evaluation.evaluator import Evaluation, OtherModel, evaluate
 from squeezebert_mobile.evaluation.labels import match_labels
 from squeezebert_mobile.evaluation.metrics import METRICS, Metric
 from squeezebert_mobile.evaluation.named_pipeline import NamedPipeline, open_pipeline
@@ -28,6 +28,7 @@ __all__ = [
     "Example",
     "Metric",
     "NamedPipeline",
+    "OtherModel",
     "Prediction",
     "Scores",
     "compare",

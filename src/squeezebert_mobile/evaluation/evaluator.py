@@ -1,4 +1,4 @@
-"""Evaluate a model on labelled data, alone or compared with another model."""
+"""Evaluate a model on labelled data, alone or compared with other models."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,54 +13,69 @@ from squeezebert_mobile.evaluation.scoring import Scores, score
 from squeezebert_mobile.progress import Progress, as_progress
 from squeezebert_mobile.tasks import TASKS
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "OtherModel", "evaluate"]
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """The scores of a model to compare with, and the comparison.
+
+    With one other model, `comparison` is the evaluated one minus this one; with several, this one
+    minus the evaluated one, which is then the baseline of a table.
+    """
+
+    model: NamedPipeline
+    scores: Scores
+    comparison: Comparison
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's scores on a data set; with `against`, also another model's and the comparison."""
+    """A model's scores on a data set, and those of the models it was compared with."""
 
     data: DataSet
-    name: str
+    model: NamedPipeline
     scores: Scores
-    other_name: str | None = None
-    other: Scores | None = None
-    comparison: Comparison | None = None
+    others: tuple[OtherModel, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as JSON-compatible values; metrics are fractions."""
         result = {
-            **_summary(self.name, self.scores),
+            **_summary(self.model, self.scores),
             "examples": len(self.data.examples),
             "left_out": self.data.left_out,
             "format": self.data.format,
             "task": self.data.task,
         }
-        if self.other and self.comparison:
-            result["against"] = _summary(str(self.other_name), self.other)
-            result |= asdict(self.comparison)
+        against = [_summary(other.model, other.scores) for other in self.others]
+        comparisons = [asdict(other.comparison) for other in self.others]
+        if len(against) == 1:
+            return result | {"against": against[0]} | comparisons[0]
+        if against:
+            pairs = zip(against, comparisons, strict=True)
+            result["against"] = [model | comparison for model, comparison in pairs]
         return result
 
 
-def _summary(name: str, scores: Scores) -> dict[str, Any]:
-    return {"model": name, "metrics": scores.metrics, "truncated": scores.truncated}
+def _summary(model: NamedPipeline, scores: Scores) -> dict[str, Any]:
+    return {"model": model.name, "metrics": scores.metrics, "truncated": scores.truncated}
 
 
 def evaluate(
     model: NamedPipeline,
     data: DataSet,
     *,
-    against: NamedPipeline | None = None,
+    against: Sequence[NamedPipeline] = (),
     batch_size: int = 1,
     workers: int = 1,
     progress: Progress | bool = False,
 ) -> Evaluation:
-    """Score a model on every example, and compare it with another one if given.
+    """Score a model on every example, and compare it with others if given.
 
     Args:
         model: The model to evaluate.
         data: A data set from `read_data`.
-        against: The model to compare with.
+        against: The models to compare with.
         batch_size: Largest number of examples per model call.
         workers: Number of threads that call the model.
         progress: As in `export_checkpoint`.
@@ -69,20 +84,22 @@ def evaluate(
         InputError: the data or the models do not match each other.
     """
     progress = as_progress(progress)
-    models = [model, against] if against else [model]
-    _check_models(models, data)
-    scores = []
-    for named, step in zip(models, ("evaluate", "against"), strict=False):
+    _check_models([model, *against], data)
+
+    def scores_of(named: NamedPipeline, step: str) -> Scores:
         with progress(step) as report:
-            scores.append(
-                score(named.pipeline, data, batch_size=batch_size, workers=workers, report=report)
+            return score(
+                named.pipeline, data, batch_size=batch_size, workers=workers, report=report
             )
-    if not against:
-        return Evaluation(data, model.name, scores[0])
-    ours, theirs = scores
-    with progress("compare") as report:
-        comparison = compare(ours, theirs, data, report=report)
-    return Evaluation(data, model.name, ours, against.name, theirs, comparison)
+
+    ours = scores_of(model, "evaluate")
+    others = []
+    for other in against:
+        theirs = scores_of(other, "against")
+        with progress("compare") as report:
+            pair = (ours, theirs) if len(against) == 1 else (theirs, ours)
+            others.append(OtherModel(other, theirs, compare(*pair, data, report=report)))
+    return Evaluation(data, model, ours, tuple(others))
 
 
 def _check_models(models: Sequence[NamedPipeline], data: DataSet) -> None:
@@ -90,7 +107,8 @@ def _check_models(models: Sequence[NamedPipeline], data: DataSet) -> None:
     for model in models:
         make_predictor(model.pipeline, data, 1, name=repr(model.name))
     if TASKS[data.task].predicts_masks:
-        _check_same_masks(models[0], models[-1])
+        for model in models[1:]:
+            _check_same_masks(models[0], model)
 
 
 def _check_same_masks(ours: NamedPipeline, theirs: NamedPipeline) -> None:

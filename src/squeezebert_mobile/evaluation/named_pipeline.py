@@ -19,6 +19,7 @@ class NamedPipeline:
     name: str
     pipeline: Pipeline[Any]
     weights: Literal["trained", "random"] = "trained"
+    model_bytes: int | None = None  # of an artifact's model file; None for a checkpoint
     notes: tuple[str, ...] = ()  # what a user should know of how a checkpoint was read
 
 
@@ -40,11 +41,12 @@ def open_pipeline(
     check_revision(name, revision)
     if is_artifact(Path(name)):
         artifact = load_artifact(name, threads=1)
-        return NamedPipeline(name, artifact, artifact.manifest.weights)
+        manifest = artifact.manifest
+        return NamedPipeline(name, artifact, manifest.weights, manifest.model_bytes)
     require("torch", "export").set_num_threads(1)
     require_extra("export")
     from squeezebert_mobile.models.checkpoint import open_checkpoint
     from squeezebert_mobile.models.reference import reference_pipeline
 
     source = open_checkpoint(name, task=task, revision=revision)
-    return NamedPipeline(name, reference_pipeline(source), source.weights, source.notes)
+    return NamedPipeline(name, reference_pipeline(source), source.weights, notes=source.notes)

@@ -5,9 +5,10 @@ from rich.table import Table
 
 from squeezebert_mobile.cli.printing.tables import make_table, same_answers
 from squeezebert_mobile.evaluation.comparison import Comparison
-from squeezebert_mobile.evaluation.evaluator import Evaluation
+from squeezebert_mobile.evaluation.evaluator import Evaluation, OtherModel
 from squeezebert_mobile.evaluation.intervals import CONFIDENCE, RULE_OF_THREE
 from squeezebert_mobile.evaluation.metrics import METRICS
+from squeezebert_mobile.evaluation.named_pipeline import NamedPipeline
 from squeezebert_mobile.evaluation.readers.data import DataSet
 from squeezebert_mobile.streams import Console
 
@@ -18,33 +19,80 @@ _ANSWERED = {"token-classification": "words", "fill-mask": "masks"}
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Print the metrics; with a second model also differences and the worst disagreements."""
+    """Print the metrics; with a second model also differences and the worst disagreements.
+
+    With several more, print a table with a row for each model.
+    """
     data = evaluation.data
     console.print(f"{data.task}, {len(data.examples)} examples ({data.format})")
     if data.left_out:
         console.print(f"lines skipped (cut off, or without a label): {data.left_out}")
-    console.print(_metrics_table(evaluation))
-    if evaluation.other:
-        names = f"ours: {evaluation.name}, theirs: {evaluation.other_name}"
+    others = evaluation.others
+    if len(others) > 1:
+        _print_models(evaluation, console)
+    else:
+        console.print(_metrics_table(evaluation))
+    if len(others) == 1:
+        names = f"ours: {evaluation.model.name}, theirs: {others[0].model.name}"
         console.print(names, highlight=False, soft_wrap=True)
     if truncated := evaluation.scores.truncated:
         console.print(f"texts truncated to the longest input: {truncated}", style="yellow")
-    if evaluation.comparison:
-        _print_comparison(evaluation.comparison, data, console)
+    if len(others) == 1:
+        _print_comparison(others[0].comparison, data, console)
+
+
+def _print_models(evaluation: Evaluation, console: Console) -> None:
+    """A row for each model: its size, its main metric, and how it differs from the first model."""
+    metric = next(iter(evaluation.scores.metrics))
+    named = _metric_name(metric, evaluation.data)
+    header = ("model", "MB", named, "difference", f"{CONFIDENCE:.0%} interval", "same answers")
+    table = make_table(*header)
+    table.columns[0].overflow = "fold"  # a name that is cut off could be another model's
+    first = evaluation.model
+    table.add_row(first.name, _megabytes(first), f"{evaluation.scores.metrics[metric]:.4f}")
+    for other in evaluation.others:
+        difference = other.comparison.differences[metric]
+        table.add_row(
+            other.model.name,
+            _megabytes(other.model),
+            f"{other.scores.metrics[metric]:.4f}",
+            f"{difference.difference:+.4f}",
+            f"{difference.low:+.4f} to {difference.high:+.4f}",
+            _share(other),
+        )
+    console.print(table)
+    text = f"difference, interval and same answers: compared with {first.name}"
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+def _metric_name(name: str, data: DataSet) -> str:
+    higher_is_better = METRICS[data.task][name].higher_is_better
+    return name if higher_is_better else f"{name} (lower is better)"
+
+
+def _megabytes(model: NamedPipeline) -> str:
+    return "" if model.model_bytes is None else f"{model.model_bytes / 1e6:.1f}"
+
+
+def _share(other: OtherModel) -> str:
+    """The share of same answers; 100% only if no answer differs. Empty for regression."""
+    share = other.comparison.agreement
+    if share is None:
+        return ""
+    return "100%" if share == 1 else f"{min(share, 0.9999):.2%}"
 
 
 def _metrics_table(evaluation: Evaluation) -> Table:
     columns = ["value"]
-    if evaluation.comparison:
+    if evaluation.others:
         columns = ["ours", "theirs", "difference", f"{CONFIDENCE:.0%} interval"]
     table = make_table("metric", *columns)
     for name, value in evaluation.scores.metrics.items():
-        higher_is_better = METRICS[evaluation.data.task][name].higher_is_better
-        cells = [name if higher_is_better else f"{name} (lower is better)", f"{value:.4f}"]
-        if evaluation.comparison and evaluation.other:
-            difference = evaluation.comparison.differences[name]
+        cells = [_metric_name(name, evaluation.data), f"{value:.4f}"]
+        for other in evaluation.others:
+            difference = other.comparison.differences[name]
             cells += [
-                f"{evaluation.other.metrics[name]:.4f}",
+                f"{other.scores.metrics[name]:.4f}",
                 f"{difference.difference:+.4f}",
                 f"{difference.low:+.4f} to {difference.high:+.4f}",
             ]
