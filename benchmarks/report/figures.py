@@ -236,13 +236,15 @@ def latency_against(
 
 
 def _latency_against(points: Sequence[tuple[str, float, float]], what: str) -> Any:
-    figure = _figure(3.2)
+    figure = _figure(3.0, width=4.5)
     axes = figure.subplots()
     for index, (name, ms, value) in enumerate(points):
-        axes.plot(ms, value, "o", color=_SERIES[index % len(_SERIES)])
+        axes.plot(ms, value, "o", color=_SERIES[index % len(_SERIES)], clip_on=False)
         axes.annotate(_short(name), (ms, value), (5, 4), textcoords="offset points")
     axes.set_xlim(left=0, right=1.3 * max(ms for _, ms, _ in points) or 1)
-    axes.margins(y=0.25)
+    values = [value for *_, value in points]
+    margin = max(1, (max(values) - min(values)) / 4)
+    axes.set_ylim(min(values) - margin, min(100, max(values) + margin))
     axes.set_xlabel("median latency, ms")
     axes.set_ylabel(what)
     axes.grid(color=_GRID, linewidth=0.8)
@@ -325,9 +327,9 @@ def _clocks(results: Results) -> list[Line]:
 # From matplotlib's SVG to inline SVG -------------------------------------------------------
 
 
-def _figure(height: float) -> Any:
+def _figure(height: float, width: float = _WIDTH) -> Any:
     matplotlib_figure = require("matplotlib.figure", "bench")
-    return matplotlib_figure.Figure(figsize=(_WIDTH, height), layout="constrained")
+    return matplotlib_figure.Figure(figsize=(width, height), layout="constrained")
 
 
 def _short(label: str) -> str:
@@ -358,6 +360,7 @@ def _inline(root: ElementTree.Element, alt: str, prefix: str) -> str:
         }
         if (own := element.attrib.pop("id", None)) in ids:
             element.set("id", f"{prefix}{own}")
+    root.set("style", f"--width: {root.attrib['viewBox'].split()[2]}pt")
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("role", "img")

@@ -39,6 +39,27 @@ def test_latency_against_accuracy(cli: Cli, results: Path, tmp_path: Path, suffi
     assert ("median latency, ms" in text) == (suffix == "html")
 
 
+def test_a_loss_is_no_percentage(cli: Cli, results: Path, tmp_path: Path) -> None:
+    metrics = {"loss": 1.5, "perplexity": 4.5, "accuracy": 0.631}
+    file = _evaluation(tmp_path / "a.json", "SqueezeBERT int8", 0, metrics=metrics)
+    report = tmp_path / "report.md"
+    assert cli("report", results, file, "-o", report)[0] == 0
+    text = report.read_text(encoding="utf-8")
+    assert "63.1 %" in text and "150" not in text.partition("Latency and accuracy")[2][:600]
+
+
+def test_data_sets_are_named_by_their_files(cli: Cli, results: Path, tmp_path: Path) -> None:
+    """By their paths where two have the same name."""
+    here = _evaluation(tmp_path / "a.json", "SqueezeBERT int8", 0.9, data="a/dev.tsv")
+    report = tmp_path / "report.md"
+    assert cli("report", results, here, "-o", report)[0] == 0
+    assert "Accuracy on dev.tsv, " in report.read_text(encoding="utf-8")
+    there = _evaluation(tmp_path / "b.json", "SqueezeBERT int8", 0.8, data="b/dev.tsv")
+    assert cli("report", results, here, there, "-o", report)[0] == 0
+    text = report.read_text(encoding="utf-8")
+    assert "Accuracy on a/dev.tsv, " in text and "Accuracy on b/dev.tsv, " in text
+
+
 def test_bad_evaluations_are_one_line(cli: Cli, results: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.md"
     bad = _evaluation(tmp_path / "a.json", "x", 0.9, examples="many")
