@@ -81,12 +81,12 @@ def export_checkpoint(
         revision: A branch, a tag or a commit of a Hub id; None is its default branch.
         task: The task of the head; None takes the one that `architectures` in config.json names,
             or else the one whose head is in the weights.
-        format: "onnx", "executorch" or "torchscript".
+        format: "onnx", "executorch", "litert" or "torchscript".
         precision: "fp32" or "int8"; for ONNX also "fp16" (half of fp32's file, computes in fp32)
             and "int4" (half of int8's file, at the same speed).
         sequence_length: A fixed length in tokens; None accepts any up to the longest. LiteRT, whose
-            shapes are always fixed, takes several: an input is padded to one of them. None is 32,
-            128, and the longest.
+            shapes are always fixed, takes several: an input is padded to one of them. None is
+            those of `FORMATS["litert"].lengths`, and the longest.
         max_sequence_length: The longest input in tokens; None takes the model's own.
         engine: Quantized kernel backend for int8 TorchScript: "qnnpack" (phones; the default) or
             "x86".

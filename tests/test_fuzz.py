@@ -40,10 +40,20 @@ def _restored(path: Path, content: bytes) -> Any:
             path.write_bytes(before)
 
 
-def _exported(folder: Path, task: str) -> Path:
+@contextlib.contextmanager
+def _listed(artifact: Path, name: str, content: bytes) -> Any:
+    """Write `content` to a file of an artifact within the block, and its checksum."""
+    manifest = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
+    with _restored(artifact / name, content):
+        manifest["files"][name] = file_facts(artifact / name).model_dump()
+        with _restored(artifact / "manifest.json", json.dumps(manifest).encode()):
+            yield
+
+
+def _exported(folder: Path, task: str, **options: Any) -> Path:
     tiny.write_checkpoint(folder / "checkpoint", task=task)
-    texts = ["wake me at six", "play music"] * 4
-    export_checkpoint(folder / "checkpoint", folder / "artifact", precision="fp32", texts=texts)
+    options = {"precision": "fp32", "texts": ["wake me at six", "play music"] * 4, **options}
+    export_checkpoint(folder / "checkpoint", folder / "artifact", **options)
     return folder / "artifact"
 
 
@@ -76,15 +86,22 @@ def artifacts(folder: Path) -> Target:
 
     def read(mutated: tuple[str, bytes]) -> None:
         name, content = mutated
-        with _restored(artifact / name, content):
-            facts = file_facts(artifact / name).model_dump()
-            changed = {**manifest, "files": {**manifest["files"], name: facts}}
-            text = json.dumps(changed).encode()
-            with _restored(artifact / "manifest.json", text), load_artifact(artifact) as model:
-                check_golden(model.session, model.spec, read_golden(artifact))
-                model(question="who?", context=TEXT)
+        with _listed(artifact, name, content), load_artifact(artifact) as model:
+            check_golden(model.session, model.spec, read_golden(artifact))
+            model(question="who?", context=TEXT)
 
     return inputs, read
+
+
+def litert_models(folder: Path) -> Target:
+    """model.tflite with the right checksum: load the artifact and run it."""
+    artifact = _exported(folder, "fill-mask", format="litert", precision="int8")
+
+    def read(content: bytes) -> None:
+        with _listed(artifact, "model.tflite", content), load_artifact(artifact) as model:
+            model(TEXT)
+
+    return fuzzing.mutated_bytes((artifact / "model.tflite").read_bytes()), read
 
 
 def goldens(folder: Path) -> Target:
@@ -154,7 +171,7 @@ def tokenizers(folder: Path) -> Target:
 
 TARGETS = {
     target.__name__: target
-    for target in (manifests, artifacts, goldens, configs, weights, tokenizers)
+    for target in (manifests, artifacts, litert_models, goldens, configs, weights, tokenizers)
 }
 
 

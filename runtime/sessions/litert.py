@@ -4,7 +4,6 @@ import ctypes
 import functools
 import importlib.metadata
 import math
-import struct
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +28,7 @@ from squeezebert_mobile.runtime.sessions.native_logs import (
     without_native_logs,
 )
 from squeezebert_mobile.runtime.sessions.padding import run_padded
+from squeezebert_mobile.runtime.sessions.tflite_check import check_model
 
 __all__ = ["LiteRtSession"]
 
@@ -46,30 +46,6 @@ def _environment() -> Any:
     return created
 
 
-def _check_structure(path: Path) -> None:
-    """Read what is at the ends of a file: LiteRT would read beyond the end of a truncated one.
-
-    Raises:
-        ValueError: the file is no LiteRT model, or is truncated.
-    """
-    schema = require("ai_edge_litert.schema_py_generated", "litert")
-    content = np.memmap(path, mode="r")
-    if bytes(content[4:8]) != b"TFL3":
-        raise ValueError("it is no LiteRT model")
-    try:
-        model = schema.Model.GetRootAsModel(content, 0)
-        for place in range(model.OperatorCodesLength()):
-            model.OperatorCodes(place).BuiltinCode()
-        for place in range(model.BuffersLength()):
-            model.Buffers(place).DataAsNumpy()
-        for place in range(model.SubgraphsLength()):
-            subgraph = model.Subgraphs(place)
-            for last in (0, subgraph.TensorsLength() - 1):
-                subgraph.Tensors(last).ShapeAsNumpy()
-    except (struct.error, ValueError, IndexError, TypeError):
-        raise ValueError("the file is truncated") from None
-
-
 class LiteRtSession(Closeable):
     """A LiteRT model with the interface of a session.
 
@@ -85,7 +61,7 @@ class LiteRtSession(Closeable):
         cpu = options.CpuOptions(threads or 0, xnnpack_weight_cache_path=_SHARED_WEIGHTS)
         load = compiled_model.CompiledModel.from_file
         try:
-            _check_structure(path)
+            check_model(np.memmap(path, mode="r"))
             with without_native_logs():
                 self._model = load(
                     str(path), environment=_environment(), options=options.Options(cpu_options=cpu)
@@ -122,12 +98,16 @@ class LiteRtSession(Closeable):
     def _run_padded(self, row: Mapping[str, IntArray]) -> dict[str, FloatArray]:
         length = row["input_ids"].shape[-1]
         with self._lock:
-            if length not in self._buffers:
-                self._buffers[length] = _Buffers(self._model, self.spec, length)
-                with without_native_logs():  # the first write of a process makes an environment
-                    self._buffers[length].write(row)
-                close_stderr_at_exit()
-            return self._buffers[length].run(row)
+            try:
+                if length not in self._buffers:
+                    buffers = _Buffers(self._model, self.spec, length)
+                    with without_native_logs():  # the first write of a process makes an environment
+                        buffers.write(row)
+                    close_stderr_at_exit()
+                    self._buffers[length] = buffers
+                return self._buffers[length].run(row)
+            except Exception as error:  # LiteRT's native errors have no public base
+                raise InputError(f"the model cannot run this input: {last_line(error)}") from None
 
     def _check(self, path: str, signatures: Mapping[str, Mapping[str, list[str]]]) -> None:
         expected = {
@@ -169,10 +149,7 @@ class _Buffers:
     def run(self, row: Mapping[str, IntArray]) -> dict[str, FloatArray]:
         """The outputs for a row of the signature's length."""
         self.write(row)
-        try:
-            self._model.run_by_name(self._signature, self._inputs, self._outputs)
-        except Exception as error:
-            raise InputError(f"the model cannot run this input: {last_line(error)}") from None
+        self._model.run_by_name(self._signature, self._inputs, self._outputs)
         return {
             name: buffer.read(math.prod(self._shapes[name]), np.float32).reshape(self._shapes[name])
             for name, buffer in self._outputs.items()

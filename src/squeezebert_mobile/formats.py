@@ -62,7 +62,7 @@ FORMATS: dict[str, FormatFacts] = {
         "ai_edge_litert",
         "litert",
         single_row=True,
-        lengths=(32, 128),
+        lengths=(16, 32, 64, 128, 256, 384),
         integers="int32",
     ),
     "torchscript": FormatFacts(

@@ -25,6 +25,7 @@ def write_litert(
         ExportError: torch cannot trace the model, or LiteRT has no such operator.
     """
     # Imported late: LiteRT's schema is in a package of its own, which the extra installs.
+    from squeezebert_mobile.export.backends.litert.delegation import delegated_operators
     from squeezebert_mobile.export.backends.litert.lowering import lower
     from squeezebert_mobile.export.backends.litert.modules import (
         Product,
@@ -40,7 +41,7 @@ def write_litert(
     with progress("export"):
         file = lower(model, options.sequence_lengths or (options.max_sequence_length,))
     file.write(path)
-    return ModelFile(stored, file.operators(), kept)
+    return ModelFile(stored, file.operators(), kept, delegated=delegated_operators(path))
 
 
 LITERT = Backend(

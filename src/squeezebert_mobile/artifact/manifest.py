@@ -130,8 +130,9 @@ class Manifest(Record):
     )
     source: Source
     quantization: Quantization | None
-    operators: dict[str, Count]  # in the model file, which the runtime must support
-    delegated: dict[str, Count] = {}  # operators that a delegate runs (ExecuTorch)
+    #: In the model file, which the runtime must support. LiteRT: for each of its lengths.
+    operators: dict[str, Count]
+    delegated: dict[str, Count] = {}  # those that XNNPACK runs (ExecuTorch, LiteRT)
     planned_bytes: Count | None = None  # activation memory for the longest input (ExecuTorch)
     files: dict[str, FileFacts]
     parity: Parity

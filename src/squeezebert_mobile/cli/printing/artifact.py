@@ -51,6 +51,9 @@ def print_artifact(manifest: Manifest, console: Console) -> None:
             "versions": ", ".join(f"{name} {v}" for name, v in manifest.versions.items()),
         },
     )
+    if manifest.format == "litert":
+        console.print(_signature_table(manifest))
+        return
     console.print(_operator_table("operator", manifest.operators))
     if manifest.delegated:
         console.print(_operator_table("delegated operator", manifest.delegated))
@@ -98,8 +101,13 @@ def _inputs(manifest: Manifest) -> dict[str, str]:
     """What the model takes, and how it makes a vector of a text."""
     return {
         "longest input": f"{manifest.max_sequence_length} tokens",
+        "padded to": _lengths(manifest.sequence_lengths),
         "sentence vector": sentence_vector(manifest.sentence_vector),
     }
+
+
+def _lengths(lengths: Sequence[int] | None) -> str:
+    return f"{', '.join(map(str, lengths))} tokens" if lengths else ""
 
 
 def _size_table(manifest: Manifest) -> Table:
@@ -177,6 +185,18 @@ def _planned_memory(manifest: Manifest) -> str:
     if manifest.planned_bytes is None:
         return ""
     return f"{manifest.planned_bytes / 1e6:.1f} MB reserved, for the longest input"
+
+
+def _signature_table(manifest: Manifest) -> Table:
+    """The operators of a LiteRT file; those for each of its lengths are the same."""
+    lengths = manifest.sequence_lengths or (manifest.max_sequence_length,)
+    each = f"each of {len(lengths)} lengths" if len(lengths) > 1 else "count"
+    table = make_table("operator", each, "run by XNNPACK")
+    for name, count in sorted(manifest.operators.items(), key=lambda item: -item[1]):
+        # Artifacts of before this was counted.
+        delegated = str(manifest.delegated.get(name, 0)) if manifest.delegated else "not counted"
+        table.add_row(name, str(count), delegated)
+    return table
 
 
 def _operator_table(title: str, operators: Mapping[str, int]) -> Table:

@@ -1,0 +1,159 @@
+"""Tables and vectors of a FlatBuffers file, many at a time.
+
+Every offset is checked before it is used.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Damaged", "Ints", "Reader", "Tables", "Vectors", "require"]
+
+Ints = NDArray[np.int64]
+
+
+class Damaged(ValueError):
+    """What is wrong with a file."""
+
+
+def require(holds: NDArray[np.bool_] | bool, what: str) -> None:
+    """Raise `Damaged` unless all of `holds` are true."""
+    if not np.all(holds):
+        raise Damaged(f"it is damaged: {what}")
+
+
+class Reader:
+    """The bytes of a file."""
+
+    def __init__(self, content: NDArray[np.uint8]) -> None:
+        """The file with this content."""
+        self.size = len(content)
+        self._bytes = np.asarray(content)
+        self._views: dict[str, NDArray[np.generic]] = {}  # type -> the file as numbers of it
+
+    def numbers(self, positions: Ints, dtype: str) -> Ints:
+        """The little-endian numbers of a type, such as "<i4", at the positions."""
+        width = np.dtype(dtype).itemsize
+        inside = (positions >= 0) & (positions <= self.size - width)
+        require(inside, "an offset leads out of the file")
+        require(positions % width == 0, "a number is not aligned")
+        if dtype not in self._views:
+            self._views[dtype] = self._bytes[: self.size // width * width].view(dtype)
+        return self._views[dtype][positions // width].astype(np.int64)
+
+    def follow(self, positions: Ints) -> Ints:
+        """Where the offsets at the positions lead to."""
+        return positions + self.numbers(positions, "<u4")
+
+    def root(self) -> "Tables":
+        """The table at the root of the file."""
+        return Tables(self, self.follow(np.zeros(1, np.int64)))
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors of numbers, or of offsets: the first element and the number of elements of each."""
+
+    reader: Reader
+    starts: Ints
+    lengths: Ints
+
+    def positions(self, width: int) -> Ints:
+        """Of all elements of all vectors, one after another."""
+        before = np.cumsum(self.lengths) - self.lengths
+        within = np.arange(int(self.lengths.sum())) - np.repeat(before, self.lengths)
+        return np.repeat(self.starts, self.lengths) + width * within
+
+    def values(self, dtype: str = "<i4") -> Ints:
+        """All elements of all vectors of numbers, one after another."""
+        return self.reader.numbers(self.positions(np.dtype(dtype).itemsize), dtype)
+
+    def tables(self) -> "Tables":
+        """The tables in all vectors, one after another."""
+        return Tables(self.reader, self.reader.follow(self.positions(4)))
+
+    def owners(self) -> Ints:
+        """For each element the index of its vector."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+
+class Tables:
+    """Tables of one type; a field is addressed by its place in the schema."""
+
+    def __init__(self, reader: Reader, positions: Ints) -> None:
+        """The tables at the positions."""
+        self.reader, self._positions = reader, positions
+        require(positions % 4 == 0, "a table is not aligned")
+        self._fields = positions - reader.numbers(positions, "<i4")
+        self._fields_size = reader.numbers(self._fields, "<u2")
+        self._size = reader.numbers(self._fields + 2, "<u2")
+        ends = self._positions + self._size, self._fields + self._fields_size
+        require(self._fields_size >= 4, "a table has no fields")
+        require(np.maximum(*ends) <= reader.size, "a table is longer than the file")
+
+    def __len__(self) -> int:
+        """The number of tables."""
+        return len(self._positions)
+
+    def number(self, field: int, dtype: str, default: int = 0) -> Ints:
+        """A field of numbers in each table."""
+        places = self._places(field, np.dtype(dtype).itemsize)
+        there = places > 0
+        found = np.full(len(self), default, np.int64)
+        found[there] = self.reader.numbers(places[there], dtype)
+        return found
+
+    def vectors(
+        self, field: int, width: int = 4, having: NDArray[np.bool_] | bool = True
+    ) -> Vectors:
+        """A field of vectors, whose elements have `width` bytes; empty where there is none.
+
+        Args:
+            field: Its place in the schema.
+            width: Bytes of an element.
+            having: The tables whose field it is, if they are of several types.
+        """
+        places = self._places(field, 4, having)
+        there = places > 0
+        starts, lengths = np.zeros(len(self), np.int64), np.zeros(len(self), np.int64)
+        targets = self.reader.follow(places[there])
+        require(targets % 4 == 0, "a vector is not aligned")
+        lengths[there] = self.reader.numbers(targets, "<u4")
+        starts[there] = targets + 4
+        require(starts + width * lengths <= self.reader.size, "a vector is longer than the file")
+        return Vectors(self.reader, starts, lengths)
+
+    def check_strings(self, field: int) -> None:
+        """Check a field of strings, which end with a zero."""
+        strings = self.vectors(field, width=1)
+        ends = (strings.starts + strings.lengths)[strings.starts > 0]
+        require(self.reader.numbers(ends, "u1") == 0, "a name has no end")
+
+    def only(self, *fields: int) -> Self:
+        """Check that the tables have no other fields, which would have to be checked too."""
+        for field in range((int(self._fields_size.max(initial=4)) - 4) // 2):
+            require(field in fields or ~self.there(field), "it has fields that no export writes")
+        return self
+
+    def there(self, field: int) -> NDArray[np.bool_]:
+        """Which of the tables have a field."""
+        return self._places(field, 1) > 0
+
+    def table(self, field: int) -> "Tables":
+        """The tables in a field, of those tables that have it."""
+        places = self._places(field, 4)
+        return Tables(self.reader, self.reader.follow(places[places > 0]))
+
+    def _places(self, field: int, width: int, having: NDArray[np.bool_] | bool = True) -> Ints:
+        """Where a field is in each table; 0 where it is left out."""
+        entry = 4 + 2 * field
+        there = (self._fields_size >= entry + 2) & having
+        offsets = np.zeros(len(self), np.int64)
+        offsets[there] = self.reader.numbers(self._fields[there] + entry, "<u2")
+        require(
+            (offsets == 0) | ((offsets >= 4) & (offsets + width <= self._size)),
+            "a field is outside its table",
+        )
+        return np.where(offsets > 0, self._positions + offsets, 0)
