@@ -80,6 +80,7 @@ def test_the_other_versions() -> None:
         "compileSdk",
     }
     assert CATALOG["versions"]["executorch"] == parts.EXECUTORCH_VERSION
+    assert CATALOG["versions"]["litert"] == parts.LITERT_VERSION
     android = _property("pom.xml", "android.version").partition("-")[0]
     assert int(CATALOG["versions"]["compileSdk"]) == SDK[android]
 

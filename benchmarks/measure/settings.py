@@ -9,6 +9,7 @@ from squeezebert_mobile.benchmarks.measure.schedule import (
     Preset,
 )
 from squeezebert_mobile.benchmarks.records.results import Settings
+from squeezebert_mobile.benchmarks.records.targets import Accelerator
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["make_settings"]
@@ -21,6 +22,7 @@ def make_settings(
     sequence_lengths: Sequence[int] | None,
     *,
     cores: str = "all",
+    accelerator: Accelerator = "cpu",
 ) -> Settings:
     """Check the options of a run, and complete them with defaults.
 
@@ -31,6 +33,7 @@ def make_settings(
         sequence_lengths: In tokens. By default the length of a contender with a fixed length, or
             else 128, or less if a contender's maximum is shorter.
         cores: On a phone: "all", "big" or a mask.
+        accelerator: On a phone, what is asked to run LiteRT artifacts.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these options.
@@ -59,6 +62,7 @@ def make_settings(
         input_seed=INPUT_SEED,
         input_vocab_size=min(contender.vocab_size for contender in contenders),
         cores=cores,
+        accelerator=accelerator,
     )
 
 

@@ -6,7 +6,7 @@ A baseline is exported only once there is a phone to measure it on, because expo
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,15 @@ from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries, find_libraries
 from squeezebert_mobile.benchmarks.phone.libraries.parts import check_abi, check_formats
 from squeezebert_mobile.benchmarks.phone.measurement import RESUME, measure_phone
-from squeezebert_mobile.benchmarks.phone.runner.launchers import PhoneTarget, check_cores
+from squeezebert_mobile.benchmarks.phone.runner.launchers import (
+    PhoneTarget,
+    check_accelerator,
+    check_cores,
+)
 from squeezebert_mobile.benchmarks.records.journal import journal_of, keeping
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.records.targets import Accelerator
 from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
 
 __all__ = ["PhoneRequest", "Pushed", "bench_on_phones", "clean_phones", "push_to_phones", "zip_up"]
@@ -68,6 +73,7 @@ class PhoneRequest:
     output: Path
     resume: bool
     wait_s: float = WAIT_SECONDS
+    accelerator: Accelerator = "cpu"
 
     @property
     def devices(self) -> list[Device]:
@@ -81,7 +87,7 @@ class PhoneRequest:
 
 def bench_on_phones(
     request: PhoneRequest,
-    formats: Sequence[str],
+    formats: Mapping[str, str],
     contenders: Callable[[], Sequence[Contender]],
     *,
     note: Note = lambda text: None,
@@ -90,7 +96,7 @@ def bench_on_phones(
 
     Args:
         request: The options.
-        formats: The formats of the artifacts.
+        formats: The format of each artifact.
         contenders: Creates the contenders, which may take minutes.
         note: Called with each note for the user.
 
@@ -114,8 +120,9 @@ def bench_on_phones(
             "name the results file of the interrupted run with -o"
         )
     check_cores(request.target, request.cores)
+    check_accelerator(request.target, request.accelerator, formats)
     devices = request.devices
-    libraries = {device.serial: _libraries(device, formats, request) for device in devices}
+    libraries = {d.serial: _libraries(d, [*formats.values()], request) for d in devices}
     models = contenders()
     stop = threading.Event()
 
@@ -134,6 +141,7 @@ def bench_on_phones(
             threads=request.threads,
             sequence_lengths=request.sequence_lengths,
             cores=request.cores,
+            accelerator=request.accelerator,
             cooling=request.cooling,
             journal=journal,
             resume=resume,
@@ -210,7 +218,12 @@ def _finished(
         return None
     earlier = read_results(path)
     settings = make_settings(
-        models, request.preset, request.threads, request.sequence_lengths, cores=request.cores
+        models,
+        request.preset,
+        request.threads,
+        request.sequence_lengths,
+        cores=request.cores,
+        accelerator=request.accelerator,
     )
     same = (
         earlier.complete

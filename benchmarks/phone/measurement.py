@@ -20,12 +20,17 @@ from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
 from squeezebert_mobile.benchmarks.phone.resume import check_resumable
 from squeezebert_mobile.benchmarks.phone.run import PhoneRun
-from squeezebert_mobile.benchmarks.phone.runner.launchers import PhoneTarget, check_cores
+from squeezebert_mobile.benchmarks.phone.runner.launchers import (
+    PhoneTarget,
+    check_accelerator,
+    check_cores,
+)
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.events import Begin, End, Resumed
 from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.records.targets import Accelerator
 
 __all__ = ["RESUME", "measure_phone"]
 
@@ -44,6 +49,7 @@ def measure_phone(
     threads: Sequence[int] = (1,),
     sequence_lengths: Sequence[int] | None = None,
     cores: str = "all",
+    accelerator: Accelerator = "cpu",
     cooling: Cooling | None = None,
     journal: Path | None = None,
     resume: bool = False,
@@ -69,6 +75,7 @@ def measure_phone(
         threads: The numbers of threads to measure with.
         sequence_lengths: The lengths to measure at, as in `measure_host`.
         cores: "all", "big" or a mask for taskset, such as "f0".
+        accelerator: What is asked to run LiteRT artifacts.
         cooling: When to wait for the phone to cool down.
         journal: The file to which every event is appended as soon as it happens.
         resume: Continue the run in the existing journal; of a complete run, return the results.
@@ -85,7 +92,10 @@ def measure_phone(
     """
     assert (libraries is None) == (target == "app"), target
     check_cores(target, cores)
-    settings = make_settings(contenders, preset, threads, sequence_lengths, cores=cores)
+    check_accelerator(target, accelerator, {each.label: each.format for each in contenders})
+    settings = make_settings(
+        contenders, preset, threads, sequence_lengths, cores=cores, accelerator=accelerator
+    )
     checksums = libraries.sha256 if libraries else {}
     runner_sha256 = sha256_of(RUNNER_JAR) if libraries else apk_sha256(device)
     phone = read_phone(device, libraries=checksums, runner_sha256=runner_sha256)

@@ -17,7 +17,7 @@ from squeezebert_mobile.benchmarks.records.events import (
     VisitMeasured,
     WarmedUp,
 )
-from squeezebert_mobile.benchmarks.records.phone import PhoneStart
+from squeezebert_mobile.benchmarks.records.phone import PhoneStart, Placement
 
 __all__ = ["Cell", "JournalView", "check_resumable"]
 
@@ -46,6 +46,13 @@ class JournalView:
     def answered(self) -> set[str]:
         """The contenders whose golden texts were answered correctly."""
         return {event.contender for event in self.events if isinstance(event, Answered)}
+
+    def placement(self, label: str) -> Placement | None:
+        """Where a contender ran when its golden texts were checked, if it asks an accelerator."""
+        for event in self.events:
+            if isinstance(event, Answered) and event.contender == label:
+                return event.answers.placement
+        return None
 
     def starts(self, label: str) -> list[PhoneStart]:
         """The measured fresh processes of a contender."""

@@ -121,9 +121,10 @@ class PhoneRun:
         runner = file_set("runner", {RUNNER_JAR.name: RUNNER_JAR})
         native = file_set("libraries", libraries.files)
         jars = [name for name in libraries.files if name.endswith(".jar")]
+        # First: LiteRT's has all of Kotlin's library, the runner's only what it calls itself.
         class_path = (
-            f"{runner.folder}/{RUNNER_JAR.name}",
             *(f"{native.folder}/{jar}" for jar in jars),
+            f"{runner.folder}/{RUNNER_JAR.name}",
         )
         self.launcher = ShellLauncher(class_path, native.folder, mask)
         push(self.device, [runner, native, *file_sets], self._report_push)
@@ -250,8 +251,17 @@ class PhoneRun:
             check=check,
             model_sha256=contender.sha256,
             name=f"job-{self.token}-{number}",
+            accelerator=self.settings.accelerator,
         )
-        return Runner(self.device, self.launcher, job, fresh=not self.runners)
+        runner = Runner(self.device, self.launcher, job, fresh=not self.runners)
+        first = self.view.placement(contender.label)
+        if first and first.whole and not (runner.placement and runner.placement.whole):
+            runner.close()
+            raise RunnerRefused(
+                f"the {first.requested.upper()} ran the whole model when it was first loaded, and "
+                "does not any more; close other apps, and measure again"
+            )
+        return runner
 
     def _ask(self, label: str, cell: Cell, do: str, **fields: Any) -> dict[str, Any]:
         """Send a command to a contender's runner; a runner that Android killed is restarted."""

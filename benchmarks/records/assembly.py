@@ -127,10 +127,12 @@ def _measurements(begin: Begin, events: Sequence[Event], source: Source) -> Iter
         ]
         warm_ups = {event.contender: event for event in here if isinstance(event, WarmedUp)}
         flags = tuple(_phone_flags(events, threads, length))
+        fallen_back = _fallen_back(events)
         samples = [event.samples for event in here if isinstance(event, BlockMeasured)]
         for label, warm_up in warm_ups.items():
             if blocks := tuple(block[label] for block in samples if label in block):
-                yield _measurement(warm_up, blocks, flags)
+                own: tuple[Flag, ...] = ("CPU fallback",) if label in fallen_back else ()
+                yield _measurement(warm_up, blocks, (*flags, *own))
 
 
 def _phone_flags(events: Sequence[Event], threads: int, length: int) -> Iterator[Flag]:
@@ -149,6 +151,12 @@ def _phone_flags(events: Sequence[Event], threads: int, length: int) -> Iterator
         yield "clock changed"
     if len({reading.plugged for reading in conditions}) > 1:
         yield "conditions changed"
+
+
+def _fallen_back(events: Sequence[Event]) -> set[str]:
+    """The contenders of which the CPU ran what an accelerator was asked to run."""
+    placements = {e.contender: e.answers.placement for e in events if isinstance(e, Answered)}
+    return {label for label, placement in placements.items() if placement and not placement.whole}
 
 
 def _measurement(
@@ -189,11 +197,15 @@ def ratio_to_baseline(
     key = (baseline, measurement.threads, measurement.sequence_length)
     for other in measurements:
         if (other.contender, other.threads, other.sequence_length) == key:
+            found = stats.speedup(slower=other.blocks, faster=measurement.blocks)
+            flag: tuple[Flag, ...] = ("CPU fallback",)
+            if {*flag} & {*measurement.flags, *other.flags}:
+                found = found.model_copy(update={"flags": (*found.flags, *flag)})
             return Ratio(
                 contender=measurement.contender,
                 baseline=baseline,
                 threads=measurement.threads,
                 sequence_length=measurement.sequence_length,
-                times_faster=stats.speedup(slower=other.blocks, faster=measurement.blocks),
+                times_faster=found,
             )
     return None

@@ -1,10 +1,22 @@
 """Records of a phone: its hardware and system, its conditions while it was measured."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from squeezebert_mobile.benchmarks.records.base import Bytes, Count, Milliseconds, Record
+from squeezebert_mobile.benchmarks.records.targets import Accelerator
 
-__all__ = ["Answers", "Cluster", "Conditions", "Connection", "Phone", "PhoneStart", "Probe"]
+__all__ = [
+    "Answers",
+    "Cluster",
+    "Conditions",
+    "Connection",
+    "Phone",
+    "PhoneStart",
+    "Placement",
+    "Probe",
+]
 
 Connection = Literal["usb", "wireless", "emulator"]
 
@@ -60,6 +72,20 @@ class Probe(Record):
     median_ms: Milliseconds
 
 
+_Number = Annotated[int, Field(ge=0)]
+
+
+class Placement(Record):
+    """Where a LiteRT model runs for which an accelerator was asked."""
+
+    requested: Accelerator
+    whole: bool  # the accelerator runs all of the model; False: the CPU runs a part, or all of it
+    available: tuple[str, ...]  # the accelerators that LiteRT found on the phone
+    operators: _Number | None  # on the accelerator, of all lengths; None: LiteRT does not tell
+    cpu_operators: _Number | None
+    reason: str | None  # LiteRT's, for not running all of it there
+
+
 class Answers(Record):
     """The phone's outputs for an artifact's golden texts, checked before anything is timed."""
 
@@ -67,6 +93,7 @@ class Answers(Record):
     max_abs_diff: dict[str, float]  # output -> largest difference from the golden values
     tolerance: dict[str, float]
     same_answers: bool | None  # top answers agree; None where no output has any
+    placement: Placement | None = None  # None: no accelerator was asked for
 
 
 class PhoneStart(Record):

@@ -16,7 +16,7 @@ from squeezebert_mobile.benchmarks.records.phone import (
     Probe,
 )
 from squeezebert_mobile.benchmarks.records.profile import Profile
-from squeezebert_mobile.benchmarks.records.targets import Target
+from squeezebert_mobile.benchmarks.records.targets import Accelerator, Target
 from squeezebert_mobile.files import atomic_write
 
 __all__ = [
@@ -51,7 +51,7 @@ SCHEMA_VERSION: Literal[3] = 3
 READABLE_VERSIONS: tuple[int, ...] = get_args(SchemaVersion)
 
 #: Reasons to doubt a figure. On a phone also: it throttled, the time of the probe between blocks
-#: changed, or it was plugged in or unplugged meanwhile.
+#: changed, it was plugged in or unplugged meanwhile, or the CPU ran what an accelerator was to run.
 Flag = Literal[
     "few blocks",
     "wide",
@@ -60,6 +60,7 @@ Flag = Literal[
     "throttled",
     "clock changed",
     "conditions changed",
+    "CPU fallback",
 ]
 Stage = Literal["build", "start", "load", "run", "text", "profile"]
 Role = Literal["contender", "baseline"]
@@ -88,6 +89,7 @@ class Settings(Record):
     input_seed: int
     input_vocab_size: Count  # ids are below it, for all contenders alike
     cores: str = "all"  # on a phone: all, big, or a mask for taskset
+    accelerator: Accelerator = "cpu"  # that LiteRT was asked for; see Answers.placement
 
 
 class Machine(Record):

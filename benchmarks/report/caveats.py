@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from squeezebert_mobile.benchmarks.records.phone import Answers
+from squeezebert_mobile.benchmarks.records.phone import Answers, Placement
 from squeezebert_mobile.benchmarks.records.results import Flag, Measurement, Results
 from squeezebert_mobile.benchmarks.records.statistics import MIN_BLOCKS, MIN_STABILITY
 from squeezebert_mobile.benchmarks.report.formatting import DOUBT, plural
@@ -28,6 +28,9 @@ FLAGS: dict[Flag, str] = {
     "conditions changed": (
         "the phone was plugged in or unplugged, or its governor changed, during the run"
     ),
+    "CPU fallback": (
+        "the CPU ran a part of the model, or all of it, although an accelerator was asked for"
+    ),
 }
 
 
@@ -49,6 +52,9 @@ def banners(results: Results, name: str = "") -> Iterator[str]:
     for label, answer in results.answers.items():
         if not _is_right(answer):
             yield f"{_answer(results, label)} Its latencies are of no use."
+        if answer.placement and not answer.placement.whole:
+            name = answer.placement.requested.upper()
+            yield f"{label}: {_placement(answer.placement)}. Its figures are not the {name}'s."
 
 
 # Flags --------------------------------------------------------------------------------------
@@ -146,7 +152,26 @@ def _answer(results: Results, label: str) -> str:
         )
     if answer.same_answers is False:
         text += "; the largest output is not the same"
+    if answer.placement:
+        text += f"; {_placement(answer.placement)}"
     return f"{text}."
+
+
+def _placement(placement: Placement) -> str:
+    name = placement.requested.upper()
+    here, there = placement.operators, placement.cpu_operators
+    if placement.whole:
+        return f"the {name} ran the whole model" + (f", {plural(here, 'operator')}" if here else "")
+    counts = "" if here is None else f", {here} operators on the {name} and {there} on the CPU"
+    found = ", ".join(each.upper() for each in placement.available) or "none"
+    why = (
+        f" ({placement.reason.rstrip('.')}; accelerators found: {found})"
+        if placement.reason
+        else ""
+    )
+    return (
+        f"the {name} was asked for, but the CPU ran a part of the model or all of it{counts}{why}"
+    )
 
 
 def _is_right(answer: Answers) -> bool:

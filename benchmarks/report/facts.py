@@ -146,6 +146,7 @@ def settings_facts(results: Results) -> Facts:
         "seed of the inputs": settings.input_seed,
         "ids of the inputs are below": settings.input_vocab_size,
         "cores": settings.cores if results.phone else None,
+        "accelerator asked for": {"cpu": None}.get(settings.accelerator, settings.accelerator),
     }
 
 

@@ -13,6 +13,8 @@ __all__ = [
     "ARM",
     "EXECUTORCH",
     "FBJNI",
+    "KOTLIN",
+    "LITERT",
     "NATIVELOADER",
     "ONNX",
     "ONNX_LIBRARIES",
@@ -29,6 +31,8 @@ ARM = "arm64-v8a"
 ONNX = "com.microsoft.onnxruntime:onnxruntime-android:1.29.0"
 EXECUTORCH = "org.pytorch:executorch-android:1.5.1"
 FBJNI = "com.facebook.fbjni:fbjni:0.7.0"
+LITERT = "com.google.ai.edge.litert:litert:2.3.0"
+KOTLIN = "org.jetbrains.kotlin:kotlin-stdlib:2.4.21"
 NATIVELOADER = "com.facebook.soloader:nativeloader:0.10.5"
 R8 = "com.android.tools:r8:9.5.28"
 ONNX_LIBRARIES = {

@@ -16,6 +16,7 @@ from squeezebert_mobile.artifact import (
     file_facts,
     write_json,
 )
+from squeezebert_mobile.formats import FORMATS
 from squeezebert_mobile.tasks import INPUT_NAMES
 
 
@@ -31,9 +32,11 @@ def _golden() -> Golden:
     return Golden(schema_version=1, tolerance={"logits": 0.1}, texts=(text,))
 
 
-def write_small_artifact(folder: Path, *, model: bytes = b"not a model" * 10) -> Manifest:
+def write_small_artifact(
+    folder: Path, *, model: bytes = b"not a model" * 10, format: str = "onnx"
+) -> Manifest:
     folder.mkdir()
-    (folder / "model.onnx").write_bytes(model)
+    (folder / FORMATS[format].file).write_bytes(model)
     (folder / "tokenizer.json").write_text("{}")
     (folder / "vocab.txt").write_text("[PAD]\n")
     write_json(_golden(), folder / "golden.json")
@@ -50,7 +53,7 @@ def write_small_artifact(folder: Path, *, model: bytes = b"not a model" * 10) ->
         ),
         parts={"head": Part(parameters=1, checkpoint_bytes=4, bytes=1)},
         weights="random",
-        format="onnx",
+        format=format,
         precision="fp32",
         inputs=tuple(
             TensorSpec(name=name, dtype="int64", axes=("batch", "sequence")) for name in INPUT_NAMES

@@ -315,7 +315,7 @@ def test_formats_that_phones_do_not_run(cli: Cli, ours: Path, tmp_path: Path) ->
     assert (code, err) == (
         1,
         "error: TorchScript artifacts cannot be measured on phones: PyTorch Mobile, which ran them "
-        "there, is no longer supported; export with --format onnx or executorch\n",
+        "there, is no longer supported; export with --format onnx, executorch or litert\n",
     )
     assert not (tmp_path / "ours.zip").exists()
 

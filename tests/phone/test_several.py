@@ -57,7 +57,9 @@ class Several:
         }
         self.notes.clear()
         request = PhoneRequest(**options | changes)
-        return bench_on_phones(request, ["onnx"], lambda: self.models, note=self.notes.append)
+        return bench_on_phones(
+            request, {"ours": "onnx"}, lambda: self.models, note=self.notes.append
+        )
 
     def file(self, phone: StandIn) -> Path:
         return self.folder / f"phone-{phone.serial.replace(':', '_')}.json"

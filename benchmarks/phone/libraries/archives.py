@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
-from squeezebert_mobile.benchmarks.phone.libraries.parts import EXECUTORCH, ONNX_RUNTIME, Part
+from squeezebert_mobile.benchmarks.phone.libraries.parts import RUNTIMES, Part
 
 __all__ = ["Archive", "extract_classes", "extract_libraries", "member_names"]
 
@@ -40,7 +40,7 @@ def member_names(path: Path) -> set[str]:
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise PhoneError(
             f"{str(path)!r} is not an AAR or is damaged: it cannot be read as a zip file; download "
-            f"{ONNX_RUNTIME.coordinates} or {EXECUTORCH.coordinates} again"
+            f"{', '.join(part.coordinates for part in RUNTIMES)} again"
         ) from error
     except OSError as error:
         raise PhoneError(f"{str(path)!r} cannot be read: {error.strerror}") from error

@@ -17,13 +17,14 @@ MIN_API = 26
 _MAX_SECONDS = 300
 
 
-def make_dex(r8: Path, jars: Sequence[Path], output: Path) -> None:
+def make_dex(r8: Path, jars: Sequence[Path], output: Path, *, runtime: str) -> None:
     """Convert the classes of `jars` to a classes.dex, and write it in a new jar.
 
     Args:
         r8: The jar of R8, which contains D8.
         jars: The classes; each must be in one jar only.
         output: The jar to write; its name must end with .jar.
+        runtime: Whose classes they are, for messages.
 
     Raises:
         PhoneError: Java is not installed, or D8 fails.
@@ -31,7 +32,7 @@ def make_dex(r8: Path, jars: Sequence[Path], output: Path) -> None:
     java = shutil.which("java")
     if java is None:
         raise PhoneError(
-            "Java is not installed, and D8 needs it to convert ExecuTorch's classes for Android; "
+            f"Java is not installed, and D8 needs it to convert {runtime}'s classes for Android; "
             f"{JAVA.remedy}"
         )
     d8 = [java, "-cp", os.fspath(r8), "com.android.tools.r8.D8", "--release"]
@@ -52,7 +53,7 @@ def make_dex(r8: Path, jars: Sequence[Path], output: Path) -> None:
     if done.returncode:
         reason = _error_message(done.stderr + done.stdout)
         raise PhoneError(
-            f"D8 failed (exit status {done.returncode}) on ExecuTorch's classes: {reason}"
+            f"D8 failed (exit status {done.returncode}) on {runtime}'s classes: {reason}"
         )
     if not _contains_dex(output):
         raise PhoneError(f"D8 wrote no classes.dex for: {', '.join(jar.name for jar in jars)}")

@@ -1,7 +1,8 @@
 """The native libraries that the runner needs on a phone, and where they come from.
 
-They are the Android builds of ONNX Runtime and ExecuTorch as published in AARs. The user passes the
-files, or Maven downloads them. What is unpacked is cached under the SHA-256 of its source.
+They are the Android builds of ONNX Runtime, ExecuTorch and LiteRT as published in AARs. The user
+passes the files, or Maven downloads them. What is unpacked is cached under the SHA-256 of its
+source.
 """
 
 import hashlib
@@ -27,22 +28,37 @@ from squeezebert_mobile.benchmarks.phone.libraries.maven import download, is_dow
 from squeezebert_mobile.benchmarks.phone.libraries.parts import (
     EXECUTORCH,
     FBJNI,
+    KOTLIN,
+    LITERT,
     NATIVELOADER,
     ONNX_RUNTIME,
     ONNX_RUNTIME_VERSION,
     PARTS,
     R8,
     REQUIRED_PARTS,
+    RUNTIMES,
     Part,
     check_abi,
     check_formats,
 )
 from squeezebert_mobile.programs import MAVEN
 
-__all__ = ["EXECUTORCH_JAR", "Libraries", "find_libraries"]
+__all__ = ["Libraries", "find_libraries"]
 
-#: ExecuTorch's Java classes, for the runner's class path.
-EXECUTORCH_JAR = "executorch.jar"
+
+@dataclass(frozen=True)
+class _Classes:
+    """The Java classes of a runtime, as one dex file in a jar for the runner's class path."""
+
+    runtime: str
+    jar: str  # its name
+    parts: tuple[Part, ...]
+
+
+_CLASSES = {
+    "executorch": _Classes("ExecuTorch", "executorch.jar", (EXECUTORCH, FBJNI, NATIVELOADER)),
+    "litert": _Classes("LiteRT", "litert.jar", (LITERT, KOTLIN)),
+}
 
 #: The name of ONNX Runtime's symbol version, which its linker script sets.
 _ONNX_RUNTIME_SYMBOL_VERSION = re.compile(rb"\0VERS_(\d+\.\d+\.\d+)\0")
@@ -58,10 +74,10 @@ class Libraries:
 
 
 def find_libraries(formats: Iterable[str], abi: str, given: Sequence[Path] = ()) -> Libraries:
-    """Native libraries, and for ExecuTorch its classes, from given files, the cache, or Maven.
+    """Native libraries and a runtime's Java classes, from given files, the cache, or Maven.
 
     Args:
-        formats: The formats of the artifacts: "onnx", "executorch".
+        formats: The formats of the artifacts: "onnx", "executorch", "litert".
         abi: The phone's ABI, one of ABIS.
         given: The files of --android-runtime; each is recognized by its contents.
 
@@ -81,8 +97,8 @@ def find_libraries(formats: Iterable[str], abi: str, given: Sequence[Path] = ())
             folder, in_folder = _unpacked(archives[part], abi)
             for name in in_folder.keys() - files.keys():
                 files[name], checksums[name] = folder / name, in_folder[name]
-    if "executorch" in unique:
-        files[EXECUTORCH_JAR], checksums[EXECUTORCH_JAR] = _executorch_jar(archives)
+    for classes in (_CLASSES[each] for each in _CLASSES if each in unique):
+        files[classes.jar], checksums[classes.jar] = _jar(classes, archives)
     return Libraries(
         files=dict(sorted(files.items())),
         sha256=dict(sorted(checksums.items())),
@@ -128,8 +144,8 @@ def _recognize(path: Path) -> Part:
             return part
     markers = ", ".join(part.marker.rpartition("/")[2] for part in PARTS)
     raise PhoneError(
-        f"{str(path)!r} contains none of: {markers}; pass the AAR of {ONNX_RUNTIME.coordinates} or "
-        f"of {EXECUTORCH.coordinates}"
+        f"{str(path)!r} contains none of: {markers}; pass the AAR of one of: "
+        f"{', '.join(part.coordinates for part in RUNTIMES)}"
     )
 
 
@@ -161,16 +177,16 @@ def _check_onnx_runtime(aar: Archive, library: Path) -> None:
         )
 
 
-def _executorch_jar(archives: dict[Part, Archive]) -> tuple[Path, str]:
-    """ExecuTorch's classes and their dependencies, as one dex file in a jar."""
-    sources = [archives[part] for part in (EXECUTORCH, FBJNI, NATIVELOADER)]
+def _jar(classes: _Classes, archives: dict[Part, Archive]) -> tuple[Path, str]:
+    """A runtime's classes and their dependencies, as one dex file in a jar."""
+    sources = [archives[part] for part in classes.parts]
     key = json.dumps([MIN_API, archives[R8].sha256, *(source.sha256 for source in sources)])
     folder = android_cache() / hashlib.sha256(key.encode()).hexdigest() / "dex"
 
     def make(new: Path) -> None:
         with tempfile.TemporaryDirectory() as name:
             jars = [extract_classes(source, Path(name)) for source in sources]
-            make_dex(archives[R8].path, jars, new / EXECUTORCH_JAR)
+            make_dex(archives[R8].path, jars, new / classes.jar, runtime=classes.runtime)
 
     checksums = cached(folder, make)
-    return folder / EXECUTORCH_JAR, checksums[EXECUTORCH_JAR]
+    return folder / classes.jar, checksums[classes.jar]

@@ -12,6 +12,10 @@ __all__ = [
     "EXECUTORCH",
     "EXECUTORCH_VERSION",
     "FBJNI",
+    "KOTLIN",
+    "KOTLIN_VERSION",
+    "LITERT",
+    "LITERT_VERSION",
     "NATIVELOADER",
     "ONNX_RUNTIME",
     "ONNX_RUNTIME_VERSION",
@@ -19,6 +23,7 @@ __all__ = [
     "R8",
     "R8_VERSION",
     "REQUIRED_PARTS",
+    "RUNTIMES",
     "Part",
     "check_abi",
     "check_formats",
@@ -28,6 +33,9 @@ __all__ = [
 ONNX_RUNTIME_VERSION = "1.29.0"
 #: The version of the Python package that exports (constraints.txt).
 EXECUTORCH_VERSION = "1.5.1"
+LITERT_VERSION = "2.3.0"
+#: The version of the Kotlin library of which runner.jar has a part.
+KOTLIN_VERSION = "2.4.21"
 R8_VERSION = "9.5.28"
 ABIS = ("arm64-v8a", "x86_64")
 
@@ -85,13 +93,28 @@ NATIVELOADER = Part(
     "jar",
     "com/facebook/soloader/nativeloader/NativeLoader.class",
 )
+LITERT = Part(
+    "com.google.ai.edge.litert",
+    "litert",
+    LITERT_VERSION,
+    "aar",
+    "liblitert_jni.so",
+    ("libLiteRt.so", "liblitert_jni.so"),
+)
+KOTLIN = Part("org.jetbrains.kotlin", "kotlin-stdlib", KOTLIN_VERSION, "jar", "kotlin/Unit.class")
 R8 = Part("com.android.tools", "r8", R8_VERSION, "jar", "com/android/tools/r8/D8.class")
 
+#: The files that a user passes for a format.
+RUNTIMES = (ONNX_RUNTIME, EXECUTORCH, LITERT)
 #: All parts. A file with the markers of two is the first: ExecuTorch's AAR may contain its own
 #: libfbjni.so.
-PARTS = (ONNX_RUNTIME, EXECUTORCH, FBJNI, NATIVELOADER, R8)
+PARTS = (ONNX_RUNTIME, EXECUTORCH, LITERT, FBJNI, NATIVELOADER, KOTLIN, R8)
 #: Format -> what a phone needs to run it. Formats that are missing here do not run on phones.
-REQUIRED_PARTS = {"onnx": (ONNX_RUNTIME,), "executorch": (EXECUTORCH, FBJNI, NATIVELOADER, R8)}
+REQUIRED_PARTS = {
+    "onnx": (ONNX_RUNTIME,),
+    "executorch": (EXECUTORCH, FBJNI, NATIVELOADER, R8),
+    "litert": (LITERT, KOTLIN, R8),
+}
 
 
 def check_abi(abi: str) -> None:
@@ -127,7 +150,7 @@ def check_formats(formats: Iterable[str]) -> set[str]:
     if "torchscript" in unique:
         raise PhoneError(
             "TorchScript artifacts cannot be measured on phones: PyTorch Mobile, which ran them "
-            "there, is no longer supported; export with --format onnx or executorch"
+            "there, is no longer supported; export with --format onnx, executorch or litert"
         )
     for format in sorted(unique - REQUIRED_PARTS.keys()):
         raise PhoneError(choose("format", format, REQUIRED_PARTS))

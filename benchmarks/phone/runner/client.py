@@ -18,7 +18,8 @@ from squeezebert_mobile.benchmarks.phone.adb.files import HOME
 from squeezebert_mobile.benchmarks.phone.runner.events import parse_event
 from squeezebert_mobile.benchmarks.phone.runner.job import PROTOCOL, Job
 from squeezebert_mobile.benchmarks.phone.runner.launchers import Launcher
-from squeezebert_mobile.benchmarks.records.phone import Answers
+from squeezebert_mobile.benchmarks.records.phone import Answers, Placement
+from squeezebert_mobile.benchmarks.records.targets import Accelerator
 from squeezebert_mobile.closeable import Closeable
 
 __all__ = ["Runner"]
@@ -100,7 +101,8 @@ class Runner(Closeable):
             if name not in seen:
                 raise PhoneError(f"the runner was ready without a {name!r} event; please report it")
         self.load_ns: int = seen["load"]["load_ns"]
-        self.answers = _answers(seen["golden"]) if job.check else None
+        self.placement = _placement(seen["load"], job.accelerator)
+        self.answers = _answers(seen["golden"], self.placement) if job.check else None
 
     def ask(self, do: str, *, likely_s: float = 0.0, **fields: Any) -> dict[str, Any]:
         """Send a command, and wait for its answer.
@@ -187,7 +189,31 @@ def _shown(value: object) -> str:
     return f"{value!r:.{_SHOWN}}"
 
 
-def _answers(event: Mapping[str, Any]) -> Answers:
+def _placement(event: Mapping[str, Any], requested: Accelerator) -> Placement | None:
+    """Where the model runs, as the load event tells; None if no accelerator was asked for."""
+    if requested == "cpu":
+        return None
+    told = event.get("accelerator")
+    if told is None or told["requested"] != requested:
+        raise PhoneError(
+            f"the runner does not say whether the {requested.upper()} runs the model; please "
+            "report it"
+        )
+    operators = told["operators"] or {"accelerator": None, "cpu": None}
+    reason = told["reason"] and told["reason"][:_SHOWN]
+    return Placement(
+        requested=requested,
+        # The number in LiteRT's log is exact; its interface also calls a model whole of which the
+        # CPU runs an operator that the accelerator refused late.
+        whole=reason is None and not operators["cpu"],
+        available=tuple(told["available"]),
+        operators=operators["accelerator"],
+        cpu_operators=operators["cpu"],
+        reason=reason,
+    )
+
+
+def _answers(event: Mapping[str, Any], placement: Placement | None) -> Answers:
     outputs = event["outputs"]
     for name, output in outputs.items():
         difference = output["max_abs_diff"]
@@ -206,4 +232,5 @@ def _answers(event: Mapping[str, Any]) -> Answers:
         max_abs_diff={name: output["max_abs_diff"] for name, output in outputs.items()},
         tolerance={name: output["tolerance"] for name, output in outputs.items()},
         same_answers=all(same) if same else None,
+        placement=placement,
     )

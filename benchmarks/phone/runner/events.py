@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.benchmarks.records.targets import Accelerator
 
 __all__ = ["LONGEST_NS", "SHORTEST_NS", "parse_event"]
 
@@ -48,8 +49,21 @@ class _Output(_Fields):
     texts: Annotated[int, Field(ge=1, lt=2**31)]
 
 
+class _Operators(_Fields):
+    accelerator: _Count
+    cpu: _Count
+
+
+class _Accelerator(_Fields):
+    requested: Accelerator
+    available: Annotated[list[_Name], Field(max_length=20)]
+    reason: Annotated[str, StringConstraints(max_length=10_000)] | None
+    operators: _Operators | None
+
+
 class _Load(_Fields):
     load_ns: _Nanoseconds
+    accelerator: _Accelerator | None = None
 
 
 class _Golden(_Fields):
@@ -102,7 +116,8 @@ def parse_event(line: bytes) -> dict[str, Any]:
         _EVENTS[name].model_validate(event)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:_SHOWN]
+        # A key may be any text: what is not ASCII is escaped, as in the values.
+        where = ".".join(ascii(part).strip("'") for part in first["loc"])[:_SHOWN]
         value = "" if first["type"] == "missing" else f", not {first['input']!r:.{_SHOWN}}"
         raise PhoneError(
             f"the runner sent an invalid {name!r} event, at {where}: {first['msg']}{value}; "

@@ -21,9 +21,16 @@ from squeezebert_mobile.benchmarks.phone.app.sample_app import (
     start_activity,
     stop_app,
 )
-from squeezebert_mobile.benchmarks.records.targets import PhoneTarget
+from squeezebert_mobile.benchmarks.records.targets import Accelerator, PhoneTarget
 
-__all__ = ["AppLauncher", "Launcher", "PhoneTarget", "ShellLauncher", "check_cores"]
+__all__ = [
+    "AppLauncher",
+    "Launcher",
+    "PhoneTarget",
+    "ShellLauncher",
+    "check_accelerator",
+    "check_cores",
+]
 
 _MAIN = "squeezebertmobile.runner.Main"
 _ACTIVITY = "MeasureFromAdb"
@@ -186,6 +193,35 @@ def check_cores(target: PhoneTarget, cores: str) -> None:
             f"--cores {cores} only applies to --target adb: in an app Android chooses the cores; "
             "remove --cores"
         )
+
+
+def check_accelerator(
+    target: PhoneTarget, accelerator: Accelerator, formats: Mapping[str, str]
+) -> None:
+    """Check that the target and the artifacts have accelerators.
+
+    Args:
+        target: Where to measure.
+        accelerator: What was asked for.
+        formats: Artifact -> format.
+
+    Raises:
+        PhoneError: they have none: only LiteRT does, and the app runs it on the CPU.
+    """
+    if accelerator == "cpu":
+        return
+    option = f"--accelerator {accelerator}"
+    if target == "app":
+        raise PhoneError(
+            f"{option} only applies to --target adb: the app runs models on the CPU; remove "
+            f"{option}"
+        )
+    for label, format in formats.items():
+        if format != "litert":
+            raise PhoneError(
+                f"{option} is for LiteRT artifacts, and {label!r} is in the format {format}, which "
+                f"runs on the CPU; export it with --format litert, or remove {option}"
+            )
 
 
 def _unexpected_exit(what: str, code: int, last_line: str) -> str:

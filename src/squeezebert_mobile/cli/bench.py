@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS
-from squeezebert_mobile.benchmarks.records.targets import Target
+from squeezebert_mobile.benchmarks.records.targets import Accelerator, Target
 from squeezebert_mobile.cli.numbers import finite, positive
 from squeezebert_mobile.cli.options import (
     AdbServer,
@@ -71,6 +71,13 @@ def bench(
         str | None,
         typer.Option(help="Phone cores: all, big, or a hex mask such as f0 (default: all)."),
     ] = None,
+    accelerator: Annotated[
+        Accelerator,
+        typer.Option(
+            help="What is asked to run LiteRT artifacts on a phone; a figure that the CPU "
+            "contributed to is flagged."
+        ),
+    ] = "cpu",
     android_runtime: Annotated[
         list[Path] | None,
         typer.Option(
@@ -180,6 +187,7 @@ def bench(
         "all_devices": all_devices,
         "adb_server": adb_server,
         "cores": cores,
+        "accelerator": accelerator if accelerator != "cpu" else None,
         "android_runtime": android_runtime,
         "max_celsius": max_celsius,
         "cool_down": cool_down,
@@ -273,13 +281,14 @@ def _bench_on_phones(
         all_devices=options["all_devices"],
         adb_server=options["adb_server"],
         cores=options["cores"] or "all",
+        accelerator=options["accelerator"] or "cpu",
         android_runtime=tuple(options["android_runtime"] or ()),
         cooling=Cooling(**{name: value for name, value in limits.items() if value is not None}),
         resume=options["resume"],
         **({} if options["wait"] is None else {"wait_s": options["wait"]}),
         **measurement,
     )
-    formats = [read_manifest(folder).format for folder in artifacts]
+    formats = {str(folder): read_manifest(folder).format for folder in artifacts}
     written = bench_on_phones(
         request, formats, lambda: _contenders(artifacts, baseline), note=print_note
     )

@@ -15,6 +15,7 @@ noise that is the same every time. STAND_IN_ROOT/stand_in/pretend.json changes t
     golden_holds  false: the golden texts fail; or {name of a folder: false}
     error         {"at": a stage or command, "kind": ..., "message": ...}
     die_at        a stage or command at which it ends without an error message
+    placement     name of a folder -> fields of `accelerator` in the load event
     nonsense      {"at": a stage or command, "how": a name in NONSENSE}: it never gets any further
     change        {name of an event: fields to replace}; a field with null is left out
 
@@ -55,12 +56,16 @@ JOB = {
     "artifact": str,
     "format": str,
     "threads": int,
+    "accelerator": str,
     "libraries": str | None,
     "checksums": bool,
     "golden": bool,
     "inputs": dict,
     "commands": list,
 }
+
+
+OPTIONAL = {"accelerator"}
 
 
 class Wrong(Exception):
@@ -142,7 +147,7 @@ def read_job(path: Path) -> dict[str, Any]:
             "the computer",
         )
     check("the job", job, JOB)
-    if job["format"] not in ("onnx", "executorch"):
+    if job["format"] not in ("onnx", "executorch", "litert"):
         raise Wrong("job", f"the job is invalid at 'format': '{job['format']}' is not one of them")
     if not 1 <= job["threads"] <= 64:
         raise Wrong("job", f"the job is invalid at 'threads': {job['threads']} is not from 1 to 64")
@@ -153,8 +158,10 @@ def read_job(path: Path) -> dict[str, Any]:
 
 def check(what: str, data: dict[str, Any], fields: dict[str, Any]) -> None:
     for name, kind in fields.items():
-        if name not in data:
+        if name not in data and name not in OPTIONAL:
             raise Wrong("job", f"{what} is invalid at '{name}': missing")
+        if name not in data:
+            continue
         kind = int | float if kind is float else kind
         surprise = isinstance(data[name], bool) and kind is not bool
         if surprise or not isinstance(data[name], kind):
@@ -268,9 +275,11 @@ class Runner:
 
     def _tell_artifact(self, begin: int) -> None:
         manifest = self._artifact.manifest
-        model = {"onnx": "model.onnx", "executorch": "model.pte"}.get(
-            manifest["format"], "model.pt"
-        )
+        model = {
+            "onnx": "model.onnx",
+            "executorch": "model.pte",
+            "litert": "model.tflite",
+        }.get(manifest["format"], "model.pt")
         tell(
             "artifact",
             task=manifest["task"],
@@ -294,7 +303,12 @@ class Runner:
         before = self._context()
         took = int(20 * self._latency_ns(128))
         self._ahead_ns += took
-        tell("load", load_ns=took, before=before, after=self._context())
+        placed = {}
+        if "accelerator" in self._job:
+            told = pretended().get("placement", {}).get(self._name, {})
+            placement = {"available": ["cpu"], "reason": None, "operators": None, **told}
+            placed["accelerator"] = {"requested": self._job["accelerator"], **placement}
+        tell("load", load_ns=took, before=before, after=self._context(), **placed)
 
     def _golden(self) -> None:
         reach("golden")

@@ -12,6 +12,7 @@ import pytest
 from library_archives import (
     ARM,
     EXECUTORCH,
+    LITERT,
     ONNX,
     ONNX_LIBRARIES,
     aar,
@@ -39,11 +40,13 @@ def test_the_versions_are_those_of_the_runner_and_of_the_exporter() -> None:
     for name, version in (
         ("onnxruntime.version", parts.ONNX_RUNTIME_VERSION),
         ("r8.version", parts.R8_VERSION),
+        ("kotlin.version", parts.KOTLIN_VERSION),
         ("min.api", dex.MIN_API),
     ):
         assert f"<{name}>{version}</{name}>" in pom
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert f"executorch=={parts.EXECUTORCH_VERSION}" in constraints
+    assert f"ai-edge-litert=={parts.LITERT_VERSION}" in constraints
 
 
 # A given file -------------------------------------------------------------------------------
@@ -184,15 +187,16 @@ def test_a_file_that_is_not_a_zip(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert refusal(["onnx"], ARM, [path]) == (
         f"{str(path)!r} is not an AAR or is damaged: it cannot be read as a zip file; download "
-        f"{ONNX} or {EXECUTORCH} again"
+        f"{ONNX}, {EXECUTORCH}, {LITERT} again"
     )
 
 
 def test_a_file_without_a_library(tmp_path: Path) -> None:
     path = aar(tmp_path / "other.aar", {"libtensorflow.so": b""}, ARM)
     assert refusal(["onnx"], ARM, [path]) == (
-        f"{str(path)!r} contains none of: libonnxruntime.so, libexecutorch.so, libfbjni.so, "
-        f"NativeLoader.class, D8.class; pass the AAR of {ONNX} or of {EXECUTORCH}"
+        f"{str(path)!r} contains none of: libonnxruntime.so, libexecutorch.so, "
+        "liblitert_jni.so, libfbjni.so, NativeLoader.class, Unit.class, D8.class; pass the AAR of "
+        f"one of: {ONNX}, {EXECUTORCH}, {LITERT}"
     )
 
 
@@ -251,13 +255,13 @@ def test_no_format_needs_nothing() -> None:
 def test_torchscript_is_refused(onnx_aar: Path) -> None:
     assert refusal(["onnx", "torchscript"], ARM, [onnx_aar]) == (
         "TorchScript artifacts cannot be measured on phones: PyTorch Mobile, which ran them "
-        "there, is no longer supported; export with --format onnx or executorch"
+        "there, is no longer supported; export with --format onnx, executorch or litert"
     )
 
 
 def test_an_unknown_format_is_refused() -> None:
     assert refusal(["onxx"], ARM) == (
-        "unknown format 'onxx'; did you mean 'onnx'? choose from: executorch, onnx"
+        "unknown format 'onxx'; did you mean 'onnx'? choose from: executorch, litert, onnx"
     )
 
 

@@ -1,8 +1,6 @@
 package squeezebertmobile.core
 
-import com.google.ai.edge.litert.Accelerator
-import com.google.ai.edge.litert.CompiledModel
-import com.google.ai.edge.litert.TensorBuffer
+import java.io.File
 
 /**
  * A LiteRT model, run with the Kotlin API of com.google.ai.edge.litert:litert.
@@ -15,6 +13,7 @@ internal class LiteRtSession private constructor(
     private val model: LiteRtModel,
     private val manifest: Manifest,
 ) : Session {
+    override val placement get() = model.placement
     private val lengths = manifest.sequenceLengths ?: listOf(manifest.maxLength)
 
     override fun run(feed: Feed): Map<String, FloatTensor> =
@@ -35,60 +34,22 @@ internal class LiteRtSession private constructor(
     override fun close() = model.close()
 
     companion object {
-        /** XNNPACK packs weights for its kernels; in this cache, in memory, the signatures share them. */
-        private const val SHARED_WEIGHTS = ":memory"
-
-        fun open(artifact: Artifact, threads: Int): LiteRtSession = withLibrary("LiteRT") {
-            val options = CompiledModel.Options(Accelerator.CPU)
-            options.setCpuOptions(CompiledModel.CpuOptions(threads, null, SHARED_WEIGHTS))
-            val model = try {
-                CompiledModel.create(artifact.modelPath, options)
-            } catch (@Suppress("TooGenericExceptionCaught") error: Exception) { // LiteRT's own has no public base
-                throw ModelError(
-                    "LiteRT cannot load ${shown(artifact.modelPath)}: ${firstLine(error)}; " +
-                        "use a newer LiteRT, or export the checkpoint again",
-                )
+        fun open(artifact: Artifact, threads: Int, accelerator: Accelerator, libraries: File?): LiteRtSession =
+            withLibrary("LiteRT") {
+                val outputs = artifact.manifest.outputs.map { it.name }
+                val model = try {
+                    compile(artifact.modelPath, outputs, threads, accelerator, libraries)
+                } catch (@Suppress("TooGenericExceptionCaught") error: Exception) { // LiteRT's own has no public base
+                    throw ModelError(
+                        "LiteRT cannot load ${shown(artifact.modelPath)}: ${firstLine(error)}; " +
+                            "use a newer LiteRT, or export the checkpoint again",
+                    )
+                }
+                LiteRtSession(model, artifact.manifest)
             }
-            val outputs = artifact.manifest.outputs.map { it.name }
-            LiteRtSession(CompiledLiteRtModel(model, outputs), artifact.manifest)
-        }
 
         /** For tests, which have no LiteRT. */
         fun of(model: LiteRtModel, manifest: Manifest) = LiteRtSession(model, manifest)
-    }
-}
-
-/** A model that runs one padded row. */
-internal interface LiteRtModel : AutoCloseable {
-    /** The outputs by name, for inputs of the length of a signature, in the order of [INPUT_NAMES]. */
-    fun run(inputs: List<IntArray>): Map<String, FloatArray>
-}
-
-private class CompiledLiteRtModel(
-    private val model: CompiledModel,
-    private val outputNames: List<String>,
-) : LiteRtModel {
-    private val buffers = HashMap<String, Pair<Map<String, TensorBuffer>, Map<String, TensorBuffer>>>()
-
-    override fun run(inputs: List<IntArray>): Map<String, FloatArray> = try {
-        val signature = "length_${inputs[0].size}"
-        val (given, computed) = buffers.getOrPut(signature) {
-            Pair(
-                INPUT_NAMES.associateWith { model.createInputBuffer(it, signature) },
-                outputNames.associateWith { model.createOutputBuffer(it, signature) },
-            )
-        }
-        INPUT_NAMES.zip(inputs) { name, numbers -> given.getValue(name).writeInt(numbers) }
-        model.run(given, computed, signature)
-        computed.mapValues { (_, buffer) -> buffer.readFloat() }
-    } catch (@Suppress("TooGenericExceptionCaught") error: Exception) { // LiteRT's own has no public base
-        throw ModelError("the model cannot run this input: ${firstLine(error)}")
-    }
-
-    override fun close() {
-        buffers.values.forEach { (given, computed) -> (given.values + computed.values).forEach { it.close() } }
-        buffers.clear()
-        model.close()
     }
 }
 

@@ -1,5 +1,6 @@
 package squeezebertmobile.runner
 
+import squeezebertmobile.core.Accelerator
 import squeezebertmobile.core.Json
 import squeezebertmobile.core.JsonError
 import squeezebertmobile.core.MAX_THREADS
@@ -31,10 +32,12 @@ class Job(
     val golden: Boolean,
     val inputs: Map<String, List<LongArray>>,
     val commands: List<Map<String, Any?>>,
+    val accelerator: Accelerator = Accelerator.CPU,
 )
 
 private const val MAX_BYTES = 4L shl 20
-internal val FORMATS = arrayOf("onnx", "executorch")
+internal val FORMATS = arrayOf("onnx", "executorch", "litert")
+internal val ACCELERATORS = Accelerator.entries.associateBy { it.name.lowercase() }
 
 private val JOB = record(
     mapOf(
@@ -42,12 +45,14 @@ private val JOB = record(
         "artifact" to text(),
         "format" to oneOf(*FORMATS),
         "threads" to whole(1, MAX_THREADS.toLong()),
+        "accelerator" to oneOf(*ACCELERATORS.keys.toTypedArray()),
         "libraries" to nullable(text()),
         "checksums" to flag,
         "golden" to flag,
         "inputs" to values(items(items(whole(0, Int.MAX_VALUE.toLong())))),
         "commands" to items(Shape { value, where -> checkCommand(value, where) }),
     ),
+    optional = setOf("accelerator"),
 )
 
 /**
@@ -74,6 +79,7 @@ internal fun readJob(path: File): Job {
         golden = data["golden"] as Boolean,
         inputs = data["inputs"].asRecord().mapValues { (_, rows) -> (rows as List<*>).map { it.asLongs() } },
         commands = (data["commands"] as List<*>).map { it.asRecord() },
+        accelerator = ACCELERATORS.getValue(data["accelerator"] as String? ?: "cpu"),
     )
 }
 

@@ -91,9 +91,10 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         val before = context.read()
         val begin = System.nanoTime()
         if (artifact.manifest.format == "onnx") checkVersion(onnxRuntimeVersion())
-        val loaded = openSession(artifact, job.threads).also { session = it }
+        val loaded = openSession(artifact, job.threads, job.accelerator, job.libraries).also { session = it }
         val loadNs = System.nanoTime() - begin
-        events.write("load", mapOf("load_ns" to loadNs, "before" to before, "after" to context.read()))
+        val loadedEvent = mapOf("load_ns" to loadNs, "before" to before, "after" to context.read())
+        events.write("load", loadedEvent + placementOf(loaded))
         return loaded
     }
 
@@ -184,18 +185,23 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
 
 private fun nanoseconds(seconds: Any?): Long = ((seconds as Number).toDouble() * SECOND_NS).toLong()
 
+/** Of ONNX Runtime and LiteRT, what their JNI libraries depend on. */
+private val DEPENDENCIES = listOf("libonnxruntime.so", "libLiteRt.so")
+
 /**
  * Tells ONNX Runtime where to load its native libraries from.
  *
- * On a phone the folder must be on java.library.path too. The dependencies of the JNI library are not
- * searched for in its folder, so libonnxruntime.so is loaded first.
+ * On a phone the folder must be on java.library.path too. The dependencies of a JNI library are not
+ * searched for in its folder, so they are loaded first.
  */
 private fun loadLibraries(folder: File?) {
     if (folder == null) return
     if (!folder.isDirectory) throw LibraryError("no such library folder: ${shown(folder.path)}")
     System.setProperty("onnxruntime.native.path", folder.path)
-    val first = File(folder, "libonnxruntime.so")
-    if (!first.isFile) return
+    DEPENDENCIES.map { File(folder, it) }.filter { it.isFile }.forEach { loadLibrary(it) }
+}
+
+private fun loadLibrary(first: File) {
     try {
         System.load(first.absolutePath)
     } catch (error: LinkageError) {

@@ -161,7 +161,7 @@ class RunnerTest {
             ("threads" to 0) to "'threads': 0 is not from 1 to 64",
             ("threads" to 65) to "'threads': 65 is not from 1 to 64",
             ("threads" to 1.5) to "'threads': 1.5 is not an integer",
-            ("format" to "torchscript") to "'format': 'torchscript' is not one of onnx, executorch",
+            ("format" to "torchscript") to "'format': 'torchscript' is not one of onnx, executorch, litert",
             ("artifact" to null) to "'artifact': null is not a string",
             ("golden" to 1) to "'golden': 1 is neither true nor false",
             ("inputs" to mapOf("a" to listOf(listOf(-1)))) to "'inputs.a.0.0': -1 is not from 0 to 2147483647",

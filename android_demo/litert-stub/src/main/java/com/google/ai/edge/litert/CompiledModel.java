@@ -26,6 +26,11 @@ public class CompiledModel implements AutoCloseable {
         throw new UnsupportedOperationException("a stub");
     }
 
+    /** Loads a model file, in an environment that stays open as long as the model. */
+    public static CompiledModel create(String filePath, Options options, Environment environment) {
+        throw new UnsupportedOperationException("a stub");
+    }
+
     /** Memory for an input of a signature. */
     public TensorBuffer createInputBuffer(String inputName, String signature) {
         throw new UnsupportedOperationException("a stub");

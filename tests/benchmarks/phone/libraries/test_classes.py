@@ -1,4 +1,4 @@
-"""ExecuTorch's libraries, and its classes as a dex file; a script takes Java's place."""
+"""ExecuTorch's and LiteRT's libraries, and their classes as a dex file; a script is Java."""
 
 import re
 import shutil
@@ -11,6 +11,8 @@ from library_archives import (
     ARM,
     EXECUTORCH,
     FBJNI,
+    KOTLIN,
+    LITERT,
     NATIVELOADER,
     ONNX,
     ONNX_LIBRARIES,
@@ -20,6 +22,7 @@ from library_archives import (
     refusal,
     script,
     sha256,
+    zipped,
 )
 
 from squeezebert_mobile.benchmarks.phone.libraries import dex
@@ -53,6 +56,32 @@ def test_executorchs_libraries_and_classes(executorch: list[Path], tmp_path: Pat
     assert find_libraries(["executorch"], ARM, executorch) == found
     other = find_libraries(["executorch"], "x86_64", executorch)
     assert other.files["executorch.jar"] == found.files["executorch.jar"]
+
+
+def test_litert_brings_kotlin(executorch: list[Path], tmp_path: Path) -> None:
+    """Its classes call Kotlin's library, of which runner.jar has only a part."""
+    libraries = {"libLiteRt.so": b"lite", "liblitert_jni.so": b"jni"}
+    litert = aar(tmp_path / "lite.aar", libraries, ARM, **{"classes.jar": b"classes"})
+    kotlin = zipped(tmp_path / "kotlin.jar", {"kotlin/Unit.class": b"class"})
+    found = find_libraries(["litert"], ARM, [litert, kotlin, executorch[-1]])
+    assert contents(found) == {"litert.jar": (tmp_path / "dex.jar").read_bytes(), **libraries}
+    told = (tmp_path / "java.told").read_text()
+    assert re.search(rf" --output \S+/litert\.jar \S+/litert\.jar {tmp_path}/kotlin\.jar\n", told)
+    (tmp_path / "bin" / "java").unlink()
+    others = [kotlin, executorch[-1]]
+    again = aar(tmp_path / "again.aar", libraries, ARM, **{"classes.jar": b"others"})
+    assert refusal(["litert"], ARM, [again, *others]).startswith(
+        "Java is not installed, and D8 needs it to convert LiteRT's classes for Android; "
+    )
+    del libraries["libLiteRt.so"]
+    partial = aar(tmp_path / "partial.aar", libraries, ARM, **{"classes.jar": b"classes"})
+    assert refusal(["litert"], ARM, [partial, *others]) == (
+        f"{str(partial)!r} has no libLiteRt.so for {ARM}; pass the AAR of {LITERT}"
+    )
+    assert refusal(["litert"], ARM, [litert]) == (
+        f"cannot download {KOTLIN} and {R8}: Maven is not installed; run: apt-get install maven, "
+        "or add: --android-runtime FILE.jar --android-runtime FILE.jar"
+    )
 
 
 def test_maven_gets_all_that_executorch_needs(maven: Path, executorch: list[Path]) -> None:
