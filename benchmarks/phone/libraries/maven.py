@@ -30,7 +30,15 @@ _POM = """\
   <artifactId>libraries</artifactId>
   <version>1</version>
   <packaging>pom</packaging>
-</project>
+{repositories}</project>
+"""
+_REPOSITORIES = """\
+  <repositories>
+    <repository>
+      <id>google</id>
+      <url>{url}</url>
+    </repository>
+  </repositories>
 """
 
 
@@ -61,7 +69,7 @@ def _run_maven(part: Part, folder: Path) -> None:
     maven = shutil.which("mvn")
     assert maven is not None, "the caller has checked"
     with tempfile.TemporaryDirectory() as project:
-        Path(project, "pom.xml").write_text(_POM, encoding="utf-8")
+        Path(project, "pom.xml").write_text(_pom(part), encoding="utf-8")
         command = [os.path.abspath(maven), "-q", "-B", MAVEN_PLUGIN]
         command.append(f"-Dartifact={part.coordinates}:{part.kind}")
         command.append(f"-DoutputDirectory={folder.absolute()}")
@@ -90,6 +98,12 @@ def _run_maven(part: Part, folder: Path) -> None:
             f"Maven could not download {part.coordinates}: {reason}; run again with access to "
             f"Maven's repositories, or pass the file: {part.option}"
         )
+
+
+def _pom(part: Part) -> str:
+    """A project that has the part's repository beside those of the user."""
+    url = part.repository
+    return _POM.format(repositories=_REPOSITORIES.format(url=url) if url else "")
 
 
 def _error_message(out: str, err: str) -> str:

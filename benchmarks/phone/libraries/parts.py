@@ -50,6 +50,7 @@ class Part:
     kind: Literal["aar", "jar"]
     marker: str  # the library or class by which a given file is recognized
     libraries: tuple[str, ...] = ()  # native libraries that it must contain
+    repository: str | None = None  # address of its Maven repository; None: Maven Central
 
     @property
     def coordinates(self) -> str:
@@ -100,6 +101,7 @@ LITERT = Part(
     "aar",
     "liblitert_jni.so",
     ("libLiteRt.so", "liblitert_jni.so"),
+    repository="https://dl.google.com/dl/android/maven2/",  # `google()` of Android's build tools
 )
 KOTLIN = Part("org.jetbrains.kotlin", "kotlin-stdlib", KOTLIN_VERSION, "jar", "kotlin/Unit.class")
 R8 = Part("com.android.tools", "r8", R8_VERSION, "jar", "com/android/tools/r8/D8.class")

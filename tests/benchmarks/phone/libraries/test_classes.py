@@ -84,6 +84,19 @@ def test_litert_brings_kotlin(executorch: list[Path], tmp_path: Path) -> None:
     )
 
 
+def test_litert_comes_from_googles_repository(maven: Path, executorch: list[Path]) -> None:
+    libraries = {"libLiteRt.so": b"lite", "liblitert_jni.so": b"jni"}
+    aar(maven / "litert-2.3.0.aar", libraries, ARM, **{"classes.jar": b"classes"})
+    zipped(maven / "kotlin-stdlib-2.4.21.jar", {"kotlin/Unit.class": b"class"})
+    others = [zipped(maven / "kotlin.jar", {"kotlin/Unit.class": b"class"}), executorch[-1]]
+    found = find_libraries(["litert"], ARM, others)
+    assert LITERT in found.aars
+    google = "<url>https://dl.google.com/dl/android/maven2/</url>"
+    assert google in (maven / "pom.xml").read_text()
+    find_libraries(["litert"], ARM, [executorch[-1]])  # Kotlin's library is in Maven Central
+    assert google not in (maven / "pom.xml").read_text()
+
+
 def test_maven_gets_all_that_executorch_needs(maven: Path, executorch: list[Path]) -> None:
     names = (
         "executorch-android-1.5.1.aar",
