@@ -233,7 +233,8 @@ class _Export:
         with self.progress("calibrate"):
             feeds = list(calibration_feeds(self.reference, self.texts))
             statistics = calibrate(model, feeds)
-            statistics = split_outlier_channels(model, smooth(model, statistics))
+            statistics = smooth(model, statistics, precision=self.options.precision)
+            statistics = split_outlier_channels(model, statistics)
             prove_equal(self.source.model, model)
             approximated = approximate_gelu(model, feeds[::16]) if self.backend.tanh_gelu else {}
             feeds = sensitivity_feeds(self.reference, self.texts)

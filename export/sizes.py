@@ -5,7 +5,7 @@ from torch import nn
 from squeezebert_mobile.export.backends import BACKENDS
 from squeezebert_mobile.export.quantize.int4 import is_int4_table
 from squeezebert_mobile.export.quantize.mixed_precision import MAX_FP32
-from squeezebert_mobile.export.quantize.recipe import BLOCK, stays_fp32
+from squeezebert_mobile.export.quantize.recipe import BLOCK, TABLE_BLOCK, stays_fp32
 from squeezebert_mobile.models.facts import FLOAT_BYTES
 from squeezebert_mobile.models.heads import TiedDecoder
 from squeezebert_mobile.models.modeling import PretrainedModel
@@ -57,10 +57,10 @@ def _change(precision: str, name: str, module: nn.Module) -> int:
         return -fp32 // 2
     if stays_fp32(name, fp32):
         return 0
-    int4, blocks = weight.numel() // 2, weight.numel() // BLOCK
+    int4 = weight.numel() // 2
     scales = len(weight) * FLOAT_BYTES  # one per output channel, or per table row
     if precision == "int4" and isinstance(module, nn.Conv1d):
-        return int4 + blocks + scales - fp32
+        return int4 + weight.numel() // BLOCK // 2 + scales - fp32
     if precision == "int4" and is_int4_table(tuple(weight.shape)):
-        return int4 + blocks * FLOAT_BYTES - fp32
+        return int4 + weight.numel() // TABLE_BLOCK * FLOAT_BYTES - fp32
     return weight.numel() + scales - fp32

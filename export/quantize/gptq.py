@@ -31,10 +31,10 @@ _CHANNELS = 32  # after which the weights still to come are updated at once, for
 
 
 def round_weights(statistics: Statistics, *, precision: str = "int8") -> dict[nn.Linear, Tensor]:
-    """The products' weights, rounded to 255 steps per output channel or 15 steps per block.
+    """The products' weights, rounded to 255 steps per output channel or 16 steps per block.
 
     The largest pair of an output channel (`saturation.py`) keeps its sum, and no other pair has a
-    larger one. So dividing it by 127 (int4: 126), as `quantize_symmetric` does, finds the same
+    larger one. So dividing it by 127 (int4: 105), as `quantize_symmetric` does, finds the same
     scale and the same integers again.
 
     Args:
@@ -77,7 +77,7 @@ def _steps(weight: Tensor, recipe: Recipe) -> Tensor:
 
 def _rounded(weights: Tensor, moments: Tensor, recipe: Recipe) -> Tensor:
     """Weights (N, out, C), rounded for inputs with second moments (N, C, C)."""
-    levels = recipe.levels
+    levels, lowest = recipe.levels, recipe.lowest
     order = moments.diagonal(dim1=1, dim2=2).argsort(dim=1, descending=True)  # (N, C)
     products = torch.arange(len(order))[:, None]
     spread = _spread(moments[products[..., None], order[:, :, None], order[:, None]])
@@ -97,7 +97,7 @@ def _rounded(weights: Tensor, moments: Tensor, recipe: Recipe) -> Tensor:
         for i in range(start, end):
             beside = rounded[products[:, 0], partner[:, i]]  # 0 where its turn is later
             up = _whole_steps(room - beside.clamp(min=0), steps[:, i], levels)
-            down = _whole_steps(room + beside.clamp(max=0), steps[:, i], levels)
+            down = _whole_steps(room + beside.clamp(max=0), steps[:, i], -lowest)
             nearest = (left[:, i] / steps[:, i]).round().minimum(up).maximum(-down) * steps[:, i]
             rounded[:, i] = torch.where(pinned[:, i].isnan(), nearest, pinned[:, i])
             error = (left[:, i] - rounded[:, i]) / spread[:, i, i, None]  # (N, out)

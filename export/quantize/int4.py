@@ -1,9 +1,10 @@
-"""The numbers of int4: which fifteen values each block of weights uses.
+"""The numbers of int4: which sixteen values each block of weights uses.
 
-    weights       int8 values of which each block of 32 uses fifteen: a multiplier times -7 to 7
-    word table    -7 to 7 times a scale per block of 32 numbers of a row
+    weights       int8 values of which each block of 16 uses sixteen: a multiplier times -8 to 7
+    word table    -8 to 7 times a scale per block of 32 numbers of a row. A negative scale makes
+                  it -7 to 8
 
-`block_steps` finds the fifteen values of a block before the weights are rounded (`gptq.py`), so
+`block_steps` finds the sixteen values of a block before the weights are rounded (`gptq.py`), so
 that packing them in 4 bits loses nothing.
 """
 
@@ -18,31 +19,30 @@ from torch import Tensor
 from squeezebert_mobile.export.quantize.recipe import (
     BLOCK,
     INT4_MAX,
+    INT4_MIN,
     MAX_MULTIPLIER,
     MIN_INT4_TABLE,
     RECIPES,
+    TABLE_BLOCK,
 )
-from squeezebert_mobile.export.quantize.rounding import channel_steps, to_integers
+from squeezebert_mobile.export.quantize.rounding import channel_steps
 from squeezebert_mobile.export.quantize.saturation import largest_pairs
 
 __all__ = ["block_size", "block_steps", "dequantize_table", "is_int4_table", "quantize_table"]
 
-#: Fractions of the step at which nothing is clipped; the one with the least squared error is used.
-_FRACTIONS = (1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+#: Of the largest number of a table's block: its steps that are tried. The one with the least
+#: squared error is used. A block of weights tries every multiplier.
+_TABLE_STEPS = [sign / levels for levels in (7, 7.5, 8, 8.5, 9, 9.5, 10) for sign in (1, -1)]
 
 
 def block_steps(weight: Tensor) -> Tensor:
-    """The step of every weight (C, out), for rounding to -7 to 7 steps.
+    """The step of every weight (C, out), for rounding to -8 to 7 steps.
 
-    A step is an integer multiple of 1/126 of the output channel's largest pair.
+    A step is an integer multiple of 1/105 of the output channel's largest pair.
     """
     blocks = torch.unflatten(weight, 0, (-1, block_size(len(weight))))  # (C/b, b, out)
-    largest = blocks.abs().amax(dim=1, keepdim=True)  # (C/b, 1, out)
     unit = channel_steps(weight, RECIPES["int4"].max_value, pairs=True)  # (1, out)
-    multipliers = (
-        (largest * fraction / INT4_MAX / unit).ceil().clamp(1, MAX_MULTIPLIER)
-        for fraction in _FRACTIONS
-    )
+    multipliers = (torch.tensor(float(m)).to(unit) for m in range(1, MAX_MULTIPLIER + 1))
     best = _least_error(blocks, multipliers, unit, dim=1)
     # The largest pair of an output channel keeps its sum, because the unit is derived from it. A
     # block holds whole pairs.
@@ -52,7 +52,7 @@ def block_steps(weight: Tensor) -> Tensor:
 
 
 def block_size(channels: int) -> int:
-    """32, or how many channels share a multiplier where 32 does not divide them."""
+    """16, or how many channels share a multiplier where 16 does not divide them."""
     size = math.gcd(channels, BLOCK)
     return size if size >= BLOCK // 2 else channels
 
@@ -60,22 +60,29 @@ def block_size(channels: int) -> int:
 def is_int4_table(shape: Sequence[int]) -> bool:
     """Whether a table (rows, C) is large enough for 4 bits, and divides into blocks."""
     rows, width = shape
-    return rows * width >= MIN_INT4_TABLE and width % BLOCK == 0
+    return rows * width >= MIN_INT4_TABLE and width % TABLE_BLOCK == 0
 
 
 def quantize_table(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Integers -7 to 7 (rows, C), and scales (rows, C/32)."""
-    blocks = torch.unflatten(torch.from_numpy(table.copy()), 1, (-1, BLOCK))  # (rows, C/32, 32)
+    """Integers -8 to 7 (rows, C), and scales (rows, C/32)."""
+    blocks = torch.unflatten(
+        torch.from_numpy(table.copy()), 1, (-1, TABLE_BLOCK)
+    )  # (rows, C/32, b)
     largest = blocks.abs().amax(dim=2, keepdim=True)
-    steps = (torch.where(largest > 0, largest * f / INT4_MAX, 1) for f in _FRACTIONS)
+    steps = (torch.where(largest > 0, largest * fraction, 1) for fraction in _TABLE_STEPS)
     best = _least_error(blocks, steps, torch.ones(()), dim=2)
-    numbers = to_integers(blocks, best, INT4_MAX).flatten(1).to(torch.int8)
+    numbers = _to_int4(blocks, best).flatten(1).to(torch.int8)
     return numbers.numpy(), np.asarray(best.squeeze(2).numpy(), np.float32)
 
 
 def dequantize_table(numbers: NDArray[np.int8], scales: NDArray[np.float32]) -> Tensor:
     """The table (rows, C) of the integers and scales that `quantize_table` returned."""
-    return torch.from_numpy(numbers.astype(np.float32) * scales.repeat(BLOCK, axis=1))
+    return torch.from_numpy(numbers.astype(np.float32) * scales.repeat(TABLE_BLOCK, axis=1))
+
+
+def _to_int4(blocks: Tensor, steps: Tensor) -> Tensor:
+    """The nearest of -8 to 7 steps."""
+    return (blocks / steps).round().clamp(INT4_MIN, INT4_MAX)
 
 
 def _least_error(blocks: Tensor, candidates: Iterable[Tensor], unit: Tensor, dim: int) -> Tensor:
@@ -83,7 +90,7 @@ def _least_error(blocks: Tensor, candidates: Iterable[Tensor], unit: Tensor, dim
     best, least = torch.ones(()), torch.full((), math.inf)
     for candidate in candidates:
         steps = candidate * unit
-        error = (to_integers(blocks, steps, INT4_MAX) * steps - blocks).square()
+        error = (_to_int4(blocks, steps) * steps - blocks).square()
         error = error.sum(dim=dim, keepdim=True)
         best, least = torch.where(error < least, candidate, best), torch.minimum(error, least)
     return best

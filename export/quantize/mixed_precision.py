@@ -22,7 +22,7 @@ from squeezebert_mobile.export.quantize.int4 import (
     is_int4_table,
     quantize_table,
 )
-from squeezebert_mobile.export.quantize.recipe import BLOCK, Activations
+from squeezebert_mobile.export.quantize.recipe import BLOCK, TABLE_BLOCK, Activations
 from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.export.quantize.sensitivity import Unit, noise, signal_to_noise, units
 from squeezebert_mobile.models.facts import FLOAT_BYTES
@@ -31,8 +31,8 @@ from squeezebert_mobile.models.rewriting import Traceable
 __all__ = ["MAX_FP32", "MixedPrecision"]
 
 #: Bytes per weight of a product, with the scales of int4's blocks, without those of channels.
-_BYTES = {"int4": 0.5 + 1 / BLOCK, "int8": 1, "fp32": FLOAT_BYTES}
-_TABLE_BYTES = _BYTES | {"int4": 0.5 + FLOAT_BYTES / BLOCK}
+_BYTES = {"int4": 0.5 + 0.5 / BLOCK, "int8": 1, "fp32": FLOAT_BYTES}
+_TABLE_BYTES = _BYTES | {"int4": 0.5 + FLOAT_BYTES / TABLE_BLOCK}
 _REMAINING = 0.5  # of the expected error after the first step; after the next, the square of it
 #: Of the products' weights: beyond it neither size nor speed is that of int8.
 MAX_FP32 = 0.5

@@ -1,9 +1,9 @@
 """What int8 and int4 are, for every format: the integers, the exceptions, the manifest's wording.
 
-    weights       symmetric. int8: one scale per output channel. int4: each block of 32 weights of
-                  an output channel is a multiplier times -7 to 7, and the channel has one scale
-    embeddings    symmetric. int8: one scale per row. int4: one scale per block of 32, for a table
-                  of at least a million numbers; smaller tables are int8
+    weights       int8: symmetric, one scale per output channel. int4: each block of 16 weights of
+                  an output channel is a multiplier times -8 to 7, and the channel has one scale
+    embeddings    int8: symmetric, one scale per row. int4: one scale per block of 32, positive or
+                  negative, for a table of at least a million numbers; smaller tables are int8
     activations   asymmetric, quantized at run time with one scale per tensor or per token
 
 The scales of a product are chosen so that no pair of neighbouring weights sums to more than
@@ -19,6 +19,7 @@ __all__ = [
     "ACTIVATION_STEPS",
     "BLOCK",
     "INT4_MAX",
+    "INT4_MIN",
     "INT8_MAX",
     "MAX_MULTIPLIER",
     "MIN_INT4_TABLE",
@@ -26,6 +27,7 @@ __all__ = [
     "PER_TEXT_IN_GROUPS",
     "PER_TOKEN",
     "RECIPES",
+    "TABLE_BLOCK",
     "WITHOUT_WEIGHTS",
     "Activations",
     "Recipe",
@@ -35,9 +37,10 @@ __all__ = [
 ]
 
 INT8_MAX = 127
-INT4_MAX = 7
-MAX_MULTIPLIER = 18  # of a block of int4: 18 * 7 = 126 is the largest multiple that int8 holds
-BLOCK = 32  # int4 weights that share a multiplier, or a scale
+INT4_MIN, INT4_MAX = -8, 7
+MAX_MULTIPLIER = 15  # of a block of int4: a multiplier has 4 bits as well
+BLOCK = 16  # int4 weights that share a multiplier
+TABLE_BLOCK = 32  # int4 numbers of a table that share a scale
 MIN_INT4_TABLE = 1_000_000  # numbers; a smaller embedding table stays int8
 ACTIVATION_STEPS = 255  # between the smallest and the largest activation
 
@@ -55,8 +58,12 @@ class Recipe:
     """How one precision quantizes weights."""
 
     max_value: int  # largest integer of a product's weight, and of the sum of a pair of weights
-    levels: int  # steps on each side of zero that rounding chooses from
+    levels: int  # the largest number of steps that rounding chooses from
+    lowest: int  # the smallest one
     block: int | None  # weights that share a step; None: all of an output channel
+    #: How far smoothing goes: 0 leaves all of the difficulty in the activations, 1 moves all of it
+    #: into the weights.
+    smoothing: float
     weights: str  # as the manifest says it
     embeddings: str  # as the manifest says it
 
@@ -65,16 +72,20 @@ RECIPES = {
     "int8": Recipe(
         max_value=INT8_MAX,
         levels=INT8_MAX,
+        lowest=-INT8_MAX,
         block=None,
+        smoothing=0.7,
         weights="int8, symmetric, one scale an output channel",
         embeddings="int8, symmetric, one scale a row",
     ),
     "int4": Recipe(
         max_value=MAX_MULTIPLIER * INT4_MAX,
         levels=INT4_MAX,
+        lowest=INT4_MIN,
         block=BLOCK,
-        weights="int4, symmetric, a multiplier a block of 32, one scale an output channel",
-        embeddings="words int4, symmetric, one scale a block of 32; others int8, one scale a row",
+        smoothing=0.5,  # its weights have fewer values
+        weights="int4, a multiplier a block of 16, one scale an output channel",
+        embeddings="words int4, one scale a block of 32; others int8, one scale a row",
     ),
 }
 

@@ -13,32 +13,32 @@ import torch
 from torch import Tensor, nn
 
 from squeezebert_mobile.export.quantize.calibration import InputStatistics, Statistics
+from squeezebert_mobile.export.quantize.recipe import RECIPES
 from squeezebert_mobile.models.linear_layers import Factors
 from squeezebert_mobile.models.rewriting import Traceable
 
-__all__ = ["STRENGTH", "smooth"]
+__all__ = ["smooth"]
 
-#: 0 leaves all of the difficulty in the activations, 1 moves all of it into the weights.
-STRENGTH = 0.7
 # By how much the expected error must shrink. Smoothing divides it by 2.6 to 11 in all-MiniLM-L6-v2,
 # and by 1.6 at most in random weights.
 _MIN_GAIN = 2
 
 
 @torch.no_grad()
-def smooth(model: Traceable, statistics: Statistics) -> Statistics:
+def smooth(model: Traceable, statistics: Statistics, *, precision: str = "int8") -> Statistics:
     """Even out the channels of the hidden states, at every `Factors` module where it pays.
 
     Args:
         model: The result of `rewrite`; its weights change in place, its function does not.
         statistics: The result of `calibrate`.
+        precision: "int8" or "int4".
 
     Returns:
         The statistics of what the products read from now on.
     """
-    updated = dict(statistics)
+    updated, strength = dict(statistics), RECIPES[precision].smoothing
     for place in (module for module in model.modules() if isinstance(module, Factors)):
-        factors = {r: _factors(statistics[r], r.weight) for r in place.readers}
+        factors = {r: _factors(statistics[r], r.weight, strength) for r in place.readers}
         smoothed = {r: statistics[r].divided(factor) for r, factor in factors.items()}
         weights = {r: r.weight * factor for r, factor in factors.items()}  # (out, C)
         before = sum(statistics[r].expected_error(r.weight) for r in factors)
@@ -52,10 +52,10 @@ def smooth(model: Traceable, statistics: Statistics) -> Statistics:
     return updated
 
 
-def _factors(inputs: InputStatistics, weight: Tensor) -> Tensor:
+def _factors(inputs: InputStatistics, weight: Tensor, strength: float) -> Tensor:
     """The number that each channel (C) is divided by."""
     # Without the clamp a channel that is always zero, or that no weight reads, would get an
     # extreme factor.
     activations, weights = (x.clamp(min=1e-5) for x in (inputs.largest, weight.abs().amax(dim=0)))
-    factors = activations**STRENGTH / weights ** (1 - STRENGTH)
+    factors = activations**strength / weights ** (1 - strength)
     return factors / factors.log().mean().exp()  # their geometric mean is 1

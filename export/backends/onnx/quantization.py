@@ -28,8 +28,8 @@ from squeezebert_mobile.export.backends.onnx.graph import (
 )
 from squeezebert_mobile.export.quantize.int4 import is_int4_table, quantize_table
 from squeezebert_mobile.export.quantize.recipe import (
-    BLOCK,
     RECIPES,
+    TABLE_BLOCK,
     fp32_reason,
     stays_fp32,
 )
@@ -189,7 +189,7 @@ def _product_with_table(graph: _Graph, node: NodeProto, table: str) -> Iterator[
     packed, scales = _packed_table(graph, table)
     rows, width = graph.stored[table].dims
     bias, out = _bias(graph, node)
-    blocks = np.array([rows, width // BLOCK, BLOCK // 2], np.int64)
+    blocks = np.array([rows, width // TABLE_BLOCK, TABLE_BLOCK // 2], np.int64)
     shape = graph.store(f"{table}.blocks.shape", blocks)
     yield make_node("Reshape", [packed, shape], [f"{table}.blocks"], f"{table}.blocks")
     yield make_node(
@@ -201,7 +201,7 @@ def _product_with_table(graph: _Graph, node: NodeProto, table: str) -> Iterator[
         K=width,
         N=rows,
         bits=4,
-        block_size=BLOCK,
+        block_size=TABLE_BLOCK,
         accuracy_level=4,  # activations as int8
     )
 
@@ -217,7 +217,7 @@ def _lookup(graph: _Graph, node: NodeProto) -> Iterator[NodeProto]:
             domain=CONTRIB_DOMAIN,
             gather_axis=0,
             quantize_axis=1,
-            block_size=BLOCK,
+            block_size=TABLE_BLOCK,
             bits=4,
         )
         return
@@ -264,6 +264,8 @@ def _weight_of(graph: _Graph, node: NodeProto, tables: set[str]) -> _Weight | No
         array = array.T
     max_value = RECIPES[precision].max_value
     values, scales = quantize_symmetric(array, axis=0, max_value=max_value, pairs=True)
+    if precision == "int4" and not int4.is_packable(values):  # not in the encoder: not rounded
+        values, scales = quantize_symmetric(array, axis=0, pairs=True)
     name = node.name or node.output[0]
     return _Weight(graph.store(f"{name}.int8", values), graph.store(f"{name}.scale", scales))
 
