@@ -133,9 +133,13 @@ test-onnxruntime:  ## run core's tests with the oldest ONNX Runtime that it acce
 	$(NEED_JAVA)
 	mvn -B --no-transfer-progress -f android_demo -pl core -am -Donnxruntime.version=1.23.0 test
 
-# The demo comes first: the other two contain its answers.
-app-assets: $(READY)  ## export the demo into the app, and write the expected results of the Kotlin tests
-	$(BIN)/python -m squeezebert_mobile export demo --force -o android_demo/app/src/main/assets/artifacts/demo-intents
+# The demos come first: the other two contain the answers of one.
+ASSETS := android_demo/app/src/main/assets/artifacts
+
+app-assets: $(READY)  ## export the demos into the app, and write the expected results of the Kotlin tests
+	$(BIN)/python -m squeezebert_mobile export demo --force -o $(ASSETS)/demo-intents
+	$(BIN)/python -m squeezebert_mobile export demo-slots --force -o $(ASSETS)/demo-slots
+	$(BIN)/python -m squeezebert_mobile export demo-fill-mask --force -o $(ASSETS)/demo-fill-mask
 	$(BIN)/python tests/helpers/runner_expectations.py --golden
 	$(BIN)/python tests/helpers/app_expectations.py
 

@@ -15,11 +15,17 @@ from same_artifact import assert_same
 
 from squeezebert_mobile.artifact import read_artifact
 from squeezebert_mobile.cli import app
+from squeezebert_mobile.hub import DEMOS
 from squeezebert_mobile.tasks import TASKS
 
 EXPECTED, APP = runner_expectations.GOLDEN, app_expectations.FOLDER
 TINY = (*TASKS, "no-pooler", "fixed", "fp32", "fp16", "int4")
 READABLE = (*sorted(set(TASKS) - {"text-classification"}),)
+#: The app's artifacts, by the name of their checkpoint.
+ASSETS = {
+    "demo": DEMO,
+    **{name: DEMO.parent / name for name in ("demo-slots", "demo-fill-mask")},
+}
 REMEDY = "run: make app-assets"
 #: Difference of a logit between processors; the difference of an answer's score is smaller.
 TOLERANCE = 0.05
@@ -27,7 +33,11 @@ TOLERANCE = 0.05
 CLEAR = 0.005
 
 #: Maximum size in bytes.
-SIZES = {EXPECTED: 1_500_000, DEMO: 2_000_000, **{APP / task: 150_000 for task in READABLE}}
+SIZES = {
+    EXPECTED: 1_500_000,
+    **dict.fromkeys(ASSETS.values(), 2_000_000),
+    **{APP / task: 150_000 for task in READABLE},
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +67,23 @@ def test_a_readable_artifact_is_up_to_date(name: str, readable_artifacts: Path) 
     assert_same(APP / name, readable_artifacts / name)
 
 
-def test_the_apps_asset_is_the_exported_demo(tmp_path: Path) -> None:
-    app(["export", "demo", "-o", str(tmp_path / "demo")], standalone_mode=False)
-    assert_same(DEMO, tmp_path / "demo")
-    recorded, exported = (read_artifact(folder) for folder in (DEMO, tmp_path / "demo"))
+@pytest.mark.parametrize("demo", ASSETS)
+def test_the_apps_asset_is_the_exported_demo(demo: str, tmp_path: Path) -> None:
+    app(["export", demo, "-o", str(tmp_path / "demo")], standalone_mode=False)
+    assert_same(ASSETS[demo], tmp_path / "demo")
+    recorded, exported = (read_artifact(folder) for folder in (ASSETS[demo], tmp_path / "demo"))
     assert recorded.source == exported.source
 
 
-def test_the_apps_asset_gives_its_golden_outputs(cli: Cli) -> None:
-    code, out, err = cli("verify", DEMO)
+def test_the_app_has_all_demos_and_nothing_else() -> None:
+    assert set(ASSETS) == set(DEMOS)
+    assert sorted(DEMO.parent.iterdir()) == sorted(ASSETS.values())
+    assert {read_artifact(folder).weights for folder in ASSETS.values()} == {"trained"}
+
+
+@pytest.mark.parametrize("demo", ASSETS)
+def test_the_apps_asset_gives_its_golden_outputs(demo: str, cli: Cli) -> None:
+    code, out, err = cli("verify", ASSETS[demo])
     assert (code, err) == (0, ""), out
 
 
@@ -73,7 +91,6 @@ def test_random_weights_are_marked_random() -> None:
     for folder in (EXPECTED / "artifacts", APP):
         for path in folder.glob("*/"):
             assert read_artifact(path).weights == "random"
-    assert read_artifact(DEMO).weights == "trained"
 
 
 @pytest.mark.parametrize("folder", SIZES, ids=lambda folder: folder.name)

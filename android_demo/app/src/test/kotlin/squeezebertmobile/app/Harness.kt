@@ -26,7 +26,10 @@ import java.util.concurrent.Executor
 
 internal val REPOSITORY = File(checkNotNull(System.getProperty("repository")))
 
-/** The artifact bundled in the APK. */
+/** The artifacts bundled in the APK, all of them trained. */
+internal val BUNDLED = listOf("demo-fill-mask", "demo-intents", "demo-slots")
+
+/** The bundled artifact with which most tests work. */
 internal val DEMO = File(REPOSITORY, "android_demo/app/src/main/assets/artifacts/demo-intents")
 
 /** The artifacts and the answers of the Python pipelines: see tests/helpers/app_expectations.py. */
@@ -131,11 +134,17 @@ internal fun Activity.bars(): List<Pair<String, String>> {
     }
 }
 
-/** Saves a screenshot of the activity to app/target/screenshots. */
-internal fun Activity.shoot(name: String) {
+/** A picture of the activity. */
+internal fun Activity.picture(): Bitmap {
     val view = window.decorView
-    val bitmap = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
-    view.draw(Canvas(bitmap))
+    return Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888).also { view.draw(Canvas(it)) }
+}
+
+/** Saves a screenshot of the activity to app/target/screenshots. */
+internal fun Activity.shoot(name: String) = picture().save(name)
+
+/** Saves a picture to app/target/screenshots. */
+internal fun Bitmap.save(name: String) {
     val file = File(System.getProperty("screenshots"), "$name.png").also { it.parentFile?.mkdirs() }
-    file.outputStream().use { bitmap.compress(Bitmap.CompressFormat.PNG, 100, it) }
+    file.outputStream().use { compress(Bitmap.CompressFormat.PNG, 100, it) }
 }

@@ -35,16 +35,17 @@ import java.util.zip.ZipOutputStream
 @Config(sdk = [34])
 class ScreensTest {
     @Test
-    fun `the bundled artifact is installed and checked at the first start`() {
+    fun `the bundled artifacts are installed and checked at the first start`() {
         home().use { controller ->
             val home = controller.get()
-            assertTrue("${home.texts()}", "demo-intents" in home.texts())
+            assertEquals(BUNDLED, home.texts().filter { it.startsWith("demo-") })
+            assertFalse("Random weights" in home.texts().joinToString())
             assertTrue(home.texts().any { it.startsWith("squeezebert · int8 · onnx · ") })
             assertFalse(home.isShown(R.id.progress))
             home.findViewById<View>(R.id.name).rootView // a card opens its task
             (home.findViewById<View>(R.id.name).parent as View).performClick()
             val next = shadowOf(home).nextStartedActivity
-            assertEquals("demo-intents", next.getStringExtra("name"))
+            assertEquals(BUNDLED[0], next.getStringExtra("name"))
         }
     }
 

@@ -1,7 +1,11 @@
 package squeezebertmobile.app
 
+import android.graphics.Bitmap
+import android.graphics.Canvas
+import android.graphics.Color
 import android.view.View
 import android.widget.EditText
+import org.junit.Assume.assumeTrue
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -81,4 +85,47 @@ class ScreenshotsTest {
             controller.get().shoot("measure-$look")
         }
     }
+
+    @Test
+    fun `the bundled artifacts`() {
+        squeezebertmobile.app.home().close()
+        for (name in BUNDLED) task(name).use { it.get().shoot("$name-$look") }
+    }
+
+    /** android_demo/screenshots/app.png is a copy of this picture. */
+    @Test
+    fun `the picture of the README`() {
+        assumeTrue(look == "light")
+        squeezebertmobile.app.home().close()
+        val screens = listOf("demo-intents", "demo-slots", "demo-fill-mask").map { name ->
+            RuntimeEnvironment.setQualifiers(if (name == "demo-slots") "+night" else "+notnight")
+            task(name).use { controller ->
+                val field = controller.get().findViewById<EditText>(R.id.text)
+                repeat(RUNS) { // for a latency without the first, slow runs
+                    field.setText(field.text.toString())
+                    settle()
+                }
+                controller.get().picture()
+            }
+        }
+        sideBySide(screens).save("app")
+    }
+
+    private fun sideBySide(screens: List<Bitmap>): Bitmap {
+        val all = Bitmap.createBitmap(screens.size * (WIDTH + GAP) - GAP, HEIGHT, Bitmap.Config.ARGB_8888)
+        val canvas = Canvas(all)
+        canvas.drawColor(Color.WHITE)
+        screens.forEachIndexed { at, screen ->
+            // Halving first: a smaller scale in one step would leave out pixels.
+            val half = Bitmap.createScaledBitmap(screen, screen.width / 2, screen.height / 2, true)
+            val small = Bitmap.createScaledBitmap(half, WIDTH, WIDTH * screen.height / screen.width, true)
+            canvas.drawBitmap(small, at * (WIDTH + GAP).toFloat(), 0f, null)
+        }
+        return all
+    }
 }
+
+private const val RUNS = 30
+private const val WIDTH = 360
+private const val HEIGHT = 600
+private const val GAP = 10
