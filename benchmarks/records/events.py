@@ -50,8 +50,9 @@ __all__ = [
 ]
 
 
+#: Times in ms, from the nanosecond that clocks resolve to more than a week.
 Samples = Annotated[
-    tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], Field(min_length=1)
+    tuple[Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)], ...], Field(min_length=1)
 ]
 
 

@@ -1,7 +1,7 @@
 """Reading results files and journals."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from squeezebert_mobile.benchmarks.records.assembly import assemble
-from squeezebert_mobile.benchmarks.records.events import EVENT, Event
+from squeezebert_mobile.benchmarks.records.events import EVENT, BlockMeasured, Event, Source
 from squeezebert_mobile.benchmarks.records.results import READABLE_VERSIONS, Results
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.files import MAX_DATA_BYTES, read_regular
@@ -81,7 +81,22 @@ def _events(data: bytes, path: Path) -> list[Event]:
             f"{str(path)!r} is not a complete journal: its first line is not 'begin'"
         )
     _check_version(_object(complete[0], path), path)
-    return [EVENT.validate_json(line) for line in complete]
+    events = [EVENT.validate_json(line) for line in complete]
+    _check_blocks(events, path)
+    return events
+
+
+def _check_blocks(events: Sequence[Event], path: Path) -> None:
+    """Check that the blocks of a cell have samples of the same models, for ratios are of blocks."""
+    labels: dict[tuple[int, int, Source], set[str]] = {}
+    for event in events:
+        if isinstance(event, BlockMeasured):
+            cell = event.threads, event.sequence_length, event.source
+            if labels.setdefault(cell, {*event.samples}) != {*event.samples}:
+                raise BenchmarkError(
+                    f"{str(path)!r} is damaged: blocks at {event.sequence_length} tokens have "
+                    "samples of different models, so it was not written by bench; measure again"
+                )
 
 
 def _object(text: str, path: Path) -> dict[str, Any]:

@@ -205,3 +205,24 @@ def test_a_damaged_line_in_a_journal(results, journal):
     journal.write_text("\n".join(lines))
     with pytest.raises(BenchmarkError, match="is damaged at .*does not match any"):
         read_results(journal)
+
+
+@pytest.mark.parametrize("ms", ["0", "2.2e-309", "-1", "1e300", "NaN"])
+def test_times_that_no_clock_gives(results, journal, ms):
+    before, block, after = journal.read_text().rpartition('"samples":{"A":[')
+    journal.write_text(f"{before}{block}{ms},{after}")
+    with pytest.raises(BenchmarkError, match="is damaged at block.samples.A.0: |not valid JSON"):
+        read_results(journal)
+
+
+def test_blocks_of_different_models(results, journal):
+    lines = journal.read_text().split("\n")
+    at = max(index for index, line in enumerate(lines) if line.startswith('{"event":"block"'))
+    event = json.loads(lines[at])
+    del event["samples"]["B"]
+    lines[at] = json.dumps(event)
+    journal.write_text("\n".join(lines))
+    message = "is damaged: blocks at 128 tokens have samples of different models, so it was not"
+    for read in (read_results, read_events):
+        with pytest.raises(BenchmarkError, match=message):
+            read(journal)
