@@ -126,6 +126,21 @@ def test_a_run_holds_the_lock_from_the_first_push_to_the_last_block(run: Run, ta
         pass
 
 
+def test_a_script_tries_again_only_when_it_is_asked_to(run: Run) -> None:
+    """One whose program was refused, and is gone, would hold the lock for a moment."""
+    words = ["sh", "-c", lock._HOLD, "sh", lock._LOCK, "another", "0.05"]
+    with contextlib.ExitStack() as stack:
+        with locked(run.device):
+            program = stack.enter_context(run.device.start(words, {}, timeout=20))
+            lines = program.lines()
+            assert next(lines).startswith(b"busy ")
+        time.sleep(0.5)
+        with locked(run.device):
+            pass
+        program.write(b"\n")
+        assert next(lines) == b"locked"
+
+
 def test_a_run_that_breaks_off_frees_the_lock(run: Run) -> None:
     with pytest.raises(ZeroDivisionError):
         run.measure(at=BLOCK, do=lambda: 1 // 0)

@@ -24,17 +24,19 @@ WAIT_SECONDS = 600.0  # by default; a run with the preset quick takes a few minu
 Note = Callable[[str], None]
 
 _LOCK = f"{HOME}/.lock"
-_POLL_S = 3  # between two tries; each starts three short programs on the phone
+_POLL_S = 3.0  # between two tries; each starts three short programs on the phone
 _SILENCE_S = 30.0  # of the script, until the phone is given up
 _FREE_S = 5.0  # for the script to end; it takes a few milliseconds
 
 #: Prints "locked" once it holds the lock, "busy SINCE NOW HOLDER" after each try without success,
-#: and "unlocked REASON" if the phone has no working flock. Its arguments are $1 to $3.
+#: and "unlocked REASON" if the phone has no working flock. Its arguments are $1 and $2.
+#: - Each further try is asked for by a line, so that a script whose program has given up tries no
+#:   more: it would hold the lock for a moment.
 #: - The braces, and not `exec 9>>`, open the file: Android's shell does not pass on to programs
 #:   what its `exec` has opened.
 #: - A file that was removed since it was opened, by `clean`, is not the lock any more.
 _HOLD = """
-lock=$1 holder=$2 pause=$3
+lock=$1 holder=$2
 while mkdir -p "${lock%/*}"; do
   {
     if why=$(flock -n 9 2>&1); then
@@ -51,9 +53,9 @@ while mkdir -p "${lock%/*}"; do
     else
       read -r since who <"$lock"
       echo "busy $since $(date +%s) $who"
+      read -r again || exit
     fi
   } 9>>"$lock" || exit
-  sleep "$pause"
 done
 exit 1
 """
@@ -82,8 +84,8 @@ def locked(
             written.
         PhoneUnreachable: the phone does not answer.
     """
-    words = ["sh", "-c", _HOLD, "sh", _LOCK, _own_name(), str(_POLL_S)]
-    with device.start(words, {}, timeout=_SILENCE_S + _POLL_S) as program:
+    words = ["sh", "-c", _HOLD, "sh", _LOCK, _own_name()]
+    with device.start(words, {}, timeout=_SILENCE_S) as program:
         begun = time.monotonic()
         told = False
         for holder in _busy(program, note, device.serial):
@@ -119,6 +121,8 @@ def _busy(program: Program, note: Note, serial: str) -> Iterator[str]:
         answer, _, rest = line.decode("utf-8", "replace").partition(" ")
         if answer == "busy":
             yield _holder(rest)
+            time.sleep(_POLL_S)
+            program.write(b"\n")
         elif answer == "locked":
             return
         elif answer == "unlocked":
