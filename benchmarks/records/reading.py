@@ -9,7 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from squeezebert_mobile.benchmarks.records.assembly import assemble
-from squeezebert_mobile.benchmarks.records.events import EVENT, BlockMeasured, Event, Source
+from squeezebert_mobile.benchmarks.records.events import (
+    EVENT,
+    Begin,
+    BlockMeasured,
+    Event,
+    Source,
+    VisitMeasured,
+    WarmedUp,
+)
 from squeezebert_mobile.benchmarks.records.results import READABLE_VERSIONS, Results
 from squeezebert_mobile.errors import BenchmarkError
 from squeezebert_mobile.files import MAX_DATA_BYTES, read_regular
@@ -82,8 +90,26 @@ def _events(data: bytes, path: Path) -> list[Event]:
         )
     _check_version(_object(complete[0], path), path)
     events = [EVENT.validate_json(line) for line in complete]
+    _check_models(events, path)
     _check_blocks(events, path)
     return events
+
+
+def _check_models(events: Sequence[Event], path: Path) -> None:
+    """Check that whatever was measured is among the models that the run began with."""
+    begin = events[0]
+    assert isinstance(begin, Begin)
+    known = {facts.label for facts in begin.contenders}
+    for event in events:
+        if isinstance(event, BlockMeasured):
+            labels = {*event.samples}
+        else:
+            labels = {event.contender} if isinstance(event, WarmedUp | VisitMeasured) else set()
+        if unknown := labels - known:
+            raise BenchmarkError(
+                f"{str(path)!r} is damaged: it has times of {min(unknown)!r}, which is not among "
+                "its models, so it was not written by bench; measure again"
+            )
 
 
 def _check_blocks(events: Sequence[Event], path: Path) -> None:

@@ -226,3 +226,14 @@ def test_blocks_of_different_models(results, journal):
     for read in (read_results, read_events):
         with pytest.raises(BenchmarkError, match=message):
             read(journal)
+
+
+def test_times_of_a_model_that_is_not_in_the_run(results, journal):
+    first, rest = journal.read_text().split("\n", 1)
+    begin = json.loads(first)
+    del begin["contenders"][0]
+    journal.write_text(f"{json.dumps(begin)}\n{rest}")
+    with pytest.raises(
+        BenchmarkError, match="damaged: it has times of 'A', which is not among its"
+    ):
+        read_results(journal)
