@@ -18,6 +18,7 @@ class Broken(dict[str, BaseException]):
     def __init__(self) -> None:
         super().__init__()
         self.built: list[str] = []
+        self.error_s = 0.001  # how long a build takes that fails
 
 
 @pytest.fixture
@@ -28,8 +29,7 @@ def stand_ins(monkeypatch, pretend, tiny_file):
     def build_in_subprocess(log, build, folder):
         broken.built.append(build.__self__.label)
         error = broken.get(build.__self__.label)
-        # Other builds start meanwhile; an interruption comes when they are done.
-        time.sleep(0.2 if isinstance(error, KeyboardInterrupt) else 0.001)
+        time.sleep(broken.error_s if error else 0.001)  # let other builds start meanwhile
         if error:
             raise error
 
