@@ -198,9 +198,8 @@ def ratio_to_baseline(
     for other in measurements:
         if (other.contender, other.threads, other.sequence_length) == key:
             found = stats.speedup(slower=other.blocks, faster=measurement.blocks)
-            flag: tuple[Flag, ...] = ("CPU fallback",)
-            if {*flag} & {*measurement.flags, *other.flags}:
-                found = found.model_copy(update={"flags": (*found.flags, *flag)})
+            if "CPU fallback" in (*measurement.flags, *other.flags):
+                found = found.model_copy(update={"flags": (*found.flags, "CPU fallback")})
             return Ratio(
                 contender=measurement.contender,
                 baseline=baseline,

@@ -40,6 +40,18 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "two"
 
 
+@pytest.fixture
+def relabelled(tmp_path: Path) -> Path:
+    """The same weights, with the two labels swapped."""
+    tiny.write_checkpoint(
+        tmp_path / "other",
+        task="text-classification",
+        num_labels=2,
+        id2label={0: "high", 1: "low"},
+    )
+    return tmp_path / "other"
+
+
 def test_an_artifact_against_its_checkpoint(cli: Cli, assistant: Path, intents: Path) -> None:
     code, out, err = cli("evaluate", assistant, intents, "--against", "demo", "--json")
     assert (code, without_steps(err)) == (0, "")
@@ -75,15 +87,11 @@ def test_evaluate_prints_metrics_and_differences(cli: Cli, assistant: Path, inte
     assert max(len(line) for line in out.splitlines() if "ours:" not in line) <= 80
 
 
-def test_two_models_that_disagree(cli: Cli, checkpoint: Path, tmp_path: Path) -> None:
-    tiny.write_checkpoint(  # the same weights, with the two labels swapped
-        tmp_path / "other",
-        task="text-classification",
-        num_labels=2,
-        id2label={0: "high", 1: "low"},
-    )
+def test_two_models_that_disagree(
+    cli: Cli, checkpoint: Path, relabelled: Path, tmp_path: Path
+) -> None:
     data = write(tmp_path, "a.tsv", "text\tlabel\nthe cat sat\tlow\na [bold]dog\thigh\n")
-    words = ("evaluate", checkpoint, data, "--against", tmp_path / "other")
+    words = ("evaluate", checkpoint, data, "--against", relabelled)
     code, out, err = cli(*words)
     assert (code, without_steps(err)) == (0, "")
     assert "worst disagreements" in out and "a [bold]dog" in out
@@ -97,18 +105,12 @@ def test_two_models_that_disagree(cli: Cli, checkpoint: Path, tmp_path: Path) ->
 
 
 def test_several_models_are_rows_of_one_table(
-    cli: Cli, assistant: Path, checkpoint: Path, tmp_path: Path
+    cli: Cli, assistant: Path, checkpoint: Path, relabelled: Path, tmp_path: Path
 ) -> None:
     artifact = tmp_path / "artifact"
     assert cli("export", checkpoint, "-o", artifact, "--precision", "fp32")[0] == 0
-    tiny.write_checkpoint(  # the same weights, with the two labels swapped
-        tmp_path / "other",
-        task="text-classification",
-        num_labels=2,
-        id2label={0: "high", 1: "low"},
-    )
     data = write(tmp_path, "a.tsv", "text\tlabel\nthe cat sat\tlow\na dog\thigh\n")
-    words = ("evaluate", checkpoint, data, "--against", artifact, "--against", tmp_path / "other")
+    words = ("evaluate", checkpoint, data, "--against", artifact, "--against", relabelled)
     code, out, err = cli(*words)
     assert (code, without_steps(err)) == (0, "")
     lines = [line.split() for line in out.splitlines()]
@@ -118,13 +120,13 @@ def test_several_models_are_rows_of_one_table(
     assert "worst disagreements" not in out
     result = json.loads(cli(*words, "--json")[1])
     same, swapped = result["against"]
-    assert (same["model"], swapped["model"]) == (str(artifact), str(tmp_path / "other"))
+    assert (same["model"], swapped["model"]) == (str(artifact), str(relabelled))
     assert (same["agreement"], swapped["agreement"]) == (1, 0)
     theirs, ours = swapped["metrics"]["accuracy"], result["metrics"]["accuracy"]
     assert theirs + ours == 1
     assert swapped["differences"]["accuracy"]["difference"] == theirs - ours
     # The same figures as a comparison of two.
-    alone = json.loads(cli(*words[:3], "--against", tmp_path / "other", "--json")[1])
+    alone = json.loads(cli(*words[:3], "--against", relabelled, "--json")[1])
     assert alone["against"]["metrics"] == swapped["metrics"]
     assert alone["differences"]["accuracy"]["difference"] == ours - theirs
 
