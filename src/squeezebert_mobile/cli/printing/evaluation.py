@@ -3,7 +3,7 @@
 from rich import box
 from rich.table import Table
 
-from squeezebert_mobile.cli.printing.tables import make_table, same_answers
+from squeezebert_mobile.cli.printing.tables import make_table, same_answers, share_of_same
 from squeezebert_mobile.evaluation.comparison import Comparison
 from squeezebert_mobile.evaluation.evaluator import Evaluation, OtherModel
 from squeezebert_mobile.evaluation.intervals import CONFIDENCE, RULE_OF_THREE
@@ -75,11 +75,9 @@ def _megabytes(model: NamedPipeline) -> str:
 
 
 def _share(other: OtherModel) -> str:
-    """The share of same answers; 100% only if no answer differs. Empty for regression."""
+    """The share of same answers; empty for regression."""
     share = other.comparison.agreement
-    if share is None:
-        return ""
-    return "100%" if share == 1 else f"{min(share, 0.9999):.2%}"
+    return "" if share is None else share_of_same(share)
 
 
 def _metrics_table(evaluation: Evaluation) -> Table:

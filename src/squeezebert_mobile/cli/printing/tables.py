@@ -16,6 +16,7 @@ __all__ = [
     "print_facts",
     "same_answers",
     "sentence_vector",
+    "share_of_same",
 ]
 
 
@@ -65,9 +66,12 @@ def same_answers(same: int, total: int, noun: str) -> str:
     """In how many of `total` comparisons two models gave the same answer, in words."""
     if same == total:
         return f"same answer in all {total:,} {noun}"
-    # Never 100 %: one of 100,000 that differs must be seen.
-    share = min(same / total, 0.9999)
-    return f"same answer in {same:,} of {total:,} {noun} ({share:.2%})"
+    return f"same answer in {same:,} of {total:,} {noun} ({share_of_same(same / total)})"
+
+
+def share_of_same(share: float) -> str:
+    """The share of same answers; 100% only if all are: one of 100,000 that differs must be seen."""
+    return "100%" if share == 1 else f"{min(share, 0.9999):.2%}"
 
 
 def sentence_vector(settings: SentenceVector | None) -> str:
