@@ -1,6 +1,7 @@
 """From text to answer, beside the model alone."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def answering(assistant: Path) -> list[Contender]:
 
 def test_the_time_from_text_to_answer(answering: list[Contender], tmp_path: Path) -> None:
     output = tmp_path / "results.json"
-    options: dict[str, Any] = {"preset": SHORT, "threads": (1, 2), "sequence_lengths": (8, 32)}
+    preset = replace(SHORT, runs=128)
+    options: dict[str, Any] = {"preset": preset, "threads": (1, 2), "sequence_lengths": (8, 32)}
     results = bench_on_host(answering, output=output, from_text=True, **options)
     assert read_results(output) == results and results.complete and not results.failures
     alone = {(each.threads, each.sequence_length): each for each in results.measurements}
@@ -38,7 +40,8 @@ def test_the_time_from_text_to_answer(answering: list[Contender], tmp_path: Path
     assert list(whole) == list(alone) == [(1, 8), (1, 32), (2, 8), (2, 32)]
     for cell, each in whole.items():
         assert len(each.blocks) == 8 and each.latency.runs >= 16 and each.warm_up_runs
-        assert each.latency.median_ms > alone[cell].latency.median_ms
+        # Other processes only add time: the fastest of 128 runs are undisturbed.
+        assert each.latency.min_ms > alone[cell].latency.min_ms
     (times,) = results.first_answers.values()
     (start,) = results.starts.values()
     assert len(times) == 1 and min(times) > start[0].load_ms
