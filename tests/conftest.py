@@ -15,7 +15,8 @@ torch.set_num_threads(1)
 
 # Whether examples are found quickly depends on what else the machine does.
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("short", max_examples=100, **_PATIENT)
+# The same examples in every run: what fails in CI fails here. `make fuzz` draws others.
+settings.register_profile("short", max_examples=100, derandomize=True, **_PATIENT)
 settings.register_profile("fuzz", max_examples=20_000, **_PATIENT)  # make fuzz
 settings.load_profile("short")
 
