@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from squeezebert_mobile.artifact import Manifest, read_artifact
+from squeezebert_mobile.artifact import Manifest, begin_reading
 from squeezebert_mobile.errors import ArtifactError, CheckpointError, InputError, choose
 from squeezebert_mobile.runtime.sessions import open_session
 from squeezebert_mobile.runtime.tasks.feature_extraction import FeatureExtraction
@@ -86,7 +86,7 @@ def load_artifact(
     if task is not None and task not in PIPELINES:
         raise InputError(choose("task", task, PIPELINES))
     folder = Path(folder)
-    manifest = read_artifact(folder)
+    manifest, model_check = begin_reading(folder)
     _check_task(manifest)
     _check_fixed_shapes(manifest)
     if task not in {None, manifest.task}:
@@ -103,6 +103,7 @@ def load_artifact(
             f"the tokenizer of {str(folder)!r} has {len(tokenizer)} tokens, but its model has only "
             f"{manifest.model.vocab_size}; export the checkpoint again"
         )
+    model_check.result()  # raises ArtifactError
     session = open_session(folder, manifest, threads=threads)
     return PIPELINES[manifest.task](
         spec=manifest.spec, session=session, tokenizer=tokenizer, artifact=manifest

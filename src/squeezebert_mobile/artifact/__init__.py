@@ -25,6 +25,7 @@ from squeezebert_mobile.artifact.manifest import (
     Source,
 )
 from squeezebert_mobile.artifact.reading import (
+    begin_reading,
     check_unchanged,
     file_facts,
     read_artifact,
@@ -61,6 +62,7 @@ __all__ = [
     "SentenceVector",
     "Source",
     "TensorSpec",
+    "begin_reading",
     "check_unchanged",
     "file_facts",
     "read_artifact",

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.files import read_regular
 
 __all__ = [
+    "begin_reading",
     "check_unchanged",
     "file_facts",
     "read_artifact",
@@ -116,23 +118,51 @@ def read_with_checksums(folder: Path) -> tuple[Manifest, dict[str, str]]:
 
     An artifact may be replaced while it is in use; `check_unchanged` compares the checksums.
     """
-    manifest, checksum = _read_manifest(folder)
-    required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
-    if missing := sorted(required - manifest.files.keys()):
-        raise ArtifactError(f"{str(folder / MANIFEST_FILE)!r} lists no {missing[0]}")
-    for name, facts in manifest.files.items():
-        _check_file(folder, name, facts)
-    if manifest.format == "onnx":
-        check_external_data(folder / manifest.model_file, manifest.files)
+    manifest, checksum = _read_complete_manifest(folder)
+    _check_other_files(folder, manifest)
+    _check_model(folder, manifest)
     return manifest, {
         MANIFEST_FILE: checksum,
         **{name: facts.sha256 for name, facts in manifest.files.items()},
     }
 
 
-def _check_file(folder: Path, name: str, facts: FileFacts) -> None:
+def begin_reading(folder: Path) -> tuple[Manifest, Future[None]]:
+    """As `read_artifact`, but the model is checked in a thread, whose result must be waited for.
+
+    The model is by far the largest file: its SHA-256 takes as long as building the tokenizer.
+    """
+    manifest, _ = _read_complete_manifest(folder)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="checksum")
+    model = pool.submit(_check_model, folder, manifest)
+    pool.shutdown(wait=False)
+    _check_other_files(folder, manifest)
+    return manifest, model
+
+
+def _read_complete_manifest(folder: Path) -> tuple[Manifest, str]:
+    manifest, checksum = _read_manifest(folder)
+    required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
+    if missing := sorted(required - manifest.files.keys()):
+        raise ArtifactError(f"{str(folder / MANIFEST_FILE)!r} lists no {missing[0]}")
+    return manifest, checksum
+
+
+def _check_other_files(folder: Path, manifest: Manifest) -> None:
+    for name in manifest.files:
+        if name != manifest.model_file:
+            _check_file(folder, name, manifest)
+
+
+def _check_model(folder: Path, manifest: Manifest) -> None:
+    _check_file(folder, manifest.model_file, manifest)
+    if manifest.format == "onnx":
+        check_external_data(folder / manifest.model_file, manifest.files)
+
+
+def _check_file(folder: Path, name: str, manifest: Manifest) -> None:
     _check_inside(folder, name)
-    path = folder / name
+    path, facts = folder / name, manifest.files[name]
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise FileNotFoundError
