@@ -89,7 +89,7 @@ def test_golden_outputs_of_another_model_are_rejected(
         check_golden(model.session, model.spec, _changed(artifact, change))
 
 
-@pytest.mark.parametrize("value", [1e3, float("nan")])
+@pytest.mark.parametrize("value", [1e3, 1e308, float("-inf"), float("nan")])
 def test_a_different_output_is_detected(artifact: Path, value: float) -> None:
     model = load_artifact(artifact, threads=1)
     golden = read_golden(artifact)

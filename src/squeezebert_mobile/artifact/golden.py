@@ -3,6 +3,7 @@
 from typing import Final, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
@@ -22,6 +23,11 @@ class GoldenOutput(Record):
     indices: tuple[Whole, ...]
     values: tuple[float, ...]
     top: tuple[Whole, ...]  # argmax over the last axis; empty if it is not an answer
+
+    def as_float32(self) -> NDArray[np.float32]:
+        """The values, infinite where they are too large for float32."""
+        with np.errstate(over="ignore"):
+            return np.array(self.values, np.float32)
 
 
 class GoldenText(Record):
@@ -57,7 +63,6 @@ class Golden(Record):
 
 
 def _largest(output: GoldenOutput) -> float:
-    """The largest absolute value as float32, without infinite ones and NaN."""
-    with np.errstate(over="ignore"):
-        values = np.abs(np.array(output.values, np.float32))
+    """The largest absolute value, without infinite ones and NaN."""
+    values = np.abs(output.as_float32())
     return float(values[np.isfinite(values)].max(initial=0))
