@@ -45,7 +45,7 @@ test-slow: $(READY)  ## run the slow Python tests: every format on a trained mod
 test-all: test test-slow test-executorch android test-phone check-arm64  ## run all tests (Java 17, Maven; root for qemu)
 
 test-executorch: $(READY)  ## run the tests that lower models to XNNPACK
-	$(PYTEST) -m executorch
+	$(PYTEST) -m "executorch and not slow"
 
 # One process per file and target: a native crash ends only one of them, and shows which.
 fuzz: $(READY)  ## run 540,000 mutated files, journals, runner lines, unusual texts and folders, then atheris (4 hours)
@@ -165,7 +165,7 @@ $(RUNNER_READY): $(RUNNER_SOURCES)
 	@touch $@
 
 test-phone: $(READY) $(RUNNER_READY)  ## test bench on a simulated phone, errors included (Java 17, Maven)
-	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(PYTEST) -m phone
+	STAND_IN_RUNNER_CLASSPATH="$(RUNNER_CLASSES)" $(PYTEST) -m "phone and not slow"
 
 clean:  ## remove build files; a stale build/ adds deleted modules to the wheel
 	rm -rf build dist .typing android_demo/target android_demo/*/target *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

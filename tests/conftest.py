@@ -21,6 +21,18 @@ settings.register_profile("fuzz", max_examples=20_000, **_PATIENT)  # make fuzz
 settings.load_profile("short")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With -m phone, executorch or slow, a file without such a test is not imported.
+
+    Importing all files takes 20 s.
+    """
+    mark = config.option.markexpr.partition(" ")[0]
+    if mark not in {"phone", "executorch", "slow"} or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return None if f"mark.{mark}" in text or "every_format" in text else True
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays until the end: a full garbage collection need not look at it."""
     gc.collect()

@@ -21,7 +21,6 @@ from squeezebert_mobile.benchmarks.records.events import (
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(1800)]
 
-_KILLS = 50
 #: The bench in a process of its own.
 _BENCH = """
 import signal
@@ -65,13 +64,14 @@ def _kill_after(run: Run, process: "subprocess.Popen[bytes]", lines: int, second
     process.wait()
 
 
-def test_killed_at_50_moments(run: Run) -> None:
+@pytest.mark.parametrize("kills", [12, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_at_any_moment(run: Run, kills: int) -> None:
     chance = random.Random(0)
     run.measure()
     whole = len(run.events)
     run.journal.unlink()
     after_the_end = 0
-    for _ in range(_KILLS):
+    for _ in range(kills):
         before = _events(run)
         if before and isinstance(before[-1], End):
             assert run.measure(resume=True).complete  # what the results are written from

@@ -276,8 +276,11 @@ def test_the_holder(text: str, holder: str) -> None:
 _QUICKEST = Preset("quickest", runs=1, seconds=0, blocks=1, starts=1)
 
 
-@pytest.mark.parametrize(("target", "count"), [("adb", 20), ("app", 6)])
-def test_ten_pairs_of_benches_at_once_never_mix(
+@pytest.mark.parametrize(
+    ("target", "count"),
+    [("adb", 5), ("app", 3), pytest.param("adb", 20, marks=pytest.mark.slow)],
+)
+def test_benches_at_once_never_mix(
     run: Run, tmp_path: Path, target: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has an artifact of its own, whose latency shows which one was measured."""

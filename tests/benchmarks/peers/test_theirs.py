@@ -86,7 +86,7 @@ def test_the_reference_is_the_baseline(built):
     assert [label for label, role in roles.items() if role == "baseline"] == [REFERENCE]
 
 
-@pytest.mark.executorch
+@pytest.mark.slow  # a large model is lowered
 @pytest.mark.parametrize(
     "model", [m for m in LOWERED if m.precision == "fp32"], ids=lambda model: model.label
 )
@@ -97,7 +97,7 @@ def test_a_peer_lowered_to_xnnpack(model, tmp_path):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.executorch
+@pytest.mark.slow  # a large model is lowered
 def test_pt2e_fails_with_transformers_model(tmp_path):
     """If this fails one day, the peer can be built and its row will have figures."""
     model = find("peer executorch int8")

@@ -309,7 +309,7 @@ def test_nothing_is_logged_by_default(artifact: Path, tmp_path: Path) -> None:
     assert done.stderr == "" and "play music" in done.stdout
 
 
-@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("debug", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_torchs_logs_are_shown_with_debug(checkpoint: Path, tmp_path: Path, debug: bool) -> None:
     command = [sys.executable, "-m", "squeezebert_mobile", "export", str(checkpoint)]
     options = ["-o", str(tmp_path / "out"), "--format", "executorch", *["--debug"] * debug]
