@@ -69,6 +69,18 @@ def test_a_model_is_opened_only_after_its_check(
     assert steps == ["checked", "opened"]
 
 
+def test_no_thread_reads_the_model_after_a_refusal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller may replace the file at once."""
+    done = []
+    monkeypatch.setattr(reading, "_check_model", lambda *_: (time.sleep(0.2), done.append(True)))
+    (folder / "tokenizer.json").write_bytes(b"{}")
+    with pytest.raises(ArtifactError, match="tokenizer.json' has changed since the export"):
+        load_artifact(folder)
+    assert done
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no such artifact folder"):
         load_artifact(tmp_path / "none")

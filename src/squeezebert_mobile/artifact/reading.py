@@ -1,10 +1,11 @@
 """Reading an artifact with all checks, and writing its JSON files."""
 
+import contextlib
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,13 +24,13 @@ from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.files import read_regular
 
 __all__ = [
-    "begin_reading",
     "check_unchanged",
     "file_facts",
     "read_artifact",
     "read_golden",
     "read_manifest",
     "read_with_checksums",
+    "reading_artifact",
     "replaced",
     "sha256_of",
     "write_json",
@@ -127,17 +128,18 @@ def read_with_checksums(folder: Path) -> tuple[Manifest, dict[str, str]]:
     }
 
 
-def begin_reading(folder: Path) -> tuple[Manifest, Future[None]]:
-    """As `read_artifact`, but the model is checked in a thread, whose result must be waited for.
+@contextlib.contextmanager
+def reading_artifact(folder: Path) -> Iterator[tuple[Manifest, Future[None]]]:
+    """As `read_artifact`, but the model is checked in a thread, for whose result one must wait.
 
-    The model is by far the largest file: its SHA-256 takes as long as building the tokenizer.
+    The model is by far the largest file: its SHA-256 takes as long as building the tokenizer. No
+    thread reads it after the block, however that ends.
     """
     manifest, _ = _read_complete_manifest(folder)
-    pool = ThreadPoolExecutor(1, thread_name_prefix="checksum")
-    model = pool.submit(_check_model, folder, manifest)
-    pool.shutdown(wait=False)
-    _check_other_files(folder, manifest)
-    return manifest, model
+    with ThreadPoolExecutor(1, thread_name_prefix="checksum") as pool:
+        model = pool.submit(_check_model, folder, manifest)
+        _check_other_files(folder, manifest)
+        yield manifest, model
 
 
 def _read_complete_manifest(folder: Path) -> tuple[Manifest, str]:
