@@ -8,6 +8,7 @@ from squeezebert_mobile.benchmarks.measure.schedule import (
     LEAD_IN_RUNS,
     Preset,
 )
+from squeezebert_mobile.benchmarks.records.energy import EnergyPlan
 from squeezebert_mobile.benchmarks.records.results import Settings
 from squeezebert_mobile.benchmarks.records.targets import Accelerator
 from squeezebert_mobile.errors import BenchmarkError
@@ -23,6 +24,7 @@ def make_settings(
     *,
     cores: str = "all",
     accelerator: Accelerator = "cpu",
+    energy: EnergyPlan | None = None,
 ) -> Settings:
     """Check the options of a run, and complete them with defaults.
 
@@ -34,6 +36,7 @@ def make_settings(
             else 128, or less if a contender's maximum is shorter.
         cores: On a phone: "all", "big" or a mask.
         accelerator: On a phone, what is asked to run LiteRT artifacts.
+        energy: On a phone, how its energy is measured.
 
     Raises:
         BenchmarkError: the contenders cannot be measured with these options.
@@ -63,6 +66,7 @@ def make_settings(
         input_vocab_size=min(contender.vocab_size for contender in contenders),
         cores=cores,
         accelerator=accelerator,
+        energy=energy,
     )
 
 

@@ -30,6 +30,7 @@ from squeezebert_mobile.benchmarks.phone.adb.facts import (
 )
 from squeezebert_mobile.benchmarks.phone.adb.files import PushProgress, clean, make_home
 from squeezebert_mobile.benchmarks.phone.adb.lock import WAIT_SECONDS, Note, locked
+from squeezebert_mobile.benchmarks.phone.adb.meter import find_meter
 from squeezebert_mobile.benchmarks.phone.adb.selection import select_devices
 from squeezebert_mobile.benchmarks.phone.app.inbox import (
     name_in_app,
@@ -46,6 +47,7 @@ from squeezebert_mobile.benchmarks.phone.runner.launchers import (
     PhoneTarget,
     check_accelerator,
     check_cores,
+    check_energy,
 )
 from squeezebert_mobile.benchmarks.records.journal import journal_of, keeping
 from squeezebert_mobile.benchmarks.records.reading import read_results
@@ -74,6 +76,7 @@ class PhoneRequest:
     resume: bool
     wait_s: float = WAIT_SECONDS
     accelerator: Accelerator = "cpu"
+    energy: bool = False
 
     @property
     def devices(self) -> list[Device]:
@@ -121,7 +124,11 @@ def bench_on_phones(
         )
     check_cores(request.target, request.cores)
     check_accelerator(request.target, request.accelerator, formats)
+    check_energy(request.target, energy=request.energy)
     devices = request.devices
+    if request.energy:
+        for device in devices:
+            find_meter(device)  # before a baseline is exported
     libraries = {d.serial: _libraries(d, [*formats.values()], request) for d in devices}
     models = contenders()
     stop = threading.Event()
@@ -142,6 +149,7 @@ def bench_on_phones(
             sequence_lengths=request.sequence_lengths,
             cores=request.cores,
             accelerator=request.accelerator,
+            energy=request.energy,
             cooling=request.cooling,
             journal=journal,
             resume=resume,
@@ -227,7 +235,9 @@ def _finished(
     )
     same = (
         earlier.complete
-        and (earlier.target, earlier.settings) == (request.target, settings)
+        and earlier.target == request.target
+        and (earlier.settings.energy is not None) == request.energy
+        and earlier.settings.model_copy(update={"energy": None}) == settings
         and earlier.contenders == tuple(each.facts for each in models)
         and earlier.phone is not None
         and earlier.phone.serial == device.serial

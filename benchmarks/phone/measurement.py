@@ -15,8 +15,10 @@ from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.facts import core_mask, read_phone
 from squeezebert_mobile.benchmarks.phone.adb.files import make_home
 from squeezebert_mobile.benchmarks.phone.adb.lock import WAIT_SECONDS, Note, locked
+from squeezebert_mobile.benchmarks.phone.adb.meter import find_meter
 from squeezebert_mobile.benchmarks.phone.app.sample_app import apk_sha256
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+from squeezebert_mobile.benchmarks.phone.energy import EnergyRun, energy_plan
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
 from squeezebert_mobile.benchmarks.phone.resume import check_resumable
 from squeezebert_mobile.benchmarks.phone.run import PhoneRun
@@ -24,6 +26,7 @@ from squeezebert_mobile.benchmarks.phone.runner.launchers import (
     PhoneTarget,
     check_accelerator,
     check_cores,
+    check_energy,
 )
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
 from squeezebert_mobile.benchmarks.records.assembly import assemble
@@ -50,6 +53,7 @@ def measure_phone(
     sequence_lengths: Sequence[int] | None = None,
     cores: str = "all",
     accelerator: Accelerator = "cpu",
+    energy: bool = False,
     cooling: Cooling | None = None,
     journal: Path | None = None,
     resume: bool = False,
@@ -76,6 +80,7 @@ def measure_phone(
         sequence_lengths: The lengths to measure at, as in `measure_host`.
         cores: "all", "big" or a mask for taskset, such as "f0".
         accelerator: What is asked to run LiteRT artifacts.
+        energy: After the timed blocks, measure the energy of an answer.
         cooling: When to wait for the phone to cool down.
         journal: The file to which every event is appended as soon as it happens.
         resume: Continue the run in the existing journal; of a complete run, return the results.
@@ -93,8 +98,16 @@ def measure_phone(
     assert (libraries is None) == (target == "app"), target
     check_cores(target, cores)
     check_accelerator(target, accelerator, {each.label: each.format for each in contenders})
+    check_energy(target, energy=energy)
+    meter = find_meter(device) if energy else None
     settings = make_settings(
-        contenders, preset, threads, sequence_lengths, cores=cores, accelerator=accelerator
+        contenders,
+        preset,
+        threads,
+        sequence_lengths,
+        cores=cores,
+        accelerator=accelerator,
+        energy=energy_plan(preset, meter.source) if meter else None,
     )
     checksums = libraries.sha256 if libraries else {}
     runner_sha256 = sha256_of(RUNNER_JAR) if libraries else apk_sha256(device)
@@ -129,6 +142,8 @@ def measure_phone(
                     run.measure_starts()
                     for count in settings.threads:
                         run.measure_threads(count)
+                    if meter and settings.energy:
+                        EnergyRun(run, meter, settings.energy).measure()
                 log.add(End(load_after=None))
         except KeyboardInterrupt:
             if not is_measured(log.events):

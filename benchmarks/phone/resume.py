@@ -11,8 +11,10 @@ from squeezebert_mobile.benchmarks.records.events import (
     Answered,
     Begin,
     Conditioned,
+    EnergyMeasured,
     Event,
     Failed,
+    NoEnergy,
     PhoneStarted,
     VisitMeasured,
     WarmedUp,
@@ -76,6 +78,20 @@ class JournalView:
         ]
         first, last = typical_ms[0], typical_ms[-1]
         return (first if first > last / _SLOWER else last) / 1000
+
+    def energy_blocks(self, label: str, cell: Cell) -> set[int]:
+        """The indices of the blocks whose energy was measured."""
+        return {
+            event.index
+            for event in self.events
+            if isinstance(event, EnergyMeasured)
+            and (event.contender, event.threads, event.sequence_length) == (label, *cell)
+        }
+
+    @property
+    def without_energy(self) -> set[str]:
+        """The contenders whose energy could not be measured."""
+        return {event.failure.contender for event in self.events if isinstance(event, NoEnergy)}
 
     def schedule(self, cell: Cell, labels: Sequence[str], preset: Preset) -> Schedule:
         """The schedule of a cell, in which the visits made so far are recorded."""

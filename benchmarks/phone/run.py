@@ -62,14 +62,15 @@ from squeezebert_mobile.benchmarks.records.phone import Conditions, PhoneStart, 
 from squeezebert_mobile.benchmarks.records.results import Failure, Settings, Stage
 from squeezebert_mobile.errors import BenchmarkError
 
-__all__ = ["PhoneRun"]
+__all__ = ["MAX_TRIES", "MOST_RUNS", "PhoneRun"]
 
 _START_RUNS = 3  # of a fresh process
 _START_SECONDS = 5.0  # estimate for a fresh process
-_MOST_RUNS = 100_000  # that the runner accepts for a visit
+MOST_RUNS = 100_000  # that the runner accepts for a visit
 #: Blocks for each one of the preset, if the runs are so much faster than in the warm-up.
 _MOST_BLOCKS = 100
-_MAX_TRIES = 2  # for a runner that Android kills
+_NO_CELL: Cell = (0, 0)
+MAX_TRIES = 2  # for a runner that Android kills
 
 
 @dataclass
@@ -131,16 +132,16 @@ class PhoneRun:
 
     def measure_starts(self) -> None:
         """Check each artifact's golden outputs, then load it in fresh processes, in turn."""
-        self._record_conditions((0, 0), self._read_conditions())
+        self._record_conditions(_NO_CELL, self._read_conditions())
         for contender in list(self.contenders):
             if contender.label not in self.view.answered:
-                self._report(f"check {contender.label}", _START_SECONDS)
+                self.report(f"check {contender.label}", _START_SECONDS)
                 self._attempt(contender, "load", self._check)
         for index in range(self.preset.starts):
             for contender in list(self.contenders):
                 if len(self.view.starts(contender.label)) <= index:
                     left = (self.preset.starts - index) * len(self.contenders)
-                    self._report(f"start {contender.label}", left * _START_SECONDS)
+                    self.report(f"start {contender.label}", left * _START_SECONDS)
                     self._attempt(contender, "start", self._start)
 
     def _check(self, contender: Contender) -> None:
@@ -172,13 +173,11 @@ class PhoneRun:
                 if not self.view.schedule(cell, self._labels, self.preset).is_complete:
                     self._measure_cell(cell)
         finally:
-            for runner in self.runners.values():
-                runner.close()
-            self.runners.clear()
+            self.close_runners()
 
     def _measure_cell(self, cell: Cell) -> None:
         for contender in list(self.contenders):
-            self._report(f"warm up {contender.label}", len(self.contenders) * self.preset.seconds)
+            self.report(f"warm up {contender.label}", len(self.contenders) * self.preset.seconds)
             self._attempt(contender, "run", lambda each: self._warm_up(each, cell))
         typical_s = {label: self.view.typical_s(label, cell) for label in self._labels}
         block_seconds = planned_seconds(self.preset, typical_s)
@@ -191,7 +190,7 @@ class PhoneRun:
                 )
             left = max(1, self.preset.blocks - block) * block_seconds
             self._wait_and_probe(cell, block, left)
-            self._report(cell_text(*cell), left)
+            self.report(cell_text(*cell), left)
             self._measure_block(cell, block, schedule, typical_s)
         self._record_conditions(cell, self._read_conditions())
 
@@ -216,7 +215,7 @@ class PhoneRun:
 
     def _visit(self, label: str, cell: Cell, typical_s: float) -> tuple[float, ...]:
         """The samples in ms of one visit."""
-        runs = min(runs_per_visit(self.preset, typical_s), _MOST_RUNS)
+        runs = min(runs_per_visit(self.preset, typical_s), MOST_RUNS)
         answer = self._ask(
             label,
             cell,
@@ -265,21 +264,31 @@ class PhoneRun:
 
     def _ask(self, label: str, cell: Cell, do: str, **fields: Any) -> dict[str, Any]:
         """Send a command to a contender's runner; a runner that Android killed is restarted."""
-        contender = next(each for each in self.contenders if each.label == label)
-        for tries_left in reversed(range(_MAX_TRIES)):
+        for tries_left in reversed(range(MAX_TRIES)):
             try:
-                if label not in self.runners:
-                    self._warm_up(contender, cell)
-                return self.runners[label].ask(do, **fields)
+                return self.runner(label, cell).ask(do, **fields)
             except RunnerDied:
-                self._close(label)
+                self.close_runner(label)
                 if not tries_left:
                     raise
         raise AssertionError("unreachable")
 
-    def _close(self, label: str) -> None:
+    def runner(self, label: str, cell: Cell) -> Runner:
+        """The runner of a contender, which is started and warmed up if there is none."""
+        if label not in self.runners:
+            contender = next(each for each in self.contenders if each.label == label)
+            self._warm_up(contender, cell)
+        return self.runners[label]
+
+    def close_runner(self, label: str) -> None:
+        """End the runner of a contender, if there is one."""
         if runner := self.runners.pop(label, None):
             runner.close()
+
+    def close_runners(self) -> None:
+        """End all runners."""
+        for label in list(self.runners):
+            self.close_runner(label)
 
     def _warm_up(self, contender: Contender, cell: Cell) -> None:
         threads, length = cell
@@ -303,7 +312,7 @@ class PhoneRun:
         self, contender: Contender, stage: Stage, action: Callable[[Contender], None]
     ) -> None:
         """Leave out a contender that the runner refuses; retry one whose runner was killed."""
-        for tries_left in reversed(range(_MAX_TRIES)):
+        for tries_left in reversed(range(MAX_TRIES)):
             try:
                 action(contender)
                 return
@@ -311,14 +320,14 @@ class PhoneRun:
                 failure = Failure(contender=contender.label, stage=stage, error=str(error))
                 self.log.add(Failed(failure=failure))
                 self.contenders.remove(contender)
-                self._close(contender.label)
+                self.close_runner(contender.label)
                 if not self.contenders:
                     raise BenchmarkError(
                         f"nothing can be measured: {contender.label!r}: {error}"
                     ) from error
                 return
             except RunnerDied:
-                self._close(contender.label)
+                self.close_runner(contender.label)
                 if not tries_left:
                     raise
 
@@ -326,45 +335,62 @@ class PhoneRun:
 
     def _wait_and_probe(self, cell: Cell, block: int, seconds_left: float) -> None:
         """Before a block: wait until the phone is cool, then record its conditions and clock."""
-
-        def report(reason: str, left: float) -> None:
-            self._report(reason, left + seconds_left)
-
-        conditions = self.cooling.wait(self._read_conditions, report, self._sleep)
-        self._record_conditions(cell, conditions)
+        self.wait_until_cool(cell, seconds_left)
         label = next(iter(self.runners), self.contenders[0].label)
         samples = self._ask(label, cell, "probe")["samples_ns"]
         probe = Probe(
-            at_s=round(self._elapsed(), 3), block=block, median_ms=statistics.median(samples) / 1e6
+            at_s=round(self.elapsed(), 3), block=block, median_ms=statistics.median(samples) / 1e6
         )
         threads, length = cell
         self.log.add(Probed(threads=threads, sequence_length=length, probe=probe))
 
+    def wait_until_cool(self, cell: Cell = _NO_CELL, seconds_left: float = 0) -> Conditions:
+        """Wait until the phone is cool, and record its conditions.
+
+        Args:
+            cell: Whose figures they are conditions of.
+            seconds_left: What is to be measured after that, for the progress.
+        """
+
+        def report(reason: str, left: float) -> None:
+            self.report(reason, left + seconds_left)
+
+        conditions = self.cooling.wait(self._read_conditions, report, self.pause)
+        self._record_conditions(cell, conditions)
+        return conditions
+
     def _read_conditions(self) -> Conditions:
-        return read_conditions(self.device, self._elapsed)
+        return read_conditions(self.device, self.elapsed)
 
     def _record_conditions(self, cell: Cell, conditions: Conditions) -> None:
         threads, length = cell
         self.log.add(Conditioned(threads=threads, sequence_length=length, conditions=conditions))
 
-    def _sleep(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            KeyboardInterrupt: the run is to end.
+        """
         if self.stopped():
             raise KeyboardInterrupt
         self.sleep(seconds)
 
     # Progress
 
-    def _elapsed(self) -> float:
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
         return time.monotonic() - self.begun
 
-    def _report(self, step: str, seconds_left: float) -> None:
+    def report(self, step: str, seconds_left: float) -> None:
+        """Show the current step and the time that is left."""
         if self.progress:
-            elapsed = self._elapsed()
+            elapsed = self.elapsed()
             self.progress(step, elapsed, elapsed + seconds_left)
 
     def _report_push(self, sent: int, total: int) -> None:
         if self.progress:
-            report_push(self.progress, sent, total, self._elapsed())
+            report_push(self.progress, sent, total, self.elapsed())
 
 
 def _kilobytes(context: Mapping[str, int | None], name: str) -> int | None:

@@ -8,15 +8,23 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from squeezebert_mobile.benchmarks.records import statistics as stats
+from squeezebert_mobile.benchmarks.records.energy import (
+    Energy,
+    EnergyBlock,
+    charge_step,
+    energy_of,
+)
 from squeezebert_mobile.benchmarks.records.events import (
     Answered,
     Begin,
     BlockMeasured,
     Conditioned,
     End,
+    EnergyMeasured,
     Event,
     Failed,
     FirstAnswered,
+    NoEnergy,
     NotProfiled,
     PhoneStarted,
     Probed,
@@ -74,6 +82,8 @@ def assemble(events: Sequence[Event]) -> Results:
         not_profiled=tuple(each.failure for each in events if isinstance(each, NotProfiled)),
         from_text=tuple(_measurements(begin, events, "text")),
         first_answers=_first_answers(events),
+        energy=tuple(_energy(begin, events)),
+        no_energy=tuple(event.failure for event in events if isinstance(event, NoEnergy)),
     )
 
 
@@ -99,6 +109,30 @@ def _phone_starts(events: Sequence[Event]) -> dict[str, tuple[PhoneStart, ...]]:
         if isinstance(event, PhoneStarted):
             starts[event.contender] = (*starts.get(event.contender, ()), event.start)
     return starts
+
+
+def _energy(begin: Begin, events: Sequence[Event]) -> Iterator[Energy]:
+    plan = begin.settings.energy
+    if plan is None:
+        return
+    measured: dict[tuple[int, int, str], dict[int, EnergyBlock]] = defaultdict(dict)
+    for event in events:
+        if isinstance(event, EnergyMeasured):
+            key = event.threads, event.sequence_length, event.contender
+            measured[key][event.index] = event.block
+    step = charge_step([block for blocks in measured.values() for block in blocks.values()])
+    settings = begin.settings
+    for threads, length, facts in product(
+        settings.threads, settings.sequence_lengths, begin.contenders
+    ):
+        if blocks := measured.get((threads, length, facts.label)):
+            yield energy_of(
+                facts.label,
+                (threads, length),
+                [blocks[index] for index in sorted(blocks)],
+                source=plan.source,
+                charge_step_uah=step,
+            )
 
 
 def _whole_blocks(begin: Begin, events: Sequence[Event]) -> Iterator[BlockMeasured]:

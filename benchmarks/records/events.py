@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from squeezebert_mobile.benchmarks.records.base import Count, Milliseconds, Record
+from squeezebert_mobile.benchmarks.records.energy import EnergyBlock
 from squeezebert_mobile.benchmarks.records.phone import (
     Answers,
     Conditions,
@@ -35,9 +36,11 @@ __all__ = [
     "BlockMeasured",
     "Conditioned",
     "End",
+    "EnergyMeasured",
     "Event",
     "Failed",
     "FirstAnswered",
+    "NoEnergy",
     "NotProfiled",
     "PhoneStarted",
     "Probed",
@@ -186,6 +189,24 @@ class NotProfiled(Record):
     failure: Failure
 
 
+class EnergyMeasured(Record):
+    """The energy of one idle block and one of inference was measured, on a phone."""
+
+    event: Literal["energy"] = "energy"
+    contender: str
+    threads: Count
+    sequence_length: Count
+    index: Annotated[int, Field(ge=0)]  # of the block
+    block: EnergyBlock
+
+
+class NoEnergy(Record):
+    """The energy of a contender could not be measured; its other figures are not affected."""
+
+    event: Literal["no energy"] = "no energy"
+    failure: Failure
+
+
 class Resumed(Record):
     """An interrupted run was resumed."""
 
@@ -214,6 +235,8 @@ Event = (
     | FirstAnswered
     | Profiled
     | NotProfiled
+    | EnergyMeasured
+    | NoEnergy
     | Resumed
     | End
 )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from squeezebert_mobile.benchmarks.records.base import Bytes, Count, Milliseconds, Record
+from squeezebert_mobile.benchmarks.records.energy import Energy, EnergyPlan
 from squeezebert_mobile.benchmarks.records.phone import (
     Answers,
     Conditions,
@@ -45,9 +46,10 @@ __all__ = [
     "headline_baseline",
 ]
 
-SchemaVersion = Literal[1, 2, 3]
-#: Version 2 added profiles, parameters and layers, version 3 the time from text to answer.
-SCHEMA_VERSION: Literal[3] = 3
+SchemaVersion = Literal[1, 2, 3, 4]
+#: Version 2 added profiles, parameters and layers, version 3 the time from text to answer,
+#: version 4 energy.
+SCHEMA_VERSION: Literal[4] = 4
 READABLE_VERSIONS: tuple[int, ...] = get_args(SchemaVersion)
 
 #: Reasons to doubt a figure. On a phone also: it throttled, the time of the probe between blocks
@@ -62,7 +64,7 @@ Flag = Literal[
     "conditions changed",
     "CPU fallback",
 ]
-Stage = Literal["build", "start", "load", "run", "text", "profile"]
+Stage = Literal["build", "start", "load", "run", "text", "profile", "energy"]
 Role = Literal["contender", "baseline"]
 Weights = Literal["trained", "random", "unknown"]  # unknown: another maker's file
 LoadAverage = tuple[float, float, float]  # over 1, 5 and 15 minutes
@@ -90,6 +92,7 @@ class Settings(Record):
     input_vocab_size: Count  # ids are below it, for all contenders alike
     cores: str = "all"  # on a phone: all, big, or a mask for taskset
     accelerator: Accelerator = "cpu"  # that LiteRT was asked for; see Answers.placement
+    energy: EnergyPlan | None = None  # on a phone; None: it was not asked for
 
 
 class Machine(Record):
@@ -257,6 +260,8 @@ class Results(Record):
     not_profiled: tuple[Failure, ...] = ()
     from_text: tuple[Measurement, ...] = ()  # from a text of so many tokens to its answer
     first_answers: dict[str, tuple[Milliseconds, ...]] = {}  # since the start of a process
+    energy: tuple[Energy, ...] = ()
+    no_energy: tuple[Failure, ...] = ()
 
     @property
     def host(self) -> Machine:

@@ -1,15 +1,30 @@
-"""The temperature, clock and power of a phone during the run."""
+"""The temperature, clock and power of a phone during the run, and the energy of an answer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from squeezebert_mobile.benchmarks.records.energy import ENERGY_FLAGS, DeviceState, Energy
 from squeezebert_mobile.benchmarks.records.phone import Conditions
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report import figures
-from squeezebert_mobile.benchmarks.report.formatting import THERMAL_STATUSES, format_number
+from squeezebert_mobile.benchmarks.report.formatting import (
+    DOUBT,
+    THERMAL_STATUSES,
+    format_number,
+    workload_text,
+)
+from squeezebert_mobile.benchmarks.report.latency import stand_in_mark
+from squeezebert_mobile.benchmarks.report.queries import main_workload
 from squeezebert_mobile.benchmarks.report.writers.page import Block, Listing, Picture, Row, Table
 
-__all__ = ["condition_notes", "conditions"]
+__all__ = ["condition_notes", "conditions", "energies"]
+
+_SOURCES = {
+    "power stats": "the phone's power rails, as its power stats service tells them",
+    "iio": "the phone's power rails, as its kernel tells them",
+    "battery": "the battery's charge counter and voltage",
+}
+_MOST_RAILS = 8  # the others take little
 
 _READINGS: dict[str, Callable[[Conditions], float | None]] = {
     "temperature of the hottest sensor, °C": lambda c: max(c.celsius.values(), default=None),
@@ -68,3 +83,109 @@ def _notes(conditions: Sequence[Conditions]) -> Iterator[str]:
     loads = [c.load_average for c in conditions if c.load_average is not None]
     if loads:
         yield f"Load average over a minute: {loads[0]:.2f} at first, {loads[-1]:.2f} at last."
+
+
+# Energy -------------------------------------------------------------------------------------
+
+
+def energies(results: Results, *, compact: bool = False) -> Iterator[Block]:
+    """A table for each workload, and how it was measured.
+
+    Args:
+        results: The results.
+        compact: Only the main workload, without the rails.
+    """
+    workloads = dict.fromkeys((each.threads, each.sequence_length) for each in results.energy)
+    if compact and main_workload(results) in workloads:
+        workloads = {main_workload(results): None}
+    for workload in workloads:
+        here = [e for e in results.energy if (e.threads, e.sequence_length) == workload]
+        title = workload_text(workload)
+        yield Table(
+            f"Energy of an answer, idle taken off, {title}{stand_in_mark(results)}",
+            ("model", "mJ", "95 %\ninterval", "idle\nmW", "busy\nmW", "answers"),
+            tuple(_energy_row(each) for each in here),
+        )
+        if not compact and any(each.rails_mj for each in here):
+            yield _rails_table(title, here)
+    if results.energy:
+        yield Listing(tuple(_energy_notes(results)))
+    if results.no_energy:
+        yield Listing(
+            tuple(
+                f"The energy of {each.contender} was not measured: {each.error}"
+                for each in results.no_energy
+            )
+        )
+
+
+def _energy_row(energy: Energy) -> Row:
+    doubt = DOUBT if energy.flags else ""
+    interval = (
+        ""
+        if energy.low_mj is None or energy.high_mj is None
+        else f"{format_number(energy.low_mj)}-{format_number(energy.high_mj)}"
+    )
+    return (
+        energy.contender,
+        f"{format_number(energy.answer_mj)}{doubt}",
+        interval,
+        format_number(energy.idle_mw),
+        format_number(energy.busy_mw),
+        str(energy.answers),
+    )
+
+
+def _rails_table(title: str, columns: Sequence[Energy]) -> Table:
+    names = dict.fromkeys(name for each in columns for name in each.rails_mj)
+    largest = sorted(names, key=lambda name: -sum(each.rails_mj.get(name, 0) for each in columns))
+    rows = tuple(
+        (name, *(format_number(each.rails_mj.get(name, 0.0)) for each in columns))
+        for name in largest[:_MOST_RAILS]
+    )
+    header = ("rail", *(each.contender for each in columns))
+    return Table(f"By rail, mJ of an answer, {title}", header, rows)
+
+
+def _energy_notes(results: Results) -> Iterator[str]:
+    first = results.energy[0]
+    plan = results.settings.energy
+    how = (
+        f" {plan.blocks} blocks of {plan.seconds:g} s of inference, each after an idle one of the "
+        "same length."
+        if plan
+        else ""
+    )
+    yield f"Measured by {_SOURCES[first.source]}.{how}"
+    steps = [each.step_mj for each in results.energy if each.step_mj is not None]
+    yield (
+        f"The counter moves in steps of {format_number(max(steps))} mJ."
+        if steps
+        else "The counter did not move."
+    )
+    states = [block.state for each in results.energy for block in each.blocks]
+    if told := _state_text(states[0]):
+        changed = ", and not the same all the time" if len(set(states)) > 1 else ""
+        yield f"{told}{changed}."
+    for flag, meaning in ENERGY_FLAGS.items():
+        if raised := [each for each in results.energy if flag in each.flags]:
+            yield f"{DOUBT} {flag}: {meaning} ({len(raised)} of {len(results.energy)})."
+
+
+def _state_text(state: DeviceState) -> str:
+    """The screen and the radios, as far as they are known."""
+    parts = []
+    if state.wakefulness:
+        screen = "on" if state.wakefulness == "Awake" else f"off ({state.wakefulness})"
+        level = f" at brightness {state.brightness}" if state.brightness is not None else ""
+        parts.append(f"the screen was {screen}{level}")
+    for name, is_on in (
+        ("airplane mode", state.airplane_mode),
+        ("Wi-Fi", state.wifi),
+        ("Bluetooth", state.bluetooth),
+        ("mobile data", state.mobile_data),
+    ):
+        if is_on is not None:
+            parts.append(f"{name} {'on' if is_on else 'off'}")
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:]

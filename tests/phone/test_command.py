@@ -192,6 +192,11 @@ def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
             "or remove --resume",
         ),
         (("--wait", "60"), "--wait only applies to phones; add --target adb, or remove --wait"),
+        (("--energy",), "--energy only applies to phones; add --target adb, or remove --energy"),
+        (
+            ("--energy", "--target", "app"),
+            "--energy only applies to --target adb; remove --energy, or measure with --target adb",
+        ),
         (("--cores", "big"), "--cores only applies to phones; add --target adb, or remove --cores"),
     ],
 )

@@ -30,6 +30,7 @@ __all__ = [
     "ShellLauncher",
     "check_accelerator",
     "check_cores",
+    "check_energy",
 ]
 
 _MAIN = "squeezebertmobile.runner.Main"
@@ -222,6 +223,18 @@ def check_accelerator(
                 f"{option} is for LiteRT artifacts, and {label!r} is in the format {format}, which "
                 f"runs on the CPU; export it with --format litert, or remove {option}"
             )
+
+
+def check_energy(target: PhoneTarget, *, energy: bool) -> None:
+    """Check that energy can be measured with the target.
+
+    Raises:
+        PhoneError: it cannot: in the app the screen's power would be a part of it.
+    """
+    if target == "app" and energy:
+        raise PhoneError(
+            "--energy only applies to --target adb; remove --energy, or measure with --target adb"
+        )
 
 
 def _unexpected_exit(what: str, code: int, last_line: str) -> str:

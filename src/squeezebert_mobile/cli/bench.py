@@ -141,6 +141,14 @@ def bench(
             "to its first answer (host only).",
         ),
     ] = False,
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy",
+            help="Afterwards measure the energy of an answer on a phone that is not plugged in "
+            "(--target adb, over Wi-Fi).",
+        ),
+    ] = False,
     fail_if_slower: Annotated[
         float | None,
         typer.Option(
@@ -193,6 +201,7 @@ def bench(
         "cool_down": cool_down,
         "wait": wait,
         "resume": resume,
+        "energy": energy,
     }
     measurement: dict[str, Any] = {
         "preset": get_preset(preset),
@@ -285,6 +294,7 @@ def _bench_on_phones(
         android_runtime=tuple(options["android_runtime"] or ()),
         cooling=Cooling(**{name: value for name, value in limits.items() if value is not None}),
         resume=options["resume"],
+        energy=options["energy"],
         **({} if options["wait"] is None else {"wait_s": options["wait"]}),
         **measurement,
     )

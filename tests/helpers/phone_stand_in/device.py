@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 import threading
+import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -248,6 +249,19 @@ class StandIn(Closeable):
             line = rf"(?m)^(  {re.escape(name.replace('_', ' '))}: )[^\r\n]*"
             text = re.sub(line, rf"\g<1>{value}", text)
         path.write_bytes(text.encode("utf-8"))
+
+    def set_meter(self, *, idle_mw: float, begin_mj: float = 1000.0) -> None:
+        """Unplug it, and give it power rails; see `answer_mj` of the pretended runner."""
+        self.set_battery(USB_powered="false", status=3)
+        told = {"idle_mw": idle_mw, "begin_mj": begin_mj, "since": time.time()}
+        path = self.root / "stand_in/meter.json"
+        path.write_text(json.dumps(told), encoding="utf-8")
+
+    def set_screen(self, wakefulness: str) -> None:
+        """Change what the power manager tells: Awake, Dozing or Asleep."""
+        path = self.root / "stand_in/power"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub("ulness=.*", f"ulness={wakefulness}", text), encoding="utf-8")
 
     def pretend(self, **changes: Any) -> None:
         """Change the pretended runner; its docstring has the names. None restores the default."""

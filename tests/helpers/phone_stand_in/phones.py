@@ -166,6 +166,9 @@ def write(root: Path, data: PhoneData) -> None:
     files = {
         told / "getprop": properties_text(data.properties),
         told / "battery": _battery(data),
+        told / "power": "POWER MANAGER (dumpsys power)\n\nPower Manager State:\n"
+        "  mDirty=0x0\n  mWakefulness=Awake\n  mWakefulnessChanging=false\n",
+        told / "settings": "airplane_mode_on=1\nwifi_on=2\nbluetooth_on=0\nscreen_brightness=12\n",
         told / "thermalservice": thermal_text(data, 0),
         root / "proc/meminfo": _memory(data.memory_kb),
         root / "proc/cpuinfo": _cpuinfo(data.parts, data.features),

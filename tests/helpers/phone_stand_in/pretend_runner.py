@@ -17,6 +17,7 @@ noise that is the same every time. STAND_IN_ROOT/stand_in/pretend.json changes t
     die_at        a stage or command at which it ends without an error message
     placement     name of a folder -> fields of `accelerator` in the load event
     nonsense      {"at": a stage or command, "how": a name in NONSENSE}: it never gets any further
+    answer_mj     mJ that an answer takes, or {name of a folder, a precision, or "*": mJ}
     change        {name of an event: fields to replace}; a field with null is left out
 
 Only the standard library: it runs by itself.
@@ -364,6 +365,7 @@ class Runner:
             samples.append(self._sample(command))
             spent += samples[-1]
         self._ahead_ns += spent
+        self._take_energy(command["lead_in"] + len(samples))
         after = self._context()
         return {"input": command["input"], "samples_ns": samples, "before": before, "after": after}
 
@@ -396,11 +398,21 @@ class Runner:
         tokens = sum(len(row) for row in rows)
         return max(1, int(self._latency_ns(tokens) * self._noise()))
 
+    def _take_energy(self, answers: int) -> None:
+        told = pretended().get("answer_mj", 0)
+        millijoules = told if isinstance(told, int | float) else self._own(told)
+        if millijoules:
+            path = Path(os.environ["STAND_IN_ROOT"], "stand_in/answers_mj")
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{answers * millijoules}\n")
+
+    def _own(self, told: dict[str, Any]) -> Any:
+        """What was told for this artifact, or its precision, or all."""
+        names = (self._name, self._artifact.manifest["precision"], "*")
+        return next((told[each] for each in names if each in told), None)
+
     def _latency_ns(self, tokens: int) -> float:
-        told = pretended().get("latency_ms", {})
-        precision = self._artifact.manifest["precision"]
-        names = (self._name, precision, "*")
-        milliseconds = next((told[each] for each in names if each in told), None)
+        milliseconds = self._own(pretended().get("latency_ms", {}))
         if milliseconds is None:
             digest = hashlib.sha256(self._name.encode()).digest()
             milliseconds = 5 + digest[0] / 8  # 5 to 37

@@ -17,6 +17,10 @@ awk -v name="[$1]: [" '
     "dumpsys": r"""
 case "$1" in
 battery) exec cat "$told/battery" ;;
+power) exec cat "$told/power" ;;
+android.hardware.power.stats.IPowerStats/default)
+  [ -f "$told/meter.json" ] || { echo "Can't find service: $1"; exit 0; }
+  exec "$STAND_IN_ROOT/system/bin/stand-in-meter" ;;
 thermalservice) ;;
 *) echo "Can't find service: $1"; exit 0 ;;
 esac
@@ -27,6 +31,10 @@ read -r cool hot < "$told/throttle"
 [ "$looks" -gt "$cool" ] && [ "$looks" -le $((cool + hot)) ] &&
   exec cat "$told/thermalservice.hot"
 exec cat "$told/thermalservice"
+""",
+    "settings": r"""
+[ "$1" = get ] || exit 1
+sed -n "s/^$3=//p" "$told/settings" | grep . || echo null
 """,
     # This machine has other cores: the mask is recorded, and not applied.
     "taskset": r"""
@@ -89,8 +97,8 @@ def write(root: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     scripts = {name: _HEAD + text for name, text in _SCRIPTS.items()}
     scripts |= {name: _HEAD + _DENIED.format(name=name) for name in ("mkdir", "touch")}
-    for name in ("app_process", "am"):
-        source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    for name, file in (("app_process", "app_process"), ("am", "am"), ("stand-in-meter", "meter")):
+        source = Path(__file__).with_name(f"{file}.py").read_text(encoding="utf-8")
         scripts[name] = f"#!{sys.executable} -IS\n{source}"
     for name, text in scripts.items():
         path = folder / name
