@@ -86,7 +86,7 @@ def artifacts(folder: Path) -> Target:
 
     def read(mutated: tuple[str, bytes]) -> None:
         name, content = mutated
-        with _listed(artifact, name, content), load_artifact(artifact) as model:
+        with _listed(artifact, name, content), load_artifact(artifact, threads=1) as model:
             check_golden(model.session, model.spec, read_golden(artifact))
             model(question="who?", context=TEXT)
 
