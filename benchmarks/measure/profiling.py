@@ -9,16 +9,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.benchmarks.measure.contenders import Contender, InputFeed
 from squeezebert_mobile.benchmarks.measure.plain_files import open_onnx
 from squeezebert_mobile.benchmarks.measure.schedule import LEAD_IN_RUNS
-from squeezebert_mobile.benchmarks.records.profile import Profile, Share
+from squeezebert_mobile.benchmarks.records.profile import Profile, RunRecord, Share
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = [
+    "RUNS",
     "Operator",
     "ProfiledRun",
     "check_profilable",
@@ -63,6 +64,17 @@ class ProfiledRun:
     begin: int
     duration: int
     operators: tuple[Operator, ...]
+
+    @property
+    def record(self) -> RunRecord:
+        """What a journal has of it."""
+        operators = tuple((o.name, o.type, o.begin, o.duration) for o in self.operators)
+        return RunRecord(begin=self.begin, duration=self.duration, operators=operators)
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Self:
+        """The run that a journal has."""
+        return cls(record.begin, record.duration, tuple(Operator(*o) for o in record.operators))
 
 
 @dataclass

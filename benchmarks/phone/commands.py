@@ -21,6 +21,7 @@ from squeezebert_mobile.benchmarks.measure.progress import (
 )
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
+from squeezebert_mobile.benchmarks.measure.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.facts import (
@@ -48,6 +49,7 @@ from squeezebert_mobile.benchmarks.phone.runner.launchers import (
     check_accelerator,
     check_cores,
     check_energy,
+    check_profile,
 )
 from squeezebert_mobile.benchmarks.records.journal import journal_of, keeping
 from squeezebert_mobile.benchmarks.records.reading import read_results
@@ -77,6 +79,7 @@ class PhoneRequest:
     wait_s: float = WAIT_SECONDS
     accelerator: Accelerator = "cpu"
     energy: bool = False
+    profile: bool = False
 
     @property
     def devices(self) -> list[Device]:
@@ -125,6 +128,7 @@ def bench_on_phones(
     check_cores(request.target, request.cores)
     check_accelerator(request.target, request.accelerator, formats)
     check_energy(request.target, energy=request.energy)
+    check_profile(request.target, profile=request.profile)
     devices = request.devices
     if request.energy:
         for device in devices:
@@ -139,6 +143,7 @@ def bench_on_phones(
             note(f"{device.serial!r} was measured before; its results are in {str(path)!r}")
             return path, earlier
         journal = journal_of(path)
+        trace = Trace() if request.profile else None
         results = measure_phone(
             models,
             device=device,
@@ -150,6 +155,7 @@ def bench_on_phones(
             cores=request.cores,
             accelerator=request.accelerator,
             energy=request.energy,
+            trace=trace,
             cooling=request.cooling,
             journal=journal,
             resume=resume,
@@ -160,6 +166,8 @@ def bench_on_phones(
         )
         with keeping(journal, RESUME):
             results.write(path)
+            if trace and (file := trace_of(path)):
+                trace.write(file, results=path)
         if journal and results.complete:
             journal.unlink(missing_ok=True)
         return path, results

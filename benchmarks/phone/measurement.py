@@ -11,6 +11,7 @@ from squeezebert_mobile.benchmarks.measure.leftovers import is_measured, keeping
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
+from squeezebert_mobile.benchmarks.measure.trace import Trace
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.facts import core_mask, read_phone
 from squeezebert_mobile.benchmarks.phone.adb.files import make_home
@@ -20,6 +21,7 @@ from squeezebert_mobile.benchmarks.phone.app.sample_app import apk_sha256
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.energy import EnergyRun, energy_plan
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
+from squeezebert_mobile.benchmarks.phone.profile import collect, profile_contenders
 from squeezebert_mobile.benchmarks.phone.resume import check_resumable
 from squeezebert_mobile.benchmarks.phone.run import PhoneRun
 from squeezebert_mobile.benchmarks.phone.runner.launchers import (
@@ -27,6 +29,7 @@ from squeezebert_mobile.benchmarks.phone.runner.launchers import (
     check_accelerator,
     check_cores,
     check_energy,
+    check_profile,
 )
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
 from squeezebert_mobile.benchmarks.records.assembly import assemble
@@ -54,6 +57,7 @@ def measure_phone(
     cores: str = "all",
     accelerator: Accelerator = "cpu",
     energy: bool = False,
+    trace: Trace | None = None,
     cooling: Cooling | None = None,
     journal: Path | None = None,
     resume: bool = False,
@@ -81,6 +85,7 @@ def measure_phone(
         cores: "all", "big" or a mask for taskset, such as "f0".
         accelerator: What is asked to run LiteRT artifacts.
         energy: After the timed blocks, measure the energy of an answer.
+        trace: Profile each contender after that, and collect its runs here.
         cooling: When to wait for the phone to cool down.
         journal: The file to which every event is appended as soon as it happens.
         resume: Continue the run in the existing journal; of a complete run, return the results.
@@ -99,6 +104,7 @@ def measure_phone(
     check_cores(target, cores)
     check_accelerator(target, accelerator, {each.label: each.format for each in contenders})
     check_energy(target, energy=energy)
+    check_profile(target, profile=trace is not None)
     meter = find_meter(device) if energy else None
     settings = make_settings(
         contenders,
@@ -126,7 +132,7 @@ def measure_phone(
         if resume:
             check_resumable(begin, log.events, journal)
             if isinstance(log.events[-1], End):  # only the results are missing
-                return assemble(log.events)
+                return _assembled(log, trace)
             log.add(Resumed(created=_now()))
         else:
             log.add(begin)
@@ -144,12 +150,20 @@ def measure_phone(
                         run.measure_threads(count)
                     if meter and settings.energy:
                         EnergyRun(run, meter, settings.energy).measure()
+                    if trace:
+                        profile_contenders(run)
                 log.add(End(load_after=None))
         except KeyboardInterrupt:
             if not is_measured(log.events):
                 log.remove()
                 raise
-        return assemble(log.events)
+        return _assembled(log, trace)
+
+
+def _assembled(log: Journal, trace: Trace | None) -> Results:
+    if trace:
+        collect(trace, log.events)
+    return assemble(log.events)
 
 
 def _now() -> str:

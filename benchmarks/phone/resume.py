@@ -15,7 +15,9 @@ from squeezebert_mobile.benchmarks.records.events import (
     Event,
     Failed,
     NoEnergy,
+    NotProfiled,
     PhoneStarted,
+    Profiled,
     VisitMeasured,
     WarmedUp,
 )
@@ -92,6 +94,18 @@ class JournalView:
     def without_energy(self) -> set[str]:
         """The contenders whose energy could not be measured."""
         return {event.failure.contender for event in self.events if isinstance(event, NoEnergy)}
+
+    def is_profiled(self, label: str, cell: Cell) -> bool:
+        """Whether a contender was profiled in a cell, or could not be at all."""
+        return any(
+            (isinstance(event, NotProfiled) and event.failure.contender == label)
+            or (
+                isinstance(event, Profiled)
+                and (event.profile.contender, event.profile.threads, event.profile.sequence_length)
+                == (label, *cell)
+            )
+            for event in self.events
+        )
 
     def schedule(self, cell: Cell, labels: Sequence[str], preset: Preset) -> Schedule:
         """The schedule of a cell, in which the visits made so far are recorded."""

@@ -16,7 +16,7 @@ from squeezebert_mobile.benchmarks.records.phone import (
     PhoneStart,
     Probe,
 )
-from squeezebert_mobile.benchmarks.records.profile import Profile
+from squeezebert_mobile.benchmarks.records.profile import Profile, RunRecord
 from squeezebert_mobile.benchmarks.records.results import (
     SCHEMA_VERSION,
     ContenderFacts,
@@ -180,6 +180,7 @@ class Profiled(Record):
 
     event: Literal["profile"] = "profile"
     profile: Profile
+    runs: tuple[RunRecord, ...] = ()  # on a phone
 
 
 class NotProfiled(Record):

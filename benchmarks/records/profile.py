@@ -6,7 +6,7 @@ from pydantic import Field
 
 from squeezebert_mobile.benchmarks.records.base import Count, Record
 
-__all__ = ["Profile", "Share"]
+__all__ = ["Profile", "RunRecord", "Share"]
 
 _Amount = Annotated[float, Field(ge=0, le=1e9)]  # so that sums are finite
 
@@ -17,6 +17,17 @@ class Share(Record):
     name: str
     calls: _Amount  # in a run
     ms: _Amount  # in a run
+
+
+_Microseconds = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class RunRecord(Record):
+    """A profiled run in a journal, for the trace; times in µs since the session began."""
+
+    begin: _Microseconds
+    duration: _Microseconds
+    operators: tuple[tuple[str, str, _Microseconds, _Microseconds], ...]  # node, type, begin, µs
 
 
 class Profile(Record):

@@ -90,7 +90,7 @@ def test_from_an_artifact_to_a_report(
     )
     code, _, err = cli(*words)
     assert code == 1 and err.startswith("error: 2 phones are connected (")
-    code, out, err = cli(*words, "--serial", one)
+    code, out, err = cli(*words, "--serial", one, "--profile")
     assert code == 0, err
     assert "measured on a stand-in" in out and one in out and "Pixel 3" not in out
     assert out.count("the stand-in computed the right answers: 8 golden texts") == 2
@@ -103,6 +103,13 @@ def test_from_an_artifact_to_a_report(
         assert answers["texts"] == 8 and answers["same_answers"]
         assert answers["max_abs_diff"]["logits"] <= answers["tolerance"]["logits"]
     assert not target.with_name(f"{target.name}.journal").exists()
+    assert len(found["profiles"]) == 2 and not found["not_profiled"]
+    for profile in found["profiles"]:  # by ONNX Runtime itself
+        times = sum(share["ms"] for share in profile["operators"])
+        assert 0 < times <= profile["run_ms"]
+        assert "encoder.0.attention" in {share["name"] for share in profile["layers"]}
+    trace = json.loads(target.with_suffix(".trace.json").read_text(encoding="utf-8"))
+    assert sum(each["name"] == "run" for each in trace["traceEvents"]) == 40
 
     page, text = tmp_path / "report.html", tmp_path / "report.md"
     assert cli("report", target, "-o", page)[0] == cli("report", target, "-o", text)[0] == 0

@@ -80,6 +80,11 @@ class _WarmUp(_Times):
     context: _Context
 
 
+class _Profile(_Fields):
+    id: str
+    file: Annotated[str, StringConstraints(pattern=r"^/[\x20-\x7e]{1,1000}$")]
+
+
 class _Error(_Fields):
     kind: str
     message: str
@@ -92,6 +97,7 @@ _EVENTS: dict[str, type[_Fields]] = {
     "warm_up": _WarmUp,
     "block": _Times,
     "probe": _Times,
+    "profile": _Profile,
     "error": _Error,
 }
 

@@ -31,6 +31,7 @@ __all__ = [
     "check_accelerator",
     "check_cores",
     "check_energy",
+    "check_profile",
 ]
 
 _MAIN = "squeezebertmobile.runner.Main"
@@ -234,6 +235,19 @@ def check_energy(target: PhoneTarget, *, energy: bool) -> None:
     if target == "app" and energy:
         raise PhoneError(
             "--energy only applies to --target adb; remove --energy, or measure with --target adb"
+        )
+
+
+def check_profile(target: PhoneTarget, *, profile: bool) -> None:
+    """Check that models can be profiled with the target.
+
+    Raises:
+        PhoneError: they cannot: an app may not write where the computer reads.
+    """
+    if target == "app" and profile:
+        raise PhoneError(
+            "--profile only applies to this computer and --target adb; remove --profile, or "
+            "measure with --target adb"
         )
 
 

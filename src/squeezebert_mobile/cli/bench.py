@@ -121,7 +121,7 @@ def bench(
         typer.Option(
             "--profile",
             help="Afterwards profile ONNX models: time by operator and layer, and a trace beside "
-            "the results (host only).",
+            "the results (not with --target app).",
         ),
     ] = False,
     inputs: Annotated[
@@ -171,12 +171,11 @@ def bench(
     use and kept in the user's cache.
     """
     if target != "host":
-        for option, is_set in (("--profile", profile), ("--from-text", from_text)):
-            if is_set:
-                raise InputError(
-                    f"{option} measures on this computer, not with --target {target}; remove one "
-                    "of the two"
-                )
+        if from_text:
+            raise InputError(
+                f"--from-text measures on this computer, not with --target {target}; remove one of "
+                "the two"
+            )
         output = output or Path("phone.json")
     if output:
         check_writable(output, what="results")
@@ -222,7 +221,7 @@ def bench(
         ]
     else:
         _check_artifacts(artifacts, inputs or (), target)
-        measurement |= {"target": target, "output": output}
+        measurement |= {"target": target, "output": output, "profile": profile}
         all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)
     for results in all_results:
         if as_json:

@@ -261,9 +261,10 @@ def test_where_the_trace_is(tmp_path: Path) -> None:
     assert trace_of(None) is None and trace_of(Path("/dev/null")) is None
 
 
-def test_a_profile_needs_this_computer(cli: Any, assistant: Path) -> None:
-    code, out, err = cli("bench", assistant, "--target", "adb", "--profile")
+def test_there_is_no_profile_in_the_app(cli: Any, assistant: Path) -> None:
+    code, out, err = cli("bench", assistant, "--target", "app", "--profile", "--baseline", "none")
     assert (code, out) == (1, "")
     assert err == (
-        "error: --profile measures on this computer, not with --target adb; remove one of the two\n"
+        "error: --profile only applies to this computer and --target adb; remove --profile, or "
+        "measure with --target adb\n"
     )

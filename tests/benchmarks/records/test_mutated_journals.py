@@ -19,16 +19,27 @@ from rich.console import Console  # noqa: TID251 - as callers have one
 from squeezebert_mobile.benchmarks.measure.leftovers import results_of_journal
 from squeezebert_mobile.benchmarks.measure.machine import machine_facts
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, runs_per_visit
+from squeezebert_mobile.benchmarks.measure.trace import Trace
+from squeezebert_mobile.benchmarks.phone.profile import collect
 from squeezebert_mobile.benchmarks.phone.resume import JournalView, check_resumable
+from squeezebert_mobile.benchmarks.records import energy
 from squeezebert_mobile.benchmarks.records import statistics as stats
+from squeezebert_mobile.benchmarks.records.energy import (
+    DeviceState,
+    EnergyBlock,
+    EnergyPlan,
+    Reading,
+)
 from squeezebert_mobile.benchmarks.records.events import (
     Answered,
     Begin,
     BlockMeasured,
     Conditioned,
     End,
+    EnergyMeasured,
     Event,
     Failed,
+    NoEnergy,
     NotProfiled,
     PhoneStarted,
     Probed,
@@ -37,14 +48,21 @@ from squeezebert_mobile.benchmarks.records.events import (
     WarmedUp,
 )
 from squeezebert_mobile.benchmarks.records.journal import Journal
-from squeezebert_mobile.benchmarks.records.profile import Profile, Share
+from squeezebert_mobile.benchmarks.records.profile import Profile, RunRecord, Share
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Failure, Start
 from squeezebert_mobile.benchmarks.report import print_table
 from squeezebert_mobile.benchmarks.report.contents import report_page
 from squeezebert_mobile.benchmarks.report.writers.markdown import as_markdown
 
-_SETTINGS = RESULTS.settings.model_copy(update={"preset": "short", "runs": 4, "blocks": 2})
+_SETTINGS = RESULTS.settings.model_copy(
+    update={
+        "preset": "short",
+        "runs": 4,
+        "blocks": 2,
+        "energy": EnergyPlan(source="battery", seconds=20, blocks=6),
+    }
+)
 _PRESET = Preset("short", runs=4, seconds=_SETTINGS.seconds, blocks=2, starts=1)
 _SHARES = tuple(Share(name=f"encoder.{index}", calls=2, ms=0.5) for index in range(3))
 _PROFILE = Profile(
@@ -59,8 +77,36 @@ _PROFILE = Profile(
 _FAILURE = Failure(contender=LABELS[-1], stage="load", error="no memory")
 
 
+def _energy(index: int) -> EnergyMeasured:
+    begin, middle, end = (
+        Reading(
+            at_s=60.0 * index + 20 * part,
+            rails_mj={"CPU": 1000.0 * (3 * index + part)},
+            step_mj=0.5,
+            charge_uah=3_000_000 - 500 * (3 * index + part),
+            voltage_mv=4000,
+        )
+        for part in range(3)
+    )
+    state = DeviceState(
+        wakefulness="Awake",
+        brightness=5,
+        airplane_mode=True,
+        wifi=True,
+        bluetooth=None,
+        mobile_data=False,
+    )
+    block = EnergyBlock(
+        begin=begin, middle=middle, end=end, answers=50, state=state, thermal_status=0
+    )
+    return EnergyMeasured(
+        contender=LABELS[0], threads=CELL[0], sequence_length=CELL[1], index=index, block=block
+    )
+
+
 def _phone() -> list[Event]:
     label = LABELS[0]
+    run = RunRecord(begin=5, duration=90, operators=(("/layers.0/MatMul", "MatMul", 6, 80),))
     return [
         begin().model_copy(update={"settings": _SETTINGS}),
         Answered(contender=label, answers=next(iter(RESULTS.answers.values()))),
@@ -69,6 +115,9 @@ def _phone() -> list[Event]:
         *warm_ups(),
         *visits(2),
         Probed(threads=1, sequence_length=128, probe=RESULTS.probes[0]),
+        *(_energy(index) for index in range(6)),
+        NoEnergy(failure=_FAILURE),
+        Profiled(profile=_PROFILE, runs=(run, run)),
     ]
 
 
@@ -161,6 +210,10 @@ def _resume_on_phone(path: Path, journal: Sequence[Event]) -> None:
             if any(isinstance(each, WarmedUp) and each.contender == label for each in log.events)
         }
         assert all(count < 100_000 for count in runs.values())
+        assert len(view.energy_blocks(LABELS[0], CELL)) < 10
+        for event in view.events:
+            if isinstance(event, Profiled):
+                collect(Trace(), [event])
         schedule = view.schedule(CELL, labels, _PRESET)
         for made, block in enumerate(schedule.blocks()):
             assert made < 10_000
@@ -178,6 +231,7 @@ def test_mutated_journals(
     resume: Callable[[Path, list[Event]], None],
 ) -> None:
     monkeypatch.setattr(stats, "_RESAMPLES", 5)
+    monkeypatch.setattr(energy, "_RESAMPLES", 5)
     journal, path = events(), tmp_path / "results.json.journal"
     outcomes: dict[tuple[str, bool], int] = {}
 

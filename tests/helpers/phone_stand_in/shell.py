@@ -19,7 +19,7 @@ _GRACE = 4  # seconds between SIGHUP and SIGKILL; a trap needs its time on a bus
 #: Paths of the device that commands may use; they are in the folder.
 _PATHS = re.compile(
     rb"(?<![\w.])/(?=(?:data/local/tmp|data/app|sys/devices/system/cpu|sys/class/thermal"
-    rb"|sys/class/power_supply|sys/bus/iio/devices"
+    rb"|sys/class/power_supply|sys/bus/iio/devices|stand_in/jobs"
     rb"|proc/meminfo|proc/loadavg|proc/cpuinfo)(?![\w.-]))"
 )
 

@@ -20,6 +20,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "warm_up": {"id": "1", "samples_ns": [5_000_000] * 3, "stable": True, "context": {}},
     "block": {"id": "2", "samples_ns": [5_000_000]},
     "probe": {"id": "3", "samples_ns": [5_000_000]},
+    "profile": {"id": "4", "file": "/data/local/tmp/squeezebert-mobile/job-profile_1.json"},
     "error": {"kind": "memory", "message": "the heap is full"},
 }
 

@@ -8,6 +8,7 @@ import ai.onnxruntime.OrtException
 import ai.onnxruntime.OrtLoggingLevel
 import ai.onnxruntime.OrtSession
 import ai.onnxruntime.TensorInfo
+import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
@@ -53,15 +54,23 @@ internal class OnnxSession private constructor(
         return OnnxRun(session, tensors, manifest)
     }
 
+    /** The profile of a session that was opened with the prefix of one. */
+    fun endProfiling(): File = try {
+        File(session.endProfiling())
+    } catch (error: OrtException) {
+        throw ModelError("ONNX Runtime cannot write the profile: ${firstLine(error)}")
+    }
+
     override fun close() = session.close()
 
     companion object {
-        fun open(artifact: Artifact, threads: Int): OnnxSession = withLibrary("ONNX Runtime") {
+        fun open(artifact: Artifact, threads: Int, profile: File? = null): OnnxSession = withLibrary("ONNX Runtime") {
             val environment = environment()
             checkVersion(environment.version)
             val opened = try {
                 OrtSession.SessionOptions().use { options ->
                     options.setIntraOpNumThreads(threads)
+                    profile?.let { options.enableProfiling(it.path) }
                     val session = environment.createSession(artifact.modelPath, options)
                     OnnxSession(environment, session, artifact.manifest)
                 }

@@ -33,6 +33,8 @@ class Job(
     val inputs: Map<String, List<LongArray>>,
     val commands: List<Map<String, Any?>>,
     val accelerator: Accelerator = Accelerator.CPU,
+    /** The prefix of the profiles' paths: they are beside the job. */
+    val profile: File = File(artifact, "profile"),
 )
 
 private const val MAX_BYTES = 4L shl 20
@@ -80,6 +82,7 @@ internal fun readJob(path: File): Job {
         inputs = data["inputs"].asRecord().mapValues { (_, rows) -> (rows as List<*>).map { it.asLongs() } },
         commands = (data["commands"] as List<*>).map { it.asRecord() },
         accelerator = ACCELERATORS.getValue(data["accelerator"] as String? ?: "cpu"),
+        profile = File(path.absoluteFile.parentFile, "${path.nameWithoutExtension}-profile"),
     )
 }
 

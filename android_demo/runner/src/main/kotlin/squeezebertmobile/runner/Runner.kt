@@ -15,6 +15,7 @@ import squeezebertmobile.core.firstLine
 import squeezebertmobile.core.int
 import squeezebertmobile.core.onnxRuntimeVersion
 import squeezebertmobile.core.openSession
+import squeezebertmobile.core.profileOnnx
 import squeezebertmobile.core.shown
 import squeezebertmobile.core.tokenizerOf
 import squeezebertmobile.core.warmUp
@@ -27,6 +28,7 @@ import java.io.File
  */
 class Runner(private val job: Job, private val events: EventWriter) : AutoCloseable {
     private val context = Context()
+    private var artifact: Artifact? = null
     private var session: Session? = null
     private val prepared = HashMap<String, PreparedRun>()
 
@@ -47,7 +49,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
      */
     fun open(): Map<String, Any?> {
         loadLibraries(job.libraries)
-        val artifact = read()
+        val artifact = read().also { artifact = it }
         val loaded = load(artifact)
         prepare(artifact, loaded)
         val outputs = if (job.golden) check(artifact, loaded) else emptyMap()
@@ -141,6 +143,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         val result = when (name) {
             "warm_up" -> warmUp(command)
             "block" -> block(command)
+            "profile" -> profile(command)
             "probe" -> probe()
             "context" -> mapOf("context" to context.read())
             else -> return emptyMap() // run() writes the end event
@@ -178,7 +181,18 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         )
     }
 
-    private fun inputOf(command: Map<String, Any?>): PreparedRun = prepared[command["input"]] ?: throw JobError(
+    /** Runs under the profiler in a session of their own, which no timed run ever has. */
+    private fun profile(command: Map<String, Any?>): Map<String, Any?> {
+        val opened = checkNotNull(artifact)
+        val rows = job.inputs[command["input"]] ?: throw noInput(command)
+        val runs = command.int("runs")
+        val file = profileOnnx(opened, job.threads, Feed.of(opened.manifest, rows), runs, job.profile)
+        return mapOf("input" to command["input"], "runs" to runs, "file" to file.path)
+    }
+
+    private fun inputOf(command: Map<String, Any?>): PreparedRun = prepared[command["input"]] ?: throw noInput(command)
+
+    private fun noInput(command: Map<String, Any?>) = JobError(
         "the job has no input ${shown(command["input"])}; it has: ${prepared.keys.sorted().joinToString()}",
     )
 }

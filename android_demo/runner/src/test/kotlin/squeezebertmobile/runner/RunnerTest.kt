@@ -71,6 +71,25 @@ class RunnerTest {
         assertEquals("e" to "asked", output.only("end")["id"] to output.only("end")["why"])
     }
 
+    private val profile = mapOf("do" to "profile", "id" to "f", "input" to "16", "runs" to 3)
+
+    /** The number of runs in a profile, which is beside the job. */
+    private fun profiledRuns(output: RunnerOutput): Int {
+        val file = File(output.only("profile")["file"] as String)
+        assertEquals(temporary.root.canonicalPath, file.parentFile.canonicalPath)
+        return (Json.parse(file.readText()) as List<*>).count { it.asRecord()["name"] == "model_run" }
+    }
+
+    @Test
+    fun `a model is profiled in a session of its own`() {
+        val output = runner.run(runner.job("golden" to false, "commands" to listOf(block)), lines(profile, block))
+        assertEquals(listOf("ready", "block", "profile", "block", "end"), output.events.takeLast(5))
+        assertEquals(3, profiledRuns(output))
+        assertEquals("f" to "16", output.only("profile")["id"] to output.only("profile")["input"])
+        val wrong = runner.run(runner.job("commands" to listOf(profile + ("input" to "17"))))
+        assertError(wrong, "job", "the job has no input '17'; it has: 16")
+    }
+
     @Test
     fun `the runner ends when the computer disconnects`() {
         val output = runner.run(runner.job("commands" to emptyList<Any>(), "golden" to false), lines(block))
@@ -105,10 +124,11 @@ class RunnerTest {
             classPath = listOf("shrunk.jar", "tables.jar").joinToString(File.pathSeparator) { "$built/$it" },
             options = listOf("-Djava.vendor=The Android Project", "-Djava.library.path=$libraries"),
         )
-        val commands = listOf(warmUp, block, mapOf("do" to "probe", "id" to "p"), mapOf("do" to "end", "id" to "e"))
+        val commands = listOf(warmUp, block, profile, mapOf("do" to "probe", "id" to "p"), mapOf("do" to "end", "id" to "e"))
         val output = android.run(android.job("libraries" to libraries.path, "commands" to commands))
         assertEquals(output.stderr, 0, output.exit)
-        assertEquals(listOf("golden", "ready", "warm_up", "block", "probe", "end"), output.events.takeLast(6))
+        assertEquals(listOf("golden", "ready", "warm_up", "block", "profile", "probe", "end"), output.events.takeLast(7))
+        assertEquals(3, profiledRuns(output))
     }
 
     private fun unpackLibraries(folder: File) {
@@ -197,7 +217,7 @@ class RunnerTest {
             unknown,
             "job",
             "the command '{\"do\": \"stop\"}' is invalid at '': 'stop' is not a command; " +
-                "choose from: warm_up, block, probe, context, end",
+                "choose from: warm_up, block, profile, probe, context, end",
         )
         val missing = output(lines(block + ("input" to "128")).trim())
         assertError(missing, "job", "the job has no input '128'; it has: 16")
