@@ -231,15 +231,25 @@ class _Export:
             The precision of each unit, and the manifest's entry of approximated operators.
         """
         with self.progress("calibrate"):
-            feeds = list(calibration_feeds(self.reference, self.texts))
+            precision = self.options.precision
+            recipe = RECIPES[precision]
+            feeds = list(
+                calibration_feeds(self.reference, self.texts, every=recipe.calibration_step)
+            )
             statistics = calibrate(model, feeds)
-            statistics = smooth(model, statistics, precision=self.options.precision)
+            statistics = smooth(model, statistics, precision=precision)
             statistics = split_outlier_channels(model, statistics)
             prove_equal(self.source.model, model)
             approximated = approximate_gelu(model, feeds[::16]) if self.backend.tanh_gelu else {}
-            feeds = sensitivity_feeds(self.reference, self.texts)
-            precision, activations = self.options.precision, self.backend.activations(model)
-            return MixedPrecision(model, statistics, precision, activations, feeds), approximated
+            mixed = MixedPrecision(
+                model,
+                statistics,
+                precision,
+                self.backend.activations(model),
+                sensitivity_feeds(self.reference, self.texts),
+                fitted_to=feeds if recipe.compensates else (),
+            )
+            return mixed, approximated
 
     def write_within_limits(
         self, model: Traceable, mixed: MixedPrecision

@@ -19,7 +19,7 @@ from squeezebert_mobile.export.quantize.recipe import ACTIVATION_STEPS, INT8_MAX
 from squeezebert_mobile.models.rewriting import Traceable, encoder, products
 from squeezebert_mobile.models.threads import one_thread
 
-__all__ = ["InputStatistics", "Statistics", "calibrate"]
+__all__ = ["InputStatistics", "Statistics", "calibrate", "hooked"]
 
 _WORKERS = 2  # a feed is too small for two threads to share
 
@@ -90,7 +90,7 @@ def calibrate(model: Traceable, feeds: Iterable[TensorFeed]) -> Statistics:
         return state.statistics  # type: ignore[no-any-return]
 
     shares = [share for start in range(_WORKERS) if (share := feeds[start::_WORKERS])]
-    with _hooked(products(model), record), one_thread(), ThreadPoolExecutor(_WORKERS) as pool:
+    with hooked(products(model), record), one_thread(), ThreadPoolExecutor(_WORKERS) as pool:
         first, *others = pool.map(work, shares)
     for other in others:
         first = {product: _merged(ours, other.pop(product)) for product, ours in first.items()}
@@ -105,7 +105,8 @@ def _merged(ours: InputStatistics, theirs: InputStatistics) -> InputStatistics:
 
 
 @contextmanager
-def _hooked(modules: Iterable[nn.Module], hook: Callable[..., None]) -> Iterator[None]:
+def hooked(modules: Iterable[nn.Module], hook: Callable[..., object]) -> Iterator[None]:
+    """Call `hook` before each of the modules runs, with the module and its arguments."""
     handles = [module.register_forward_pre_hook(hook) for module in modules]
     try:
         yield

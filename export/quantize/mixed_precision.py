@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from squeezebert_mobile.export.feeds.building import TensorFeed
 from squeezebert_mobile.export.quantize.calibration import Statistics
+from squeezebert_mobile.export.quantize.compensation import compensate
 from squeezebert_mobile.export.quantize.gptq import round_weights
 from squeezebert_mobile.export.quantize.int4 import (
     dequantize_table,
@@ -49,6 +50,8 @@ class MixedPrecision:
         precision: str,
         activations: Activations,
         feeds: Sequence[TensorFeed],
+        *,
+        fitted_to: Sequence[TensorFeed] = (),
     ) -> None:
         """Measure the sensitivity of each unit.
 
@@ -58,15 +61,17 @@ class MixedPrecision:
             precision: "int8" or "int4".
             activations: How its products quantize their inputs.
             feeds: The inputs to measure with.
+            fitted_to: The inputs for which int4 makes up for its errors (`compensation.py`).
         """
         self._model, self._statistics, self._precision = model, statistics, precision
-        self._activations, self._feeds = activations, feeds
+        self._activations, self._feeds, self._fitted_to = activations, feeds, fitted_to
         self._units = units(model)
         self._remaining = _REMAINING
         self._precision_of = dict.fromkeys(self._units, precision)
         self._originals: dict[nn.Module, Tensor] = {
             product: product.weight for product in statistics
         }
+        self._biases: dict[nn.Module, Tensor] = {product: product.bias for product in statistics}
         self._rounded: dict[str, Mapping[nn.Module, Tensor]] = {}
         #: Products, and tables that a tied decoder multiplies by.
         self._multiplied = {
@@ -112,11 +117,36 @@ class MixedPrecision:
 
     def set_weights(self) -> None:
         """Round the encoder's products in place; the backend rounds the other modules."""
-        for unit in self._units.values():
-            for module in unit.stored:
-                if module in self._originals:
-                    weight = self._weight(module, self._precision_of[unit.name])
-                    module.weight = nn.Parameter(weight, requires_grad=False)
+        weights: dict[nn.Module, Tensor] = {
+            module: self._weight(module, self._precision_of[unit.name])
+            for unit in self._units.values()
+            for module in unit.stored
+            if module in self._originals or self._fitted_to
+        }
+        self._restore_weights()
+        biases = self._biases
+        if self._fitted_to:
+            fitted = self._compensated(weights)
+            weights |= {product: weight for product, (weight, _) in fitted.items()}
+            biases = biases | {product: bias for product, (_, bias) in fitted.items()}
+        for product in self._originals:
+            product.weight = nn.Parameter(weights[product], requires_grad=False)
+            product.bias = nn.Parameter(biases[product], requires_grad=False)
+
+    def _compensated(
+        self, weights: Mapping[nn.Module, Tensor]
+    ) -> dict[nn.Module, tuple[Tensor, Tensor]]:
+        """The weights and biases of products that make up for the errors of others."""
+        adjustable = {
+            module
+            for unit in self._units.values()
+            if self._precision_of[unit.name] == self._precision
+            for module in unit.stored
+        }
+        feeds, precision = self._fitted_to, self._precision
+        return compensate(
+            self._model, weights, adjustable, self._activations, feeds, precision=precision
+        )
 
     def raise_precision(self) -> bool:
         """Take the units with the largest error one precision up.
@@ -182,7 +212,7 @@ class MixedPrecision:
 
     def _restore_weights(self) -> None:
         for product, weight in self._originals.items():
-            product.weight = weight
+            product.weight, product.bias = weight, self._biases[product]
 
     def _weight(self, module: nn.Embedding | nn.Linear, precision: str) -> Tensor:
         """A module's weight with the values that the file will have."""

@@ -97,6 +97,11 @@ class Grouped(nn.Module):
         super().__init__()
         self.products = nn.ModuleList(_linear(*group) for group in groups)
 
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The product of each group."""
+        return [cast(nn.Linear, product) for product in self.products]
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
         return _join([product(part) for product, part in _split(self.products, x)])

@@ -53,6 +53,8 @@ from squeezebert_mobile.tasks import INPUT_NAMES, Task, get_task
 __all__ = [
     "ATOL",
     "RTOL",
+    "FirstTokenLayer",
+    "Layer",
     "Traceable",
     "encoder",
     "feed_forwards",
@@ -294,8 +296,15 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, S, C) to (B, S, C)."""
+        return self.feed(self.attend(x, mask))
+
+    def attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The first half: (B, S, C) to (B, S, C)."""
         normal = self.norm(x)
-        x = self.attention_output(self.attention(normal, mask)) + normal * self.norm.scale
+        return self.attention_output(self.attention(normal, mask)) + normal * self.norm.scale  # type: ignore[no-any-return]
+
+    def feed(self, x: Tensor) -> Tensor:
+        """The second half: (B, S, C) to (B, S, C)."""
         normal = self.feed_forward_norm(x)
         return self.feed_forward(normal) + normal * self.feed_forward_norm.scale  # type: ignore[no-any-return]
 
@@ -313,8 +322,15 @@ class FirstTokenLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, S, C) to (B, 1, C)."""
+        return self.feed(self.attend(x, mask))
+
+    def attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The first half: (B, S, C) to (B, 1, C)."""
         normal = self.norm(x)
         first = normal[:, :1] * self.norm.scale
-        first = self.attention_output(self.attention(normal, mask)) + first
+        return self.attention_output(self.attention(normal, mask)) + first  # type: ignore[no-any-return]
+
+    def feed(self, first: Tensor) -> Tensor:
+        """The second half: (B, 1, C) to (B, 1, C)."""
         normal = self.first_token_norm(first)
         return self.feed_forward(normal) + normal * self.first_token_norm.scale  # type: ignore[no-any-return]
