@@ -176,7 +176,7 @@ class RunnerTest {
 
     @Test
     fun `invalid values in a job are refused`() {
-        val commands = "warm_up, block, probe, context, end"
+        val commands = "warm_up, block, profile, probe, context, end"
         val wrong = mapOf(
             ("threads" to 0) to "'threads': 0 is not from 1 to 64",
             ("threads" to 65) to "'threads': 65 is not from 1 to 64",
