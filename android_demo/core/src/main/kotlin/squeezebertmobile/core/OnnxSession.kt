@@ -26,7 +26,30 @@ const val OLDEST_ONNX_RUNTIME = "1.23.0"
 fun onnxRuntimeVersion(): String = withLibrary("ONNX Runtime") { environment().version }
 
 /** ONNX Runtime has one environment for the whole process. */
-private fun environment(): OrtEnvironment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
+private fun environment(): OrtEnvironment {
+    switchTelemetryOff(ANDROID_OS)
+    return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
+}
+
+private val ANDROID_OS: Class<*>? = try {
+    Class.forName("android.system.Os")
+} catch (_: ClassNotFoundException) { // a desktop
+    null
+}
+
+/**
+ * Sets the environment variable that ONNX Runtime reads as it is loaded. Since 1.29 its official builds
+ * otherwise report their use, under an id of the device.
+ *
+ * @param os `android.system.Os`. Without it nothing is done: Java cannot set environment variables.
+ */
+internal fun switchTelemetryOff(os: Class<*>?) {
+    try {
+        os?.getMethod("setenv", String::class.java, String::class.java, Boolean::class.javaPrimitiveType)
+            ?.invoke(null, "ORT_DISABLE_TELEMETRY", "1", false) // false: a value that the app has set stays
+    } catch (_: ReflectiveOperationException) { // models run all the same
+    }
+}
 
 /**
  * An ONNX model in ONNX Runtime, with default session options except for the number of threads.

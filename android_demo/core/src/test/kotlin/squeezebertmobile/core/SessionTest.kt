@@ -32,6 +32,14 @@ class SessionTest {
     }
 
     @Test
+    fun `telemetry is switched off where Java can do it`() {
+        switchTelemetryOff(null) // a desktop
+        switchTelemetryOff(Any::class.java) // no such method
+        switchTelemetryOff(EnvironmentOfAndroid::class.java)
+        assertEquals(listOf(Triple("ORT_DISABLE_TELEMETRY", "1", false)), EnvironmentOfAndroid.set)
+    }
+
+    @Test
     fun `golden texts give the stored outputs and ids`() {
         for (name in ARTIFACTS.keys) {
             val artifact = artifact(name)
@@ -292,5 +300,15 @@ class SessionTest {
             "ONNX Runtime's Java classes or native library cannot be loaded: dlopen failed: no libonnxruntime.so",
             error.message,
         )
+    }
+}
+
+/** With the method of `android.system.Os`. */
+internal object EnvironmentOfAndroid {
+    val set = ArrayList<Triple<String, String, Boolean>>()
+
+    @JvmStatic
+    fun setenv(name: String, value: String, overwrite: Boolean) {
+        set.add(Triple(name, value, overwrite))
     }
 }
