@@ -81,8 +81,8 @@ class Settings(Record):
     seconds: Annotated[float, Field(ge=0)]
     blocks: Count
     starts: Count
-    threads: tuple[Count, ...]
-    sequence_lengths: tuple[Count, ...]
+    threads: Annotated[tuple[Count, ...], Field(min_length=1)]
+    sequence_lengths: Annotated[tuple[Count, ...], Field(min_length=1)]
     start_threads: Count  # of the fresh processes
     start_sequence_length: Count
     batch: Count

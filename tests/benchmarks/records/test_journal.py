@@ -237,3 +237,13 @@ def test_times_of_a_model_that_is_not_in_the_run(results, journal):
         BenchmarkError, match="damaged: it has times of 'A', which is not among its"
     ):
         read_results(journal)
+
+
+@pytest.mark.parametrize("name", ["threads", "sequence_lengths"])
+def test_a_run_without_workloads(results, journal, name):
+    first, rest = journal.read_text().split("\n", 1)
+    begin = json.loads(first)
+    begin["settings"][name] = []
+    journal.write_text(f"{json.dumps(begin)}\n{rest}")
+    with pytest.raises(BenchmarkError, match=rf"is damaged at begin.settings.{name}: "):
+        read_results(journal)
