@@ -233,9 +233,7 @@ class _Export:
         with self.progress("calibrate"):
             precision = self.options.precision
             recipe = RECIPES[precision]
-            feeds = list(
-                calibration_feeds(self.reference, self.texts, every=recipe.calibration_step)
-            )
+            feeds = list(calibration_feeds(self.reference, self.texts))
             statistics = calibrate(model, feeds)
             statistics = smooth(model, statistics, precision=precision)
             statistics = split_outlier_channels(model, statistics)

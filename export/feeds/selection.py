@@ -19,16 +19,14 @@ __all__ = ["calibration_feeds", "sensitivity_feeds", "verification_feeds"]
 _SENSITIVITY_TEXTS, _SENSITIVITY_LENGTH = 6, 24  # texts, tokens
 
 
-def calibration_feeds(
-    reference: Reference, texts: Sequence[str], *, every: int = 2
-) -> Iterator[TensorFeed]:
-    """Ids, mask and types: every n-th text, three at a time, padded; then two long inputs.
+def calibration_feeds(reference: Reference, texts: Sequence[str]) -> Iterator[TensorFeed]:
+    """Ids, mask and types: every second text, three at a time, padded; then two long inputs.
 
-    Every second text leaves others for verification. The long inputs are all texts joined, cut at
-    the model's maximum length, so that every position is covered.
+    Only every second text, so that verification also runs others. The long inputs are all texts
+    joined, cut at the model's maximum length, so that every position is covered.
     """
     length = reference.lengths[len(reference.lengths) // 2]
-    rows = [text_row(texts, place, reference.task) for place in range(0, len(texts), every)]
+    rows = [text_row(texts, place, reference.task) for place in range(0, len(texts), 2)]
     batches = [rows[i : i + 3] for i in range(0, len(rows), 3)]
     feeds = [build_feed(reference, batch, length, padded=True) for batch in batches]
     for order in (texts, texts[::-1]):

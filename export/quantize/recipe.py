@@ -64,7 +64,6 @@ class Recipe:
     #: How far smoothing goes: 0 leaves all of the difficulty in the activations, 1 moves all of it
     #: into the weights.
     smoothing: float
-    calibration_step: int  # which of the texts it is calibrated on: every n-th
     #: Whether products make up for the errors of those before them (`compensation.py`).
     compensates: bool
     weights: str  # as the manifest says it
@@ -78,7 +77,6 @@ RECIPES = {
         lowest=-INT8_MAX,
         block=None,
         smoothing=0.7,
-        calibration_step=2,  # verification then runs others as well
         compensates=False,
         weights="int8, symmetric, one scale an output channel",
         embeddings="int8, symmetric, one scale a row",
@@ -90,7 +88,6 @@ RECIPES = {
         block=BLOCK,
         smoothing=0.5,  # its weights have fewer values
         # The fit needs many texts: on a half, the error of all-MiniLM-L6-v2 is an eighth larger.
-        calibration_step=1,
         compensates=True,
         weights="int4, a multiplier a block of 16, one scale an output channel",
         embeddings="words int4, one scale a block of 32; others int8, one scale a row",
