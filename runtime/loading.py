@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from squeezebert_mobile.artifact import Manifest, reading_artifact
+from squeezebert_mobile.artifact import Manifest, read_artifact
 from squeezebert_mobile.errors import ArtifactError, CheckpointError, InputError, choose
 from squeezebert_mobile.runtime.sessions import open_session
 from squeezebert_mobile.runtime.tasks.feature_extraction import FeatureExtraction
@@ -86,23 +86,14 @@ def load_artifact(
     if task is not None and task not in PIPELINES:
         raise InputError(choose("task", task, PIPELINES))
     folder = Path(folder)
-    with reading_artifact(folder) as (manifest, model_check):
-        _check_task(manifest)
-        _check_fixed_shapes(manifest)
-        if task not in {None, manifest.task}:
-            raise ArtifactError(
-                f"{str(folder)!r} is an artifact for {manifest.task}, not {task}; load it with "
-                f"task={manifest.task!r}, or export a checkpoint with --task {task}"
-            )
-        tokenizer = _tokenizer(folder, manifest)
-        model_check.result()  # raises ArtifactError
-    session = open_session(folder, manifest, threads=threads)
-    return PIPELINES[manifest.task](
-        spec=manifest.spec, session=session, tokenizer=tokenizer, artifact=manifest
-    )
-
-
-def _tokenizer(folder: Path, manifest: Manifest) -> SqueezeBertTokenizer:
+    manifest = read_artifact(folder)
+    _check_task(manifest)
+    _check_fixed_shapes(manifest)
+    if task not in {None, manifest.task}:
+        raise ArtifactError(
+            f"{str(folder)!r} is an artifact for {manifest.task}, not {task}; load it with "
+            f"task={manifest.task!r}, or export a checkpoint with --task {task}"
+        )
     try:
         tokenizer = SqueezeBertTokenizer.from_artifact(folder, manifest.files)
     except CheckpointError as error:
@@ -112,7 +103,10 @@ def _tokenizer(folder: Path, manifest: Manifest) -> SqueezeBertTokenizer:
             f"the tokenizer of {str(folder)!r} has {len(tokenizer)} tokens, but its model has only "
             f"{manifest.model.vocab_size}; export the checkpoint again"
         )
-    return tokenizer
+    session = open_session(folder, manifest, threads=threads)
+    return PIPELINES[manifest.task](
+        spec=manifest.spec, session=session, tokenizer=tokenizer, artifact=manifest
+    )
 
 
 def _check_task(manifest: Manifest) -> None:

@@ -1,6 +1,5 @@
 import re
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,8 @@ import artifacts
 import pytest
 
 from squeezebert_mobile import artifact
-from squeezebert_mobile.artifact import reading
 from squeezebert_mobile.errors import ArtifactError
-from squeezebert_mobile.runtime import PIPELINES, load_artifact, loading
+from squeezebert_mobile.runtime import PIPELINES, load_artifact
 from squeezebert_mobile.tasks import TASKS
 
 
@@ -45,40 +43,6 @@ def test_a_changed_byte(folder: Path) -> None:
     model.write_bytes(bytes(data))
     with pytest.raises(ArtifactError, match="model.onnx' has changed since the export"):
         load_artifact(folder)
-
-
-def test_a_model_is_opened_only_after_its_check(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The check runs in a thread; however long it takes, the model is opened after it."""
-    steps = []
-    check, open_session = reading._check_model, loading.open_session
-
-    def slow_check(*arguments: Any) -> None:
-        check(*arguments)
-        time.sleep(0.2)
-        steps.append("checked")
-
-    def recording_open(*arguments: Any, **options: Any) -> Any:
-        steps.append("opened")
-        return open_session(*arguments, **options)
-
-    monkeypatch.setattr(reading, "_check_model", slow_check)
-    monkeypatch.setattr(loading, "open_session", recording_open)
-    load_artifact(folder).close()
-    assert steps == ["checked", "opened"]
-
-
-def test_no_thread_reads_the_model_after_a_refusal(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The caller may replace the file at once."""
-    done = []
-    monkeypatch.setattr(reading, "_check_model", lambda *_: (time.sleep(0.2), done.append(True)))
-    (folder / "tokenizer.json").write_bytes(b"{}")
-    with pytest.raises(ArtifactError, match="tokenizer.json' has changed since the export"):
-        load_artifact(folder)
-    assert done
 
 
 def test_no_folder(tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
 """Reading an artifact with all checks, and writing its JSON files."""
 
-import contextlib
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +28,6 @@ __all__ = [
     "read_golden",
     "read_manifest",
     "read_with_checksums",
-    "reading_artifact",
     "replaced",
     "sha256_of",
     "write_json",
@@ -119,52 +116,23 @@ def read_with_checksums(folder: Path) -> tuple[Manifest, dict[str, str]]:
 
     An artifact may be replaced while it is in use; `check_unchanged` compares the checksums.
     """
-    manifest, checksum = _read_complete_manifest(folder)
-    _check_other_files(folder, manifest)
-    _check_model(folder, manifest)
+    manifest, checksum = _read_manifest(folder)
+    required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
+    if missing := sorted(required - manifest.files.keys()):
+        raise ArtifactError(f"{str(folder / MANIFEST_FILE)!r} lists no {missing[0]}")
+    for name, facts in manifest.files.items():
+        _check_file(folder, name, facts)
+    if manifest.format == "onnx":
+        check_external_data(folder / manifest.model_file, manifest.files)
     return manifest, {
         MANIFEST_FILE: checksum,
         **{name: facts.sha256 for name, facts in manifest.files.items()},
     }
 
 
-@contextlib.contextmanager
-def reading_artifact(folder: Path) -> Iterator[tuple[Manifest, Future[None]]]:
-    """As `read_artifact`, but the model is checked in a thread, for whose result one must wait.
-
-    The model is by far the largest file: its SHA-256 takes as long as building the tokenizer. No
-    thread reads it after the block, however that ends.
-    """
-    manifest, _ = _read_complete_manifest(folder)
-    with ThreadPoolExecutor(1, thread_name_prefix="checksum") as pool:
-        model = pool.submit(_check_model, folder, manifest)
-        _check_other_files(folder, manifest)
-        yield manifest, model
-
-
-def _read_complete_manifest(folder: Path) -> tuple[Manifest, str]:
-    manifest, checksum = _read_manifest(folder)
-    required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
-    if missing := sorted(required - manifest.files.keys()):
-        raise ArtifactError(f"{str(folder / MANIFEST_FILE)!r} lists no {missing[0]}")
-    return manifest, checksum
-
-
-def _check_other_files(folder: Path, manifest: Manifest) -> None:
-    for name in manifest.files:
-        if name != manifest.model_file:
-            _check_file(folder, name, manifest)
-
-
-def _check_model(folder: Path, manifest: Manifest) -> None:
-    _check_file(folder, manifest.model_file, manifest)
-    if manifest.format == "onnx":
-        check_external_data(folder / manifest.model_file, manifest.files)
-
-
-def _check_file(folder: Path, name: str, manifest: Manifest) -> None:
+def _check_file(folder: Path, name: str, facts: FileFacts) -> None:
     _check_inside(folder, name)
-    path, facts = folder / name, manifest.files[name]
+    path = folder / name
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise FileNotFoundError
