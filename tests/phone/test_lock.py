@@ -278,7 +278,12 @@ _QUICKEST = Preset("quickest", runs=1, seconds=0, blocks=1, starts=1)
 
 @pytest.mark.parametrize(
     ("target", "count"),
-    [("adb", 5), ("app", 3), pytest.param("adb", 20, marks=pytest.mark.slow)],
+    [
+        ("adb", 5),
+        ("app", 3),
+        pytest.param("adb", 20, marks=pytest.mark.slow),
+        pytest.param("app", 6, marks=pytest.mark.slow),
+    ],
 )
 def test_benches_at_once_never_mix(
     run: Run, tmp_path: Path, target: str, count: int, monkeypatch: pytest.MonkeyPatch
