@@ -4,7 +4,6 @@ The time from text to answer includes tokenizing, the run of the model, and what
 its outputs. It is measured after all runs of the model alone, in blocks of its own.
 """
 
-import bisect
 import json
 import subprocess
 import sys
@@ -12,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from squeezebert_mobile.benchmarks.inputs.texts import Arguments, text_arguments
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.recording import Recorder
 from squeezebert_mobile.benchmarks.measure.timing import Run, warm_up
@@ -26,10 +25,8 @@ from squeezebert_mobile.runtime import load_artifact
 
 __all__ = ["TextRun", "check_takes_text", "first_answer_ms", "open_pipeline"]
 
-Arguments = dict[str, Any]  # of a pipeline's call; JSON
 Asking = Callable[[int], Run]  # a length in tokens -> a call that answers a text of it
 
-_FILLER = "a"  # a single token in every vocabulary, or an unknown one
 _TIMEOUT_SECONDS = 600
 #: What an app does: it imports the library, loads the artifact with all checks, and asks.
 _FIRST_ANSWER = """
@@ -117,7 +114,7 @@ class TextRun:
 def open_pipeline(contender: Contender, *, threads: int) -> Asking:
     """Load an artifact as an app does; returns its calls by the length of the text."""
     model = load_artifact(Path(contender.path), threads=threads)
-    return lambda length: partial(model, **_arguments(model, contender.task, length))
+    return lambda length: partial(model, **_arguments(model, contender, length))
 
 
 def first_answer_ms(contender: Contender, *, threads: int, length: int) -> float:
@@ -127,7 +124,7 @@ def first_answer_ms(contender: Contender, *, threads: int, length: int) -> float
         BenchmarkError: the process failed; the message has the last line of its stderr.
     """
     model = load_artifact(Path(contender.path), threads=threads)
-    arguments = _arguments(model, contender.task, length)
+    arguments = _arguments(model, contender, length)
     model.close()
     request = {"folder": contender.path, "threads": threads, "arguments": arguments}
     command = [sys.executable, "-P", "-c", _FIRST_ANSWER, json.dumps(request)]
@@ -157,37 +154,6 @@ def first_answer_ms(contender: Contender, *, threads: int, length: int) -> float
     return milliseconds
 
 
-# Texts --------------------------------------------------------------------------------------
-
-
-def _arguments(model: Any, task: str | None, length: int) -> Arguments:
-    """The arguments of a call with a text of `length` tokens, or with the next shorter one."""
-    tokenizer = model.tokenizer
-    question, choice = "What is it about?", _FILLER
-    second = {"question-answering": question, "multiple-choice": choice}.get(task or "")
-    prefix = f"{tokenizer.mask_token} " if task == "fill-mask" else ""
-
-    def size(words: Sequence[str]) -> int:
-        text = prefix + " ".join(words)
-        return len(tokenizer(text, second)["input_ids"])
-
-    text = prefix + " ".join(_words_of(length, size))
-    if task == "question-answering":
-        return {"question": question, "context": text}
-    if task == "multiple-choice":
-        return {"texts": text, "choices": [choice, choice]}
-    return {"texts": text}
-
-
-def _words_of(length: int, size: Callable[[Sequence[str]], int]) -> list[str]:
-    """Words of sentences, and fillers, that have `length` tokens; at least one word."""
-    words = _sentences().split()
-    words *= 1 + length // len(words)
-    fitting = bisect.bisect_right(range(length), length, key=lambda n: size(words[: n + 1]))
-    chosen = words[: max(1, fitting)]
-    return [*chosen, *[_FILLER] * (length - size(chosen))]
-
-
-def _sentences() -> str:
-    file = resources.files("squeezebert_mobile") / "models" / "assets" / "sentences.txt"
-    return file.read_text(encoding="utf-8")
+def _arguments(model: Any, contender: Contender, length: int) -> Arguments:
+    assert contender.task  # of every artifact
+    return text_arguments(model.tokenizer, contender.task, length)

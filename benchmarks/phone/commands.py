@@ -80,6 +80,7 @@ class PhoneRequest:
     accelerator: Accelerator = "cpu"
     energy: bool = False
     profile: bool = False
+    from_text: bool = False
 
     @property
     def devices(self) -> list[Device]:
@@ -154,6 +155,7 @@ def bench_on_phones(
             sequence_lengths=request.sequence_lengths,
             cores=request.cores,
             accelerator=request.accelerator,
+            from_text=request.from_text,
             energy=request.energy,
             trace=trace,
             cooling=request.cooling,
@@ -245,6 +247,7 @@ def _finished(
         earlier.complete
         and earlier.target == request.target
         and (earlier.settings.energy is not None) == request.energy
+        and (bool(earlier.first_answers or earlier.from_text) or not request.from_text)
         and earlier.settings.model_copy(update={"energy": None}) == settings
         and earlier.contenders == tuple(each.facts for each in models)
         and earlier.phone is not None

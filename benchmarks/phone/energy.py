@@ -13,7 +13,8 @@ from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, RunnerDied, RunnerRefused
 from squeezebert_mobile.benchmarks.phone.adb.meter import Meter, check_unplugged, read_state
 from squeezebert_mobile.benchmarks.phone.resume import Cell
-from squeezebert_mobile.benchmarks.phone.run import MAX_TRIES, MOST_RUNS, PhoneRun
+from squeezebert_mobile.benchmarks.phone.run import MOST_RUNS, PhoneRun
+from squeezebert_mobile.benchmarks.phone.runners import MAX_TRIES
 from squeezebert_mobile.benchmarks.records.energy import (
     EnergyBlock,
     EnergyPlan,
@@ -64,7 +65,7 @@ class EnergyRun:
                 for length in settings.sequence_lengths:
                     self._measure_cell((threads, length))
             finally:
-                self.run.close_runners()
+                self.run.runners.close_all()
 
     def _measure_cell(self, cell: Cell) -> None:
         """The contenders take turns, so that a phone that warms up does so for all of them."""
@@ -86,10 +87,10 @@ class EnergyRun:
             except RunnerRefused as error:
                 failure = Failure(contender=label, stage="energy", error=str(error))
                 self.run.log.add(NoEnergy(failure=failure))
-                self.run.close_runner(label)
+                self.run.runners.close(label)
                 return
             except RunnerDied:
-                self.run.close_runner(label)
+                self.run.runners.close(label)
                 if not tries_left:
                     raise
             else:
@@ -104,7 +105,7 @@ class EnergyRun:
                 return
 
     def _block(self, label: str, cell: Cell) -> EnergyBlock:
-        runner = self.run.runner(label, cell)
+        runner = self.run.runners.get(label, cell)
         conditions = self.run.wait_until_cool()
         typical_s = self.run.view.typical_s(label, cell)
         runs = min(max(1, math.ceil(self.plan.seconds / typical_s)), MOST_RUNS)
@@ -114,7 +115,7 @@ class EnergyRun:
         answer = runner.ask(
             "block",
             likely_s=runs * typical_s,
-            input=str(cell[1]),
+            input=self.run.runners.input_name(cell[1]),
             lead_in=0,
             samples=runs,
             seconds=0,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
+from squeezebert_mobile.benchmarks.measure.from_text import check_takes_text
 from squeezebert_mobile.benchmarks.measure.leftovers import is_measured, keeping_measurements
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
@@ -20,6 +21,7 @@ from squeezebert_mobile.benchmarks.phone.adb.meter import find_meter
 from squeezebert_mobile.benchmarks.phone.app.sample_app import apk_sha256
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.energy import EnergyRun, energy_plan
+from squeezebert_mobile.benchmarks.phone.from_text import measure_from_text
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
 from squeezebert_mobile.benchmarks.phone.profile import collect, profile_contenders
 from squeezebert_mobile.benchmarks.phone.resume import check_resumable
@@ -56,6 +58,7 @@ def measure_phone(
     sequence_lengths: Sequence[int] | None = None,
     cores: str = "all",
     accelerator: Accelerator = "cpu",
+    from_text: bool = False,
     energy: bool = False,
     trace: Trace | None = None,
     cooling: Cooling | None = None,
@@ -84,7 +87,9 @@ def measure_phone(
         sequence_lengths: The lengths to measure at, as in `measure_host`.
         cores: "all", "big" or a mask for taskset, such as "f0".
         accelerator: What is asked to run LiteRT artifacts.
-        energy: After the timed blocks, measure the energy of an answer.
+        from_text: After the timed blocks, measure the time from text to answer, and to the first
+            answer of a process.
+        energy: After that, measure the energy of an answer.
         trace: Profile each contender after that, and collect its runs here.
         cooling: When to wait for the phone to cool down.
         journal: The file to which every event is appended as soon as it happens.
@@ -105,6 +110,8 @@ def measure_phone(
     check_accelerator(target, accelerator, {each.label: each.format for each in contenders})
     check_energy(target, energy=energy)
     check_profile(target, profile=trace is not None)
+    if from_text:
+        check_takes_text(contenders)
     meter = find_meter(device) if energy else None
     settings = make_settings(
         contenders,
@@ -142,12 +149,14 @@ def measure_phone(
                 with locked(device, wait_s=wait_s, remedy=_IN_USE, note=note, stopped=stopped):
                     run = PhoneRun(
                         list(contenders), device, preset, settings, log, cooling or Cooling(),
-                        progress, sleep, stopped,
+                        progress, sleep, stopped, from_text,
                     )  # fmt: skip
                     run.prepare(libraries, mask)
                     run.measure_starts()
                     for count in settings.threads:
                         run.measure_threads(count)
+                    if from_text:
+                        measure_from_text(run)
                     if meter and settings.energy:
                         EnergyRun(run, meter, settings.energy).measure()
                     if trace:

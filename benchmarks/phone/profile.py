@@ -20,7 +20,8 @@ from squeezebert_mobile.benchmarks.measure.trace import Trace
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, RunnerDied, RunnerRefused
 from squeezebert_mobile.benchmarks.phone.adb.files import HOME
 from squeezebert_mobile.benchmarks.phone.resume import Cell
-from squeezebert_mobile.benchmarks.phone.run import MAX_TRIES, PhoneRun
+from squeezebert_mobile.benchmarks.phone.run import PhoneRun
+from squeezebert_mobile.benchmarks.phone.runners import MAX_TRIES
 from squeezebert_mobile.benchmarks.records.events import Event, NotProfiled, Profiled
 from squeezebert_mobile.benchmarks.records.results import Failure
 
@@ -46,7 +47,7 @@ class _Profiler:
             try:
                 runs = self._runs(label, cell)
             except (RunnerRefused, RunnerDied, _Unreadable) as error:
-                self.run.close_runner(label)
+                self.run.runners.close(label)
                 if isinstance(error, RunnerDied) and tries_left:
                     continue
                 self.give_up(label, str(error))
@@ -57,10 +58,10 @@ class _Profiler:
 
     def _runs(self, label: str, cell: Cell) -> Sequence[ProfiledRun]:
         typical_s = self.run.view.typical_s(label, cell)
-        answer = self.run.runner(label, cell).ask(
+        answer = self.run.runners.get(label, cell).ask(
             "profile",
             likely_s=2 * (LEAD_IN_RUNS + RUNS) * typical_s,
-            input=str(cell[1]),
+            input=self.run.runners.input_name(cell[1]),
             runs=LEAD_IN_RUNS + RUNS,
         )
         runs = _parsed(self._read(answer["file"]))
@@ -113,9 +114,9 @@ def profile_contenders(run: PhoneRun) -> None:
                         continue
                     run.report(f"profile {label}, {cell_text(*cell)}", 0)
                     profiler.profile(label, cell)
-                run.close_runner(contender.label)
+                run.runners.close(contender.label)
         finally:
-            run.close_runners()
+            run.runners.close_all()
 
 
 def collect(trace: Trace, events: Sequence[Event]) -> None:

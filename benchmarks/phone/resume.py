@@ -14,10 +14,12 @@ from squeezebert_mobile.benchmarks.records.events import (
     EnergyMeasured,
     Event,
     Failed,
+    FirstAnswered,
     NoEnergy,
     NotProfiled,
     PhoneStarted,
     Profiled,
+    Source,
     VisitMeasured,
     WarmedUp,
 )
@@ -38,7 +40,26 @@ class JournalView:
     @property
     def failed(self) -> set[str]:
         """The contenders that failed; they are not measured any further."""
-        return {event.failure.contender for event in self.events if isinstance(event, Failed)}
+        return {
+            event.failure.contender
+            for event in self.events
+            if isinstance(event, Failed) and event.failure.stage != "text"
+        }
+
+    @property
+    def without_text(self) -> set[str]:
+        """The contenders that failed from text to answer; their other figures are not affected."""
+        return {
+            event.failure.contender
+            for event in self.events
+            if isinstance(event, Failed) and event.failure.stage == "text"
+        }
+
+    def first_answers(self, label: str) -> int:
+        """How many fresh processes of a contender have answered a text."""
+        return sum(
+            isinstance(event, FirstAnswered) and event.contender == label for event in self.events
+        )
 
     @property
     def seconds(self) -> float:
@@ -66,7 +87,7 @@ class JournalView:
             if isinstance(event, PhoneStarted) and event.contender == label
         ]
 
-    def typical_s(self, label: str, cell: Cell) -> float:
+    def typical_s(self, label: str, cell: Cell, source: Source = "ids") -> float:
         """Seconds per run in the first warm-up; decides the runs per visit, also after a resume.
 
         No phone becomes ten times as slow: then the last warm-up counts, as the first is wrong.
@@ -76,6 +97,7 @@ class JournalView:
             for event in self.events
             if isinstance(event, WarmedUp)
             and (event.contender, event.threads, event.sequence_length) == (label, *cell)
+            and event.source == source
             and event.typical_ms is not None
         ]
         first, last = typical_ms[0], typical_ms[-1]
@@ -107,17 +129,19 @@ class JournalView:
             for event in self.events
         )
 
-    def schedule(self, cell: Cell, labels: Sequence[str], preset: Preset) -> Schedule:
+    def schedule(
+        self, cell: Cell, labels: Sequence[str], preset: Preset, source: Source = "ids"
+    ) -> Schedule:
         """The schedule of a cell, in which the visits made so far are recorded."""
         schedule = Schedule(labels, preset)
-        for visit in self._visits(cell):
+        for visit in self._visits(cell, source):
             schedule.record(visit.block, visit.place, visit.contender, visit.samples)
         return schedule
 
-    def _visits(self, cell: Cell) -> Iterator[VisitMeasured]:
+    def _visits(self, cell: Cell, source: Source) -> Iterator[VisitMeasured]:
         for event in self.events:
             if isinstance(event, VisitMeasured):
-                if (event.threads, event.sequence_length) == cell:
+                if (event.threads, event.sequence_length, event.source) == (*cell, source):
                     yield event
 
 
@@ -168,11 +192,11 @@ def check_resumable(begin: Begin, events: Sequence[Event], journal: Path | None)
 
 def _impossible_visit(begin: Begin, events: Sequence[Event]) -> str | None:
     """The first visit that no run makes at that point: it would wait for those before it."""
-    made: dict[Cell, set[tuple[int, int]]] = defaultdict(set)
+    made: dict[tuple[int, int, Source], set[tuple[int, int]]] = defaultdict(set)
     labels = {facts.label for facts in begin.contenders}
     for event in events:
         if isinstance(event, VisitMeasured):
-            visits = made[event.threads, event.sequence_length]
+            visits = made[event.threads, event.sequence_length, event.source]
             where = f"place {event.place} of block {event.block}"
             last = max((block for block, _ in visits), default=-1)
             if event.contender not in labels:

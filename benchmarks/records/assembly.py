@@ -3,7 +3,7 @@
 Any list of events that has a beginning will do, so an interrupted run is read like a finished one.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import product
 
@@ -57,7 +57,8 @@ def assemble(events: Sequence[Event]) -> Results:
     """The results of a run, or of as much of it as there is."""
     begin = events[0]
     assert isinstance(begin, Begin)
-    measurements = tuple(_measurements(begin, [*events, *_whole_blocks(begin, events)], "ids"))
+    with_blocks = [*events, *_whole_blocks(begin, events)]
+    measurements = tuple(_measurements(begin, with_blocks, "ids"))
     end = events[-1] if isinstance(events[-1], End) else None
     return Results(
         schema_version=SCHEMA_VERSION,
@@ -80,7 +81,7 @@ def assemble(events: Sequence[Event]) -> Results:
         probes=tuple(event.probe for event in events if isinstance(event, Probed)),
         profiles=tuple(event.profile for event in events if isinstance(event, Profiled)),
         not_profiled=tuple(each.failure for each in events if isinstance(each, NotProfiled)),
-        from_text=tuple(_measurements(begin, events, "text")),
+        from_text=tuple(_measurements(begin, with_blocks, "text")),
         first_answers=_first_answers(events),
         energy=tuple(_energy(begin, events)),
         no_energy=tuple(event.failure for event in events if isinstance(event, NoEnergy)),
@@ -137,18 +138,36 @@ def _energy(begin: Begin, events: Sequence[Event]) -> Iterator[Energy]:
 
 def _whole_blocks(begin: Begin, events: Sequence[Event]) -> Iterator[BlockMeasured]:
     """The blocks in which both visits of every contender were measured."""
-    blocks: dict[tuple[int, int, int], dict[int, VisitMeasured]] = defaultdict(dict)
+    blocks: dict[tuple[int, int, Source, int], dict[int, VisitMeasured]] = defaultdict(dict)
     for event in events:
         if isinstance(event, VisitMeasured):
-            blocks[event.threads, event.sequence_length, event.block][event.place] = event
-    failed = {event.failure.contender for event in events if isinstance(event, Failed)}
-    measured = {facts.label for facts in begin.contenders} - failed
-    for (threads, length, _), visits in sorted(blocks.items()):
-        samples: dict[str, tuple[float, ...]] = {}
-        for _, visit in sorted(visits.items()):
-            samples[visit.contender] = (*samples.get(visit.contender, ()), *visit.samples)
-        if len(visits) == 2 * len(measured) and samples.keys() == measured:
-            yield BlockMeasured(threads=threads, sequence_length=length, samples=samples)
+            key = event.threads, event.sequence_length, event.source, event.block
+            blocks[key][event.place] = event
+    for (threads, length, source, _), visits in sorted(blocks.items()):
+        measured = _measured(begin, events, source)
+        counts = Counter(visit.contender for visit in visits.values())
+        if measured and all(counts[label] == 2 for label in measured):
+            samples: dict[str, tuple[float, ...]] = {label: () for label in sorted(measured)}
+            for _, visit in sorted(visits.items()):
+                if visit.contender in measured:
+                    samples[visit.contender] += visit.samples
+            yield BlockMeasured(
+                threads=threads, sequence_length=length, samples=samples, source=source
+            )
+
+
+def _measured(begin: Begin, events: Sequence[Event], source: Source) -> set[str]:
+    """The contenders that are measured to the end; only artifacts can answer texts."""
+    failed = {
+        event.failure.contender
+        for event in events
+        if isinstance(event, Failed) and (source == "text" or event.failure.stage != "text")
+    }
+    return {
+        facts.label
+        for facts in begin.contenders
+        if facts.label not in failed and (source == "ids" or facts.origin == "artifact")
+    }
 
 
 def _measurements(begin: Begin, events: Sequence[Event], source: Source) -> Iterator[Measurement]:
@@ -160,7 +179,7 @@ def _measurements(begin: Begin, events: Sequence[Event], source: Source) -> Iter
             and (event.threads, event.sequence_length, event.source) == (threads, length, source)
         ]
         warm_ups = {event.contender: event for event in here if isinstance(event, WarmedUp)}
-        flags = tuple(_phone_flags(events, threads, length))
+        flags = tuple(_phone_flags(events, threads, length, source))
         fallen_back = _fallen_back(events)
         samples = [event.samples for event in here if isinstance(event, BlockMeasured)]
         for label, warm_up in warm_ups.items():
@@ -169,13 +188,15 @@ def _measurements(begin: Begin, events: Sequence[Event], source: Source) -> Iter
                 yield _measurement(warm_up, blocks, (*flags, *own))
 
 
-def _phone_flags(events: Sequence[Event], threads: int, length: int) -> Iterator[Flag]:
+def _phone_flags(
+    events: Sequence[Event], threads: int, length: int, source: Source
+) -> Iterator[Flag]:
     """Reasons to doubt all figures of a cell: the phone's state changed meanwhile."""
     here = [
         event
         for event in events
         if isinstance(event, Conditioned | Probed)
-        and (event.threads, event.sequence_length) == (threads, length)
+        and (event.threads, event.sequence_length, event.source) == (threads, length, source)
     ]
     conditions = [event.conditions for event in here if isinstance(event, Conditioned)]
     probes = [event.probe.median_ms for event in here if isinstance(event, Probed)]

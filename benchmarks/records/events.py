@@ -131,6 +131,7 @@ class VisitMeasured(Record):
     place: int  # index of the visit in the block's order
     contender: str
     samples: Samples
+    source: Source = "ids"
 
 
 class Answered(Record):
@@ -156,6 +157,7 @@ class Conditioned(Record):
     threads: int
     sequence_length: int
     conditions: Conditions
+    source: Source = "ids"  # of the runs in the cell
 
 
 class Probed(Record):
@@ -165,6 +167,7 @@ class Probed(Record):
     threads: int
     sequence_length: int
     probe: Probe
+    source: Source = "ids"  # of the runs in the cell
 
 
 class FirstAnswered(Record):

@@ -41,6 +41,15 @@ _PHONE: dict[str, Callable[[PhoneStart], float | None]] = {
 }
 _FILE = "file\nMB"
 
+_CHECKED = "load the runtime library, and the artifact with all checks,"
+#: Target -> what a process does until its first answer. The times of a phone's processes are those
+#: of its kernel, in steps of 10 ms.
+_FIRST = {
+    "host": "import squeezebert_mobile.runtime, load the artifact with all checks",
+    "adb": f"{_CHECKED} since app_process was started (to 10 ms),",
+    "app": f"{_CHECKED} since the app's process was started (to 10 ms),",
+}
+
 
 def starts(results: Results, *, compact: bool = False) -> Iterator[Block]:
     """A table with a row for each model, and how it was measured."""
@@ -147,7 +156,8 @@ def answer_times(results: Results, *, compact: bool = False) -> Iterator[Block]:
                 name = model_cell(results, facts_of(results, each.contender), compact=compact)
                 rows.append((name, *_cells(each, alone.get(each.contender))))
         header = ("model", "model\nalone ms", "text to\nanswer ms", "90 %\nms", "added\nms")
-        yield Table(f"From text to answer, {workload_text(workload)}", header, tuple(rows))
+        caption = f"From text to answer, {workload_text(workload)}{stand_in_mark(results)}"
+        yield Table(caption, header, tuple(rows))
     if results.first_answers:
         times = [
             (
@@ -157,14 +167,15 @@ def answer_times(results: Results, *, compact: bool = False) -> Iterator[Block]:
             for label, each in results.first_answers.items()
         ]
         caption = f"From the start of a process to its first answer, {workload_text(first)}"
+        caption += stand_in_mark(results)
         yield Table(caption, ("model", "first\nanswer ms"), tuple(times))
     if workloads:
         processes = plural(results.settings.starts, "fresh process", "es")
         yield (
             "Text to answer: medians of calls that tokenize a text, run the model and read the "
             "answer, in blocks of their own after those of the model alone; added: what this "
-            f"takes beside the model. First answer: medians over {processes} that import "
-            "squeezebert_mobile.runtime, load the artifact with all checks and answer a text."
+            f"takes beside the model. First answer: medians over {processes} that "
+            f"{_FIRST[results.target]} and answer a text."
         )
 
 

@@ -1,5 +1,6 @@
 """An artifact with placeholder files, for tests that do not run it."""
 
+import json
 from pathlib import Path
 
 from squeezebert_mobile.artifact import (
@@ -37,8 +38,11 @@ def write_small_artifact(
 ) -> Manifest:
     folder.mkdir()
     (folder / FORMATS[format].file).write_bytes(model)
-    (folder / "tokenizer.json").write_text("{}")
-    (folder / "vocab.txt").write_text("[PAD]\n")
+    words = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a")
+    vocab = {word: index for index, word in enumerate(words)}
+    described = {"model": {"type": "WordPiece", "vocab": vocab}}
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+    (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
     write_json(_golden(), folder / "golden.json")
     groups = dict.fromkeys(
         ("query", "key", "value", "attention_output", "intermediate", "output"), 1
@@ -49,7 +53,7 @@ def write_small_artifact(
         task="text-classification",
         labels=("no", "yes"),
         model=ModelFacts(
-            type="bert", layers=1, hidden=8, heads=2, groups=groups, parameters=1, vocab_size=1
+            type="bert", layers=1, hidden=8, heads=2, groups=groups, parameters=1, vocab_size=6
         ),
         parts={"head": Part(parameters=1, checkpoint_bytes=4, bytes=1)},
         weights="random",

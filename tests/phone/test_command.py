@@ -90,7 +90,7 @@ def test_from_an_artifact_to_a_report(
     )
     code, _, err = cli(*words)
     assert code == 1 and err.startswith("error: 2 phones are connected (")
-    code, out, err = cli(*words, "--serial", one, "--profile")
+    code, out, err = cli(*words, "--serial", one, "--profile", "--from-text")
     assert code == 0, err
     assert "measured on a stand-in" in out and one in out and "Pixel 3" not in out
     assert out.count("the stand-in computed the right answers: 8 golden texts") == 2
@@ -103,6 +103,11 @@ def test_from_an_artifact_to_a_report(
         assert answers["texts"] == 8 and answers["same_answers"]
         assert answers["max_abs_diff"]["logits"] <= answers["tolerance"]["logits"]
     assert not target.with_name(f"{target.name}.journal").exists()
+    assert len(found["from_text"]) == len(found["first_answers"]) == 2
+    for whole, alone in zip(found["from_text"], found["measurements"], strict=True):
+        assert whole["contender"] == alone["contender"] and whole["latency"]["runs"] >= 64
+        first = found["first_answers"][whole["contender"]]
+        assert len(first) == 3 and min(first) > whole["latency"]["median_ms"]
     assert len(found["profiles"]) == 2 and not found["not_profiled"]
     for profile in found["profiles"]:  # by ONNX Runtime itself
         times = sum(share["ms"] for share in profile["operators"])

@@ -164,8 +164,8 @@ CASES = [
     Case(
         "runner of another version",
         "check",
-        lambda run: run.phone.pretend(hello={"protocol": 2}),
-        "the runner on the phone uses protocol 2, but this version of squeezebert-mobile uses 1; "
+        lambda run: run.phone.pretend(hello={"protocol": 3}),
+        "the runner on the phone uses protocol 3, but this version of squeezebert-mobile uses 2; "
         "run squeezebert-mobile clean, then measure again",
         PhoneError,
     ),

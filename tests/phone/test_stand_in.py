@@ -420,7 +420,7 @@ def test_a_runner_whose_input_is_closed(device):
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
-        ({"protocol": 2}, "protocol"),
+        ({"protocol": 3}, "protocol"),
         ({"surplus": 1}, "job"),
         ({"artifact": f"{TMP}/none"}, "artifact"),
         ({"libraries": f"{TMP}/none"}, "library"),

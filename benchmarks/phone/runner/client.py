@@ -16,7 +16,7 @@ from squeezebert_mobile.benchmarks.phone.adb.errors import (
 )
 from squeezebert_mobile.benchmarks.phone.adb.files import HOME
 from squeezebert_mobile.benchmarks.phone.runner.events import parse_event
-from squeezebert_mobile.benchmarks.phone.runner.job import PROTOCOL, Job
+from squeezebert_mobile.benchmarks.phone.runner.job import FIRST, PROTOCOL, Job
 from squeezebert_mobile.benchmarks.phone.runner.launchers import Launcher
 from squeezebert_mobile.benchmarks.records.phone import Answers, Placement
 from squeezebert_mobile.benchmarks.records.targets import Accelerator
@@ -83,7 +83,7 @@ class Runner(Closeable):
 
     def _begin(self, job: Job) -> None:
         hello = self._next("hello")
-        if hello.get("protocol") != PROTOCOL:
+        if hello.get("protocol") not in range(job.protocol, PROTOCOL + 1):
             remedy = self._launcher.remedies["protocol"]
             raise PhoneError(
                 f"the runner on the phone uses protocol {_shown(hello.get('protocol'))}, but this "
@@ -123,11 +123,26 @@ class Runner(Closeable):
         limit = min(_SECONDS + _PATIENCE * likely_s, _MOST_SECONDS)
         self._expect(do, limit, limit)
         self._program.write(json.dumps(command).encode() + b"\n")
+        return self._answer(do, str(self._commands))
+
+    def first_answer_ns(self) -> int | None:
+        """The time from the start of the process to the answer that the job asked for.
+
+        None: the phone does not tell when a process was started.
+
+        Raises:
+            PhoneError, RunnerDied, PhoneUnreachable: as `ask`.
+        """
+        self._expect("first_answer", _SECONDS, _SECONDS)
+        since_ns: int | None = self._answer("first_answer", FIRST)["since_start_ns"]
+        return since_ns
+
+    def _answer(self, do: str, id: str) -> dict[str, Any]:
         answer = self._next(do)
-        if answer.get("id") != str(self._commands):
+        if answer.get("id") != id:
             raise PhoneError(
                 f"the runner answered command {_shown(answer.get('id'))} instead of "
-                f"{str(self._commands)!r}; please report it"
+                f"{id!r}; please report it"
             )
         return answer
 

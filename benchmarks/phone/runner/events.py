@@ -80,6 +80,11 @@ class _WarmUp(_Times):
     context: _Context
 
 
+class _FirstAnswer(_Fields):
+    id: str
+    since_start_ns: _Nanoseconds | None  # None: the kernel does not tell when a process began
+
+
 class _Profile(_Fields):
     id: str
     file: Annotated[str, StringConstraints(pattern=r"^/[\x20-\x7e]{1,1000}$")]
@@ -96,6 +101,7 @@ _EVENTS: dict[str, type[_Fields]] = {
     "golden": _Golden,
     "warm_up": _WarmUp,
     "block": _Times,
+    "first_answer": _FirstAnswer,
     "probe": _Times,
     "profile": _Profile,
     "error": _Error,

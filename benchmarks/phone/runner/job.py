@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from squeezebert_mobile.benchmarks.records.targets import Accelerator
 
-__all__ = ["PROTOCOL", "Job"]
+__all__ = ["FIRST", "PROTOCOL", "Job"]
 
-#: Version of the protocol between this package and the runner; both must agree.
-PROTOCOL = 1
+#: Newest version of the protocol between this package and the runner. A job has the oldest that
+#: has all of it, so that the runner in an older app still does what it can.
+PROTOCOL = 2
+FIRST = "first"  # id of the command in a job
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,13 @@ class Job:
     model_sha256: str  # that the runner must report; not in the job file
     name: str = "job"
     accelerator: Accelerator = "cpu"
+    texts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # protocol 2
+    first_answer: str | None = None  # the text to answer once the files are checked and loaded
+
+    @property
+    def protocol(self) -> int:
+        """The protocol version that a runner must have for this job."""
+        return 2 if self.texts else 1
 
     def to_json(self, libraries: str | None) -> str:
         """The text of the job file.
@@ -33,18 +43,20 @@ class Job:
                 them.
         """
         # The runner in an older app does not know the field.
+        commands = [{"do": "first_answer", "id": FIRST, "input": self.first_answer}]
         accelerator = {} if self.accelerator == "cpu" else {"accelerator": self.accelerator}
         return json.dumps(
             {
-                "protocol": PROTOCOL,
+                "protocol": self.protocol,
                 "artifact": self.artifact,
                 "format": self.format,
                 "threads": self.threads,
                 **accelerator,
                 "libraries": libraries,
-                "checksums": self.check,
+                "checksums": self.check or self.first_answer is not None,
                 "golden": self.check,
                 "inputs": self.inputs,
-                "commands": [],
+                **({"texts": self.texts} if self.texts else {}),
+                "commands": commands if self.first_answer is not None else [],
             }
         )

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from artifacts import load_pair
-from commands import Cli
 
+from squeezebert_mobile.benchmarks.inputs.texts import text_arguments
 from squeezebert_mobile.benchmarks.measure import from_text, host
 from squeezebert_mobile.benchmarks.measure.contenders import Contender, artifact_contenders
-from squeezebert_mobile.benchmarks.measure.from_text import _arguments, first_answer_ms
+from squeezebert_mobile.benchmarks.measure.from_text import first_answer_ms
 from squeezebert_mobile.benchmarks.measure.host import bench_on_host, measure_host
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.records.reading import read_results
@@ -92,13 +92,13 @@ def test_texts_have_as_many_tokens_as_asked(task: str, tmp_path: Path) -> None:
     object.__setattr__(model.session, "run", seen)
     for length in (16, 31):
         sizes.clear()
-        assert model(**_arguments(model, task, length))
+        assert model(**text_arguments(model.tokenizer, task, length))
         assert [shape[-1] for shape in sizes] == [length]
 
 
 def test_a_short_length_still_asks_something(tmp_path: Path) -> None:
     _, model = load_pair(tmp_path, "text-classification")
-    assert model(**_arguments(model, "text-classification", 1))
+    assert model(**text_arguments(model.tokenizer, "text-classification", 1))
 
 
 @pytest.mark.usefixtures("without_processes")
@@ -138,12 +138,3 @@ def test_interrupted_while_answering(
 def test_a_model_file_has_no_tokenizer(tiny_contender: Contender) -> None:
     with pytest.raises(BenchmarkError, match="--from-text needs an artifact, which has a token"):
         measure_host([tiny_contender], preset=SHORT, from_text=True)
-
-
-def test_phones_are_measured_on_ids(cli: Cli, assistant: Path) -> None:
-    code, out, err = cli("bench", assistant, "--target", "app", "--from-text")
-    assert (code, out) == (1, "")
-    assert err == (
-        "error: --from-text measures on this computer, not with --target app; remove one of the "
-        "two\n"
-    )

@@ -40,6 +40,31 @@ def test_a_failed_contender_is_left_out() -> None:
     assert [each.contender for each in found.measurements] == LABELS[1:]
 
 
+def test_what_was_measured_before_a_contender_failed_is_kept_for_the_others() -> None:
+    failure = Failure(contender=LABELS[0], stage="run", error="no memory")
+    found = assemble([begin(), *warm_ups(), *visits(), Failed(failure=failure)])
+    assert [each.contender for each in found.measurements] == LABELS[1:]
+    assert all(each.blocks == ((10.0, 10.0),) * 2 for each in found.measurements)
+
+
+def test_text_and_ids_are_apart() -> None:
+    """Their blocks, the failures and the phone's state."""
+    failure = Failure(contender=LABELS[0], stage="text", error="no answer")
+    text = [
+        event.model_copy(update={"source": "text"})
+        for event in (*warm_ups(), conditions(thermal_status=2), *visits(ms=12.0))
+    ]
+    ids = [*warm_ups(), conditions(), *visits(ms=10.0)]
+    found = assemble([begin(), *ids, *text, Failed(failure=failure)])
+    assert [each.contender for each in found.measurements] == LABELS
+    assert all(each.latency.median_ms == 10 for each in found.measurements)
+    assert not any("throttled" in each.flags for each in found.measurements)
+    assert [each.contender for each in found.from_text] == LABELS[1:]
+    assert all(each.latency.median_ms == 12 for each in found.from_text)
+    assert all("throttled" in each.flags for each in found.from_text)
+    assert [each.stage for each in found.failures] == ["text"]
+
+
 def conditions(**changes: object) -> Conditioned:
     found = RESULTS.conditions[0].model_copy(update={"thermal_status": 0, **changes})
     return Conditioned(

@@ -18,6 +18,8 @@ noise that is the same every time. STAND_IN_ROOT/stand_in/pretend.json changes t
     placement     name of a folder -> fields of `accelerator` in the load event
     nonsense      {"at": a stage or command, "how": a name in NONSENSE}: it never gets any further
     answer_mj     mJ that an answer takes, or {name of a folder, a precision, or "*": mJ}
+    text_ms       what answering a text takes beside the model, 2 by default
+    first_answer_ms  when a process has answered a text, 400 by default; 0: unknown
     profile       the text of a profile, instead of one that fits
     change        {name of an event: fields to replace}; a field with null is left out
 
@@ -35,13 +37,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2  # and 1, without texts
 ONNX_RUNTIME = "1.29.0"  # can be changed with "hello"
 POLL, PATIENCE = 0.01, 600.0  # seconds
 PROBE_RESULT = -2941680418117529349  # of 4 million steps of xorshift from 1
 FIELDS = {
     "warm_up": {"input": str, "most_runs": int, "most_seconds": float},
     "block": {"input": str, "lead_in": int, "samples": int, "seconds": float},
+    "first_answer": {"input": str},
     "profile": {"input": str, "runs": int},
     "probe": {},
     "context": {},
@@ -65,11 +68,10 @@ JOB = {
     "checksums": bool,
     "golden": bool,
     "inputs": dict,
+    "texts": dict,
     "commands": list,
 }
-
-
-OPTIONAL = {"accelerator"}
+OPTIONAL = {"accelerator", "texts"}
 
 
 class Wrong(Exception):
@@ -143,10 +145,10 @@ def read_job(path: Path) -> dict[str, Any]:
         raise Wrong("job", f"the job '{path}' is not valid JSON: {error}") from None
     if not isinstance(job, dict):
         raise Wrong("job", f"the job '{path}' must be a JSON object")
-    if job.get("protocol") != PROTOCOL:
+    if job.get("protocol") not in range(1, PROTOCOL + 1):
         raise Wrong(
             "protocol",
-            f"this runner speaks protocol {PROTOCOL}, but the job has protocol "
+            f"this runner speaks protocols 1 to {PROTOCOL}, but the job has protocol "
             f"{json.dumps(job.get('protocol'))}; push the runner that matches the version on "
             "the computer",
         )
@@ -372,6 +374,14 @@ class Runner:
         after = self._context()
         return {"input": command["input"], "samples_ns": samples, "before": before, "after": after}
 
+    def _first_answer(self, command: dict[str, Any]) -> dict[str, Any]:
+        self._sample(command)
+        took = pretended().get("first_answer_ms", 400)
+        return {
+            "input": command["input"],
+            "since_start_ns": int(took * 1e6 * self._noise()) if took else None,
+        }
+
     def _profile(self, command: dict[str, Any]) -> dict[str, Any]:
         """Beside the job, in ONNX Runtime's format: two operators a run, and a gap of 1 µs."""
         events, at = [], 100
@@ -414,11 +424,17 @@ class Runner:
         return float(pretended().get("slowdown", 1.0))
 
     def _sample(self, command: dict[str, Any]) -> int:
-        rows = self._job["inputs"].get(command["input"])
-        if rows is None:
-            names = ", ".join(sorted(self._job["inputs"]))
-            raise Wrong("job", f"the job has no input '{command['input']}'; it has: {names}")
+        name, texts = command["input"], self._job.get("texts", {})
+        rows = self._job["inputs"].get(name)
+        if rows is None and name not in texts:
+            names = ", ".join(sorted([*self._job["inputs"], *texts]))
+            raise Wrong("job", f"the job has no input '{name}'; it has: {names}")
         self._runs += 1
+        if rows is None:
+            reach("text")
+            words = len(texts[name]["text"].split())
+            beside_ns = 1e6 * pretended().get("text_ms", 2)
+            return int((self._latency_ns(words) + beside_ns) * self._noise())
         tokens = sum(len(row) for row in rows)
         return max(1, int(self._latency_ns(tokens) * self._noise()))
 

@@ -22,6 +22,7 @@ from squeezebert_mobile.benchmarks.phone.adb.client import CommandResult
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.run import PhoneRun
 from squeezebert_mobile.benchmarks.phone.runner.launchers import ShellLauncher
+from squeezebert_mobile.benchmarks.phone.runners import Place, Runners
 from squeezebert_mobile.benchmarks.records.events import EVENT
 from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.errors import SqueezeBertMobileError
@@ -99,15 +100,17 @@ def measure(tmp_path: Path) -> Callable[[list[bytes]], None]:
         log = Journal()
         options: Any = (list(contenders), device, PRESET, settings, log, Cooling(), None)
         phone_run = PhoneRun(*options, sleep=lambda seconds: None, stopped=lambda: False)
-        phone_run.folders = {"ours": "/data/local/tmp/ours"}
-        phone_run.launcher = ShellLauncher((), None)
+        folders = {"ours": "/data/local/tmp/ours"}
+        where: Any = device
+        place = Place(where, ShellLauncher((), None), folders, "0")
+        runners = phone_run.runners = Runners(list(contenders), place, settings, log)
         (contender,) = contenders
         try:
             phone_run._check(contender)
-            phone_run._warm_up(contender, CELL)
-            phone_run._visit("ours", CELL, 0.005)
-            phone_run._ask("ours", CELL, "probe")
-            phone_run.runners.clear()
+            runners.warm_up(contender, CELL)
+            phone_run._visit("ours", CELL, 0.005, runners)
+            runners.ask("ours", CELL, "probe")
+            runners.running.clear()
             phone_run._start(contender)
         finally:
             for event in log.events:

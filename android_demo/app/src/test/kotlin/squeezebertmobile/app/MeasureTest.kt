@@ -14,9 +14,13 @@ import org.robolectric.annotation.Config
 import squeezebertmobile.app.measure.CHOICES
 import squeezebertmobile.app.measure.LENGTH
 import squeezebertmobile.app.measure.MeasureActivity
+import squeezebertmobile.app.measure.textOf
+import squeezebertmobile.core.Artifact
 import squeezebertmobile.core.Json
 import squeezebertmobile.core.asRecord
 import squeezebertmobile.core.readUtf8
+import squeezebertmobile.core.row
+import squeezebertmobile.core.tokenizerOf
 import java.io.File
 
 @RunWith(RobolectricTestRunner::class)
@@ -35,6 +39,7 @@ class MeasureTest {
             val texts = screen.texts()
             assertTrue("$texts", texts.any { Regex("[0-9.]+ times as fast as bert").matches(it) })
             assertEquals(2, texts.count { Regex(".*, [0-9]{2,} runs").matches(it) })
+            assertEquals(2, texts.count { Regex("From text to answer [0-9.]+ ms, P90 [0-9.]+ ms").matches(it) })
             assertEquals(2, texts.count { it.startsWith("8 golden texts verified") })
             assertTrue("$texts", texts.any { it.startsWith("128 tokens, ") && it.endsWith("Measured in this app, in alternating blocks.") })
             screen.findViewById<View>(R.id.share).performClick()
@@ -54,14 +59,31 @@ class MeasureTest {
         for (contender in contenders) {
             val events = (contender["events"] as List<*>).map { it.asRecord() }
             val kinds = events.map { it["event"] }.filter { it != "progress" }
-            assertEquals(listOf("hello", "artifact", "load", "golden", "ready", "warm_up") + List(6) { "block" }, kinds)
+            val measured = listOf("warm_up") + List(6) { "block" }
+            assertEquals(listOf("hello", "artifact", "load", "golden", "ready") + measured + measured, kinds)
+            assertEquals(List(7) { "ids" } + List(7) { "text" }, events.mapNotNull { it["input"] })
         }
         // ABBA order: the first in one pair of blocks is the second in the next.
         val begins = contenders.map { contender ->
             val events = (contender["events"] as List<*>).map { it.asRecord() }.filter { it["event"] == "block" }
             events.map { it["before"].asRecord()["at_ns"] as Long }
         }
-        assertEquals(List(6) { it % 2 == 0 }, begins[0].zip(begins[1]) { one, other -> one < other })
+        assertEquals(List(12) { it % 2 == 0 }, begins[0].zip(begins[1]) { one, other -> one < other })
+    }
+
+    @Test
+    fun `texts have as many tokens as the ids`() {
+        val tokenizer = tokenizerOf(Artifact.open(DEMO))
+        for (length in listOf(16, LENGTH)) {
+            for (task in listOf("text-classification", "fill-mask", "question-answering", "multiple-choice")) {
+                val text = textOf(task, tokenizer, length)
+                val second = text.question ?: text.choices?.first()
+                assertTrue(task, tokenizer.row(text.text, second, 2 * length).size in length - 3..length)
+                assertEquals(task == "fill-mask", text.text.startsWith("[MASK] "))
+                assertEquals(if (task == "multiple-choice") CHOICES else null, text.choices?.size)
+            }
+        }
+        assertEquals("it", textOf("text-classification", tokenizer, 1).text)
     }
 
     /** The same file is compared with the computer's constants in tests/benchmarks. */

@@ -31,6 +31,7 @@ internal val COMMANDS: Map<String, Shape> = mapOf(
         "samples" to whole(1, 100_000),
         "seconds" to number(0.0..MAX_SECONDS),
     ),
+    command("first_answer", "input" to text()),
     command("profile", "input" to text(), "runs" to whole(1, 1_000)),
     command("probe"),
     command("context"),

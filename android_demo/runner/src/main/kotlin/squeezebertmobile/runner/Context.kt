@@ -9,11 +9,20 @@ import java.io.IOException
  * @param root the folder that contains proc and sys.
  */
 internal class Context(private val root: File = File("/"), private val clock: () -> Long = System::nanoTime) {
+    /** The time in nanoseconds that all readings have taken. */
+    var spentNs = 0L
+        private set
+
     /** The readings, named as in docs/runner.md. */
     fun read(): Map<String, Any?> {
+        val begin = clock()
+        return readings(begin).also { spentNs += clock() - begin }
+    }
+
+    private fun readings(at: Long): Map<String, Any?> {
         val status = lines("proc/self/status").associate { it.substringBefore(':') to it.substringAfter(':').trim() }
         val readings = mapOf(
-            "at_ns" to clock(),
+            "at_ns" to at,
             "peak_memory_kb" to kilobytes(status["VmHWM"]),
             "memory_kb" to kilobytes(status["VmRSS"]),
             "swapped_kb" to kilobytes(status["VmSwap"]),

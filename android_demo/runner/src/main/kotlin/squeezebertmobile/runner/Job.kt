@@ -32,9 +32,10 @@ class Job(
     val golden: Boolean,
     val inputs: Map<String, List<LongArray>>,
     val commands: List<Map<String, Any?>>,
-    val accelerator: Accelerator = Accelerator.CPU,
     /** The prefix of the profiles' paths: they are beside the job. */
-    val profile: File = File(artifact, "profile"),
+    val profile: File,
+    val texts: Map<String, Text> = emptyMap(),
+    val accelerator: Accelerator = Accelerator.CPU,
 )
 
 private const val MAX_BYTES = 4L shl 20
@@ -43,7 +44,7 @@ internal val ACCELERATORS = Accelerator.entries.associateBy { it.name.lowercase(
 
 private val JOB = record(
     mapOf(
-        "protocol" to oneOf(PROTOCOL),
+        "protocol" to whole(1, PROTOCOL),
         "artifact" to text(),
         "format" to oneOf(*FORMATS),
         "threads" to whole(1, MAX_THREADS.toLong()),
@@ -52,9 +53,10 @@ private val JOB = record(
         "checksums" to flag,
         "golden" to flag,
         "inputs" to values(items(items(whole(0, Int.MAX_VALUE.toLong())))),
+        "texts" to values(TEXT),
         "commands" to items(Shape { value, where -> checkCommand(value, where) }),
     ),
-    optional = setOf("accelerator"),
+    optional = setOf("accelerator", "texts"),
 )
 
 /**
@@ -65,13 +67,17 @@ private val JOB = record(
  */
 internal fun readJob(path: File): Job {
     val data = parsed("the job ${shown(path.path)}") { readUtf8(path, MAX_BYTES) }
-    if (data["protocol"] != PROTOCOL) {
+    if (data["protocol"] !in 1L..PROTOCOL) {
         throw ProtocolError(
-            "this runner speaks protocol $PROTOCOL, but the job has protocol ${shown(data["protocol"])}; " +
+            "this runner speaks protocols 1 to $PROTOCOL, but the job has protocol ${shown(data["protocol"])}; " +
                 "push the runner that matches the version on the computer",
         )
     }
     checkShape("the job", data, JOB)
+    val texts = data["texts"]?.asRecord().orEmpty()
+    data["inputs"].asRecord().keys.firstOrNull { it in texts }?.let {
+        throw JobError("the job has an input and a text named ${shown(it)}; give each a name of its own")
+    }
     return Job(
         artifact = File(data["artifact"] as String),
         format = data["format"] as String,
@@ -81,8 +87,9 @@ internal fun readJob(path: File): Job {
         golden = data["golden"] as Boolean,
         inputs = data["inputs"].asRecord().mapValues { (_, rows) -> (rows as List<*>).map { it.asLongs() } },
         commands = (data["commands"] as List<*>).map { it.asRecord() },
-        accelerator = ACCELERATORS.getValue(data["accelerator"] as String? ?: "cpu"),
         profile = File(path.absoluteFile.parentFile, "${path.nameWithoutExtension}-profile"),
+        texts = texts.mapValues { (_, text) -> textOf(text.asRecord()) },
+        accelerator = ACCELERATORS.getValue(data["accelerator"] as String? ?: "cpu"),
     )
 }
 

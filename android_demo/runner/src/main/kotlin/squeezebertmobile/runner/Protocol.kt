@@ -9,13 +9,13 @@ import squeezebertmobile.core.SqueezeBertMobileError
 import squeezebertmobile.core.firstLine
 import java.io.File
 
-/** The protocol version of docs/runner.md; computer and phone must have the same. */
-const val PROTOCOL = 1L
+/** The newest protocol version of docs/runner.md that this runner speaks; it speaks all from 1 on. */
+const val PROTOCOL = 2L
 
 /** The job or one of its commands is invalid. */
 class JobError(message: String) : Exception(message)
 
-/** The computer uses another protocol version. */
+/** The computer uses a protocol version that this runner does not speak. */
 class ProtocolError(message: String) : Exception(message)
 
 /** This machine's outputs differ from the golden outputs. */

@@ -3,6 +3,7 @@ package squeezebertmobile.runner
 import squeezebertmobile.core.Artifact
 import squeezebertmobile.core.Feed
 import squeezebertmobile.core.LibraryError
+import squeezebertmobile.core.Model
 import squeezebertmobile.core.ONNX_RUNTIME_VERSION
 import squeezebertmobile.core.PreparedRun
 import squeezebertmobile.core.Session
@@ -31,6 +32,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
     private var artifact: Artifact? = null
     private var session: Session? = null
     private val prepared = HashMap<String, PreparedRun>()
+    private var model: Model? = null // with a tokenizer, if the job has texts
 
     /** Runs the whole job: first its own commands, then those received line by line. */
     fun run(commands: Sequence<String>) {
@@ -104,6 +106,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         for ((name, rows) in job.inputs) {
             prepared[name] = loaded.prepare(Feed.of(artifact.manifest, rows))
         }
+        if (job.texts.isNotEmpty()) model = Model(artifact.manifest, tokenizerOf(artifact), loaded)
     }
 
     private fun check(artifact: Artifact, loaded: Session): Map<String, Any?> {
@@ -143,6 +146,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         val result = when (name) {
             "warm_up" -> warmUp(command)
             "block" -> block(command)
+            "first_answer" -> firstAnswer(command)
             "profile" -> profile(command)
             "probe" -> probe()
             "context" -> mapOf("context" to context.read())
@@ -154,7 +158,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
 
     private fun warmUp(command: Map<String, Any?>): Map<String, Any?> {
         val limits = WarmUpLimits(command.int("most_runs"), nanoseconds(command["most_seconds"]))
-        val warmUp = warmUp(limits, System::nanoTime, inputOf(command)::run)
+        val warmUp = warmUp(limits, System::nanoTime, runOf(command))
         return mapOf(
             "input" to command["input"],
             "samples_ns" to warmUp.samplesNs,
@@ -164,14 +168,14 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
     }
 
     private fun block(command: Map<String, Any?>): Map<String, Any?> {
-        val input = inputOf(command)
+        val run = runOf(command)
         val before = context.read()
         val samples = block(
             command.int("lead_in"),
             command.int("samples"),
             nanoseconds(command["seconds"]),
             System::nanoTime,
-            input::run,
+            run,
         )
         return mapOf(
             "input" to command["input"],
@@ -179,6 +183,12 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
             "before" to before,
             "after" to context.read(),
         )
+    }
+
+    /** Answers a text, and tells how long ago the process was started, without what readings have taken. */
+    private fun firstAnswer(command: Map<String, Any?>): Map<String, Any?> {
+        answerOf(command)()
+        return mapOf("input" to command["input"], "since_start_ns" to processAgeNs()?.let { it - context.spentNs })
     }
 
     /** Runs under the profiler in a session of their own, which no timed run ever has. */
@@ -190,11 +200,20 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         return mapOf("input" to command["input"], "runs" to runs, "file" to file.path)
     }
 
-    private fun inputOf(command: Map<String, Any?>): PreparedRun = prepared[command["input"]] ?: throw noInput(command)
+    /** What a command measures: a run of the model on prepared ids, or a call from text to answer. */
+    private fun runOf(command: Map<String, Any?>): () -> Unit =
+        prepared[command["input"]]?.let { it::run } ?: answerOf(command)
 
-    private fun noInput(command: Map<String, Any?>) = JobError(
-        "the job has no input ${shown(command["input"])}; it has: ${prepared.keys.sorted().joinToString()}",
-    )
+    private fun answerOf(command: Map<String, Any?>): () -> Unit {
+        val text = job.texts[command["input"]] ?: throw noInput(command)
+        val opened = checkNotNull(model)
+        return { answer(opened, text) }
+    }
+
+    private fun noInput(command: Map<String, Any?>): JobError {
+        val names = prepared.keys + job.texts.keys
+        return JobError("the job has no input ${shown(command["input"])}; it has: ${names.sorted().joinToString()}")
+    }
 }
 
 private fun nanoseconds(seconds: Any?): Long = ((seconds as Number).toDouble() * SECOND_NS).toLong()

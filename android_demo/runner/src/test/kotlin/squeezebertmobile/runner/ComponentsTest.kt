@@ -51,6 +51,28 @@ class ComponentsTest {
     }
 
     @Test
+    fun `the time that readings take is known`() {
+        var now = 0L
+        val context = Context(temporary.root) { now.also { now += 7 } }
+        repeat(2) { context.read() }
+        assertEquals(14L, context.spentNs)
+    }
+
+    @Test
+    fun `the age of the process is the time between the starts of its first thread and of a new one`() {
+        fun stat(ticks: Long) = "4711 (a b) c) S " + (1..18).joinToString(" ") + " $ticks 99\n"
+        write("self/stat", stat(5000))
+        write("thread-self/stat", stat(5123))
+        assertEquals(1_230_000_000L, processAgeNs(temporary.root))
+        for (other in listOf("", "4711 (java) S 1 2", stat(1).replace(" 1 99", " x 99"))) {
+            write("thread-self/stat", other)
+            assertEquals(null, processAgeNs(temporary.root))
+        }
+        assertEquals(null, processAgeNs(File(temporary.root, "nowhere")))
+        assertTrue(checkNotNull(processAgeNs()) in 1..1_000_000_000_000)
+    }
+
+    @Test
     fun `progress is reported at the start and end of a stage, and once per second in between`() {
         var now = 0L
         val out = ByteArrayOutputStream()

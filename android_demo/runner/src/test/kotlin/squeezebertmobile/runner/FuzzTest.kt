@@ -31,6 +31,7 @@ class FuzzTest {
     private val commands = listOf(
         mapOf("do" to "warm_up", "id" to "w", "input" to "4", "most_runs" to 3, "most_seconds" to 0),
         mapOf("do" to "block", "id" to "b", "input" to "4", "lead_in" to 0, "samples" to 2, "seconds" to 0),
+        mapOf("do" to "first_answer", "id" to "f", "input" to "text"),
         mapOf("do" to "context", "id" to "c"),
     )
 
@@ -42,6 +43,7 @@ class FuzzTest {
     private fun job(golden: Boolean) = mapOf(
         "protocol" to PROTOCOL, "artifact" to artifact.path, "format" to "onnx", "threads" to 1L, "libraries" to null,
         "checksums" to golden, "golden" to golden, "inputs" to mapOf("4" to listOf(listOf(5L, 6L, 7L, 8L))), "commands" to commands,
+        "texts" to mapOf("text" to mapOf("text" to "play some jazz")),
     )
 
     @Test

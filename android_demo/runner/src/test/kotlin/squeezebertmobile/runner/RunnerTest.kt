@@ -48,7 +48,7 @@ class RunnerTest {
         val events = listOf("hello", "artifact", "load", "golden", "ready", "warm_up", "block", "block", "probe", "context", "end")
         assertEquals(events, output.events.filter { it != "progress" })
         assertEquals(listOf("checksums", "load", "golden"), output.lines.mapNotNull { it["stage"] }.distinct())
-        assertEquals(1L, output.only("hello")["protocol"])
+        assertEquals(2L, output.only("hello")["protocol"])
         assertEquals("1.29.0", output.only("hello")["onnxruntime"])
         assertEquals("text-classification", output.only("artifact")["task"])
         assertEquals("int8", output.only("artifact")["precision"])
@@ -146,13 +146,13 @@ class RunnerTest {
 
     @Test
     fun `another protocol is refused before the job is read`() {
-        for (other in listOf(2, "1", null)) {
+        for (other in listOf(0, 3, "1", null)) {
             val output = runner.run(mapOf("protocol" to other, "new_field" to 1))
             val shown = if (other is String) "'$other'" else "$other"
             assertError(
                 output,
                 "protocol",
-                "this runner speaks protocol 1, but the job has protocol $shown; " +
+                "this runner speaks protocols 1 to 2, but the job has protocol $shown; " +
                     "push the runner that matches the version on the computer",
             )
             assertEquals(listOf("hello", "error"), output.events)
@@ -176,7 +176,7 @@ class RunnerTest {
 
     @Test
     fun `invalid values in a job are refused`() {
-        val commands = "warm_up, block, profile, probe, context, end"
+        val commands = "warm_up, block, first_answer, profile, probe, context, end"
         val wrong = mapOf(
             ("threads" to 0) to "'threads': 0 is not from 1 to 64",
             ("threads" to 65) to "'threads': 65 is not from 1 to 64",
@@ -186,6 +186,8 @@ class RunnerTest {
             ("golden" to 1) to "'golden': 1 is neither true nor false",
             ("inputs" to mapOf("a" to listOf(listOf(-1)))) to "'inputs.a.0.0': -1 is not from 0 to 2147483647",
             ("surplus" to 1) to "'surplus': unknown field",
+            ("texts" to mapOf("t" to "hello")) to "'texts.t': 'hello' is not an object",
+            ("texts" to mapOf("t" to mapOf("question" to "why?"))) to "'texts.t.text': missing",
             ("commands" to listOf(block + ("samples" to 0))) to "'commands.0.samples': 0 is not from 1 to 100000",
             ("commands" to listOf(block + ("seconds" to 601))) to "'commands.0.seconds': 601 is not from 0.0 to 600.0",
             ("commands" to listOf(block - "id")) to "'commands.0.id': missing",
@@ -217,7 +219,7 @@ class RunnerTest {
             unknown,
             "job",
             "the command '{\"do\": \"stop\"}' is invalid at '': 'stop' is not a command; " +
-                "choose from: warm_up, block, profile, probe, context, end",
+                "choose from: warm_up, block, first_answer, profile, probe, context, end",
         )
         val missing = output(lines(block + ("input" to "128")).trim())
         assertError(missing, "job", "the job has no input '128'; it has: 16")

@@ -136,6 +136,8 @@ class MeasureActivity : Activity() {
             latencies.samples.min() / 1e6,
             latencies.samples.size,
         )
+        card.findViewById<TextView>(R.id.answer).text =
+            getString(R.string.from_text, median(latencies.answers) / 1e6, quantile(latencies.answers, 0.9) / 1e6)
         card.findViewById<TextView>(R.id.load).text = resources.getQuantityString(
             R.plurals.checked,
             latencies.goldenTexts,
