@@ -15,11 +15,26 @@ from squeezebert_mobile.benchmarks.report.formatting import (
 )
 from squeezebert_mobile.benchmarks.report.latency import stand_in_mark
 from squeezebert_mobile.benchmarks.report.queries import main_workload
-from squeezebert_mobile.benchmarks.report.writers.page import Block, Listing, Picture, Row, Table
+from squeezebert_mobile.benchmarks.report.writers.page import (
+    Block,
+    Cell,
+    Listing,
+    Picture,
+    Row,
+    Table,
+)
 
-__all__ = ["condition_notes", "conditions", "energies"]
+__all__ = [
+    "ENERGY_SOURCES",
+    "condition_notes",
+    "conditions",
+    "energies",
+    "energy_cell",
+    "energy_doubts",
+]
 
-_SOURCES = {
+#: How the energy of an answer is measured.
+ENERGY_SOURCES = {
     "power stats": "the phone's power rails, as its power stats service tells them",
     "iio": "the phone's power rails, as its kernel tells them",
     "battery": "the battery's charge counter and voltage",
@@ -120,20 +135,25 @@ def energies(results: Results, *, compact: bool = False) -> Iterator[Block]:
 
 
 def _energy_row(energy: Energy) -> Row:
-    doubt = DOUBT if energy.flags else ""
+    cell = energy_cell(energy)
+    return (
+        energy.contender,
+        cell.text,
+        cell.detail,
+        format_number(energy.idle_mw),
+        format_number(energy.busy_mw),
+        str(energy.answers),
+    )
+
+
+def energy_cell(energy: Energy) -> Cell:
+    """The energy of an answer in mJ, marked if it is flagged, and its interval."""
     interval = (
         ""
         if energy.low_mj is None or energy.high_mj is None
         else f"{format_number(energy.low_mj)}-{format_number(energy.high_mj)}"
     )
-    return (
-        energy.contender,
-        f"{format_number(energy.answer_mj)}{doubt}",
-        interval,
-        format_number(energy.idle_mw),
-        format_number(energy.busy_mw),
-        str(energy.answers),
-    )
+    return Cell(f"{format_number(energy.answer_mj)}{DOUBT if energy.flags else ''}", interval)
 
 
 def _rails_table(title: str, columns: Sequence[Energy]) -> Table:
@@ -156,7 +176,7 @@ def _energy_notes(results: Results) -> Iterator[str]:
         if plan
         else ""
     )
-    yield f"Measured by {_SOURCES[first.source]}.{how}"
+    yield f"Measured by {ENERGY_SOURCES[first.source]}.{how}"
     steps = [each.step_mj for each in results.energy if each.step_mj is not None]
     yield (
         f"The counter moves in steps of {format_number(max(steps))} mJ."
@@ -167,9 +187,14 @@ def _energy_notes(results: Results) -> Iterator[str]:
     if told := _state_text(states[0]):
         changed = ", and not the same all the time" if len(set(states)) > 1 else ""
         yield f"{told}{changed}."
+    yield from energy_doubts(results.energy)
+
+
+def energy_doubts(energies: Sequence[Energy]) -> Iterator[str]:
+    """The meaning of each flag that an energy has."""
     for flag, meaning in ENERGY_FLAGS.items():
-        if raised := [each for each in results.energy if flag in each.flags]:
-            yield f"{DOUBT} {flag}: {meaning} ({len(raised)} of {len(results.energy)})."
+        if raised := [each for each in energies if flag in each.flags]:
+            yield f"{DOUBT} {flag}: {meaning} ({len(raised)} of {len(energies)})."
 
 
 def _state_text(state: DeviceState) -> str:

@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from squeezebert_mobile.benchmarks.records.energy import Energy
 from squeezebert_mobile.benchmarks.records.results import Results
+from squeezebert_mobile.benchmarks.report.conditions import (
+    ENERGY_SOURCES,
+    energy_cell,
+    energy_doubts,
+)
 from squeezebert_mobile.benchmarks.report.formatting import format_number
 from squeezebert_mobile.benchmarks.report.queries import (
     is_stand_in,
@@ -201,6 +207,7 @@ def side_by_side(results: Sequence[NamedResults]) -> Iterator[Block]:
         f"Change: the median divided by that in {first!r}; below 1 is faster. It has no interval: "
         "the files are of separate runs, and nothing measured says what else differed between them."
     )
+    yield from _energies(results)
     if notes := differences(results):
         yield Listing(tuple(notes))
 
@@ -218,6 +225,55 @@ def _alone(results: Sequence[NamedResults]) -> Iterator[Row]:
 
 def _change(ratio: float | None) -> str:
     return f"{format_number(ratio)} ({100 * (ratio - 1):+.1f} %)" if ratio is not None else ""
+
+
+# Energy -------------------------------------------------------------------------------------
+
+
+def _energies(results: Sequence[NamedResults]) -> Iterator[Block]:
+    """A table of the energies of an answer, with their intervals and doubts, if any has one."""
+    tables = [
+        {(each.contender, each.threads, each.sequence_length): each for each in found.energy}
+        for _, found in results
+    ]
+    if not any(tables):
+        return
+    header = ["model", "threads", "tokens", *(f"{column_name(*each)}, mJ" for each in results)]
+    header += [f"change in {name}" for name, _ in results[1:]]
+    rows: list[Row] = []
+    for key in dict.fromkeys(key for table in tables for key in table):
+        label, threads, length = key
+        found = [table.get(key) for table in tables]
+        changes = [_energy_change(found[0], each) for each in found[1:]]
+        energies = [energy_cell(each) if each else "" for each in found]
+        rows.append((label, str(threads), str(length), *energies, *changes))
+    caption = "Energy of an answer, idle taken off, with its 95 % interval"
+    yield Table(caption, tuple(header), tuple(rows))
+    yield Listing(tuple(_energy_notes(results)))
+
+
+def _energy_change(first: Energy | None, other: Energy | None) -> str:
+    """Empty where the two were measured in different ways: their errors are not alike."""
+    if not first or not other or first.source != other.source or first.answer_mj <= 0:
+        return ""
+    return _change(other.answer_mj / first.answer_mj)
+
+
+def _energy_notes(results: Sequence[NamedResults]) -> Iterator[str]:
+    every = [each for _, found in results for each in found.energy]
+    files: dict[str, list[str]] = {}
+    for name, found in results:
+        if found.energy:
+            files.setdefault(ENERGY_SOURCES[found.energy[0].source], []).append(repr(name))
+    for source, names in files.items():
+        where = f" in {', '.join(names)}" if len(files) > 1 else ""
+        yield f"Energy{where} is measured by {source}."
+    if len(files) > 1:
+        yield "A change is told only between files whose energy was measured in the same way."
+    yield from energy_doubts(every)
+    for name, found in results:
+        for each in found.no_energy:
+            yield f"The energy of {each.contender} was not measured in {name!r}: {each.error}"
 
 
 # Differences that do not forbid a comparison ------------------------------------------------
