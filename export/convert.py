@@ -23,21 +23,25 @@ from squeezebert_mobile.export.feeds.selection import calibration_feeds, sensiti
 from squeezebert_mobile.export.manifest import make_manifest, make_spec
 from squeezebert_mobile.export.memory import return_freed_memory
 from squeezebert_mobile.export.options import checked_options, name_labels, other_notes
-from squeezebert_mobile.export.quantize.calibration import calibrate
 from squeezebert_mobile.export.quantize.gelu import approximate_gelu
 from squeezebert_mobile.export.quantize.mixed_precision import MixedPrecision
-from squeezebert_mobile.export.quantize.outlier_channels import split_outlier_channels
+from squeezebert_mobile.export.quantize.preparation import (
+    Preparation,
+    calibrated,
+    read_preparation,
+)
 from squeezebert_mobile.export.quantize.recipe import RECIPES, quantization_record
-from squeezebert_mobile.export.quantize.smoothing import smooth
 from squeezebert_mobile.export.verify.golden import GOLDEN_TEXTS, make_golden
 from squeezebert_mobile.export.verify.limits import Limit, make_limit
 from squeezebert_mobile.export.verify.parity import verify
 from squeezebert_mobile.export_options import check_export_options
 from squeezebert_mobile.files import atomic_folder
+from squeezebert_mobile.hub import is_preset
 from squeezebert_mobile.models.checkpoint import (
     Checkpoint,
     download_checkpoint,
     open_checkpoint,
+    resolve_folder,
     shipped_texts,
 )
 from squeezebert_mobile.models.rewriting import Traceable, prove_equal, rewrite
@@ -147,7 +151,11 @@ def export_checkpoint(
         for text in source.notes:
             note(text)
         labelled = _load_data(source, data, max_drop, progress)
-        export = _Export(source, options, partial, texts, limit, labelled, progress)
+        trained_with = None
+        if not is_preset(checkpoint):
+            found = resolve_folder(checkpoint, revision=revision)
+            trained_with = read_preparation(found, precision, source.model.task, note)
+        export = _Export(source, options, partial, texts, limit, labelled, progress, trained_with)
         model = export.rewrite()
         if precision not in RECIPES:
             model_file = export.write(model)
@@ -201,6 +209,7 @@ class _Export:
     limit: Limit
     labelled: "LabelledData | None"
     progress: Progress
+    trained_with: Preparation | None = None  # if the weights were trained for the precision
 
     @property
     def backend(self) -> Backend:
@@ -234,9 +243,7 @@ class _Export:
             precision = self.options.precision
             recipe = RECIPES[precision]
             feeds = list(calibration_feeds(self.reference, self.texts))
-            statistics = calibrate(model, feeds)
-            statistics = smooth(model, statistics, precision=precision)
-            statistics = split_outlier_channels(model, statistics)
+            statistics = calibrated(model, feeds, precision, self.trained_with)
             prove_equal(self.source.model, model)
             approximated = approximate_gelu(model, feeds[::16]) if self.backend.tanh_gelu else {}
             mixed = MixedPrecision(
@@ -245,7 +252,8 @@ class _Export:
                 precision,
                 self.backend.activations(model),
                 sensitivity_feeds(self.reference, self.texts),
-                fitted_to=feeds if recipe.compensates else (),
+                fitted_to=feeds if recipe.compensates and not self.trained_with else (),
+                is_trained=self.trained_with is not None,
             )
             return mixed, approximated
 

@@ -18,7 +18,7 @@ FOLDER_OF = {
 #: Layer -> the layers that it may import, from top to bottom. "ground" is everything else.
 MAY_IMPORT = {
     "cli": {"training", "export", "benchmarks", "evaluation", "models", "runtime", "ground"},
-    "training": {"evaluation", "models", "runtime", "ground"},
+    "training": {"export", "evaluation", "models", "runtime", "ground"},
     "export": {"evaluation", "models", "runtime", "ground"},
     "benchmarks": {"runtime", "ground"},
     "evaluation": {"models", "runtime", "ground"},

@@ -17,16 +17,16 @@ from squeezebert_mobile.export.quantize.calibration import Statistics
 from squeezebert_mobile.export.quantize.int4 import block_steps
 from squeezebert_mobile.export.quantize.recipe import RECIPES, Recipe
 from squeezebert_mobile.export.quantize.rounding import channel_steps, to_integers
-from squeezebert_mobile.export.quantize.saturation import largest_pairs, partners
+from squeezebert_mobile.export.quantize.saturation import largest_pair, largest_pairs, partners
 from squeezebert_mobile.models.threads import one_thread
 
-__all__ = ["round_weights"]
+__all__ = ["pinned_pairs", "round_weights", "weight_steps", "whole_steps"]
 
 _DAMPING = 0.1  # of the mean moment, added to the diagonal: 0.01 overfits a few thousand tokens
 _STACKED = 16  # products of one shape that are rounded together
 _STACKED_NUMBERS = _STACKED * 768**2  # of wider ones fewer: a stack needs 50 bytes for a number
 _WORKERS = 2  # stacks at a time; one step is too small for two threads to share
-_TOLERANCE = 1e-6  # of a step: integers that floating point has brought just below
+_TOLERANCE = 1e-3  # of a step: integers that floating point has brought just below
 _CHANNELS = 32  # after which the weights still to come are updated at once, for speed
 
 
@@ -68,7 +68,7 @@ def _stacks(products: Iterable[nn.Linear]) -> Iterator[list[nn.Linear]]:
             yield same_shape[start : start + count]
 
 
-def _steps(weight: Tensor, recipe: Recipe) -> Tensor:
+def weight_steps(weight: Tensor, recipe: Recipe) -> Tensor:
     """The step of every weight (C, out)."""
     if recipe.block:
         return block_steps(weight)
@@ -82,8 +82,8 @@ def _rounded(weights: Tensor, moments: Tensor, recipe: Recipe) -> Tensor:
     products = torch.arange(len(order))[:, None]
     spread = _spread(moments[products[..., None], order[:, :, None], order[:, None]])
     columns = weights.mT  # (N, C, out): a channel's weights side by side
-    steps = torch.stack([_steps(weight, recipe) for weight in columns])
-    pinned = torch.stack([_pinned(*pair, levels) for pair in zip(columns, steps, strict=True)])
+    steps = torch.stack([weight_steps(weight, recipe) for weight in columns])
+    pinned = torch.stack([pinned_pairs(*pair, levels) for pair in zip(columns, steps, strict=True)])
     left = columns[products, order]
     steps = steps[products, order]  # one after the other: each is as large as the weights
     pinned = pinned[products, order]
@@ -96,8 +96,8 @@ def _rounded(weights: Tensor, moments: Tensor, recipe: Recipe) -> Tensor:
         errors = torch.empty_like(left[:, start:end])
         for i in range(start, end):
             beside = rounded[products[:, 0], partner[:, i]]  # 0 where its turn is later
-            up = _whole_steps(room - beside.clamp(min=0), steps[:, i], levels)
-            down = _whole_steps(room + beside.clamp(max=0), steps[:, i], -lowest)
+            up = whole_steps(room - beside.clamp(min=0), steps[:, i], levels)
+            down = whole_steps(room + beside.clamp(max=0), steps[:, i], -lowest)
             nearest = (left[:, i] / steps[:, i]).round().minimum(up).maximum(-down) * steps[:, i]
             rounded[:, i] = torch.where(pinned[:, i].isnan(), nearest, pinned[:, i])
             error = (left[:, i] - rounded[:, i]) / spread[:, i, i, None]  # (N, out)
@@ -107,13 +107,13 @@ def _rounded(weights: Tensor, moments: Tensor, recipe: Recipe) -> Tensor:
     return rounded[products, turns].mT.contiguous()
 
 
-def _pinned(weight: Tensor, steps: Tensor, levels: int) -> Tensor:
+def pinned_pairs(weight: Tensor, steps: Tensor, levels: int) -> Tensor:
     """The rounded largest pair of each output channel, NaN elsewhere; all are (C, out).
 
     The scale is derived from this pair's sum again, so the sum must be exactly `levels` steps.
     """
     pinned = torch.full_like(weight, math.nan)
-    first = 2 * largest_pairs(weight).argmax(dim=0, keepdim=True)  # (1, out)
+    first = 2 * largest_pair(weight, steps)  # (1, out)
     second = partners(first, len(weight))
     first_steps, second_steps = (
         to_integers(weight.gather(0, place), steps.gather(0, place), levels)
@@ -126,7 +126,7 @@ def _pinned(weight: Tensor, steps: Tensor, levels: int) -> Tensor:
     return pinned.scatter_(0, first, first_steps * steps.gather(0, first))
 
 
-def _whole_steps(room: Tensor, steps: Tensor, levels: int) -> Tensor:
+def whole_steps(room: Tensor, steps: Tensor, levels: int) -> Tensor:
     """How many steps fit into `room`, at most `levels`."""
     return (room / steps + _TOLERANCE).floor().clamp(max=levels)
 

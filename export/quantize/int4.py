@@ -26,7 +26,7 @@ from squeezebert_mobile.export.quantize.recipe import (
     TABLE_BLOCK,
 )
 from squeezebert_mobile.export.quantize.rounding import channel_steps
-from squeezebert_mobile.export.quantize.saturation import largest_pairs
+from squeezebert_mobile.export.quantize.saturation import largest_pair
 
 __all__ = ["block_size", "block_steps", "dequantize_table", "is_int4_table", "quantize_table"]
 
@@ -46,7 +46,8 @@ def block_steps(weight: Tensor) -> Tensor:
     best = _least_error(blocks, multipliers, unit, dim=1)
     # The largest pair of an output channel keeps its sum, because the unit is derived from it. A
     # block holds whole pairs.
-    pair = largest_pairs(weight).argmax(dim=0, keepdim=True)  # (1, out)
+    steps = (best * unit).expand_as(blocks).flatten(0, 1)
+    pair = largest_pair(weight, steps)  # (1, out)
     best.scatter_(0, (2 * pair // blocks.shape[1])[:, None], MAX_MULTIPLIER)
     return (best * unit).expand_as(blocks).flatten(0, 1)
 

@@ -18,12 +18,13 @@ from squeezebert_mobile.export.feeds.building import TensorFeed
 from squeezebert_mobile.export.quantize.calibration import Statistics
 from squeezebert_mobile.export.quantize.compensation import compensate
 from squeezebert_mobile.export.quantize.gptq import round_weights
+from squeezebert_mobile.export.quantize.grid import make_grid
 from squeezebert_mobile.export.quantize.int4 import (
     dequantize_table,
     is_int4_table,
     quantize_table,
 )
-from squeezebert_mobile.export.quantize.recipe import BLOCK, TABLE_BLOCK, Activations
+from squeezebert_mobile.export.quantize.recipe import BLOCK, RECIPES, TABLE_BLOCK, Activations
 from squeezebert_mobile.export.quantize.rounding import quantize_symmetric
 from squeezebert_mobile.export.quantize.sensitivity import Unit, noise, signal_to_noise, units
 from squeezebert_mobile.models.facts import FLOAT_BYTES
@@ -52,6 +53,7 @@ class MixedPrecision:
         feeds: Sequence[TensorFeed],
         *,
         fitted_to: Sequence[TensorFeed] = (),
+        is_trained: bool = False,
     ) -> None:
         """Measure the sensitivity of each unit.
 
@@ -62,10 +64,13 @@ class MixedPrecision:
             activations: How its products quantize their inputs.
             feeds: The inputs to measure with.
             fitted_to: The inputs for which int4 makes up for its errors (`compensation.py`).
+            is_trained: Whether the weights were trained for this precision: each one then takes
+                the nearest value of its grid, as in training.
         """
         self._model, self._statistics, self._precision = model, statistics, precision
         self._activations, self._feeds, self._fitted_to = activations, feeds, fitted_to
         self._units = units(model)
+        self._is_trained = is_trained
         self._remaining = _REMAINING
         self._precision_of = dict.fromkeys(self._units, precision)
         self._originals: dict[nn.Module, Tensor] = {
@@ -132,6 +137,13 @@ class MixedPrecision:
         for product in self._originals:
             product.weight = nn.Parameter(weights[product], requires_grad=False)
             product.bias = nn.Parameter(biases[product], requires_grad=False)
+
+    def set_tables(self) -> None:
+        """Round the embedding tables in place, as the backend would."""
+        for unit in self._units.values():
+            for module in unit.stored:
+                if isinstance(module, nn.Embedding):
+                    module.weight.data.copy_(self._weight(module, self._precision_of[unit.name]))
 
     def _compensated(
         self, weights: Mapping[nn.Module, Tensor]
@@ -221,12 +233,20 @@ class MixedPrecision:
         if module in self._originals:
             if precision not in self._rounded:
                 self._restore_weights()
-                rounded = round_weights(self._statistics, precision=precision)
-                self._rounded[precision] = dict(rounded.items())
+                self._rounded[precision] = self._rounded_products(precision)
                 if precision == "int8":  # there is no other precision to round to
                     self._statistics = {}  # as large as the model
             return self._rounded[precision][module]
         return _as_stored(module, precision, pairs=module in self._multiplied)
+
+    def _rounded_products(self, precision: str) -> dict[nn.Module, Tensor]:
+        if self._is_trained and precision == self._precision:
+            recipe = RECIPES[precision]
+            return {
+                product: make_grid(weight, recipe).nearest(weight)
+                for product, weight in self._originals.items()
+            }
+        return dict(round_weights(self._statistics, precision=precision).items())
 
     def _next_precision(self, unit: Unit) -> str:
         """One precision up. For what int4 stores as int8 anyway, that is fp32."""

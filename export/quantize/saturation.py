@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["largest_pairs", "partners"]
+__all__ = ["largest_pair", "largest_pairs", "partners"]
+
+_EQUAL = 1e-3  # of a step: pairs that differ by less are equal
 
 
 def largest_pairs(weight: Tensor) -> Tensor:
@@ -24,6 +26,14 @@ def largest_pairs(weight: Tensor) -> Tensor:
     even, odd = weight[::2], weight[1::2]  # (C/2, ...) each
     positive = even.clamp(min=0) + odd.clamp(min=0)
     return torch.maximum(positive, -(even.clamp(max=0) + odd.clamp(max=0)))
+
+
+def largest_pair(weight: Tensor, steps: Tensor) -> Tensor:
+    """The pair (1, ...) with the largest sum, of weights (C, ...) that are to be rounded to steps.
+
+    Of equal ones, that with the largest step: rounded weights have the same largest pair again.
+    """
+    return (largest_pairs(weight) + _EQUAL * steps[::2]).argmax(dim=0, keepdim=True)
 
 
 def partners(channels: Tensor, count: int) -> Tensor:

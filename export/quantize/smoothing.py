@@ -17,7 +17,7 @@ from squeezebert_mobile.export.quantize.recipe import RECIPES
 from squeezebert_mobile.models.linear_layers import Factors
 from squeezebert_mobile.models.rewriting import Traceable
 
-__all__ = ["smooth"]
+__all__ = ["divide_channels", "smooth"]
 
 # By how much the expected error must shrink. Smoothing divides it by 2.6 to 11 in all-MiniLM-L6-v2,
 # and by 1.6 at most in random weights.
@@ -45,11 +45,17 @@ def smooth(model: Traceable, statistics: Statistics, *, precision: str = "int8")
         after = sum(smoothed[r].expected_error(weights[r]) for r in factors)
         if before <= _MIN_GAIN * after:
             continue
-        place.set(1 / torch.cat(list(factors.values())))
-        for reader in factors:
-            reader.weight = nn.Parameter(weights[reader], requires_grad=False)
+        divide_channels(place, torch.cat(list(factors.values())))
         updated |= smoothed
     return updated
+
+
+def divide_channels(place: Factors, factors: Tensor) -> None:
+    """Divide channels by `factors` (C), and multiply the weights that read them."""
+    place.set(1 / factors)
+    parts = torch.split(factors, [reader.in_features for reader in place.readers])
+    for reader, part in zip(place.readers, parts, strict=True):
+        reader.weight = nn.Parameter(reader.weight * part, requires_grad=False)
 
 
 def _factors(inputs: InputStatistics, weight: Tensor, strength: float) -> Tensor:

@@ -36,6 +36,7 @@ CASES = [
     (f"{FINETUNE} artifact", "'artifact' is not a fine-tuned checkpoint and was not changed"),
     (f"{FINETUNE} artifact --force", "'artifact' is not a fine-tuned checkpoint"),
     (f"{FINETUNE} new --dev none.csv", "'none.csv' cannot be read: No such file or directory"),
+    (f"{FINETUNE} new --quantize fp16", "--quantize fp16 rounds no weights; give int8 or int4, or"),
     (f"{FINETUNE} new --teacher nowhere", "no such folder: 'nowhere'"),
     (f"{FINETUNE} new --learning-rate 2", "--learning-rate 2 is out of range"),
     ("finetune demo none.csv --task fill-mask -o new", "'none.csv' cannot be read: No such file"),

@@ -1,11 +1,10 @@
 """A real checkpoint, all-MiniLM-L6-v2 (a trained 6-layer BERT), on real English prose."""
 
 import functools
-import pydoc_data.topics
-import re
 from pathlib import Path
 
 import numpy as np
+import prose
 import pytest
 import torch
 import transformers
@@ -20,21 +19,13 @@ from squeezebert_mobile.runtime import load_artifact
 Vectors = NDArray[np.float32]
 
 
-def _sentences() -> list[str]:
-    """200 sentences of 40 to 300 characters from the documentation of Python's language."""
-    prose = " ".join(" ".join(text.split()) for _, text in sorted(pydoc_data.topics.topics.items()))
-    sentences = re.findall(r"[A-Z][^.!?]{39,299}[.!?](?= [A-Z])", prose)
-    distinct = list(dict.fromkeys(sentences))
-    return distinct[:: len(distinct) // 200][:200]
-
-
 @pytest.fixture(scope="module")
 def theirs() -> Vectors:
     """Mean-pooled, normalised sentence vectors (200, 384) of transformers."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL_DIR)
     model = transformers.AutoModel.from_pretrained(MODEL_DIR).eval()
     vectors = []
-    for text in _sentences():
+    for text in prose.for_testing():
         encoded = tokenizer(text, return_tensors="pt", truncation=True, max_length=256)
         with torch.inference_mode():
             hidden = model(**encoded).last_hidden_state[0]  # (S, 384)
@@ -56,6 +47,13 @@ MINIMUM = {
     "int8": (0.998, 0.995, 0.95),
     "int4": (0.985, 0.965, 0.82),
 }
+
+
+def test_neither_calibration_nor_training_sees_the_sentences() -> None:
+    """Nor one that contains a sentence, nor a part of one."""
+    tested, seen = prose.for_testing(), prose.for_training() + shipped_texts()
+    assert len(set(tested)) == 200 and len(prose.for_training()) > 1400
+    assert not [(a, b) for a in tested for b in seen if a in b or b in a]
 
 
 @pytest.mark.slow  # a real model
@@ -111,5 +109,5 @@ def _exported(
         texts=None if precision in {"int8", "int4"} else shipped_texts()[::4],
     )
     with load_artifact(folder, threads=1) as model:
-        vectors = np.stack([model(text).sentence for text in _sentences()])
+        vectors = np.stack([model(text).sentence for text in prose.for_testing()])
     return vectors, manifest.model_bytes / 1e6

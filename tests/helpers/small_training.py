@@ -1,6 +1,9 @@
 """Small trainings: data for every task, and fine-tuning from files to files in seconds."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,15 @@ from safetensors.torch import load_file
 
 from squeezebert_mobile.training.finetuning import finetune_checkpoint
 
-__all__ = ["CONTEXT", "FILES", "TABLE", "same_weights", "tune", "weights"]
+__all__ = [
+    "CONTEXT",
+    "FILES",
+    "TABLE",
+    "run_in_two_processes",
+    "same_weights",
+    "tune",
+    "weights",
+]
 
 CONTEXT = "the clock is past six yes the dog is big at night"
 #: Six labelled texts as JSONL.
@@ -52,3 +63,19 @@ def same_weights(a: Path, b: Path) -> bool:
     """Whether two checkpoints have the same weights, bit for bit."""
     ours, theirs = weights(a), weights(b)
     return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def run_in_two_processes(
+    checkpoint: Path, data: Path, folder: Path, *options: str
+) -> dict[str, Any]:
+    """Fine-tune with torchrun; the result is the contents of training.json."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+    launch += ["--nproc-per-node=2", "-m", "squeezebert_mobile", "finetune"]
+    words = [str(checkpoint), str(data), "-o", str(folder), *options, "--json"]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, *launch, *words], env=one_thread, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results: dict[str, Any] = json.loads(done.stdout)
+    return results

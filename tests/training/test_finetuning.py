@@ -1,9 +1,6 @@
 """Fine-tuning from files to files: every task, distillation, several processes, and errors."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,7 @@ import tiny
 import torch
 import transformers
 from labelled import write
-from small_training import FILES, same_weights, tune, weights
+from small_training import FILES, run_in_two_processes, same_weights, tune, weights
 
 from squeezebert_mobile.errors import (
     InputError,
@@ -32,7 +29,6 @@ from squeezebert_mobile.training.finetuning import finetune_checkpoint
 PARTS = {"config.json", "model.safetensors", "vocab.txt", "tokenizer.json"}
 PARTS |= {"tokenizer_config.json", "README.md", "training.json", "learning_curve.svg"}
 
-ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 OPTIONS = ("--task", "text-classification", "--batch-size", "2", "--learning-rate", "0.01")
 
 
@@ -126,15 +122,8 @@ def test_a_teacher_changes_what_is_learned(tmp_path: Path, headless: Path, table
 def test_two_processes_train_like_one(table: Path, tmp_path: Path) -> None:
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     tiny.write_checkpoint(tmp_path / "start", **still)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
-    launch += ["--nproc-per-node=2", "-m", "squeezebert_mobile", "finetune"]
-    options = [str(tmp_path / "start"), str(table), "-o", str(tmp_path / "two"), *OPTIONS]
-    options += ["--epochs", "3", "--dev", str(table), "--json"]
-    done = subprocess.run(
-        [sys.executable, *launch, *options], env=ONE_THREAD, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads(done.stdout)
+    options = ["--epochs", "3", "--dev", str(table), *OPTIONS]
+    results = run_in_two_processes(tmp_path / "start", table, tmp_path / "two", *options)
     expected = tune(tmp_path / "start", table, tmp_path / "one", batch_size=4, epochs=3, dev=table)
     assert results["processes"] == 2 and expected["processes"] == 1
     for ours, theirs in zip(results["epochs"], expected["epochs"], strict=True):

@@ -23,7 +23,7 @@ from squeezebert_mobile.errors import InputError, require_extra
 from squeezebert_mobile.input_files import parse_delimiter
 from squeezebert_mobile.streams import Console, print_json
 from squeezebert_mobile.tasks import check_has_answers
-from squeezebert_mobile.training.config import check_options
+from squeezebert_mobile.training.config import check_options, check_precision
 from squeezebert_mobile.training.output_folder import check_output
 from squeezebert_mobile.training.processes import check_processes, is_first_process
 
@@ -75,7 +75,18 @@ def finetune(
     ] = 0,
     teacher: Annotated[
         str | None,
-        typer.Option(metavar="CHECKPOINT", help="Checkpoint to distill from."),
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Checkpoint to distill from (with --quantize the default is the first one).",
+        ),
+    ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRECISION",
+            help="int8 or int4: train with the rounded weights of an export to it. DATA may be "
+            "plain text, one a line (--data-format lines).",
+        ),
     ] = None,
     revision: Revision = None,
     teacher_revision: Annotated[
@@ -105,7 +116,9 @@ def finetune(
     check_output(output, force=force)
     check_processes()
     check_options(epochs, learning_rate, batch_size)
-    check_has_answers(task)
+    check_precision(quantize)
+    if quantize is None:
+        check_has_answers(task)
     check_data(data, dev)
     separator = parse_delimiter(delimiter)
     check_checkpoint(checkpoint, revision)
@@ -141,6 +154,7 @@ def finetune(
             batch_size=batch_size,
             seed=seed,
             teacher=teacher,
+            quantize=quantize,
             revision=revision,
             teacher_revision=teacher_revision,
             resume=resume,

@@ -333,6 +333,7 @@ class FeedForward(nn.Module):
         self.first = nn.ModuleList([first])
         self.activation = activation
         self.second = nn.ModuleList([second])
+        self.parts: list[Tensor] = []  # what `split` was called with
 
     @property
     def products(self) -> tuple[list[nn.Linear], list[nn.Linear]]:
@@ -342,6 +343,7 @@ class FeedForward(nn.Module):
     def split(self, channels: Sequence[Tensor]) -> None:
         """Split the intermediate channels into parts: one tensor of channel indices per part."""
         (first,), (second,) = self.products
+        self.parts = list(channels)
         zeros = torch.zeros_like(second.bias)  # the bias must be added only once
         self.first = nn.ModuleList(_linear(first.weight[c], first.bias[c]) for c in channels)
         self.second = nn.ModuleList(

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from squeezebert_mobile.errors import InputError
 
-__all__ = ["DEFAULT_BATCH_SIZE", "TrainingConfig", "check_options", "default_config"]
+__all__ = [
+    "DEFAULT_BATCH_SIZE",
+    "TrainingConfig",
+    "check_options",
+    "check_precision",
+    "default_config",
+]
+
+_ROUNDED = ("int8", "int4")
 
 # Defaults; docs/finetune.md reports the experiments behind them.
 DEFAULT_BATCH_SIZE = 16
@@ -43,6 +51,18 @@ def default_config(
         batch_size=DEFAULT_BATCH_SIZE,
         learning_rate=min(_MAX_RATE, _RATE * _RATE_WIDTH / hidden_size),
     )
+
+
+def check_precision(quantize: str | None) -> None:
+    """Check the precision to train for; None trains without rounding.
+
+    Raises:
+        InputError: it rounds no weights.
+    """
+    if quantize is not None and quantize not in _ROUNDED:
+        raise InputError(
+            f"--quantize {quantize} rounds no weights; give {' or '.join(_ROUNDED)}, or omit it"
+        )
 
 
 def check_options(epochs: int | None, learning_rate: float | None, batch_size: int | None) -> None:

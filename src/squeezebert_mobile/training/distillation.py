@@ -1,25 +1,41 @@
-"""Knowledge distillation: a teacher's softened outputs as additional targets."""
+"""Knowledge distillation: a teacher's softened outputs as additional targets.
 
-from dataclasses import dataclass
+For training with rounded weights the hidden states that each layer of the teacher writes are
+targets as well, if it has as many layers of the same width. Labels are not needed then.
+"""
+
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint
 from squeezebert_mobile.models.modeling import PretrainedModel
+from squeezebert_mobile.models.rewriting import Traceable, layers, rewrite
 from squeezebert_mobile.tasks import TASKS
 from squeezebert_mobile.training.examples import IGNORED
 
-__all__ = ["Teacher", "open_teacher", "soft_loss"]
+__all__ = ["HiddenStateTeacher", "Targets", "Teacher", "open_teacher", "soft_loss"]
 
 TEMPERATURE = 2.0  # divides the logits of both models
 TEACHER_SHARE = 0.5  # of the loss; the rest is the loss of the labels
 
 _TARGETS = {"labels", "start_positions", "end_positions"}
+
+
+class Targets(Protocol):
+    """What gives a loss besides that of the labels."""
+
+    @property
+    def model(self) -> PretrainedModel:
+        """The model that computes the targets."""
+
+    def loss(self, arguments: dict[str, Tensor], outputs: Any) -> Tensor:
+        """The loss of a batch: of the model's `outputs` for these `arguments`."""
 
 
 @dataclass(frozen=True)
@@ -32,26 +48,34 @@ class Teacher:
     label_order: tuple[int, ...] | None  # the teacher's index of each student label, if any
 
     def loss(self, arguments: dict[str, Tensor], outputs: Any) -> Tensor:
-        """The loss of a batch: the labels' loss in the student's `outputs`, and the teacher's."""
+        """The loss of a batch: the teacher's, and that of labels in the student's `outputs`."""
         inputs = {name: x for name, x in arguments.items() if name not in _TARGETS}
         with torch.no_grad():
             theirs = self.model(**inputs)
-        labels = arguments.get("labels")
-        losses = [
-            self._soft_loss(getattr(outputs, name), getattr(theirs, name), labels)
-            for name in TASKS[self.model.task].outputs
-        ]
+        losses = []
+        for name, axes in TASKS[self.model.task].outputs.items():
+            pair = getattr(outputs, name), getattr(theirs, name)
+            if pair[0] is None:  # an optional output
+                continue
+            if "hidden" in axes:
+                losses.append(_relative_error(*pair, _is_text(arguments)))
+            else:
+                losses.append(self._soft_loss(*pair, arguments))
         soft = torch.stack(losses).mean()
+        if getattr(outputs, "loss", None) is None:
+            return soft
         mixed: Tensor = (1 - TEACHER_SHARE) * outputs.loss + TEACHER_SHARE * soft
         return mixed
 
-    def _soft_loss(self, ours: Tensor, theirs: Tensor, labels: Tensor | None) -> Tensor:
+    def _soft_loss(self, ours: Tensor, theirs: Tensor, arguments: dict[str, Tensor]) -> Tensor:
         if self.label_order is not None:
             theirs = theirs[..., list(self.label_order)]
         if self.model.config.problem_type == "regression":
             return functional.mse_loss(ours, theirs)
-        if labels is not None and ours.dim() == 3:  # per token: only where there is a label
-            ours, theirs = ours[labels != IGNORED], theirs[labels != IGNORED]
+        if ours.dim() == 3:  # per token: only where there is a label, or text
+            labels = arguments.get("labels")
+            places = _is_text(arguments) if labels is None else labels != IGNORED
+            ours, theirs = ours[places], theirs[places]
         return soft_loss(ours, theirs)
 
 
@@ -67,6 +91,80 @@ def soft_loss(ours: Tensor, theirs: Tensor) -> Tensor:
         reduction="batchmean",
     )
     return divergence * TEMPERATURE**2
+
+
+def _is_text(arguments: dict[str, Tensor]) -> Tensor:
+    """(B, S): where there is no padding; the choices of an example are one after the other."""
+    return arguments["attention_mask"].flatten(0, -2).bool()
+
+
+def _relative_error(ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
+    """The squared distance of vectors (B, S, C) or (B, C), relative to how much theirs vary.
+
+    Args:
+        ours: The student's.
+        theirs: The teacher's.
+        mask: (B, S): where there is text. A first token (B, 1, C) always is.
+    """
+    if ours.dim() == 3:
+        places = mask[:, : ours.shape[1]]
+        ours, theirs = ours[places], theirs[places]
+    variation = (
+        (theirs - theirs.mean(dim=0)).square().sum() if len(theirs) > 1 else theirs.square().sum()
+    )
+    return (ours - theirs).square().sum() / variation.clamp(min=1e-12)
+
+
+@dataclass
+class _Recorder:
+    """What the layers of a model have written since the last time it was asked."""
+
+    model: Traceable
+    written: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for layer in layers(self.model):
+            layer.register_forward_hook(self._record)
+
+    def _record(self, layer: nn.Module, arguments: object, output: Tensor) -> None:
+        self.written.append(output)
+
+    def take(self) -> list[Tensor]:
+        """The hidden states of the last forward pass."""
+        count = len(layers(self.model))
+        taken, self.written = self.written[-count:], []
+        return taken
+
+
+class HiddenStateTeacher:
+    """A teacher of the outputs and of the hidden states."""
+
+    def __init__(self, teacher: Teacher, student: Traceable) -> None:
+        """Compare `student`, a rewritten model, with `teacher`, a published one."""
+        rewritten = rewrite(teacher.model)
+        ours, theirs = student.model.config, teacher.model.config
+        self._is_alike = (ours.num_hidden_layers, ours.hidden_size) == (
+            theirs.num_hidden_layers,
+            theirs.hidden_size,
+        )
+        self._teacher = Teacher(teacher.name, teacher.sha256, rewritten.model, teacher.label_order)
+        self._ours, self._theirs = _Recorder(student), _Recorder(rewritten)
+
+    @property
+    def model(self) -> PretrainedModel:
+        """The model that computes the targets."""
+        return self._teacher.model
+
+    def loss(self, arguments: dict[str, Tensor], outputs: Any) -> Tensor:
+        """The loss of a batch, with the student's `outputs`."""
+        ours = self._ours.take()
+        loss = self._teacher.loss(arguments, outputs)
+        theirs = self._theirs.take()
+        if not self._is_alike:
+            return loss
+        mask = _is_text(arguments)
+        pairs = zip(ours, theirs, strict=True)
+        return loss + torch.stack([_relative_error(a, b, mask) for a, b in pairs]).mean()
 
 
 def open_teacher(name: str | Path, student: Checkpoint, *, revision: str | None = None) -> Teacher:

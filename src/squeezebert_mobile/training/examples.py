@@ -52,6 +52,7 @@ class TrainingExample:
     target: Any  # depends on the task's Preprocessor
     size: int  # a length; examples of similar size share a batch
     is_truncated: bool  # whether part of its texts is in no training example
+    is_labelled: bool = True  # whether there is a target, besides that of a teacher
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ def collate(
     }  # (rows, tokens)
     if TASKS[task].has_choices:  # (examples, choices, tokens)
         inputs = {name: x.reshape(len(examples), -1, x.shape[1]) for name, x in inputs.items()}
+    if not all(example.is_labelled for example in examples):
+        return inputs
     return inputs | PREPROCESSORS[task].targets(tokenizer, examples, inputs)
 
 

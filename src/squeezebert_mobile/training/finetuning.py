@@ -18,15 +18,22 @@ from squeezebert_mobile.evaluation.readers.data import DataSet, read_file
 from squeezebert_mobile.evaluation.readers.formats import read_data
 from squeezebert_mobile.evaluation.readers.tables import SHAPES
 from squeezebert_mobile.evaluation.scoring import score
-from squeezebert_mobile.models.checkpoint import Checkpoint, download_checkpoint
+from squeezebert_mobile.models.checkpoint import Checkpoint, download_checkpoint, open_checkpoint
 from squeezebert_mobile.models.reference import reference_pipeline
+from squeezebert_mobile.tasks import TASKS
 from squeezebert_mobile.training.config import (
     DEFAULT_BATCH_SIZE,
     TrainingConfig,
     check_options,
+    check_precision,
     default_config,
 )
-from squeezebert_mobile.training.distillation import Teacher, open_teacher
+from squeezebert_mobile.training.distillation import (
+    HiddenStateTeacher,
+    Targets,
+    Teacher,
+    open_teacher,
+)
 from squeezebert_mobile.training.examples import (
     Encoder,
     TrainingExample,
@@ -42,6 +49,8 @@ from squeezebert_mobile.training.initial_head import (
 from squeezebert_mobile.training.loop import open_accelerator, train
 from squeezebert_mobile.training.output import training_outcome, training_setup, write_output
 from squeezebert_mobile.training.output_folder import check_output
+from squeezebert_mobile.training.plain_text import LINES, encode_lines, read_lines
+from squeezebert_mobile.training.quantized.student import make_student
 from squeezebert_mobile.training.resume import StateFile
 
 __all__ = ["finetune_checkpoint"]
@@ -62,6 +71,7 @@ def finetune_checkpoint(
     batch_size: int | None = None,
     seed: int = 0,
     teacher: str | Path | None = None,
+    quantize: str | None = None,
     revision: str | None = None,
     teacher_revision: str | None = None,
     resume: bool = False,
@@ -71,7 +81,7 @@ def finetune_checkpoint(
     report: Callable[[TrainingProgress], None] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Fine-tune a checkpoint on labelled data.
+    """Fine-tune a checkpoint on labelled data, or prepare it for an export to int8 or int4.
 
     Args:
         checkpoint: A folder in Hugging Face layout, a Hub id, a demo, or ``preset:NAME``.
@@ -85,6 +95,8 @@ def finetune_checkpoint(
         batch_size: Batch size per process; None means 16.
         seed: Random seed for head initialization, shuffling and dropout.
         teacher: A checkpoint with the same vocabulary and labels to distill from.
+        quantize: "int8" or "int4": train with the rounded weights of an export to this precision,
+            towards the teacher, which is `checkpoint` by default. `data` may be plain text.
         revision: A branch, a tag or a commit of a checkpoint with a Hub id; None is its default
             branch.
         teacher_revision: The same for the teacher.
@@ -108,15 +120,29 @@ def finetune_checkpoint(
     folder = Path(folder)
     check_output(folder, force=force)
     check_options(epochs, learning_rate, batch_size)
+    check_precision(quantize)
     accelerator = open_accelerator()
     main_note = note if accelerator.is_main_process else lambda text: None
     columns = columns or Columns()
     revision = download_checkpoint(checkpoint, revision=revision)
-    own_labels = partial(labels_of, checkpoint, revision=revision)
-    train_data = _read_training_data(data, own_labels, task, data_format, columns)
-    check_trainable(train_data, data)
-    initial = open_initial_checkpoint(checkpoint, train_data, seed=seed, revision=revision)
+    if quantize is not None and (data_format == LINES or not TASKS[task].has_answers):
+        if data_format not in {None, LINES}:
+            raise InputError(
+                f"{task} learns no labels; give plain text, a text on each line, with "
+                f"--data-format {LINES}"
+            )
+        train_data = read_lines(read_file(Path(data)), task)
+        initial = InitialCheckpoint(
+            open_checkpoint(checkpoint, task=task, revision=revision), False, {}
+        )
+    else:
+        own_labels = partial(labels_of, checkpoint, revision=revision)
+        train_data = _read_training_data(data, own_labels, task, data_format, columns)
+        check_trainable(train_data, data)
+        initial = open_initial_checkpoint(checkpoint, train_data, seed=seed, revision=revision)
     source = initial.checkpoint
+    if quantize is not None:
+        _check_quantizable(initial, quantize, dev)
     for text in source.notes:
         main_note(text)
     if initial.has_new_head:
@@ -124,12 +150,16 @@ def finetune_checkpoint(
     dev_data = None
     if dev is not None:
         dev_data = _read_dev(dev, source, train_data, data_format, columns)
-    opened_teacher = None
+    opened_teacher, student = None, None
+    if quantize is not None and teacher is None:
+        teacher, teacher_revision = checkpoint, revision
     if teacher is not None:
         opened_teacher = open_teacher(teacher, source, revision=teacher_revision)
     examples = _encode(initial, train_data, main_note)
     config = _config(examples, source, accelerator, epochs, learning_rate, batch_size, seed)
-    setup = training_setup(initial, train_data, dev_data, opened_teacher, config, accelerator)
+    setup = training_setup(
+        initial, train_data, dev_data, opened_teacher, config, accelerator, quantize
+    )
     files = [data] if dev is None else [data, dev]
     recipe = _recipe(setup, files, train_data, columns, opened_teacher)
     state_file = StateFile(folder, recipe)
@@ -137,25 +167,35 @@ def finetune_checkpoint(
     if accelerator.is_main_process and state is None:
         state_file.remove()
 
+    targets: Targets | None = opened_teacher
+    trained = source
+    if quantize is not None and opened_teacher is not None:
+        student = make_student(source, quantize)
+        targets = HiddenStateTeacher(opened_teacher, student.model)
+        trained = replace(source, model=student.model.model)
+
     def save(state: dict[str, Any]) -> None:
         if accelerator.is_main_process:
             state_file.save(state)
 
     history = train(
-        source.model,
+        trained.model,
         source.tokenizer,
         examples,
         config,
         accelerator=accelerator,
-        teacher=opened_teacher,
-        measure=_dev_scorer(source, dev_data) if dev_data else None,
+        teacher=targets,
+        measure=_dev_scorer(trained, dev_data) if dev_data else None,
         state=state,
         save=save,
         report=report,
     )
     results = setup | training_outcome(history)
+    if student is not None:
+        source = replace(source, model=student.finish())
     if accelerator.is_main_process:
-        write_output(folder, source, results, history, force=force)
+        preparation = student.preparation if student else None
+        write_output(folder, source, results, history, preparation, force=force)
         state_file.remove()
     accelerator.wait_for_everyone()
     accelerator.end_training()
@@ -176,6 +216,17 @@ def _read_training_data(
         return data
     columns = replace(columns, model_labels=own_labels())
     return read_data(file, task, format=data_format, columns=columns)
+
+
+def _check_quantizable(initial: InitialCheckpoint, quantize: str, dev: str | Path | None) -> None:
+    name, task = initial.checkpoint.name, initial.checkpoint.model.task
+    if initial.has_new_head:
+        raise InputError(
+            f"{name} has no head that fits the data, so it has nothing to keep in {quantize}; "
+            "train it without --quantize first"
+        )
+    if dev is not None and not TASKS[task].has_answers:
+        raise InputError(f"{task} outputs vectors, which cannot be scored; omit --dev")
 
 
 def _new_head_note(name: str, data: DataSet, columns: Columns, seed: int) -> str:
@@ -221,7 +272,8 @@ def _encode(
 ) -> list[TrainingExample]:
     source = initial.checkpoint
     encoder = Encoder(source.tokenizer, source.max_sequence_length, initial.label_ids)
-    examples = encode_examples(data.task, encoder, data.examples)
+    encode = encode_lines if data.format == LINES else encode_examples
+    examples = encode(data.task, encoder, data.examples)
     if not examples:
         raise InputError("no example contains a word; use other data")
     if truncated := sum(example.is_truncated for example in examples):

@@ -19,7 +19,7 @@ from squeezebert_mobile.errors import TrainingError
 from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training.config import TrainingConfig
-from squeezebert_mobile.training.distillation import Teacher
+from squeezebert_mobile.training.distillation import Targets
 from squeezebert_mobile.training.examples import IGNORED, TrainingExample, collate
 from squeezebert_mobile.training.history import DevScore, EpochResult, History, TrainingProgress
 from squeezebert_mobile.training.optimization import learning_rate_factor, make_optimizer
@@ -54,7 +54,7 @@ def train(
     config: TrainingConfig,
     *,
     accelerator: Accelerator | None = None,
-    teacher: Teacher | None = None,
+    teacher: Targets | None = None,
     measure: Callable[[], DevScore] | None = None,
     state: State | None = None,
     save: Callable[[State], None] | None = None,
@@ -109,7 +109,7 @@ class _Trainer:
         examples: Sequence[TrainingExample],
         config: TrainingConfig,
         accelerator: Accelerator,
-        teacher: Teacher | None,
+        teacher: Targets | None,
     ) -> None:
         self.tokenizer, self.examples, self.config = tokenizer, examples, config
         self.accelerator, self.teacher, self.model = accelerator, teacher, model
@@ -175,9 +175,9 @@ class _Trainer:
         collated = collate(self.model.task, self.tokenizer, own or batch[:1])
         arguments = {name: x.to(self.accelerator.device) for name, x in collated.items()}
         outputs = self.wrapped(**arguments)
-        loss: Tensor = outputs.loss
-        if self.teacher is not None:
-            loss = self.teacher.loss(arguments, outputs)
+        loss: Tensor = (
+            self.teacher.loss(arguments, outputs) if self.teacher is not None else outputs.loss
+        )
         if processes == 1:
             self.history.losses.append(loss.item())
             return loss
@@ -267,10 +267,12 @@ def _epoch_result(*, score: dict[str, Any] | None, **rest: Any) -> EpochResult:
 
 
 def _target_count(arguments: dict[str, Tensor]) -> int:
-    """The number of targets that the loss is the mean of: labels, or questions."""
-    if "labels" not in arguments:
+    """The number of targets that the loss is the mean of: labels, questions, or tokens."""
+    if "labels" in arguments:
+        return int((arguments["labels"] != IGNORED).sum())
+    if "start_positions" in arguments:
         return len(arguments["start_positions"])
-    return int((arguments["labels"] != IGNORED).sum())
+    return int(arguments["attention_mask"].sum())
 
 
 def _random_state(accelerator: Accelerator) -> Tensor:

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 
 from squeezebert_mobile import __version__
 from squeezebert_mobile.evaluation.readers.data import DataSet
+from squeezebert_mobile.export.quantize.preparation import Preparation, write_preparation
 from squeezebert_mobile.files import atomic_folder
 from squeezebert_mobile.models.checkpoint import Checkpoint
 from squeezebert_mobile.training.config import TrainingConfig
@@ -37,6 +38,7 @@ def training_setup(
     teacher: Teacher | None,
     config: TrainingConfig,
     accelerator: Accelerator,
+    quantize: str | None = None,
 ) -> dict[str, Any]:
     """The part of training.json that is known before the first step."""
     source = initial.checkpoint
@@ -51,6 +53,7 @@ def training_setup(
         "examples": len(data.examples),
         "dev_examples": len(dev.examples) if dev else 0,
         "training": asdict(config),
+        "quantize": quantize,
         "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
         "versions": {"squeezebert-mobile": __version__}
@@ -72,7 +75,13 @@ def training_outcome(history: History) -> dict[str, Any]:
 
 
 def write_output(
-    folder: Path, source: Checkpoint, results: dict[str, Any], history: History, *, force: bool
+    folder: Path,
+    source: Checkpoint,
+    results: dict[str, Any],
+    history: History,
+    preparation: Preparation | None = None,
+    *,
+    force: bool,
 ) -> None:
     """Write the checkpoint and the files that describe it; `folder` appears whole or not at all.
 
@@ -82,6 +91,8 @@ def write_output(
     with atomic_folder(folder, force=force, **FINE_TUNED) as partial:
         source.model.save_pretrained(partial)
         source.tokenizer.save_pretrained(partial)
+        if preparation is not None:
+            write_preparation(partial, preparation)
         draw_learning_curve(history, partial / CURVE_FILE)
         for name, text in (
             (RESULTS_FILE, json.dumps(results, indent=1) + "\n"),
