@@ -8,8 +8,9 @@ import torch
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint
+from squeezebert_mobile.models.rewriting import rewrite
 from squeezebert_mobile.tasks import TASKS
-from squeezebert_mobile.training.distillation import open_teacher, soft_loss
+from squeezebert_mobile.training.distillation import HiddenStateTeacher, open_teacher, soft_loss
 
 LABELS = {"id2label": {0: "alarm", 1: "weather"}, "label2id": {"alarm": 0, "weather": 1}}
 SWAPPED = {"id2label": {0: "weather", 1: "alarm"}, "label2id": {"weather": 0, "alarm": 1}}
@@ -40,6 +41,21 @@ ARGUMENTS = {
     },
     "multiple-choice": {"labels": torch.tensor([1])},
 }
+
+
+@pytest.mark.parametrize(("task", "of_labels"), [("token-classification", 0.5), ("fill-mask", 0)])
+def test_a_model_with_the_hidden_states_of_its_teacher(
+    task: str, of_labels: float, tmp_path: Path
+) -> None:
+    """What remains is the loss of labels; the words that fill-mask hides are not learned."""
+    source = a_checkpoint(tmp_path / "model", "bert", task)
+    student = rewrite(source.model)
+    teacher = HiddenStateTeacher(open_teacher(tmp_path / "model", source), student)
+    arguments = {"input_ids": torch.arange(8).reshape(2, 4), **ARGUMENTS[task]}
+    arguments["attention_mask"] = torch.ones_like(arguments["input_ids"])
+    out = student.model(**arguments)
+    expected = of_labels * out.loss
+    torch.testing.assert_close(teacher.loss(arguments, out), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("task", ARGUMENTS)

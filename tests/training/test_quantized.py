@@ -146,15 +146,16 @@ def test_an_interrupted_training_is_resumed(lines: Path, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_two_processes_train_like_one(lines: Path, tmp_path: Path) -> None:
     start = _checkpoint(tmp_path / "tiny", "feature-extraction")
-    options = "--task feature-extraction --quantize int4 --epochs 3 --batch-size 1".split()
+    options = "--task feature-extraction --quantize int4 --epochs 3 --batch-size 3".split()
     options += ["--learning-rate", "0.001"]
     results = run_in_two_processes(start, lines, tmp_path / "two", *options)
     expected = _quantized(
-        start, lines, tmp_path / "one", task="feature-extraction", batch_size=2, epochs=3
+        start, lines, tmp_path / "one", task="feature-extraction", batch_size=6, epochs=3
     )
     assert results["processes"] == 2 and expected["processes"] == 1
     losses = [[epoch["loss"] for epoch in x["epochs"]] for x in (results, expected)]
-    assert losses[0] == pytest.approx(losses[1], rel=0.3)
+    # An error is relative to how much the vectors of a process's own batch vary.
+    assert losses[0] == pytest.approx(losses[1], rel=0.5)
     for folder in (tmp_path / "one", tmp_path / "two"):
         assert read_preparation(folder, "int4", "feature-extraction", pytest.fail)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")

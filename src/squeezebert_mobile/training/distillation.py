@@ -4,7 +4,7 @@ For training with rounded weights the hidden states that each layer of the teach
 targets as well, if it has as many layers of the same width. Labels are not needed then.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +46,7 @@ class Teacher:
     sha256: str  # of its weights
     model: PretrainedModel
     label_order: tuple[int, ...] | None  # the teacher's index of each student label, if any
+    share: float = TEACHER_SHARE
 
     def loss(self, arguments: dict[str, Tensor], outputs: Any) -> Tensor:
         """The loss of a batch: the teacher's, and that of labels in the student's `outputs`."""
@@ -62,9 +63,9 @@ class Teacher:
             else:
                 losses.append(self._soft_loss(*pair, arguments))
         soft = torch.stack(losses).mean()
-        if getattr(outputs, "loss", None) is None:
+        if self.share == 1 or getattr(outputs, "loss", None) is None:
             return soft
-        mixed: Tensor = (1 - TEACHER_SHARE) * outputs.loss + TEACHER_SHARE * soft
+        mixed: Tensor = (1 - self.share) * outputs.loss + self.share * soft
         return mixed
 
     def _soft_loss(self, ours: Tensor, theirs: Tensor, arguments: dict[str, Tensor]) -> Tensor:
@@ -147,7 +148,9 @@ class HiddenStateTeacher:
             theirs.num_hidden_layers,
             theirs.hidden_size,
         )
-        self._teacher = Teacher(teacher.name, teacher.sha256, rewritten.model, teacher.label_order)
+        # The words that fill-mask hides are no labels of a user: learning them moves the answers.
+        share = 1.0 if TASKS[teacher.model.task].predicts_masks else teacher.share
+        self._teacher = replace(teacher, model=rewritten.model, share=share)
         self._ours, self._theirs = _Recorder(student), _Recorder(rewritten)
 
     @property
