@@ -21,6 +21,7 @@ __all__ = [
     "LoadedModel",
     "declared_inputs",
     "import_runtime",
+    "litert_signature",
     "open_onnx",
 ]
 
@@ -117,13 +118,8 @@ def _litert(path: Path, threads: int) -> LoadedModel:
     lengths = _lengths(signatures)
 
     def run(feed: InputFeed) -> object:
-        name = signatures[0]
-        if lengths:
-            length = str(feed["input_ids"].shape[-1])
-            if length not in lengths:
-                raise BenchmarkError(f"the file takes {', '.join(lengths)} tokens, not {length}")
-            name = lengths[length]
-        runner = interpreter.get_signature_runner(name)
+        length = feed["input_ids"].shape[-1] if lengths else 0
+        runner = interpreter.get_signature_runner(_signature(signatures, length))
         types = {name: each["dtype"] for name, each in runner.get_input_details().items()}
         outputs = runner(**{name: feed[name].astype(types[name]) for name in types})
         return next(iter(outputs.values()))
@@ -201,6 +197,24 @@ def _litert_inputs(path: Path, names: Sequence[str]) -> tuple[ModelInput, ...]:
             shape[-1] = None
         found.append(ModelInput(name, np.dtype(each["dtype"]).name, tuple(shape)))
     return tuple(found)
+
+
+def litert_signature(path: Path, length: int) -> tuple[str, list[str]]:
+    """The signature of a .tflite file for a length in tokens, and the names of its outputs.
+
+    Raises:
+        BenchmarkError: it has none for this length.
+    """
+    interpreter = import_runtime("litert").Interpreter(str(path))
+    name = _signature(list(interpreter.get_signature_list()), length)
+    return name, list(interpreter.get_signature_runner(name).get_output_details())
+
+
+def _signature(signatures: Sequence[str], length: int) -> str:
+    lengths = _lengths(signatures)
+    if lengths and str(length) not in lengths:
+        raise BenchmarkError(f"the file takes {', '.join(lengths)} tokens, not {length}")
+    return lengths[str(length)] if lengths else signatures[0]
 
 
 def _lengths(signatures: Sequence[str]) -> dict[str, str]:

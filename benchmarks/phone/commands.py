@@ -103,7 +103,7 @@ def bench_on_phones(
 
     Args:
         request: The options.
-        formats: The format of each artifact.
+        formats: The format of each artifact or model file.
         contenders: Creates the contenders, which may take minutes.
         note: Called with each note for the user.
 

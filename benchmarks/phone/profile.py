@@ -25,9 +25,10 @@ from squeezebert_mobile.benchmarks.phone.runners import MAX_TRIES
 from squeezebert_mobile.benchmarks.records.events import Event, NotProfiled, Profiled
 from squeezebert_mobile.benchmarks.records.results import Failure
 
-__all__ = ["NO_PROFILER", "collect", "profile_contenders"]
+__all__ = ["NO_ARTIFACT", "NO_PROFILER", "collect", "profile_contenders"]
 
 NO_PROFILER = "on phones only ONNX Runtime has a profiler, and this artifact is in the format {}"
+NO_ARTIFACT = "on phones only artifacts are profiled, and this is a model file"
 
 _FORMAT = "onnx"
 _MOST_SECONDS = 600.0  # to read a profile
@@ -108,6 +109,9 @@ def profile_contenders(run: PhoneRun) -> None:
                     cell = (threads, length)
                     label = contender.label
                     if run.view.is_profiled(label, cell):
+                        continue
+                    if contender.origin == "file":
+                        profiler.give_up(label, NO_ARTIFACT)
                         continue
                     if contender.format != _FORMAT:
                         profiler.give_up(label, NO_PROFILER.format(contender.format))

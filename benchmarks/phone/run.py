@@ -9,7 +9,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.progress import (
@@ -27,14 +26,10 @@ from squeezebert_mobile.benchmarks.measure.schedule import (
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.facts import read_conditions
-from squeezebert_mobile.benchmarks.phone.adb.files import (
-    artifact_files,
-    file_set,
-    make_readable,
-    push,
-)
+from squeezebert_mobile.benchmarks.phone.adb.files import file_set, make_readable, push
 from squeezebert_mobile.benchmarks.phone.cooling import Cooling
 from squeezebert_mobile.benchmarks.phone.libraries.lookup import Libraries
+from squeezebert_mobile.benchmarks.phone.plain import model_files
 from squeezebert_mobile.benchmarks.phone.resume import Cell, JournalView
 from squeezebert_mobile.benchmarks.phone.runner.launchers import (
     AppLauncher,
@@ -99,10 +94,8 @@ class PhoneRun:
     def prepare(self, libraries: Libraries | None, mask: str | None) -> None:
         """Push the files that the phone lacks; without `libraries` the app measures."""
         contenders = [each for each in self.everyone if each.label not in self.view.failed]
-        artifacts = {
-            each.label: artifact_files(Path(each.path), each.checksums) for each in contenders
-        }
-        file_sets = list(artifacts.values())
+        models = {each.label: model_files(each) for each in contenders}
+        file_sets = list(models.values())
         launcher: Launcher = AppLauncher()
         if libraries is None:
             push(self.device, file_sets, self._report_push)
@@ -118,7 +111,7 @@ class PhoneRun:
             )
             launcher = ShellLauncher(class_path, native.folder, mask)
             push(self.device, [runner, native, *file_sets], self._report_push)
-        folders = {label: files.folder for label, files in artifacts.items()}
+        folders = {label: files.folder for label, files in models.items()}
         place = Place(self.device, launcher, folders, secrets.token_hex(4))
         self.runners = Runners(contenders, place, self.settings, self.log)
 
@@ -140,8 +133,8 @@ class PhoneRun:
         threads = self.settings.start_threads
         # With texts: a runner that does not know them is refused before anything is measured.
         with self.runners.open(contender, threads, check=True, texts=self.from_text) as runner:
-            assert runner.answers is not None
-            self.log.add(Answered(contender=contender.label, answers=runner.answers))
+            if runner.answers is not None:
+                self.log.add(Answered(contender=contender.label, answers=runner.answers))
 
     def _start(self, contender: Contender) -> None:
         with self.runners.open(contender, self.settings.start_threads) as runner:

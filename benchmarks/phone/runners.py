@@ -16,6 +16,7 @@ from squeezebert_mobile.benchmarks.measure.contenders import Contender, feed_arg
 from squeezebert_mobile.benchmarks.measure.schedule import WARM_UP_RUNS, WARM_UP_SECONDS, typical
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import RunnerDied, RunnerRefused
+from squeezebert_mobile.benchmarks.phone.plain import path_on_phone, plain_job
 from squeezebert_mobile.benchmarks.phone.resume import Cell, JournalView
 from squeezebert_mobile.benchmarks.phone.runner.client import Runner
 from squeezebert_mobile.benchmarks.phone.runner.job import Job
@@ -37,7 +38,7 @@ class Place:
 
     device: Device
     launcher: Launcher
-    folders: Mapping[str, str]  # label -> the artifact's folder on the phone
+    folders: Mapping[str, str]  # label -> the folder of the model's files on the phone
     token: str  # in the names of this run's jobs: no other run on the phone has the same
 
 
@@ -93,17 +94,19 @@ class Runners:
             texts: Give it texts beside ids.
             first_answer: The text that it answers as soon as the model is loaded.
         """
-        has_text = texts or self.source == "text"
+        is_artifact = contender.origin == "artifact"
+        has_text = is_artifact and (texts or self.source == "text")
         job = Job(
-            self.place.folders[contender.label],
+            path_on_phone(contender, self.place.folders[contender.label]),
             contender.format,
             threads,
-            self._ids(contender) if self.source == "ids" else {},
+            self._ids(contender) if is_artifact and self.source == "ids" else {},
             check=check,
             model_sha256=contender.sha256,
             name=f"job-{self.place.token}-{self.labels.index(contender.label)}",
             accelerator=self.settings.accelerator,
             texts=self._texts(contender) if has_text else {},
+            plain=None if is_artifact else plain_job(contender, self.settings, self._lengths),
             first_answer=first_answer,
         )
         runner = Runner(self.place.device, self.place.launcher, job, fresh=not self.running)

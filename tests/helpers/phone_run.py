@@ -11,6 +11,7 @@ from small_artifact import write_small_artifact
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.artifact.reading import read_with_checksums
 from squeezebert_mobile.benchmarks import artifact_contenders
+from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.files import artifact_files
@@ -34,7 +35,7 @@ def name_on_phone(artifact: Path) -> str:
 
 @dataclass
 class Run:
-    """Measures two small artifacts, any number of times."""
+    """Measures two small artifacts, or other models, any number of times."""
 
     folder: Path
     server: AdbServer
@@ -78,9 +79,12 @@ class Run:
             "progress": progress,
             "sleep": lambda seconds: None,
         }
+        contenders = changes.pop("contenders", None) or self._artifacts()
+        return measure_phone(contenders, **options | changes)
+
+    def _artifacts(self) -> list[Contender]:
         names = [self.folder / name for name in ("ours", "theirs")]
         for path in names:
             if not path.exists():
                 write_small_artifact(path)
-        contenders = artifact_contenders(names[:1], baselines=names[1:])
-        return measure_phone(contenders, **options | changes)
+        return artifact_contenders(names[:1], baselines=names[1:])

@@ -89,7 +89,7 @@ class Runner(Closeable):
                 f"the runner on the phone uses protocol {_shown(hello.get('protocol'))}, but this "
                 f"version of squeezebert-mobile uses {PROTOCOL}; {remedy}"
             )
-        required = ["artifact", "load", *(["golden"] if job.check else [])]
+        required = ["artifact", "load", *(["golden"] if job.has_golden else [])]
         seen: dict[str, dict[str, Any]] = {}
         for event in self._events:
             seen[event["event"]] = event
@@ -102,7 +102,7 @@ class Runner(Closeable):
                 raise PhoneError(f"the runner was ready without a {name!r} event; please report it")
         self.load_ns: int = seen["load"]["load_ns"]
         self.placement = _placement(seen["load"], job.accelerator)
-        self.answers = _answers(seen["golden"], self.placement) if job.check else None
+        self.answers = _answers(seen["golden"], self.placement) if job.has_golden else None
 
     def ask(self, do: str, *, likely_s: float = 0.0, **fields: Any) -> dict[str, Any]:
         """Send a command, and wait for its answer.

@@ -19,7 +19,7 @@ FIRST = "first"  # id of the command in a job
 class Job:
     """What a runner is started for."""
 
-    artifact: str  # its folder on the phone
+    artifact: str  # its folder on the phone, or another maker's model file
     format: str
     threads: int
     inputs: Mapping[str, list[list[int]]]  # name of the input -> rows of token ids
@@ -28,12 +28,18 @@ class Job:
     name: str = "job"
     accelerator: Accelerator = "cpu"
     texts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # protocol 2
+    plain: Mapping[str, Any] | None = None  # of another maker's model file; protocol 2
     first_answer: str | None = None  # the text to answer once the files are checked and loaded
+
+    @property
+    def has_golden(self) -> bool:
+        """Whether the runner compares golden outputs, which only an artifact has."""
+        return self.check and self.plain is None
 
     @property
     def protocol(self) -> int:
         """The protocol version that a runner must have for this job."""
-        return 2 if self.texts else 1
+        return 2 if self.texts or self.plain else 1
 
     def to_json(self, libraries: str | None) -> str:
         """The text of the job file.
@@ -54,9 +60,10 @@ class Job:
                 **accelerator,
                 "libraries": libraries,
                 "checksums": self.check or self.first_answer is not None,
-                "golden": self.check,
+                "golden": self.has_golden,
                 "inputs": self.inputs,
                 **({"texts": self.texts} if self.texts else {}),
+                **({"plain": self.plain} if self.plain else {}),
                 "commands": commands if self.first_answer is not None else [],
             }
         )

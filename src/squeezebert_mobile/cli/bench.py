@@ -1,6 +1,6 @@
 """The commands `bench` and `report`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,9 +35,7 @@ _PRESETS = ", ".join(f"{p.name} {p.runs} and {p.seconds:g} s" for p in PRESETS.v
 def bench(
     artifacts: Annotated[
         list[Path],
-        typer.Argument(
-            help="Artifact folders, and .onnx, .pte or .tflite files of other makers (host only)."
-        ),
+        typer.Argument(help="Artifact folders, and .onnx, .pte or .tflite files of other makers."),
     ],
     baseline: Annotated[
         str, typer.Option(help="bert-base, another artifact folder, or none.")
@@ -181,6 +179,7 @@ def bench(
     )
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
     from squeezebert_mobile.benchmarks.measure.leftovers import check_journal
+    from squeezebert_mobile.benchmarks.measure.profiling import check_profilable
     from squeezebert_mobile.benchmarks.records.journal import journal_of
     from squeezebert_mobile.benchmarks.records.regression_check import check_measured
 
@@ -210,15 +209,24 @@ def bench(
         measurement |= {"profile": profile, "from_text": from_text}
         all_results = [
             bench_on_host(
-                _contenders(artifacts, baseline, inputs=inputs or (), profile=profile),
+                _contenders(
+                    artifacts,
+                    baseline,
+                    inputs=inputs or (),
+                    check=check_profilable if profile else lambda contenders: None,
+                ),
                 **measurement,
             )
         ]
     else:
-        _check_artifacts(artifacts, inputs or (), target)
+        if target == "app" or accelerator != "cpu":
+            option = f"--accelerator {accelerator}" if target == "adb" else "--target app"
+            _check_artifacts(artifacts, inputs or (), option)
         measurement |= {"target": target, "output": output}
         measurement |= {"profile": profile, "from_text": from_text}
-        all_results = _bench_on_phones(artifacts, baseline, phone_options, measurement)
+        all_results = _bench_on_phones(
+            artifacts, baseline, inputs or (), phone_options, measurement
+        )
     for results in all_results:
         if as_json:
             print_json(results.to_json())
@@ -232,18 +240,18 @@ def bench(
             check_regression(results, fail_if_slower)
 
 
-def _check_artifacts(models: Sequence[Path], inputs: Sequence[str], target: str) -> None:
-    """Check that only artifacts are given, as phones measure nothing else."""
+def _check_artifacts(models: Sequence[Path], inputs: Sequence[str], option: str) -> None:
+    """Check that only artifacts are given, as nothing else is measured with an option."""
     from squeezebert_mobile.benchmarks.measure.contenders import is_model_file
 
     for path in models:
         if is_model_file(path):
             raise InputError(
-                f"{str(path)!r} is a model file, and --target {target} measures artifacts only, "
-                "whose answers it checks; leave the file or --target out"
+                f"{str(path)!r} is a model file, and {option} measures artifacts only, whose "
+                f"answers it checks; leave the file or {option.split()[0]} out"
             )
     if inputs:
-        raise InputError(f"--input is for model files, not for --target {target}; remove it")
+        raise InputError(f"--input is for model files, not for {option}; remove it")
 
 
 def _contenders(
@@ -251,18 +259,16 @@ def _contenders(
     baseline: str,
     *,
     inputs: Sequence[str] = (),
-    profile: bool = False,
+    check: Callable[[Sequence["Contender"]], None] = lambda contenders: None,
 ) -> list["Contender"]:
     from squeezebert_mobile.benchmarks import artifact_contenders
     from squeezebert_mobile.benchmarks.inputs.specs import parse_input
     from squeezebert_mobile.benchmarks.measure.contenders import is_model_file
-    from squeezebert_mobile.benchmarks.measure.profiling import check_profilable
 
     folders = [] if baseline in {"none", "bert-base"} else [Path(baseline)]
     given = [parse_input(text) for text in inputs]
     contenders = artifact_contenders(artifacts, baselines=folders, given=given)
-    if profile:
-        check_profilable(contenders)  # before a baseline is exported, which takes minutes
+    check(contenders)  # before a baseline is exported, which takes minutes
     if baseline == "bert-base":
         from squeezebert_mobile.cli.baselines import bert_base_contenders
 
@@ -272,11 +278,18 @@ def _contenders(
 
 
 def _bench_on_phones(
-    artifacts: Sequence[Path], baseline: str, options: dict[str, Any], measurement: dict[str, Any]
+    models: Sequence[Path],
+    baseline: str,
+    inputs: Sequence[str],
+    options: dict[str, Any],
+    measurement: dict[str, Any],
 ) -> list["Results"]:
     from squeezebert_mobile.artifact import read_manifest
+    from squeezebert_mobile.benchmarks.measure.contenders import is_model_file
+    from squeezebert_mobile.benchmarks.measure.plain_files import FILE_FORMATS
     from squeezebert_mobile.benchmarks.phone.commands import PhoneRequest, bench_on_phones
     from squeezebert_mobile.benchmarks.phone.cooling import Cooling
+    from squeezebert_mobile.benchmarks.phone.plain import check_inputs
     from squeezebert_mobile.cli.printing.progress import print_note
 
     limits = {"max_celsius": options["max_celsius"], "limit_s": options["cool_down"]}
@@ -293,9 +306,15 @@ def _bench_on_phones(
         **({} if options["wait"] is None else {"wait_s": options["wait"]}),
         **measurement,
     )
-    formats = {str(folder): read_manifest(folder).format for folder in artifacts}
+    formats = {
+        str(path): FILE_FORMATS[path.suffix] if is_model_file(path) else read_manifest(path).format
+        for path in models
+    }
     written = bench_on_phones(
-        request, formats, lambda: _contenders(artifacts, baseline), note=print_note
+        request,
+        formats,
+        lambda: _contenders(models, baseline, inputs=inputs, check=check_inputs),
+        note=print_note,
     )
     for path, _ in written:
         print_line(f"written to {path}", stderr=True)

@@ -175,9 +175,11 @@ def test_bad_files_are_one_line(cli: Cli, tmp_path: Path, assistant: Path) -> No
     assert "is not NAME=FILL" in _error(cli, other, "--input", "scale")
 
 
-def test_phones_measure_artifacts_only(cli: Cli, tmp_path: Path, assistant: Path) -> None:
+def test_some_options_are_for_artifacts_only(cli: Cli, tmp_path: Path, assistant: Path) -> None:
     other = _other(tmp_path / "other.onnx")
-    message = _error(cli, assistant, other, "--target", "adb")
-    assert "is a model file, and --target adb measures artifacts only" in message
+    message = _error(cli, assistant, other, "--target", "app")
+    assert "is a model file, and --target app measures artifacts only, whose answers" in message
+    message = _error(cli, assistant, other, "--target", "adb", "--accelerator", "gpu")
+    assert message.endswith("checks; leave the file or --accelerator out\n")
     message = _error(cli, assistant, "--input", "scale=ones", "--target", "app")
     assert "--input is for model files, not for --target app; remove it" in message

@@ -53,7 +53,7 @@ internal fun compile(
     }
 }
 
-private fun options(threads: Int, vararg accelerators: LiteRtAccelerator) =
+internal fun options(threads: Int, vararg accelerators: LiteRtAccelerator) =
     CompiledModel.Options(*accelerators).also { it.setCpuOptions(CompiledModel.CpuOptions(threads, null, SHARED_WEIGHTS)) }
 
 private class CompiledLiteRtModel(

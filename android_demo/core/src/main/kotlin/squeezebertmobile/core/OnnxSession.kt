@@ -26,7 +26,7 @@ const val OLDEST_ONNX_RUNTIME = "1.23.0"
 fun onnxRuntimeVersion(): String = withLibrary("ONNX Runtime") { environment().version }
 
 /** ONNX Runtime has one environment for the whole process. */
-private fun environment(): OrtEnvironment {
+internal fun environment(): OrtEnvironment {
     switchTelemetryOff(ANDROID_OS)
     return OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
 }

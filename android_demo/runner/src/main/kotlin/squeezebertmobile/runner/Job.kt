@@ -35,6 +35,8 @@ class Job(
     /** The prefix of the profiles' paths: they are beside the job. */
     val profile: File,
     val texts: Map<String, Text> = emptyMap(),
+    /** Not null: [artifact] is the model file of another maker. */
+    val plain: Plain? = null,
     val accelerator: Accelerator = Accelerator.CPU,
 )
 
@@ -54,9 +56,10 @@ private val JOB = record(
         "golden" to flag,
         "inputs" to values(items(items(whole(0, Int.MAX_VALUE.toLong())))),
         "texts" to values(TEXT),
+        "plain" to PLAIN,
         "commands" to items(Shape { value, where -> checkCommand(value, where) }),
     ),
-    optional = setOf("accelerator", "texts"),
+    optional = setOf("accelerator", "texts", "plain"),
 )
 
 /**
@@ -89,6 +92,7 @@ internal fun readJob(path: File): Job {
         commands = (data["commands"] as List<*>).map { it.asRecord() },
         profile = File(path.absoluteFile.parentFile, "${path.nameWithoutExtension}-profile"),
         texts = texts.mapValues { (_, text) -> textOf(text.asRecord()) },
+        plain = data["plain"]?.let { plainOf(it.asRecord()) },
         accelerator = ACCELERATORS.getValue(data["accelerator"] as String? ?: "cpu"),
     )
 }

@@ -15,6 +15,7 @@ import squeezebertmobile.core.checkGoldenIds
 import squeezebertmobile.core.firstLine
 import squeezebertmobile.core.int
 import squeezebertmobile.core.onnxRuntimeVersion
+import squeezebertmobile.core.openPlain
 import squeezebertmobile.core.openSession
 import squeezebertmobile.core.profileOnnx
 import squeezebertmobile.core.shown
@@ -30,7 +31,7 @@ import java.io.File
 class Runner(private val job: Job, private val events: EventWriter) : AutoCloseable {
     private val context = Context()
     private var artifact: Artifact? = null
-    private var session: Session? = null
+    private var opened: AutoCloseable? = null
     private val prepared = HashMap<String, PreparedRun>()
     private var model: Model? = null // with a tokenizer, if the job has texts
 
@@ -51,17 +52,32 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
      */
     fun open(): Map<String, Any?> {
         loadLibraries(job.libraries)
-        val artifact = read().also { artifact = it }
-        val loaded = load(artifact)
-        prepare(artifact, loaded)
-        val outputs = if (job.golden) check(artifact, loaded) else emptyMap()
+        val outputs = job.plain?.let { openPlain(it) } ?: openArtifact()
         events.write("ready")
         return outputs
     }
 
+    private fun openArtifact(): Map<String, Any?> {
+        val artifact = read().also { artifact = it }
+        val loaded = load({ openSession(artifact, job.threads, job.accelerator, job.libraries) }, ::placementOf)
+        prepare(artifact, loaded)
+        return if (job.golden) check(artifact, loaded) else emptyMap()
+    }
+
+    /** Of another maker's model nothing but its file is checked. */
+    private fun openPlain(plain: Plain): Map<String, Any?> {
+        if (job.checksums && sha256Of(job.artifact) != plain.sha256) {
+            throw JobError("the model file ${shown(job.artifact.path)} is not the one that the computer has sent")
+        }
+        events.write("artifact", mapOf("format" to job.format, "model_sha256" to plain.sha256))
+        val loaded = load({ openPlain(job.artifact, job.format, job.threads) })
+        for ((name, inputs) in plain.inputs) prepared[name] = loaded.prepare(inputs)
+        return emptyMap()
+    }
+
     override fun close() {
         prepared.values.forEach { it.close() }
-        session?.close()
+        opened?.close()
     }
 
     // Before the measurements ------------------------------------------------------------------
@@ -90,15 +106,15 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
         return artifact
     }
 
-    private fun load(artifact: Artifact): Session {
+    private fun <T : AutoCloseable> load(open: () -> T, placement: (T) -> Map<String, Any?> = { emptyMap() }): T {
         events.progress("load", 0, 1)
         val before = context.read()
         val begin = System.nanoTime()
-        if (artifact.manifest.format == "onnx") checkVersion(onnxRuntimeVersion())
-        val loaded = openSession(artifact, job.threads, job.accelerator, job.libraries).also { session = it }
+        if (job.format == "onnx") checkVersion(onnxRuntimeVersion())
+        val loaded = open().also { opened = it }
         val loadNs = System.nanoTime() - begin
         val loadedEvent = mapOf("load_ns" to loadNs, "before" to before, "after" to context.read())
-        events.write("load", loadedEvent + placementOf(loaded))
+        events.write("load", loadedEvent + placement(loaded))
         return loaded
     }
 
@@ -193,7 +209,7 @@ class Runner(private val job: Job, private val events: EventWriter) : AutoClosea
 
     /** Runs under the profiler in a session of their own, which no timed run ever has. */
     private fun profile(command: Map<String, Any?>): Map<String, Any?> {
-        val opened = checkNotNull(artifact)
+        val opened = artifact ?: throw JobError("only artifacts are profiled, not other makers' model files")
         val rows = job.inputs[command["input"]] ?: throw noInput(command)
         val runs = command.int("runs")
         val file = profileOnnx(opened, job.threads, Feed.of(opened.manifest, rows), runs, job.profile)

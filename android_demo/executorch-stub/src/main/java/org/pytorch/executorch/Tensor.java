@@ -9,6 +9,16 @@ public abstract class Tensor {
         throw new UnsupportedOperationException("a stub");
     }
 
+    /** An int32 tensor with this data. */
+    public static Tensor fromBlob(int[] data, long[] shape) {
+        throw new UnsupportedOperationException("a stub");
+    }
+
+    /** A float32 tensor with this data. */
+    public static Tensor fromBlob(float[] data, long[] shape) {
+        throw new UnsupportedOperationException("a stub");
+    }
+
     /** The data of a float32 tensor. */
     public float[] getDataAsFloatArray() {
         throw new UnsupportedOperationException("a stub");

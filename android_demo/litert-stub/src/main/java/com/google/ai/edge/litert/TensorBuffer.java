@@ -9,6 +9,11 @@ public class TensorBuffer implements AutoCloseable {
         throw new UnsupportedOperationException("a stub");
     }
 
+    /** Sets a float32 tensor. */
+    public void writeFloat(float[] data) {
+        throw new UnsupportedOperationException("a stub");
+    }
+
     /** The data of a float32 tensor. */
     public float[] readFloat() {
         throw new UnsupportedOperationException("a stub");

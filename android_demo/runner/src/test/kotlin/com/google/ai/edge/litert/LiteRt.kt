@@ -84,6 +84,10 @@ class TensorBuffer(val name: String) : AutoCloseable {
         ints = data.copyOf()
     }
 
+    fun writeFloat(data: FloatArray) {
+        floats = data.copyOf()
+    }
+
     fun readFloat(): FloatArray = floats.copyOf()
 
     override fun close() = Unit
