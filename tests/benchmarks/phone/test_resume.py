@@ -43,6 +43,19 @@ def test_the_first_warm_up_says_how_many_runs_a_visit_has() -> None:
     assert view.typical_s(LABELS[0], CELL) == 0.02
 
 
+def test_texts_have_a_warm_up_of_their_own() -> None:
+    texts = [each.model_copy(update={"source": "text"}) for each in warm_ups(25.0)]
+    view = JournalView([*warm_ups(20.0), *texts])
+    assert view.typical_s(LABELS[0], CELL) == 0.02
+    assert view.typical_s(LABELS[0], CELL, "text") == 0.025
+
+
+def test_what_failed_on_texts_is_measured_on_ids() -> None:
+    failure = Failure(contender=LABELS[0], stage="text", error="no answer")
+    view = JournalView([Failed(failure=failure)])
+    assert not view.failed and view.without_text == {LABELS[0]}
+
+
 def test_a_failed_contender_is_left_out() -> None:
     failure = Failure(contender=LABELS[0], stage="load", error="too large")
     assert JournalView([Failed(failure=failure)]).failed == {LABELS[0]}
