@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from squeezebert_mobile.errors import CheckpointError
@@ -128,7 +128,8 @@ def write_preparation(folder: Path, preparation: Preparation) -> None:
         "task": preparation.task,
         "weights_sha256": weights_sha256(folder),
     }
-    save_file({name: x.contiguous() for name, x in tensors.items()}, folder / FILE, metadata)
+    content = save({name: x.contiguous() for name, x in tensors.items()}, metadata)
+    (folder / FILE).write_bytes(content)  # not by save_file, as in models/weights.py
 
 
 def read_preparation(

@@ -58,6 +58,10 @@ def test_what_is_read_is_what_was_written(trained: Path) -> None:
     assert all(group.parts[1].tolist() == [3, 5] for group in groups)
 
 
+def test_whoever_reads_the_checkpoint_can_read_it(trained: Path) -> None:
+    assert (trained / FILE).stat().st_mode == (trained / "config.json").stat().st_mode
+
+
 def test_without_a_file_there_is_nothing_to_read(trained: Path) -> None:
     assert _read(trained, "fp32") is None
     (trained / FILE).unlink()
