@@ -14,7 +14,10 @@ from squeezebert_mobile.export.feeds.building import (
 )
 from squeezebert_mobile.export.feeds.reference import Reference
 
-__all__ = ["calibration_feeds", "sensitivity_feeds", "verification_feeds"]
+__all__ = ["CALIBRATION_STEP", "calibration_feeds", "sensitivity_feeds", "verification_feeds"]
+
+#: Only every second text is calibrated with, so that verification also runs others.
+CALIBRATION_STEP = 2
 
 _SENSITIVITY_TEXTS, _SENSITIVITY_LENGTH = 6, 24  # texts, tokens
 
@@ -22,11 +25,12 @@ _SENSITIVITY_TEXTS, _SENSITIVITY_LENGTH = 6, 24  # texts, tokens
 def calibration_feeds(reference: Reference, texts: Sequence[str]) -> Iterator[TensorFeed]:
     """Ids, mask and types: every second text, three at a time, padded; then two long inputs.
 
-    Only every second text, so that verification also runs others. The long inputs are all texts
-    joined, cut at the model's maximum length, so that every position is covered.
+    The long inputs are all texts joined, cut at the model's maximum length, so that every position
+    is covered.
     """
     length = reference.lengths[len(reference.lengths) // 2]
-    rows = [text_row(texts, place, reference.task) for place in range(0, len(texts), 2)]
+    places = range(0, len(texts), CALIBRATION_STEP)
+    rows = [text_row(texts, place, reference.task) for place in places]
     batches = [rows[i : i + 3] for i in range(0, len(rows), 3)]
     feeds = [build_feed(reference, batch, length, padded=True) for batch in batches]
     for order in (texts, texts[::-1]):

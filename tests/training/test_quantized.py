@@ -19,7 +19,7 @@ from squeezebert_mobile.export.quantize.preparation import (
     read_preparation,
     write_preparation,
 )
-from squeezebert_mobile.models.checkpoint import open_checkpoint
+from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
 from squeezebert_mobile.models.rewriting import products, rewrite
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import TASKS
@@ -98,6 +98,7 @@ def test_plain_text_trains_every_task(task: str, lines: Path, tmp_path: Path) ->
     start = _checkpoint(tmp_path / "tiny", task)
     results = _quantized(start, lines, tmp_path / "out", task=task, epochs=1)
     assert results["quantize"] == "int4" and results["teacher"] == "tiny"
+    assert results["examples"] == len(LINES.splitlines()) + len(shipped_texts()) // 2
     assert (tmp_path / "out" / FILE).is_file()
     assert open_checkpoint(tmp_path / "out").model.task == task
 
@@ -132,7 +133,7 @@ def test_an_interrupted_training_is_resumed(lines: Path, tmp_path: Path) -> None
         pass
 
     def stop(progress: TrainingProgress) -> None:
-        if progress.step > 4:
+        if progress.step > progress.steps // 2:  # in the second epoch of three
             raise Interrupted
 
     start = _checkpoint(tmp_path / "tiny", "text-classification")
