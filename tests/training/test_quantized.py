@@ -40,7 +40,7 @@ def _checkpoint(folder: Path, task: str, family: str = "bert") -> Path:
 
 
 def _quantized(checkpoint: Path, data: Path, folder: Path, **options: Any) -> dict[str, Any]:
-    defaults = {"quantize": "int4", "data_format": "lines", "learning_rate": 1e-3}
+    defaults = {"quantize": "int4", "data_format": "lines", "learning_rate": 1e-3, "batch_size": 32}
     return tune(checkpoint, data, folder, **(defaults | options))
 
 
