@@ -1,7 +1,7 @@
 """Plain model files, which are not artifacts: opened as the guide of each library does it."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -118,8 +118,8 @@ def _litert(path: Path, threads: int) -> LoadedModel:
     lengths = _lengths(signatures)
 
     def run(feed: InputFeed) -> object:
-        length = feed["input_ids"].shape[-1] if lengths else 0
-        runner = interpreter.get_signature_runner(_signature(signatures, length))
+        name = _of_length(lengths, feed["input_ids"].shape[-1]) if lengths else signatures[0]
+        runner = interpreter.get_signature_runner(name)
         types = {name: each["dtype"] for name, each in runner.get_input_details().items()}
         outputs = runner(**{name: feed[name].astype(types[name]) for name in types})
         return next(iter(outputs.values()))
@@ -206,15 +206,17 @@ def litert_signature(path: Path, length: int) -> tuple[str, list[str]]:
         BenchmarkError: it has none for this length.
     """
     interpreter = import_runtime("litert").Interpreter(str(path))
-    name = _signature(list(interpreter.get_signature_list()), length)
+    signatures = list(interpreter.get_signature_list())
+    lengths = _lengths(signatures)
+    name = _of_length(lengths, length) if lengths else signatures[0]
     return name, list(interpreter.get_signature_runner(name).get_output_details())
 
 
-def _signature(signatures: Sequence[str], length: int) -> str:
-    lengths = _lengths(signatures)
-    if lengths and str(length) not in lengths:
+def _of_length(lengths: Mapping[str, str], length: int) -> str:
+    """The signature of a length in tokens."""
+    if str(length) not in lengths:
         raise BenchmarkError(f"the file takes {', '.join(lengths)} tokens, not {length}")
-    return lengths[str(length)] if lengths else signatures[0]
+    return lengths[str(length)]
 
 
 def _lengths(signatures: Sequence[str]) -> dict[str, str]:

@@ -48,8 +48,8 @@ class Job:
             libraries: The folder of the native libraries on the phone; None if the runner brings
                 them.
         """
-        # The runner in an older app does not know the field.
         commands = [{"do": "first_answer", "id": FIRST, "input": self.first_answer}]
+        # The runner in an older app does not know the field.
         accelerator = {} if self.accelerator == "cpu" else {"accelerator": self.accelerator}
         return json.dumps(
             {
