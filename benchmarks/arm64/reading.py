@@ -1,15 +1,12 @@
 """Reads what the plugin prints: the instructions of a run, in total and by operator."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
+from squeezebert_mobile.benchmarks.profiles.executorch import operator_type
 from squeezebert_mobile.errors import BenchmarkError
 
 __all__ = ["instructions_by_operator", "instructions_of_run"]
-
-#: Numbers that XNNPACK appends to tell operators of one kind apart, and ExecuTorch's prefix.
-_NUMBERED = re.compile(r"^native_call_| #\d+$")
 
 
 def instructions_of_run(readings: Sequence[str], run: int) -> int:
@@ -68,7 +65,7 @@ def instructions_by_operator(
         place += _readings(event)
         # An operator that contains others only passes control to them.
         if kind == "part" or (kind == "end" and place == first + 2):
-            totals[_NUMBERED.sub("", name)] += clocks[place - 1] - clocks[first]
+            totals[operator_type(name)] += clocks[place - 1] - clocks[first]
     return dict(totals.most_common())
 
 

@@ -28,7 +28,6 @@ from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_
 from squeezebert_mobile.benchmarks.measure.profiling import (
     check_profilable,
     profile_contender,
-    summarized,
 )
 from squeezebert_mobile.benchmarks.measure.progress import (
     ProgressCallback,
@@ -39,7 +38,8 @@ from squeezebert_mobile.benchmarks.measure.recording import Recorder
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, warm_up
-from squeezebert_mobile.benchmarks.measure.trace import Trace, trace_of
+from squeezebert_mobile.benchmarks.profiles.runs import summarized
+from squeezebert_mobile.benchmarks.profiles.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.continuation import (
     check_continuable,

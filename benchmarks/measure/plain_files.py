@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "import_runtime",
     "litert_signature",
     "open_onnx",
+    "run_program",
 ]
 
 InputFeed = dict[str, NDArray[Any]]  # in the order of the model's inputs
@@ -91,9 +93,13 @@ def _torchscript(path: Path, threads: int) -> LoadedModel:
 def _executorch(path: Path, threads: int) -> LoadedModel:
     from squeezebert_mobile.runtime.sessions.executorch import Program
 
+    return partial(run_program, Program(str(path), threads=threads))
+
+
+def run_program(program: Any, feed: InputFeed) -> object:
+    """Run an ExecuTorch program on a feed, which has the order of its inputs."""
     torch = require("torch", "export")
-    program = Program(str(path), threads=threads)
-    return lambda feed: program.execute([torch.from_numpy(ids) for ids in feed.values()])
+    return program.execute([torch.from_numpy(ids) for ids in feed.values()])
 
 
 def _transformers(path: Path, threads: int) -> LoadedModel:

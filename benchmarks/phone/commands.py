@@ -21,7 +21,6 @@ from squeezebert_mobile.benchmarks.measure.progress import (
 )
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
-from squeezebert_mobile.benchmarks.measure.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.facts import (
@@ -51,6 +50,7 @@ from squeezebert_mobile.benchmarks.phone.runner.launchers import (
     check_energy,
     check_profile,
 )
+from squeezebert_mobile.benchmarks.profiles.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.records.journal import journal_of, keeping
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results

@@ -12,7 +12,6 @@ from squeezebert_mobile.benchmarks.measure.leftovers import is_measured, keeping
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
-from squeezebert_mobile.benchmarks.measure.trace import Trace
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.facts import core_mask, read_phone
 from squeezebert_mobile.benchmarks.phone.adb.files import make_home
@@ -34,6 +33,7 @@ from squeezebert_mobile.benchmarks.phone.runner.launchers import (
     check_profile,
 )
 from squeezebert_mobile.benchmarks.phone.runner_jar import RUNNER_JAR
+from squeezebert_mobile.benchmarks.profiles.trace import Trace
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.events import Begin, End, Resumed
 from squeezebert_mobile.benchmarks.records.journal import Journal

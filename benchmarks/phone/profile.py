@@ -8,20 +8,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from squeezebert_mobile.benchmarks.measure.profiling import (
-    RUNS,
-    ProfiledRun,
-    profiled_runs,
-    summarized,
-)
+from squeezebert_mobile.benchmarks.measure.profiling import RUNS
 from squeezebert_mobile.benchmarks.measure.progress import cell_text
 from squeezebert_mobile.benchmarks.measure.schedule import LEAD_IN_RUNS
-from squeezebert_mobile.benchmarks.measure.trace import Trace
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError, RunnerDied, RunnerRefused
 from squeezebert_mobile.benchmarks.phone.adb.files import HOME
 from squeezebert_mobile.benchmarks.phone.resume import Cell
 from squeezebert_mobile.benchmarks.phone.run import PhoneRun
 from squeezebert_mobile.benchmarks.phone.runners import MAX_TRIES
+from squeezebert_mobile.benchmarks.profiles.onnx import profiled_runs
+from squeezebert_mobile.benchmarks.profiles.runs import ProfiledRun, summarized
+from squeezebert_mobile.benchmarks.profiles.trace import Trace
 from squeezebert_mobile.benchmarks.records.events import Event, NotProfiled, Profiled
 from squeezebert_mobile.benchmarks.records.results import Failure
 

@@ -43,7 +43,8 @@ class Profile(Record):
     runs: Count  # all that were profiled
     run_ms: _Amount  # a profiled run, as the runtime measures it
     operators: tuple[Share, ...]  # by type of operator, largest first
-    layers: tuple[Share, ...]  # by layer of the model, in the order of the model
+    layers: tuple[Share, ...]  # by layer of the model, in its order; none: the profiler names none
+    delegated_ms: _Amount | None = None  # that delegates take; None: the runtime has no delegates
 
     @property
     def operators_ms(self) -> float:

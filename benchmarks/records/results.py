@@ -46,10 +46,10 @@ __all__ = [
     "headline_baseline",
 ]
 
-SchemaVersion = Literal[1, 2, 3, 4]
+SchemaVersion = Literal[1, 2, 3, 4, 5]
 #: Version 2 added profiles, parameters and layers, version 3 the time from text to answer,
-#: version 4 energy.
-SCHEMA_VERSION: Literal[4] = 4
+#: version 4 energy, version 5 the delegated time of a profile.
+SCHEMA_VERSION: Literal[5] = 5
 READABLE_VERSIONS: tuple[int, ...] = get_args(SchemaVersion)
 
 #: Reasons to doubt a figure. On a phone also: it throttled, the time of the probe between blocks

@@ -26,6 +26,7 @@ _MOST_ROWS = 9  # the others are one row
 _MOST_COLUMNS = 4  # that 80 characters have room for
 _COLUMN = 12  # characters of a column there
 _BETWEEN = "between operators"
+_DELEGATED = "of which delegated"
 
 
 def profiles(results: Results, *, compact: bool = False) -> Iterator[Block]:
@@ -49,12 +50,18 @@ def profiles(results: Results, *, compact: bool = False) -> Iterator[Block]:
             kinds["layer"] = _layers
         for kind, shares in kinds.items():
             caption = f"Profile by {kind}, ms of a run, {title}"
-            yield _table(caption, kind, shown, shares, compact=compact)
+            if columns := [profile for profile in shown if shares(profile)]:
+                yield _table(caption, kind, columns, shares, compact=compact)
     if workloads:
         yield (
             "Profiled after the timed blocks; means over the faster half of "
             f"{results.profiles[0].runs} runs. A profiler takes time itself, so latencies are "
             "those of the timed blocks."
+        )
+    if unnamed := dict.fromkeys(each.contender for each in results.profiles if not each.layers):
+        yield (
+            f"By operator alone: {', '.join(unnamed)}. The runtime's profiler does not say which "
+            "layer of the model an operator belongs to."
         )
     if results.not_profiled:
         yield Listing(
@@ -107,6 +114,8 @@ def _table(
         for name, line in lines.items()
     ]
     rows.append(("run", *(Cell(format_number(each.run_ms), style="strong") for each in columns)))
+    if any(each.delegated_ms is not None for each in columns):
+        rows.append((_DELEGATED, *(_cell(each.delegated_ms, each, compact) for each in columns)))
     labels = [_broken(each.contender) if compact else each.contender for each in columns]
     return Table(caption, (kind, *labels), tuple(rows))
 

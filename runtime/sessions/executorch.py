@@ -37,8 +37,13 @@ _EXECUTORCH_THREADS = SharedThreads("executorch")
 class Program(Closeable):
     """An ExecuTorch program in executorch's Python runtime, with XNNPACK."""
 
-    def __init__(self, path: str, *, threads: int | None) -> None:
+    def __init__(self, path: str, *, threads: int | None, etdump: bool = False) -> None:
         """Load a program; with `threads` None, executorch chooses.
+
+        Args:
+            path: The file.
+            threads: The number of threads.
+            etdump: Record the events of all runs, for `write_etdump`.
 
         Raises:
             ArtifactError: executorch cannot load it.
@@ -46,6 +51,7 @@ class Program(Closeable):
             MissingExtraError: executorch is not installed, or was built for another torch.
         """
         self._method: Any = None
+        self._program: Any = None
         self._claimed = False
         with _load_errors(path):
             from executorch.extension.pybindings import portable_lib
@@ -54,8 +60,10 @@ class Program(Closeable):
             # Before loading: operators keep the thread pool that exists then.
             _EXECUTORCH_THREADS.claim(threads, portable_lib._unsafe_reset_threadpool)
             self._claimed = True
-            program = Runtime.get().load_program(path, verification=Verification.Minimal)
-            self._method = program.load_method("forward")
+            self._program = Runtime.get().load_program(
+                path, verification=Verification.Minimal, enable_etdump=etdump
+            )
+            self._method = self._program.load_method("forward")
         self._lock = threading.Lock()  # a method has a single set of buffers
 
     @property
@@ -82,9 +90,18 @@ class Program(Closeable):
         except RuntimeError as error:
             raise InputError(f"the model cannot run this input: {last_line(error)}") from None
 
+    def write_etdump(self, path: Path) -> None:
+        """Write the events of all runs so far, which are then forgotten.
+
+        Raises:
+            RuntimeError: this executorch has no event tracer, or the file cannot be written.
+        """
+        with self._lock:
+            self._program.write_etdump_result_to_file(str(path), f"{path}.buffer")
+
     def close(self) -> None:
         """Free the program."""
-        self._method = None
+        self._method = self._program = None
         if self._claimed:
             self._claimed = False
             _EXECUTORCH_THREADS.release()
@@ -100,9 +117,11 @@ class ExecuTorchSession(Closeable):
     The program has batch size 1, so the rows of a batch (and the choices) run one by one.
     """
 
-    def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:
-        """Load a model file; with `threads` None, executorch chooses."""
-        self._program = Program(str(path), threads=threads)
+    def __init__(
+        self, path: Path, spec: ModelSpec, *, threads: int | None, etdump: bool = False
+    ) -> None:
+        """Load a model file; `threads` and `etdump` as for a program."""
+        self._program = Program(str(path), threads=threads, etdump=etdump)
         self._torch = require("torch", "export")
         self.spec = spec
         self._outputs = [output.name for output in spec.outputs]
@@ -120,6 +139,10 @@ class ExecuTorchSession(Closeable):
     def _run_row(self, row: Mapping[str, IntArray]) -> dict[str, FloatArray]:
         inputs = [self._torch.from_numpy(array) for array in row.values()]
         return dict(zip(self._outputs, self._program.execute(inputs), strict=True))
+
+    def write_etdump(self, path: Path) -> None:
+        """Write the events of all runs so far; a row of a batch is a run."""
+        self._program.write_etdump(path)
 
     def close(self) -> None:
         """Free the model; a later `run` raises InputError."""

@@ -8,7 +8,7 @@ their places in the schema.
 import numpy as np
 from numpy.typing import NDArray
 
-from squeezebert_mobile.runtime.sessions.tflite_tables import (
+from squeezebert_mobile.runtime.sessions.flatbuffer import (
     Damaged,
     Ints,
     Reader,

@@ -30,7 +30,7 @@ def metered(run: Run) -> Run:
 
 
 def _check(results: Results) -> None:
-    assert results.complete and results.schema_version == 4
+    assert results.complete and results.schema_version == 5
     assert [each.contender for each in results.energy] == ["ours", "theirs"]
     for energy in results.energy:
         assert energy.source == "power stats" and len(energy.blocks) == BLOCKS

@@ -19,9 +19,9 @@ from small_artifact import write_small_artifact
 from squeezebert_mobile.benchmarks import artifact_contenders
 from squeezebert_mobile.benchmarks.inputs.specs import parse_input
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
-from squeezebert_mobile.benchmarks.measure.trace import Trace
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.plain import check_inputs, plain_job
+from squeezebert_mobile.benchmarks.profiles.trace import Trace
 from squeezebert_mobile.benchmarks.records.events import VisitMeasured
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.caveats import notes

@@ -9,8 +9,8 @@ from phone_run import Run
 from small_artifact import write_small_artifact
 
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.measure.trace import Trace
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
+from squeezebert_mobile.benchmarks.profiles.trace import Trace
 from squeezebert_mobile.benchmarks.records.events import Profiled
 from squeezebert_mobile.benchmarks.records.results import Results
 

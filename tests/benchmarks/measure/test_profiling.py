@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import onnx
 import pytest
+import torch
+from etdump_file import write_etdump, write_program
 from onnx import TensorProto, helper, numpy_helper
 
 from squeezebert_mobile.benchmarks.measure import host
@@ -17,91 +20,13 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     file_contender,
 )
 from squeezebert_mobile.benchmarks.measure.host import bench_on_host, measure_host
-from squeezebert_mobile.benchmarks.measure.profiling import (
-    check_profilable,
-    layer_of,
-    profile_contender,
-    profiled_runs,
-    summarized,
-)
+from squeezebert_mobile.benchmarks.measure.profiling import check_profilable, profile_contender
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.measure.trace import Trace, trace_of
+from squeezebert_mobile.benchmarks.profiles.runs import summarized
+from squeezebert_mobile.benchmarks.profiles.trace import Trace
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.errors import BenchmarkError
-
-
-@pytest.mark.parametrize(
-    ("node", "layer"),
-    [
-        ("/model/base/layers.3/attention/groups.0/MatMul", "encoder.3.attention"),
-        ("/model/base/layers.11/Add", "encoder.11"),
-        ("/model/base/embeddings/word/Gather.cast", "embeddings"),
-        ("/model/base/pooler/Gemm", "pooler"),
-        ("/model/classifier/Gemm", "classifier"),
-        ("/model/base/Equal", "other"),
-        ("norm.tokens", "other"),
-        ("", "other"),
-        ("/", "other"),
-        ("/bert/encoder/layer.7/attention/self/query/MatMul", "encoder.7.attention"),
-        ("/distilbert/transformer/layer.0/ffn/lin1/MatMul", "encoder.0.ffn"),
-        ("/model/base/layers.2/attention/MatMul/MatmulTransposeFusion/", "encoder.2.attention"),
-        ("Attention_0", "other"),
-        ("/h.4/mlp/MatMul", "encoder.4.mlp"),
-    ],
-)
-def test_the_layer_of_a_node(node: str, layer: str) -> None:
-    assert layer_of(node) == layer
-
-
-# ONNX Runtime's file ------------------------------------------------------------------------
-
-
-def _node(name: str, kind: str, begin: int, duration: int) -> dict[str, Any]:
-    return {
-        "cat": "Node",
-        "name": f"{name}_kernel_time",
-        "ts": begin,
-        "dur": duration,
-        "args": {"op_name": kind},
-    }
-
-
-def _run(begin: int, duration: int) -> dict[str, Any]:
-    return {"cat": "Session", "name": "model_run", "ts": begin, "dur": duration, "args": {}}
-
-
-EVENTS = [
-    {"cat": "Session", "name": "session_initialization", "ts": 0, "dur": 50, "args": {}},
-    _node("/layers.0/attention/MatMul", "MatMul", 102, 40),
-    {"cat": "Node", "name": "x_fence_before", "ts": 101, "dur": 0, "args": {"op_name": "MatMul"}},
-    _node("/loop/Loop", "Loop", 145, 50),
-    _node("/loop/body/Add", "Add", 150, 10),  # within the Loop
-    _run(100, 100),
-    _node("/layers.0/attention/MatMul", "MatMul", 302, 80),
-    _node("/loop/Loop", "Loop", 382, 100),
-    _node("/loop/body/Add", "Add", 390, 10),
-    _run(300, 200),
-]
-
-
-def test_the_runs_of_a_profile() -> None:
-    first, second = profiled_runs(EVENTS)
-    assert [(each.type, each.duration) for each in first.operators] == [
-        ("MatMul", 40),
-        ("Loop", 50),
-    ]
-    assert [(each.type, each.duration) for each in second.operators] == [
-        ("MatMul", 80),
-        ("Loop", 100),
-    ]
-    profile = summarized([first, second], "A", 1, 8)
-    assert (profile.runs, profile.run_ms, profile.operators_ms) == (2, 0.1, pytest.approx(0.09))
-    assert [(each.name, each.calls, each.ms) for each in profile.layers] == [
-        ("encoder.0.attention", 1, 0.04),
-        ("loop", 1, 0.05),
-    ]
-    assert [each.name for each in profile.operators] == ["Loop", "MatMul"]
-
+from squeezebert_mobile.runtime.sessions import executorch
 
 # Real models --------------------------------------------------------------------------------
 
@@ -244,21 +169,125 @@ def test_a_trace_that_cannot_be_written_leaves_the_results(
     assert not (tmp_path / "results.json.journal").exists()
 
 
-def test_only_onnx_is_profiled(pretend: Callable[..., Contender]) -> None:
+def test_formats_without_a_profiler_are_named(pretend: Callable[..., Contender]) -> None:
     other = pretend("A", 0.01)
     check_profilable([other])
     object.__setattr__(other, "format", "executorch")
+    check_profilable([other])
+    object.__setattr__(other, "format", "litert")
     with pytest.raises(BenchmarkError) as caught:
         check_profilable([other])
     assert str(caught.value) == (
-        "--profile needs ONNX Runtime's profiler, and 'A' is executorch; export it with --format "
-        "onnx, or leave --profile out"
+        "--profile needs a format whose runtime has a profiler in Python, and 'A' is litert; "
+        "export it with --format onnx or executorch, or leave --profile out"
     )
 
 
-def test_where_the_trace_is(tmp_path: Path) -> None:
-    assert trace_of(tmp_path / "r.json") == tmp_path / "r.trace.json"
-    assert trace_of(None) is None and trace_of(Path("/dev/null")) is None
+# ExecuTorch ---------------------------------------------------------------------------------
+
+_CALLED = "aten::add.out"
+_RUN = (("OPERATOR_CALL", "", 0, 2000, 9000), ("Method::execute", "", 0, 1000, 10_000))
+
+
+class _Program:
+    """Writes what it is given; a run is nothing."""
+
+    written: Any = write_etdump(*[_RUN] * 21)  # a lead-in and 20 runs
+
+    def __init__(self, path: str, *, threads: int, etdump: bool) -> None:
+        assert etdump
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, inputs: list[Any]) -> None:
+        assert [each.shape for each in inputs] == [(1, 8)] * 3
+
+    def write_etdump(self, path: Path) -> None:
+        if isinstance(self.written, str):
+            raise RuntimeError(self.written)
+        path.write_bytes(bytes(self.written))
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Contender:
+    path = tmp_path / "m.pte"
+    path.write_bytes(bytes(write_program(_CALLED)))
+    monkeypatch.setattr(executorch, "Program", _Program)
+    return file_contender(path, label="m", format="executorch", precision="fp32", vocab_size=100)
+
+
+def test_the_runs_of_a_program(program: Contender) -> None:
+    profiled = profile_contender(program, {8: _feed(8)}, threads=1)
+    assert [len(runs) for runs in profiled.values()] == [20]
+    assert {each.name for run in profiled[8] for each in run.operators} == {"add.out"}
+
+
+@pytest.mark.parametrize(
+    ("written", "error"),
+    [
+        (b"", "the ETDump of executorch {} cannot be read: it is no ETDump"),
+        (b"\0" * 999, "the ETDump of executorch {} cannot be read: it is no ETDump"),
+        (
+            bytes(write_etdump(_RUN))[:-9],
+            "the ETDump of executorch {} cannot be read: it is damaged: it is cut off",
+        ),
+        (write_etdump(*[_RUN] * 4), "ExecuTorch's event tracer recorded 4 of 21 runs"),
+        (
+            "No etdump data found, try rebuilding with the CMake option\nset to ON",
+            "executorch {} wrote no ETDump: No etdump data found, try rebuilding with the CMake "
+            "option; that needs executorch with an event tracer, as on PyPI, and room in ",
+        ),
+    ],
+)
+def test_what_is_no_profile_of_executorch_is_one_line(
+    program: Contender, monkeypatch: pytest.MonkeyPatch, written: Any, error: str
+) -> None:
+    monkeypatch.setattr(_Program, "written", written)
+    with pytest.raises(BenchmarkError) as caught:
+        profile_contender(program, {8: _feed(8)}, threads=1)
+    told = str(caught.value)
+    assert told.startswith(error.format(version("executorch"))) and "\n" not in told
+
+
+class _Chain(torch.nn.Module):
+    """Products that take milliseconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(100, 512)
+        self.layers = torch.nn.Sequential(*(torch.nn.Linear(512, 512) for _ in range(4)))
+
+    def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
+        return self.layers(self.table(input_ids + attention_mask + token_type_ids))
+
+
+@pytest.mark.executorch
+@pytest.mark.filterwarnings("ignore")  # executorch's tools use what is deprecated
+def test_operators_of_executorch_add_up_to_the_run(tmp_path: Path) -> None:
+    """Within 5 %, as those of ONNX Runtime; XNNPACK runs most of them."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    inputs = tuple(map(torch.from_numpy, _feed(64).values()))
+    exported = torch.export.export(_Chain().eval(), inputs)
+    lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+    path = tmp_path / "chain.pte"
+    path.write_bytes(lowered.to_executorch().buffer)
+    contender = file_contender(
+        path, label="chain", format="executorch", precision="fp32", vocab_size=100
+    )
+    runs = profile_contender(contender, {64: _feed(64)}, threads=1)[64]
+    profile = summarized(runs, "chain", 1, 64)
+    assert profile.runs == 20 and profile.layers == ()
+    assert profile.operators_ms == pytest.approx(profile.run_ms, rel=0.05)
+    assert profile.delegated_ms is not None
+    assert profile.run_ms / 2 < profile.delegated_ms <= profile.operators_ms
+    calls = {each.name: each.calls for each in profile.operators}
+    assert calls["Fully Connected (NC, F32) GEMM"] == 4 and calls["embedding.out"] == 1
 
 
 def test_there_is_no_profile_in_the_app(cli: Any, assistant: Path) -> None:

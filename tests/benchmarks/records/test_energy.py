@@ -155,7 +155,7 @@ def test_a_journal_holds_every_block(tmp_path: Path) -> None:
         for event in events:
             journal.add(event)
     results = read_results(path)
-    assert results.schema_version == 4 and results.settings.energy == PLAN
+    assert results.schema_version == 5 and results.settings.energy == PLAN
     (energy,) = results.energy
     assert energy.contender == LABEL and energy.blocks == tuple(blocks)
     assert energy.answer_mj == pytest.approx(ANSWER_MJ)

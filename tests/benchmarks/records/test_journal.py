@@ -26,7 +26,7 @@ def test_results_are_read_as_they_were_written(results, tmp_path):
     assert read_results(path) == results
     assert [each.name for each in path.parent.iterdir()] == [path.name]  # no partial file
     data = json.loads(path.read_text())
-    assert data["schema_version"] == 4
+    assert data["schema_version"] == 5
     assert len(data["measurements"][0]["blocks"]) == 8  # the raw samples
     assert len(path.read_text().splitlines()) < 300  # a block on a line, not a sample
 
@@ -49,7 +49,7 @@ def test_each_block_is_in_the_file_as_soon_as_it_is_measured(pretend, short, fak
 def test_the_results_have_a_json_schema():
     schema = Results.model_json_schema()
     assert schema["properties"]["schema_version"] == {
-        "enum": [1, 2, 3, 4],
+        "enum": [1, 2, 3, 4, 5],
         "title": "Schema Version",
         "type": "integer",
     }
@@ -146,12 +146,12 @@ def change(path, **fields):
 
 
 def test_another_schema_version_is_refused(written, journal):
-    change(written, schema_version=5)
-    with pytest.raises(BenchmarkError, match="schema_version 5, this version .* reads 1 to 4; up"):
+    change(written, schema_version=6)
+    with pytest.raises(BenchmarkError, match="schema_version 6, this version .* reads 1 to 5; up"):
         read_results(written)
     text = journal.read_text()
-    journal.write_text(text.replace('"schema_version":4', '"schema_version":9', 1))
-    with pytest.raises(BenchmarkError, match="schema_version 9, this version .* reads 1 to 4"):
+    journal.write_text(text.replace('"schema_version":5', '"schema_version":9', 1))
+    with pytest.raises(BenchmarkError, match="schema_version 9, this version .* reads 1 to 5"):
         read_results(journal)
 
 
@@ -162,7 +162,7 @@ def test_files_of_version_1_are_read(results, written, journal):
     written.write_text(json.dumps(data))
     assert read_results(written) == results.model_copy(update={"schema_version": 1})
     text = journal.read_text()
-    journal.write_text(text.replace('"schema_version":3', '"schema_version":1', 1))
+    journal.write_text(text.replace('"schema_version":5', '"schema_version":1', 1))
     assert read_results(journal) == results
 
 

@@ -19,9 +19,9 @@ from rich.console import Console  # noqa: TID251 - as callers have one
 from squeezebert_mobile.benchmarks.measure.leftovers import results_of_journal
 from squeezebert_mobile.benchmarks.measure.machine import machine_facts
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, runs_per_visit
-from squeezebert_mobile.benchmarks.measure.trace import Trace
 from squeezebert_mobile.benchmarks.phone.profile import collect
 from squeezebert_mobile.benchmarks.phone.resume import JournalView, check_resumable
+from squeezebert_mobile.benchmarks.profiles.trace import Trace
 from squeezebert_mobile.benchmarks.records import energy
 from squeezebert_mobile.benchmarks.records import statistics as stats
 from squeezebert_mobile.benchmarks.records.energy import (

@@ -73,5 +73,21 @@ def test_the_profile_in_a_report(profiled, written) -> None:
     assert "| Operator11 | 13.0 (13 %) |" in text
 
 
+def test_a_profile_without_layers(profiled: Results, written) -> None:
+    """A runtime that has delegates, and names no layers."""
+    first, *others = profiled.profiles
+    mixed = first.model_copy(update={"layers": (), "delegated_ms": first.run_ms / 4})
+    text = written(profiled.model_copy(update={"profiles": (mixed, *others)}), suffix="md")
+    assert f"By operator alone: {first.contender}. The runtime's profiler does not say" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| of which delegated |")]
+    assert row.count("(25 %)") == 1
+    heads = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| ")}
+    assert first.contender in heads["| operator"]
+    assert first.contender not in heads["| layer"] and others[0].contender in heads["| layer"]
+    none = profiled.model_copy(update={"profiles": (mixed,)})
+    assert "Profile by layer" not in written(none, suffix="md")
+    assert "of which delegated" not in written(profiled, suffix="md")
+
+
 def test_without_profiles_there_is_no_section(written) -> None:
     assert "Where the time goes" not in written(phone_results())

@@ -47,9 +47,13 @@ class Reader:
         """Where the offsets at the positions lead to."""
         return positions + self.numbers(positions, "<u4")
 
-    def root(self) -> "Tables":
-        """The table at the root of the file."""
-        return Tables(self, self.follow(np.zeros(1, np.int64)))
+    def root(self, at: int = 0) -> "Tables":
+        """The table at the root of the file; its offset is at `at`, after the size if that is 4."""
+        return Tables(self, self.follow(np.array([at])))
+
+    def text(self, start: int, length: int) -> str:
+        """The text of a string."""
+        return bytes(self._bytes[start : start + length]).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,10 @@ class Tables:
         """The number of tables."""
         return len(self._positions)
 
+    def at(self, place: int) -> "Tables":
+        """The table at a place, alone."""
+        return Tables(self.reader, self._positions[place : place + 1])
+
     def number(self, field: int, dtype: str, default: int = 0) -> Ints:
         """A field of numbers in each table."""
         places = self._places(field, np.dtype(dtype).itemsize)
@@ -130,6 +138,12 @@ class Tables:
         strings = self.vectors(field, width=1)
         ends = (strings.starts + strings.lengths)[strings.starts > 0]
         require(self.reader.numbers(ends, "u1") == 0, "a name has no end")
+
+    def strings(self, field: int) -> list[str]:
+        """A field of strings; "" where there is none."""
+        found = self.vectors(field, width=1)
+        places = zip(found.starts.tolist(), found.lengths.tolist(), strict=True)
+        return [self.reader.text(start, length) for start, length in places]
 
     def only(self, *fields: int) -> Self:
         """Check that the tables have no other fields, which would have to be checked too."""

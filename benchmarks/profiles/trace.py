@@ -1,7 +1,7 @@
 """A trace of profiled runs in Chrome's format, which Perfetto (ui.perfetto.dev) opens.
 
 A process for each contender, a track for each workload; a run holds its layers, a layer its
-operators.
+operators. A run whose profiler does not say the layers holds its operators.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.benchmarks.measure.profiling import ProfiledRun
+from squeezebert_mobile.benchmarks.profiles.runs import ProfiledRun
 from squeezebert_mobile.files import atomic_file, is_stream
 
 __all__ = ["Trace", "trace_of"]
@@ -71,9 +71,10 @@ def _slices(run: ProfiledRun) -> Iterator[Event]:
     yield {"name": "run", "cat": "run", "ts": run.begin, "dur": run.duration}
     for layer, group in itertools.groupby(run.operators, key=lambda each: each.layer):
         operators = list(group)
-        begin, last = operators[0].begin, operators[-1]
-        duration = last.begin + last.duration - begin
-        yield {"name": layer, "cat": "layer", "ts": begin, "dur": duration}
+        if layer is not None:
+            begin, last = operators[0].begin, operators[-1]
+            duration = last.begin + last.duration - begin
+            yield {"name": layer, "cat": "layer", "ts": begin, "dur": duration}
         for each in operators:
             arguments = {"node": each.name}
             yield {

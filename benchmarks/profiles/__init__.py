@@ -1,0 +1,1 @@
+"""Profiles: what the runtimes' profilers write, read, summed up and written as a trace."""
