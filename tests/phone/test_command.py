@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from phone_run import Run
 from phone_stand_in import AdbServer, StandIn
 
 from squeezebert_mobile.artifact import sha256_of
+from squeezebert_mobile.benchmarks.measure.schedule import PRESETS, Preset
 from squeezebert_mobile.benchmarks.phone.adb.files import HOME, FileSet, push
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(600)]
@@ -54,6 +56,16 @@ def runtime(tmp_path: Path) -> Path:
     return path
 
 
+def _shorten(monkeypatch: pytest.MonkeyPatch, starts: int) -> None:
+    """As many blocks and runs as `--preset rapid` has, and no longer than these take."""
+    monkeypatch.setitem(PRESETS, "rapid", Preset("rapid", 64, 0, 16, starts))
+
+
+@pytest.fixture(autouse=True)
+def _shortest(monkeypatch: pytest.MonkeyPatch) -> None:
+    _shorten(monkeypatch, starts=1)
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -61,8 +73,9 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_from_an_artifact_to_a_report(
     cli: Cli, adb_server: AdbServer, phones: list[StandIn], assistant: Path, runtime: Path,
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    _shorten(monkeypatch, starts=3)
     server = ("--adb-server", adb_server.address)
     one = phones[0].serial
 
@@ -120,6 +133,7 @@ def test_from_an_artifact_to_a_report(
     assert cli("report", target, "-o", page)[0] == cli("report", target, "-o", text)[0] == 0
     assert "No phone" in page.read_text(encoding="utf-8") and "stand-in" in text.read_text("utf-8")
 
+    _shorten(monkeypatch, starts=1)
     code, _, err = cli(*words, "--serial", one, "--fail-if-slower", 1000)
     assert code == 1
     assert re.search(r"error: 'ours \$\(reboot\)' is \d\.\d\d times as fast as 'theirs' .* and "
@@ -189,6 +203,18 @@ def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
     assert [sent for sent, _ in done] == sorted(sent for sent, _ in done)
     (pushed,) = run.phone.home.rglob("model.onnx")
     assert pushed.stat().st_size == size and sha256_of(pushed) == files.files["model.onnx"][1]
+
+
+def test_a_small_file_is_pushed_without_waiting(run: Run) -> None:
+    """Small packets are sent at once, not when the one before is acknowledged, 40 ms later."""
+    path = run.folder / "small"
+    path.write_bytes(b"x" * 100)
+    times = []
+    for _ in range(20):
+        begin = time.monotonic()
+        run.device.push(path, f"{HOME}/small", mode=0o644)
+        times.append(time.monotonic() - begin)
+    assert min(times) < 0.035, times
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 import adbutils
 import pytest
 from phone_stand_in import PHONES, PRETEND_RUNNER, AdbServer, StandIn
+from phone_stand_in.app_process import SHORT
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -506,9 +507,8 @@ def test_java_gets_the_class_path_and_a_job_of_this_machine(server, tmp_path, mo
         device = server.client.device(phone.serial)
         _prepare(device)
         *arguments, _, job = device.shell(COMMAND.format("")).splitlines()
-        assert arguments == [
-            "-Xshare:auto", "-cp", "a.jar:b.jar", "squeezebertmobile.runner.Main"
-        ]  # fmt: skip
+        expected = [*SHORT, "-cp", "a.jar:b.jar", "squeezebertmobile.runner.Main"]
+        assert arguments == expected
         assert json.loads(job)["libraries"] is None
         server.disconnect(phone)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from phone_stand_in.app_process import rewritten
+from phone_stand_in.app_process import SHORT, rewritten
 
 PACKAGE = "squeezebertmobile.app"
 
@@ -111,4 +111,4 @@ def runner_in_app(command: Sequence[str] | None, class_path: str | None) -> list
     """The command that runs a job through files: the pretended runner, or the desktop's Java."""
     if command:
         return list(command)
-    return ["java", "-Xshare:auto", "-cp", class_path, _MAIN] if class_path else None
+    return ["java", *SHORT, "-cp", class_path, _MAIN] if class_path else None
