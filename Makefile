@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## export the demo to int8, run it on five sentences, compare SqueezeBERT's latency with BERT's
 	$(BIN)/python -m squeezebert_mobile.cli.demo
 
-demo-checkpoint: $(READY)  ## train the three demo checkpoints again (35 minutes; reproduces the same bytes)
+demo-checkpoint: $(READY)  ## train the three demo checkpoints again (45 minutes; reproduces the same bytes)
 	for name in demo demo-slots demo-fill-mask; do \
 	  $(BIN)/python -m squeezebert_mobile.training.demos $$name src/squeezebert_mobile/models/assets/$$name || exit 1; done
 

@@ -16,8 +16,9 @@ from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.training.demos.fill_mask import as_lines
 from squeezebert_mobile.training.demos.intents import HELD_OUT_PER_INTENT
 from squeezebert_mobile.training.demos.recipe import SEED, as_data, as_jsonl
-from squeezebert_mobile.training.demos.sentences import sentences, tagged_sentences
+from squeezebert_mobile.training.demos.sentences import sentences
 from squeezebert_mobile.training.demos.slots import as_conll
+from squeezebert_mobile.training.demos.tagged import tagged_sentences
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluate.md"
 TABLE = re.compile(r"(?<=<!-- accuracy -->\n).*?(?=<!-- to here -->)", re.DOTALL)

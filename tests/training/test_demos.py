@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import re
 import string
 from collections.abc import Iterator
@@ -23,8 +24,17 @@ from squeezebert_mobile.models.checkpoint import (
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training.demos import intents as demo
+from squeezebert_mobile.training.demos import slots as demo_slots
 from squeezebert_mobile.training.demos.__main__ import main
-from squeezebert_mobile.training.demos.sentences import INTENTS, SPLITS, read_grammar, sentences
+from squeezebert_mobile.training.demos.composition import broadened, composed
+from squeezebert_mobile.training.demos.sentences import (
+    INTENTS,
+    SPLITS,
+    choices,
+    read_grammar,
+    sentences,
+)
+from squeezebert_mobile.training.demos.tagged import tagged_sentences
 
 LEAST_ACCURACY = 0.95
 MOST_BYTES = 3_000_000
@@ -80,10 +90,10 @@ def test_grammars_have_all_intents_and_no_unknown_slot(split: str) -> None:
 
 
 def phrases(split: str) -> Iterator[str]:
-    """Every template, filler and polite phrase."""
+    """Every template, filler, part of a template and polite phrase."""
     grammar = read_grammar(split)
     yield from grammar.prefixes + grammar.suffixes
-    for table in (grammar.slots, grammar.commands, grammar.sentences):
+    for table in (grammar.slots, grammar.phrases, grammar.commands, grammar.sentences):
         for group in table.values():
             yield from group
 
@@ -92,19 +102,11 @@ def words(text: str) -> list[str]:
     return re.findall(r"[\w{}]+", text.lower())
 
 
-def expanded(template: str) -> Iterator[str]:
-    """The template with each option of each choice, in bare words."""
-    if choice := re.search(r"\(([^()]*)\)", template):
-        for option in choice[1].split("|"):
-            yield from expanded(template[: choice.start()] + option + template[choice.end() :])
-    else:
-        yield " ".join(words(template))
-
-
 def templates(split: str) -> set[str]:
     grammar = read_grammar(split)
     groups = [*grammar.commands.values(), *grammar.sentences.values()]
-    return {text for group in groups for template in group for text in expanded(template)}
+    texts = (text for group in groups for template in group for text in choices(template))
+    return {" ".join(words(text)) for text in texts}
 
 
 def fillers(split: str, slots: tuple[str, ...] | None = None) -> set[str]:
@@ -114,7 +116,11 @@ def fillers(split: str, slots: tuple[str, ...] | None = None) -> set[str]:
     return {" ".join(words(text)) for group in chosen for text in group if "{" not in text}
 
 
-@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(SPLITS, 2)])
+#: Grammars that are read for training, with those that are not.
+APART = [*itertools.combinations(SPLITS, 2), ("forms", "development"), ("forms", "held_out")]
+
+
+@pytest.mark.parametrize(("one", "other"), APART)
 def test_splits_share_no_template_filler_or_polite_phrase(one: str, other: str) -> None:
     assert not templates(one) & templates(other)
     assert not fillers(one) & fillers(other)
@@ -122,10 +128,16 @@ def test_splits_share_no_template_filler_or_polite_phrase(one: str, other: str) 
         assert not set(getattr(read_grammar(one), name)) & set(getattr(read_grammar(other), name))
 
 
-def test_training_never_reads_a_held_out_filler() -> None:
-    read = sentences("training", per_intent=demo.TRAINING_PER_INTENT, noisy=True)
-    read += sentences("training", per_intent=demo.TRAINING_PER_INTENT)
-    text = " | ".join(" ".join(words(sentence.text)) for sentence in read)
+@pytest.mark.parametrize("share", [0.1, pytest.param(1.0, marks=pytest.mark.slow)])
+def test_training_never_reads_a_held_out_filler(share: float) -> None:
+    per_intent = int(share * demo.TRAINING_PER_INTENT)
+    read = sentences("training", per_intent=per_intent, noisy=True)
+    read += sentences("training", per_intent=per_intent)
+    texts = [sentence.text for sentence in read]
+    per_intent = int(share * demo_slots.TRAINING_PER_INTENT)
+    tagged = tagged_sentences("training", per_intent=per_intent, noisy=True)
+    texts += [" ".join(sentence.words) for sentence in tagged]
+    text = " | ".join(" ".join(words(text)) for text in texts)
     seen = [filler for filler in fillers("held_out") if f" {filler} " in text]
     assert not seen
 
@@ -133,7 +145,79 @@ def test_training_never_reads_a_held_out_filler() -> None:
 def test_names_places_and_things_of_the_held_out_set_are_new_word_by_word() -> None:
     ours = {word for filler in fillers("held_out", NOUNS) for word in words(filler)}
     known = {word for filler in fillers("training") for word in words(filler)}
+    forms = (re.sub(r"\w*\{\w+\}\w*", "", form) for form in read_forms())
+    known |= {word for form in forms for word in words(form)}
     assert not (ours - EVERYDAY) & known
+
+
+def read_forms() -> list[str]:
+    """The fillers of the grammar of forms, those with slots in them too, and its phrases."""
+    forms = read_grammar("forms")
+    return [
+        text for table in (forms.slots, forms.phrases) for group in table.values() for text in group
+    ]
+
+
+def test_no_composed_template_is_one_of_another_split() -> None:
+    grammar = broadened("training")
+    reserved = templates("development") | templates("held_out")
+    rng = random.Random(0)
+    found = set[str]()
+    for intent in INTENTS:
+        for template in {*grammar.commands[intent], *grammar.sentences[intent]}:
+            drawn = (composed(template, grammar, rng) for _ in range(100))
+            found |= {" ".join(words(text)) for text in drawn}
+    assert len(found) > 20_000
+    assert not found & reserved
+    parts = {slot for text in found for slot in re.findall(r"\{(\w+)\}", text)}
+    assert not parts & set(grammar.phrases)
+
+
+def test_a_composed_template_of_another_split_is_drawn_again() -> None:
+    theirs = read_grammar("held_out").commands["make_call"][0]
+    near = [theirs, f"now {theirs}", theirs.partition(" ")[2], theirs.replace("{name}", "him")]
+    grammar = replace(read_grammar("held_out"), phrases={"part": [*near, "something else"]})
+    drawn = {composed("{part}", grammar, random.Random(seed)) for seed in range(100)}
+    assert drawn == {"something else"}
+
+
+@pytest.mark.parametrize("kind", ["prefixes", "suffixes"])
+def test_no_composed_polite_phrase_is_one_of_another_split(kind: str) -> None:
+    forms = read_grammar("forms")
+
+    def whole(text: str) -> Iterator[str]:
+        """Each text that the parts can make; slots stay."""
+        part = next((name for name in forms.phrases if f"{{{name}}}" in text), None)
+        if part is None:
+            yield " ".join(words(text))
+        for option in forms.phrases.get(part or "", ()):
+            yield from whole(text.replace(f"{{{part}}}", option, 1))
+
+    ours = {text for phrase in getattr(forms, kind) for text in whole(phrase)}
+    assert len(ours) > 1000
+    for split in ("development", "held_out"):
+        grammar = read_grammar(split)
+        assert not ours & {" ".join(words(t)) for t in grammar.prefixes + grammar.suffixes}
+
+
+def test_templates_of_forms_differ_from_the_held_out_ones_in_two_words_or_more() -> None:
+    def steps(one: list[str], other: list[str]) -> int:
+        """The number of words to add, remove or replace."""
+        row = [*range(len(other) + 1)]
+        for at, word in enumerate(one, 1):
+            last, row[0] = row[0], at
+            for to, theirs in enumerate(other, 1):
+                last, row[to] = row[to], min(row[to] + 1, row[to - 1] + 1, last + (word != theirs))
+        return row[-1]
+
+    held_out = [text.split() for text in templates("held_out")]
+    near = [
+        (ours, theirs)
+        for ours in templates("forms")
+        for theirs in held_out
+        if steps(ours.split(), theirs) < 2
+    ]
+    assert not near
 
 
 # Vocabulary ---------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.training.demos import fill_mask as demo_fill_mask
 from squeezebert_mobile.training.demos import slots as demo_slots
 from squeezebert_mobile.training.demos.__main__ import main
-from squeezebert_mobile.training.demos.sentences import SPLITS, TAGGED, sentences, tagged_sentences
+from squeezebert_mobile.training.demos.sentences import SPLITS, sentences
+from squeezebert_mobile.training.demos.tagged import TAGGED, tagged_sentences
 
 OTHERS = tuple(name for name in DEMOS if name != "demo")
 TASKS = {"demo-slots": "token-classification", "demo-fill-mask": "fill-mask"}
-MOST_BYTES = 3_000_000
+MOST_BYTES = 6_000_000
+LEAST_F1 = 0.79
 MODULES = {"demo-slots": demo_slots, "demo-fill-mask": demo_fill_mask}
 
 
@@ -71,6 +73,7 @@ def test_the_published_f1_of_demo_slots() -> None:
     print(f"held out: F1 {metrics['f1']:.3f} of {metrics['slots']} slots")
     assert metrics["slots"] == stated["slots"] > 1000
     assert metrics["f1"] == pytest.approx(stated["f1"], abs=0.005)
+    assert metrics["f1"] >= LEAST_F1
     assert f"{stated['f1']:.1%}" in (demo_folder("demo-slots") / "README.md").read_text()
 
 

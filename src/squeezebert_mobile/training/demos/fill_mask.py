@@ -51,7 +51,7 @@ def make_demo_fill_mask(folder: Path) -> dict[str, Any]:
     training = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED)
     data = as_lines(training), "sentences.txt"
     train_demo(DEMO, *data, folder, task="fill-mask", config=TRAINING)
-    return measure_and_describe(folder, _measure, TRAINING, len(training), model_card)
+    return measure_and_describe(folder, _measure, TRAINING, len(training), model_card, DEMO)
 
 
 def _measure(pipeline: Pipeline[Any], split: str, seed: int) -> dict[str, Any]:

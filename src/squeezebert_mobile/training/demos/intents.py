@@ -10,11 +10,8 @@ from typing import Any
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from squeezebert_mobile.models.checkpoint import open_checkpoint
-from squeezebert_mobile.models.config import SqueezeBertConfig
-from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime import Pipeline
-from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.training.config import TrainingConfig
 from squeezebert_mobile.training.demos.recipe import (
     LICENSE,
@@ -25,6 +22,7 @@ from squeezebert_mobile.training.demos.recipe import (
     training_facts,
     versions,
     write_results,
+    write_untrained,
 )
 from squeezebert_mobile.training.demos.sentences import INTENTS, Sentence, sentences
 
@@ -36,7 +34,6 @@ VOCABULARY_PER_INTENT = 2000  # sentences for training the vocabulary
 TRAINING = TrainingConfig(epochs=2, batch_size=32, learning_rate=1e-3, seed=SEED)
 _EVALUATION_BATCH_SIZE = 128
 
-MAX_TOKENS = 128
 VOCABULARY_SIZE = 2400
 # Lower case and without accents, as the tokenizer normalizes texts; the last ones are letters that
 # Unicode does not decompose into a letter and an accent.
@@ -49,7 +46,6 @@ SIZES: dict[str, Any] = {
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "intermediate_size": 512,
-    "max_position_embeddings": MAX_TOKENS,
 }
 
 
@@ -99,7 +95,7 @@ def make_demo(folder: Path) -> dict[str, Any]:
     vocab = vocabulary([sentence.text for sentence in clean])
     training = sentences("training", per_intent=TRAINING_PER_INTENT, seed=SEED, noisy=True)
     with tempfile.TemporaryDirectory() as untrained:
-        _write_untrained(Path(untrained), vocab)
+        write_untrained(Path(untrained), vocab, SIZES)
         data = as_jsonl(training), "intents.jsonl"
         train_demo(untrained, *data, folder, task="text-classification", config=TRAINING)
     checkpoint = open_checkpoint(folder)
@@ -113,19 +109,6 @@ def make_demo(folder: Path) -> dict[str, Any]:
     }
     write_results(folder, results, model_card(results))
     return results
-
-
-def _write_untrained(folder: Path, vocab: dict[str, int]) -> None:
-    config = SqueezeBertConfig(
-        vocab_size=len(vocab),
-        problem_type="single_label_classification",
-        extra={"license": LICENSE},
-        **SIZES,
-    )
-    initialize("text-classification", config.with_labels(INTENTS), seed=SEED).save_pretrained(
-        folder
-    )
-    SqueezeBertTokenizer(vocab, model_max_length=MAX_TOKENS).save_pretrained(folder)
 
 
 def model_card(results: dict[str, Any]) -> str:

@@ -14,12 +14,15 @@ import torch
 
 from squeezebert_mobile.evaluation.readers.data import DataSet, read_file
 from squeezebert_mobile.evaluation.readers.formats import read_data
-from squeezebert_mobile.models.checkpoint import DEMO, open_checkpoint
+from squeezebert_mobile.models.checkpoint import open_checkpoint
+from squeezebert_mobile.models.config import SqueezeBertConfig
+from squeezebert_mobile.models.heads import initialize
 from squeezebert_mobile.models.reference import reference_pipeline
 from squeezebert_mobile.runtime import Pipeline
+from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.streams import print_line
 from squeezebert_mobile.training.config import TrainingConfig
-from squeezebert_mobile.training.demos.sentences import Sentence
+from squeezebert_mobile.training.demos.sentences import INTENTS, Sentence
 from squeezebert_mobile.training.finetuning import finetune_checkpoint
 from squeezebert_mobile.training.history import TrainingProgress
 
@@ -34,10 +37,12 @@ __all__ = [
     "training_facts",
     "versions",
     "write_results",
+    "write_untrained",
 ]
 
 LICENSE = "apache-2.0"
 SEED = 0
+_MAX_TOKENS = 128
 #: The files of a checkpoint, among those that fine-tuning writes.
 _CHECKPOINT_FILES = (
     *("config.json", "model.safetensors"),
@@ -63,6 +68,27 @@ def as_jsonl(sentences: Sequence[Sentence]) -> str:
     """The sentences as a JSONL table of labelled data."""
     rows = ({"text": sentence.text, "label": sentence.intent} for sentence in sentences)
     return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def write_untrained(folder: Path, vocab: dict[str, int], sizes: Mapping[str, Any]) -> None:
+    """Write a checkpoint with random weights.
+
+    Args:
+        folder: The checkpoint's folder.
+        vocab: Its tokens, and the id of each.
+        sizes: The fields of SqueezeBertConfig that say how large it is.
+    """
+    config = SqueezeBertConfig(
+        vocab_size=len(vocab),
+        max_position_embeddings=_MAX_TOKENS,
+        problem_type="single_label_classification",
+        extra={"license": LICENSE},
+        **sizes,
+    )
+    initialize("text-classification", config.with_labels(INTENTS), seed=SEED).save_pretrained(
+        folder
+    )
+    SqueezeBertTokenizer(vocab, model_max_length=_MAX_TOKENS).save_pretrained(folder)
 
 
 def train_demo(
@@ -117,8 +143,9 @@ def measure_and_describe(
     config: TrainingConfig,
     sentences: int,
     model_card: Callable[[dict[str, Any]], str],
+    start: str,
 ) -> dict[str, Any]:
-    """Measure a checkpoint that was trained from `demo`; write its results and model card.
+    """Measure a trained checkpoint; write its results and model card.
 
     Args:
         folder: The checkpoint's folder.
@@ -126,6 +153,7 @@ def measure_and_describe(
         config: The hyperparameters that it was trained with.
         sentences: The number of sentences that it was trained on.
         model_card: Makes the model card from the results.
+        start: What the training started from.
 
     Returns:
         The contents of results.json.
@@ -136,7 +164,7 @@ def measure_and_describe(
         "held_out": measure(pipeline, "held_out", SEED),
         # New sentences from the words and templates of the training split.
         "known_words": measure(pipeline, "training", SEED + 1),
-        "training": {"from": DEMO, **training_facts(config, sentences)},
+        "training": {"from": start, **training_facts(config, sentences)},
         "parameters": sum(parameter.numel() for parameter in checkpoint.model.parameters()),
         "vocabulary": len(checkpoint.tokenizer),
         "versions": versions(),
