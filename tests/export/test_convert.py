@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from every_format import FORMATS, MOSTLY_SLOW
+from every_format import FORMATS, paired
 
 from squeezebert_mobile.artifact import read_artifact, read_golden
 from squeezebert_mobile.errors import CheckpointError, ExportError, ParityError
@@ -27,9 +27,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
+@pytest.mark.parametrize(
+    ("format", "precision", "task", "family"), paired(tuple(TASKS), tiny.FAMILIES)
+)
 def test_every_task_agrees_with_transformers(
     format: str, task: str, family: str, precision: str, tmp_path: Path
 ) -> None:

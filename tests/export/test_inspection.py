@@ -11,7 +11,7 @@ import tiny
 import torch
 import transformers
 from checkpoint_files import Weights, change_config, change_weights
-from every_format import MOSTLY_SLOW
+from every_format import paired
 from safetensors.torch import load_file, save_file
 
 from squeezebert_mobile.artifact import read_manifest
@@ -31,8 +31,7 @@ from squeezebert_mobile.tasks import TASKS
 WIDE = {"num_hidden_layers": 1, "vocab_size": 2000, "hidden_size": 192, "intermediate_size": 384}
 
 
-@pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
+@pytest.mark.parametrize(("format", "precision", "family"), paired(tiny.FAMILIES))
 def test_the_expected_size_is_the_files_size(
     format: str, family: str, precision: str, tmp_path: Path
 ) -> None:

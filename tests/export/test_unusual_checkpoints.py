@@ -9,7 +9,7 @@ import tiny
 import torch
 import transformers
 from checkpoint_files import Weights, change_weights
-from every_format import MOSTLY_SLOW
+from every_format import paired
 
 from squeezebert_mobile.artifact import Manifest, read_golden
 from squeezebert_mobile.errors import ExportError
@@ -47,8 +47,7 @@ def _drop_pooler(weights: Weights) -> None:
         del weights[name]
 
 
-@pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
+@pytest.mark.parametrize(("format", "precision", "family"), paired(tiny.FAMILIES))
 def test_the_decoder_in_the_file(format: str, precision: str, family: str, tmp_path: Path) -> None:
     theirs = tiny.write_checkpoint(tmp_path, family, "fill-mask")
     change_weights(tmp_path, _other_decoder)
@@ -63,8 +62,7 @@ def test_the_decoder_in_the_file(format: str, precision: str, family: str, tmp_p
     assert manifest.model.parameters == parameters + 64 * 24  # the decoder's own
 
 
-@pytest.mark.parametrize("family", tiny.FAMILIES)
-@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
+@pytest.mark.parametrize(("format", "precision", "family"), paired(tiny.FAMILIES))
 def test_an_encoder_without_pooler(
     format: str, precision: str, family: str, tmp_path: Path
 ) -> None:
@@ -112,12 +110,12 @@ def test_a_loss_that_is_saved_with_the_model(tmp_path: Path) -> None:
 # Models that read few tokens -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize(("format", "precision"), MOSTLY_SLOW)
+@pytest.mark.parametrize(("format", "precision", "task"), paired(tuple(TASKS)))
 def test_a_model_that_reads_eight_tokens(
     format: str, precision: str, task: str, tmp_path: Path
 ) -> None:
-    tiny.write_checkpoint(tmp_path, "bert", task, max_position_embeddings=8)
+    changes = {"max_position_embeddings": 8, "num_hidden_layers": 1}
+    tiny.write_checkpoint(tmp_path, "bert", task, **changes)
     manifest = _export(tmp_path, [], format=format, precision=precision)
     assert manifest.max_sequence_length == 8
 

@@ -13,6 +13,7 @@ import tiny
 from squeezebert_mobile.artifact import file_facts, read_manifest, write_json
 from squeezebert_mobile.errors import ArtifactError, InputError
 from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime.required_operators import list_operators
 
 ARTIFACTS = Path(__file__).parents[1] / "golden/expected/artifacts"
@@ -122,8 +123,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folders = []
     for task in ("text-classification", "fill-mask"):
         folder = tmp_path_factory.mktemp("programs") / task
-        tiny.write_checkpoint(folder / "checkpoint", task=task)
-        export_checkpoint(folder / "checkpoint", folder / "artifact", format="executorch")
+        tiny.write_checkpoint(folder / "checkpoint", task=task, num_hidden_layers=1)
+        texts = shipped_texts()[::8]
+        export_checkpoint(
+            folder / "checkpoint", folder / "artifact", format="executorch", texts=texts
+        )
         folders.append(folder / "artifact")
     return folders
 

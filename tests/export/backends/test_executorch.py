@@ -312,7 +312,9 @@ def test_nothing_is_logged_by_default(artifact: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("debug", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_torchs_logs_are_shown_with_debug(checkpoint: Path, tmp_path: Path, debug: bool) -> None:
     command = [sys.executable, "-m", "squeezebert_mobile", "export", str(checkpoint)]
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
     options = ["-o", str(tmp_path / "out"), "--format", "executorch", *["--debug"] * debug]
+    options += ["--texts", str(tmp_path / "texts.txt")]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
     assert ("torch" in done.stderr) == debug
 
