@@ -8,6 +8,8 @@ LINKS := .typing/squeezebert_mobile
 # Compiled modules are kept, even if the shell says otherwise: without them each command that a test
 # starts takes half as long again.
 export PYTHONDONTWRITEBYTECODE :=
+# Maven ends within minutes: compiling its code well takes longer than running it.
+export MAVEN_OPTS ?= -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 .PHONY: help setup demo demo-checkpoint accuracy-table test test-slow test-all test-executorch test-phone fuzz fuzz-kotlin lint format typecheck bench-peers bench-arm64 check-arm64 which-format runner android library library-api test-onnxruntime app-assets test-runner unicode-tables schema samples clean
 
 help:  ## list the targets
@@ -64,7 +66,7 @@ fuzz: $(READY)  ## run 540,000 mutated files, journals, runner lines, unusual te
 
 fuzz-kotlin:  ## give 100,000 damaged zips and artifacts to the app, and jobs to the runner (Java 17, Maven; 1 to 2 hours)
 	$(NEED_JAVA)
-	mvn -B --no-transfer-progress -f android_demo -pl app -am -Dfuzz=100000 -Dtest=FuzzTest -Dsurefire.failIfNoSpecifiedTests=false package
+	mvn -B --no-transfer-progress -f android_demo -pl app -am -Dshort.jvm= -Dfuzz=100000 -Dtest=FuzzTest -Dsurefire.failIfNoSpecifiedTests=false package
 
 lint: $(READY)  ## check formatting and rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

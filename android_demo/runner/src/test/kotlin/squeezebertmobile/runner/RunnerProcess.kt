@@ -9,6 +9,9 @@ import java.util.concurrent.TimeUnit
 internal val DEMO =
     File(checkNotNull(System.getProperty("repository")), "android_demo/app/src/main/assets/artifacts/demo-intents")
 
+/** For a program that ends soon: compiling its code well takes longer than running it. */
+private val SHORT = listOf("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
 /** The events, exit status and standard error of a runner. */
 internal class RunnerOutput(val lines: List<Map<String, Any?>>, val exit: Int, val stderr: String) {
     val events: List<Any?> get() = lines.map { it["event"] }
@@ -45,7 +48,7 @@ internal class RunnerProcess(
 
     fun start(vararg arguments: String): Process {
         val java = File(System.getProperty("java.home"), "bin/java").path
-        val command = listOf(java, "-Xshare:auto", "-cp", classPath) + options + "squeezebertmobile.runner.Main" + arguments
+        val command = listOf(java) + SHORT + listOf("-cp", classPath) + options + "squeezebertmobile.runner.Main" + arguments
         return ProcessBuilder(command).redirectError(File(folder, "stderr.txt")).start()
     }
 
