@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import Cli
+from forks import RAPID, RUNTIME, Forks
 
 from squeezebert_mobile.models.checkpoint import demo_folder
 from squeezebert_mobile.models.config import SqueezeBertConfig
@@ -38,15 +39,17 @@ def _without_baseline(words: list[str]) -> list[str]:
     return [*words, "--baseline", "none"] if words[0] == "bench" else words
 
 
-def test_the_shell_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_commands(tmp_path: Path) -> None:
     (block,) = _blocks("sh")
     commands = [shlex.split(line) for line in block.splitlines()]
     assert [command[1] for command in commands] == ["export", "run", "bench"]
-    for program, *words in commands:
-        assert program == "squeezebert-mobile"
-        command = [sys.executable, "-m", "squeezebert_mobile", *_without_baseline(words)]
-        subprocess.run(command, cwd=tmp_path, check=True)
-    shown = capfd.readouterr().out
+    shown = ""
+    with Forks(f"{RUNTIME}, squeezebert_mobile.export\n{RAPID}") as forks:
+        for program, *words in commands:
+            assert program == "squeezebert-mobile"
+            done = forks.run(tmp_path, *_without_baseline(words))
+            assert done.returncode == 0, done.stderr
+            shown += done.stdout.decode()
     assert "set_alarm" in shown and "get_directions" in shown and "median" in shown
 
 
