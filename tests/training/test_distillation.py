@@ -8,7 +8,7 @@ import torch
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint
-from squeezebert_mobile.models.rewriting import rewrite
+from squeezebert_mobile.models.rewriting import products, rewrite
 from squeezebert_mobile.tasks import TASKS
 from squeezebert_mobile.training.distillation import HiddenStateTeacher, open_teacher, soft_loss
 
@@ -50,12 +50,41 @@ def test_a_model_with_the_hidden_states_of_its_teacher(
     """What remains is the loss of labels; the words that fill-mask hides are not learned."""
     source = a_checkpoint(tmp_path / "model", "bert", task)
     student = rewrite(source.model)
-    teacher = HiddenStateTeacher(open_teacher(tmp_path / "model", source), student)
-    arguments = {"input_ids": torch.arange(8).reshape(2, 4), **ARGUMENTS[task]}
-    arguments["attention_mask"] = torch.ones_like(arguments["input_ids"])
+    ids = torch.arange(8).reshape(2, 4)
+    feeds = [(ids, torch.ones_like(ids), torch.zeros_like(ids))]
+    teacher = HiddenStateTeacher(open_teacher(tmp_path / "model", source), student, feeds)
+    arguments = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **ARGUMENTS[task]}
     out = student.model(**arguments)
     expected = of_labels * out.loss
     torch.testing.assert_close(teacher.loss(arguments, out), expected, rtol=1e-4, atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_each_token_of_a_batch_counts_the_same(family: str, tmp_path: Path) -> None:
+    """Whichever texts are beside it: the processes of a training share a batch."""
+    source = a_checkpoint(tmp_path / "model", family, "feature-extraction")
+    student = rewrite(source.model)
+    ids = torch.arange(24).reshape(4, 6)
+    mask = torch.ones_like(ids)
+    mask[0, 2:] = 0
+    feeds = [(ids, mask, torch.zeros_like(ids))]
+    teacher = HiddenStateTeacher(open_teacher(tmp_path / "model", source), student, feeds)
+    for product in products(student):
+        product.weight = torch.nn.Parameter(1.1 * product.weight)
+
+    def loss(rows: slice) -> torch.Tensor:
+        types = torch.zeros_like(ids[rows])
+        arguments = {
+            "input_ids": ids[rows],
+            "attention_mask": mask[rows],
+            "token_type_ids": types,
+        }
+        return teacher.loss(arguments, student.model(**arguments))
+
+    parts = [loss(slice(0, 1)) * 2, loss(slice(1, 4)) * 18]
+    assert min(parts) > 1e-4
+    torch.testing.assert_close(loss(slice(0, 4)), sum(parts) / 20)
 
 
 @pytest.mark.parametrize("task", ARGUMENTS)

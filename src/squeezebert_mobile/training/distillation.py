@@ -4,6 +4,7 @@ For training with rounded weights the hidden states that each layer of the teach
 targets as well, if it has as many layers of the same width. Labels are not needed then.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from squeezebert_mobile.errors import CheckpointError
+from squeezebert_mobile.export.feeds.building import TensorFeed
 from squeezebert_mobile.models.checkpoint import Checkpoint, open_checkpoint
 from squeezebert_mobile.models.modeling import PretrainedModel
 from squeezebert_mobile.models.rewriting import Traceable, layers, rewrite
@@ -47,6 +49,7 @@ class Teacher:
     model: PretrainedModel
     label_order: tuple[int, ...] | None  # the teacher's index of each student label, if any
     share: float = TEACHER_SHARE
+    variances: Mapping[str, float] = field(default_factory=dict)  # of outputs that are vectors
 
     def loss(self, arguments: dict[str, Tensor], outputs: Any) -> Tensor:
         """The loss of a batch: the teacher's, and that of labels in the student's `outputs`."""
@@ -59,7 +62,7 @@ class Teacher:
             if pair[0] is None:  # an optional output
                 continue
             if "hidden" in axes:
-                losses.append(_relative_error(*pair, _is_text(arguments)))
+                losses.append(_relative_error(*pair, _is_text(arguments), self.variances[name]))
             else:
                 losses.append(self._soft_loss(*pair, arguments))
         soft = torch.stack(losses).mean()
@@ -99,21 +102,48 @@ def _is_text(arguments: dict[str, Tensor]) -> Tensor:
     return arguments["attention_mask"].flatten(0, -2).bool()
 
 
-def _relative_error(ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
-    """The squared distance of vectors (B, S, C) or (B, C), relative to how much theirs vary.
+def _vectors(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors (N, C), and what each one counts (N), such that a text counts as all its tokens.
 
     Args:
-        ours: The student's.
-        theirs: The teacher's.
-        mask: (B, S): where there is text. A first token (B, 1, C) always is.
+        x: The vectors of tokens (B, S, C), or of texts: (B, C), or (B, 1, C) of the first tokens.
+        mask: (B, S): where there is text.
     """
-    if ours.dim() == 3:
-        places = mask[:, : ours.shape[1]]
-        ours, theirs = ours[places], theirs[places]
-    variation = (
-        (theirs - theirs.mean(dim=0)).square().sum() if len(theirs) > 1 else theirs.square().sum()
-    )
-    return (ours - theirs).square().sum() / variation.clamp(min=1e-12)
+    if x.dim() == 2 or x.shape[1] != mask.shape[1]:
+        return x.flatten(0, -2), mask.sum(dim=1)
+    vectors = x[mask]
+    return vectors, torch.ones_like(vectors[:, 0])
+
+
+def _relative_error(ours: Tensor, theirs: Tensor, mask: Tensor, variance: float) -> Tensor:
+    """The mean squared distance of vectors, relative to how much the teacher's vary."""
+    x, counts = _vectors(ours, mask)
+    y, _ = _vectors(theirs, mask)
+    squares = (x - y).square().sum(dim=1)
+    error: Tensor = squares @ counts.to(squares) / counts.sum() / variance
+    return error
+
+
+@dataclass
+class _Variance:
+    """The mean squared distance of vectors from their mean."""
+
+    count: float = 0.0
+    vectors: Tensor | float = 0.0
+    squares: float = 0.0
+
+    def add(self, vectors: Tensor, counts: Tensor) -> None:
+        """Vectors (N, C), and what each one counts (N)."""
+        weighted = vectors.double() * counts[:, None]
+        self.count += counts.sum().item()
+        self.vectors = self.vectors + weighted.sum(dim=0)
+        self.squares += (weighted * vectors).sum().item()
+
+    @property
+    def value(self) -> float:
+        """Above 0, so that an error can be divided by it."""
+        mean = torch.as_tensor(self.vectors) / self.count
+        return max(self.squares / self.count - mean.square().sum().item(), 1e-12)
 
 
 @dataclass
@@ -140,8 +170,12 @@ class _Recorder:
 class HiddenStateTeacher:
     """A teacher of the outputs and of the hidden states."""
 
-    def __init__(self, teacher: Teacher, student: Traceable) -> None:
-        """Compare `student`, a rewritten model, with `teacher`, a published one."""
+    def __init__(self, teacher: Teacher, student: Traceable, feeds: Sequence[TensorFeed]) -> None:
+        """Compare `student`, a rewritten model, with `teacher`, a published one.
+
+        Errors of vectors are relative to how much the teacher's vary over the texts of `feeds`, not
+        over a batch: so all batches, and the processes' shares of one, are on one scale.
+        """
         rewritten = rewrite(teacher.model)
         ours, theirs = student.model.config, teacher.model.config
         self._is_alike = (ours.num_hidden_layers, ours.hidden_size) == (
@@ -150,8 +184,26 @@ class HiddenStateTeacher:
         )
         # The words that fill-mask hides are no labels of a user: learning them moves the answers.
         share = 1.0 if TASKS[teacher.model.task].predicts_masks else teacher.share
-        self._teacher = replace(teacher, model=rewritten.model, share=share)
         self._ours, self._theirs = _Recorder(student), _Recorder(rewritten)
+        self._teacher = replace(teacher, model=rewritten.model, share=share)
+        variances = self._measured(rewritten, feeds)
+        self._variances = [variances.pop(place) for place in range(theirs.num_hidden_layers)]
+        self._teacher = replace(self._teacher, variances=variances)
+
+    @torch.no_grad()
+    def _measured(self, teacher: Traceable, feeds: Sequence[TensorFeed]) -> dict[Any, float]:
+        """The variances of an output, by its name, and of what a layer writes, by its place."""
+        found: dict[Any, _Variance] = {}
+        for ids, mask, types in feeds:
+            outputs = teacher.model(ids, mask, types)
+            written = dict[Any, Tensor](enumerate(self._theirs.take()))
+            for name, axes in TASKS[teacher.model.task].outputs.items():
+                if "hidden" in axes and getattr(outputs, name) is not None:
+                    written[name] = getattr(outputs, name)
+            for key, x in written.items():
+                vectors = _vectors(x, mask.flatten(0, -2).bool())
+                found.setdefault(key, _Variance()).add(*vectors)
+        return {key: variance.value for key, variance in found.items()}
 
     @property
     def model(self) -> PretrainedModel:
@@ -166,8 +218,9 @@ class HiddenStateTeacher:
         if not self._is_alike:
             return loss
         mask = _is_text(arguments)
-        pairs = zip(ours, theirs, strict=True)
-        return loss + torch.stack([_relative_error(a, b, mask) for a, b in pairs]).mean()
+        written = zip(ours, theirs, self._variances, strict=True)
+        errors = [_relative_error(a, b, mask, variance) for a, b, variance in written]
+        return loss + torch.stack(errors).mean()
 
 
 def open_teacher(name: str | Path, student: Checkpoint, *, revision: str | None = None) -> Teacher:

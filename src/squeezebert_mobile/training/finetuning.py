@@ -171,7 +171,7 @@ def finetune_checkpoint(
     trained = source
     if quantize is not None and opened_teacher is not None:
         student = make_student(source, quantize)
-        targets = HiddenStateTeacher(opened_teacher, student.model)
+        targets = HiddenStateTeacher(opened_teacher, student.model, student.feeds)
         trained = replace(source, model=student.model.model)
 
     def save(state: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.utils.hooks import RemovableHandle
 
+from squeezebert_mobile.export.feeds.building import TensorFeed
 from squeezebert_mobile.export.feeds.reference import Reference
 from squeezebert_mobile.export.feeds.selection import calibration_feeds, sensitivity_feeds
 from squeezebert_mobile.export.quantize.gelu import approximate_gelu
@@ -43,6 +44,7 @@ class Student:
     published: PretrainedModel  # shares embeddings, norms and head with `model`
     model: Traceable
     preparation: Preparation
+    feeds: list[TensorFeed]  # the texts that it was calibrated with
     hooks: list[RemovableHandle]
 
     def finish(self) -> PretrainedModel:
@@ -102,7 +104,7 @@ def make_student(source: Checkpoint, precision: str) -> Student:
     trained = zip(products(model), have_biases(published, preparation), strict=True)
     constant = {product for product, has_bias in trained if not has_bias}
     hooks = _make_trainable(model, precision, constant)
-    return Student(published, model, preparation, hooks)
+    return Student(published, model, preparation, feeds, hooks)
 
 
 def _make_trainable(
