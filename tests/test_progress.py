@@ -14,10 +14,13 @@ from commands import STEP_LINE, steps, without_steps
 
 from squeezebert_mobile.cli.printing.progress import training_progress
 from squeezebert_mobile.export import export_checkpoint, verify_against
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.progress import Progress, as_progress, shown, silent
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.streams import Console
 from squeezebert_mobile.training.history import DevScore, TrainingProgress
+
+TEXTS = shipped_texts()[::8]
 
 
 def _export_steps(progress: Progress) -> None:
@@ -84,13 +87,14 @@ def test_an_export_from_python(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], precision: str, expected: list[str]
 ) -> None:
     tiny.write_checkpoint(tmp_path / "checkpoint", task="text-classification")
-    export_checkpoint(tmp_path / "checkpoint", tmp_path / "out", precision=precision, progress=True)
+    options = {"precision": precision, "texts": TEXTS}
+    export_checkpoint(tmp_path / "checkpoint", tmp_path / "out", **options, progress=True)
     out, err = capfd.readouterr()
     assert (out, steps(err), without_steps(err)) == ("", expected, "")
     with load_artifact(tmp_path / "out") as model:
-        verify_against(model, tmp_path / "checkpoint", progress=True)
+        verify_against(model, tmp_path / "checkpoint", texts=TEXTS, progress=True)
         assert steps(capfd.readouterr().err) == ["load", "verify"]
-        verify_against(model, tmp_path / "checkpoint")
+        verify_against(model, tmp_path / "checkpoint", texts=TEXTS)
     assert capfd.readouterr().err == ""
 
 

@@ -37,7 +37,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_manifest_has_both_metrics(data: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "out"
-    options = "--precision", "int4", "--data", data, "--max-drop", "0.05"
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS), encoding="utf-8")
+    options = "--precision", "int4", "--data", data, "--max-drop", "0.05", "--texts", texts
     code, said, err = cli("export", "demo", "-o", out, *options)
     assert (code, without_steps(err)) == (0, "")
     found = read_manifest(out).accuracy
