@@ -1,14 +1,13 @@
 """A valid checkpoint and artifact, for tests that damage them."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny
 
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS, Preset
+from squeezebert_mobile.export import export_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -17,18 +16,12 @@ def _rapid_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "rapid", Preset("rapid", 64, 0, 16, 1))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def valid_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a valid checkpoint and the artifact exported from it."""
     folder = tmp_path_factory.mktemp("valid")
     tiny.write_checkpoint(folder / "checkpoint", task="text-classification")
-    command = "export checkpoint -o artifact --precision fp32".split()
-    subprocess.run(
-        [sys.executable, "-m", "squeezebert_mobile", *command],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+    export_checkpoint(folder / "checkpoint", folder / "artifact", precision="fp32")
     return folder
 
 

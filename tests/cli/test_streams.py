@@ -11,6 +11,9 @@ import tiny
 from commands import without_steps
 from labelled import write
 
+from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.models.checkpoint import shipped_texts
+
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 BENCH = "bench artifact --baseline none --preset rapid --sequence-length 8"
@@ -44,8 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("streams")
     tiny.write_checkpoint(place / "checkpoint", task="text-classification", num_labels=2)
     write(place, "data.csv", "text,label\nwake me,LABEL_0\nstop,LABEL_1\n")
-    code, err = _run(place, "export checkpoint -o artifact --precision fp32")
-    assert code == 0, err
+    options = {"precision": "fp32", "texts": shipped_texts()[::8]}
+    export_checkpoint(place / "checkpoint", place / "artifact", **options)
     return place
 
 
