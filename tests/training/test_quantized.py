@@ -1,7 +1,7 @@
 """Training with rounded weights: it computes what the exported file will, learns, and resumes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,8 +23,9 @@ from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
 from squeezebert_mobile.models.rewriting import products, rewrite
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import TASKS
+from squeezebert_mobile.training.examples import TrainingExample, some_inputs
 from squeezebert_mobile.training.history import TrainingProgress
-from squeezebert_mobile.training.quantized.student import make_student
+from squeezebert_mobile.training.quantized.student import Student, make_student
 
 LINES = "wake me at six\nis it cold\nset the alarm\nwhat rain at night\nwake me\nsun is what\n"
 
@@ -57,7 +58,8 @@ def test_the_exported_file_computes_what_was_trained(
     family: str, task: str, precision: str, tmp_path: Path
 ) -> None:
     source = open_checkpoint(_checkpoint(tmp_path / "tiny", task, family))
-    student = make_student(source, precision)
+    student = make_student(source, precision, [])
+    _starts_beside_the_unrounded_weights(student)
     generator = torch.Generator().manual_seed(0)
     for module in student.model.modules():  # as if it had been trained
         if parametrize.is_parametrized(module):
@@ -91,6 +93,28 @@ def test_the_exported_file_computes_what_was_trained(
     for ours, theirs in zip(found, expected, strict=True):
         size = theirs.abs().max().item()
         np.testing.assert_allclose(ours, theirs.numpy(), atol=0.02 * size, rtol=0)
+
+
+def _starts_beside_the_unrounded_weights(student: Student) -> None:
+    for module in products(student.model):
+        weights = cast(Any, module).parametrizations.weight
+        away = (weights.original - module.weight).abs() / weights[0].grid.steps
+        assert 0.05 < away.mean() < 0.4 and away.max() < 0.41
+
+
+@pytest.mark.parametrize(("size", "expected"), [(1, 1), (900, 450)])  # 900 have 18,000 tokens
+def test_a_part_of_the_training_data_is_calibrated_with(
+    size: int, expected: int, tmp_path: Path
+) -> None:
+    source = open_checkpoint(_checkpoint(tmp_path / "tiny", "feature-extraction"))
+    rows = [np.full(20, 5 + place % 9, np.int32) for place in range(size)]
+    examples = [TrainingExample((row,), (0 * row,), None, 20, False, False) for row in rows]
+    feeds = list(some_inputs("feature-extraction", source.tokenizer, examples))
+    found = torch.cat([ids for ids, _, _ in feeds])
+    assert len(found) == expected
+    assert len(set(found[:, 0].tolist())) == min(size, 9)  # evenly chosen
+    without = make_student(source, "int4", []).feeds
+    assert len(make_student(source, "int4", feeds).feeds) == len(without) + len(feeds)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -5,7 +5,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from squeezebert_mobile.evaluation.readers.data import DataSet, Example
 from squeezebert_mobile.runtime.tasks.question_answering import MAX_LENGTH, context_windows
 from squeezebert_mobile.runtime.tokenizer import SqueezeBertTokenizer
 from squeezebert_mobile.runtime.tokenizer.rows import Row, rows_with_overflow
-from squeezebert_mobile.tasks import TASKS
+from squeezebert_mobile.tasks import INPUT_NAMES, TASKS
 
 __all__ = [
     "IGNORED",
@@ -31,11 +31,13 @@ __all__ = [
     "check_trainable",
     "collate",
     "encode_examples",
+    "some_inputs",
 ]
 
 #: The label of a token without a target; torch's cross entropy ignores it.
 IGNORED = -100
 _TOKENIZED_TOGETHER = 1000  # examples
+_CALIBRATED_WITH, _BATCH = 16_000, 4  # tokens; examples at a time
 # What happens to a token chosen for prediction, as in BERT's pretraining: it becomes [MASK], or
 # a random token, or else stays.
 _MASKED, _RANDOM = 0.8, 0.1
@@ -142,6 +144,20 @@ def collate(
     if not all(example.is_labelled for example in examples):
         return inputs
     return inputs | PREPROCESSORS[task].targets(tokenizer, examples, inputs)
+
+
+def some_inputs(
+    task: str, tokenizer: SqueezeBertTokenizer, examples: Sequence[TrainingExample]
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Ids, mask and token types of evenly chosen examples, to calibrate with."""
+    tokens = sum(len(row) for example in examples for row in example.ids)
+    chosen = examples[:: max(1, -(-tokens // _CALIBRATED_WITH))]
+    unlabelled = [replace(example, is_labelled=False) for example in chosen]
+    by_size = sorted(unlabelled, key=lambda example: example.size)
+    for start in range(0, len(by_size), _BATCH):
+        inputs = collate(task, tokenizer, by_size[start : start + _BATCH])
+        ids, mask, types = (inputs[name] for name in INPUT_NAMES)
+        yield ids, mask, types
 
 
 def _padded(rows: Sequence[Ids], fill: int) -> Tensor:

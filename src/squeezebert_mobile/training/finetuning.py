@@ -39,6 +39,7 @@ from squeezebert_mobile.training.examples import (
     TrainingExample,
     check_trainable,
     encode_examples,
+    some_inputs,
 )
 from squeezebert_mobile.training.history import DevScore, TrainingProgress
 from squeezebert_mobile.training.initial_head import (
@@ -170,7 +171,8 @@ def finetune_checkpoint(
     targets: Targets | None = opened_teacher
     trained = source
     if quantize is not None and opened_teacher is not None:
-        student = make_student(source, quantize)
+        own_feeds = some_inputs(task, source.tokenizer, examples)
+        student = make_student(source, quantize, own_feeds)
         targets = HiddenStateTeacher(opened_teacher, student.model, student.feeds)
         trained = replace(source, model=student.model.model)
 

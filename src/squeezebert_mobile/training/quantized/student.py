@@ -7,8 +7,9 @@ estimator). Embedding tables keep their rounded values.
 """
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,8 @@ from squeezebert_mobile.models.rewriting import Traceable, products, rewrite
 from squeezebert_mobile.training.quantized.unfolding import have_biases, unfold
 
 __all__ = ["Student", "make_student"]
+
+_TOWARDS = 0.4  # of a step; from 0.5 on, the rounded weight would be another one
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,18 @@ class _Rounded(nn.Module):
         return weight + change
 
 
-def make_student(source: Checkpoint, precision: str) -> Student:
+def make_student(source: Checkpoint, precision: str, own_feeds: Iterable[TensorFeed]) -> Student:
     """Calibrate and round a copy of a checkpoint's model, and make it ready for training.
 
     Args:
         source: The checkpoint; its model is not changed.
         precision: "int8" or "int4".
+        own_feeds: Some of what it will be trained on, which it is calibrated with as well.
     """
     published = copy.deepcopy(source.model).eval()
     reference = Reference(published, source.tokenizer, source.max_sequence_length, None)
     texts = shipped_texts()
-    feeds = list(calibration_feeds(reference, texts))
+    feeds = [*calibration_feeds(reference, texts), *own_feeds]
     scratch = rewrite(published)
     calibrated(scratch, feeds, precision)
     preparation = preparation_of(scratch, precision)
@@ -99,11 +103,13 @@ def make_student(source: Checkpoint, precision: str) -> Student:
         sensitivity_feeds(reference, texts),
         fitted_to=fitted_to,
     )
+    exact = {product: product.weight.detach() for product in products(model)}
     rounding.set_weights()
     rounding.set_tables()
     trained = zip(products(model), have_biases(published, preparation), strict=True)
     constant = {product for product, has_bias in trained if not has_bias}
     hooks = _make_trainable(model, precision, constant)
+    _move_towards(exact)
     return Student(published, model, preparation, feeds, hooks)
 
 
@@ -134,8 +140,24 @@ def _make_trainable(
     return hooks
 
 
+@torch.no_grad()
+def _move_towards(exact: Mapping[nn.Linear, Tensor]) -> None:
+    """Let each weight start on its unrounded one's side of the value that it is rounded to.
+
+    In the middle between two values it would be as far from the one as from the other.
+    """
+    for product, weight in exact.items():
+        (rounding,) = weights = cast(Any, product).parametrizations.weight
+        farthest = _TOWARDS * rounding.grid.steps
+        weights.original += (weight - weights.original).clamp(-farthest, farthest)
+
+
+def _rounded_input(text: Tensor) -> Tensor:
+    return round_activations(text, PER_TENSOR)
+
+
 def _round_input(module: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
     (inputs,) = arguments
     with torch.no_grad():  # one scale for each text, as if it were alone
-        change = torch.stack([round_activations(x, PER_TENSOR) for x in inputs]) - inputs
+        change = torch.vmap(_rounded_input)(inputs) - inputs
     return (inputs + change,)
