@@ -39,7 +39,7 @@ demo-checkpoint: $(READY)  ## train the three demo checkpoints again (45 minutes
 WORKERS ?= 2
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-test: $(READY)  ## run the Python tests that a change is likely to break (8 minutes; no phone, GPU, Java, network)
+test: $(READY)  ## run the Python tests that a change is likely to break (6 minutes; no phone, GPU, Java, network)
 	$(PYTEST)
 
 test-slow: $(READY)  ## run the slow Python tests: every format on a trained model, killed exports, runs in the app
