@@ -41,13 +41,14 @@ _PHONE: dict[str, Callable[[PhoneStart], float | None]] = {
 }
 _FILE = "file\nMB"
 
-_CHECKED = "load the runtime library, and the artifact with all checks,"
+_LOADED = "load the runtime library, and the artifact with all checks, and answer a text"
 #: Target -> what a process does until its first answer. The times of a phone's processes are those
 #: of its kernel, in steps of 10 ms.
 _FIRST = {
-    "host": "import squeezebert_mobile.runtime, load the artifact with all checks",
-    "adb": f"{_CHECKED} since app_process was started (to 10 ms),",
-    "app": f"{_CHECKED} since the app's process was started (to 10 ms),",
+    "host": "import squeezebert_mobile.runtime, load the artifact with all checks, and answer a "
+    "text",
+    "adb": f"{_LOADED}, since app_process was started (to 10 ms)",
+    "app": f"{_LOADED}, since the app's process was started (to 10 ms)",
 }
 
 
@@ -174,8 +175,8 @@ def answer_times(results: Results, *, compact: bool = False) -> Iterator[Block]:
         yield (
             "Text to answer: medians of calls that tokenize a text, run the model and read the "
             "answer, in blocks of their own after those of the model alone; added: what this "
-            f"takes beside the model. First answer: medians over {processes} that "
-            f"{_FIRST[results.target]} and answer a text."
+            f"takes beside the model. First answer: the time to {_FIRST[results.target]}; medians "
+            f"over {processes}."
         )
 
 

@@ -180,7 +180,7 @@ def test_in_the_app(
     target = tmp_path / "app.json"
     code, out, err = cli(
         *("bench", assistant, "--target", "app", "--baseline", other, "--preset", "rapid"),
-        *("--sequence-length", 16, "--serial", phones[0].serial, "-o", target),
+        *("--from-text", "--sequence-length", 16, "--serial", phones[0].serial, "-o", target),
         *("--adb-server", adb_server.address),
     )
     assert code == 0, err
@@ -189,6 +189,14 @@ def test_in_the_app(
     assert (found["target"], found["complete"], found["phone"]["libraries"]) == ("app", True, {})
     assert all(each["latency"]["runs"] >= 64 for each in found["measurements"])
     assert all(each["same_answers"] for each in found["answers"].values())
+    labels = {"assistant", "theirs"}
+    assert {each["contender"] for each in found["from_text"]} == labels
+    assert all(each["latency"]["median_ms"] > 0 for each in found["from_text"])
+    assert found["first_answers"].keys() == labels
+    assert all(0 < ms < 60_000 for each in found["first_answers"].values() for ms in each)
+    assert "From text to answer" in out and "since the app's process was started" in " ".join(
+        out.split()
+    )
 
 
 def test_500_mb_are_pushed_with_a_progress_bar(run: Run) -> None:
