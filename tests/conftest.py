@@ -1,17 +1,13 @@
 """One thread for torch in every test: tests are small, and may share the machine."""
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from commands import Cli, runner
+from forks import COMMANDS, Forks
 from hypothesis import HealthCheck, settings
-
-from squeezebert_mobile.cli import app
-from squeezebert_mobile.models.checkpoint import shipped_texts
-
-torch.set_num_threads(1)
 
 # Whether examples are found quickly depends on what else the machine does.
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -34,7 +30,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays until the end: a full garbage collection need not look at it."""
+    """What was imported stays until the end: a full garbage collection need not look at it.
+
+    torch is imported here, as the process of pytest-xdist that runs no test does not need it.
+    """
+    import torch
+
+    torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
 
@@ -46,8 +48,18 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> C
 
 
 @pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Runs the command line, or another program, in processes that need not import much."""
+    with Forks(COMMANDS) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
 def assistant(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo checkpoint as an int8 ONNX artifact, exported by the command line."""
+    from squeezebert_mobile.cli import app
+    from squeezebert_mobile.models.checkpoint import shipped_texts
+
     folder = tmp_path_factory.mktemp("cli") / "assistant"
     texts = folder.with_name("texts.txt")
     texts.write_text("\n".join(shipped_texts()[::8]), encoding="utf-8")

@@ -5,13 +5,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import tokenizers
+from forks import Forks
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.artifact.golden import Golden, GoldenText
@@ -35,14 +35,15 @@ def _names(cells: str) -> set[str]:
     return set(re.findall(r"`([\w.]+)`", cells))
 
 
-def test_the_python_code_gives_the_answer_beside_it(assistant: Path, tmp_path: Path) -> None:
+def test_the_python_code_gives_the_answer_beside_it(
+    assistant: Path, tmp_path: Path, forks: Forks
+) -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
     assert "squeezebert_mobile" not in block
     (tmp_path / "assistant").symlink_to(assistant)
-    done = subprocess.run(
-        [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    assert done.stdout.strip() == block.rsplit("# ", 1)[1].strip()
+    done = forks.run(tmp_path, program=block)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().strip() == block.rsplit("# ", 1)[1].strip()
 
 
 @pytest.mark.skipif(not NODE_MODULES or not shutil.which("node"), reason="no NODE_MODULES or node")

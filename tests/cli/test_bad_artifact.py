@@ -1,13 +1,12 @@
 """Rejected artifacts and texts: one-line errors, and no file changes."""
 
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 from commands import Cli
+from forks import Forks
 from rejections import Change, assert_rejected, change_json, remove, write
 
 from squeezebert_mobile.artifact import file_facts, read_artifact
@@ -84,13 +83,8 @@ def test_a_text_longer_than_the_model(cli: Cli, workdir: Path) -> None:
     assert any(line.startswith(notice) for line in err.splitlines())
 
 
-def test_bytes_that_are_not_utf_8(workdir: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "squeezebert_mobile", "run", "artifact"],
-        input=b"wake me\ncaf\xe9\nplay music\n",
-        capture_output=True,
-        check=False,
-    )
+def test_bytes_that_are_not_utf_8(workdir: Path, forks: Forks) -> None:
+    done = forks.run(workdir, "run", "artifact", stdin=b"wake me\ncaf\xe9\nplay music\n")
     assert done.returncode == 1
     assert b"wake me" in done.stdout and b"play music" not in done.stdout
     assert done.stderr.endswith(

@@ -7,7 +7,6 @@ through the command line once.
 import json
 import os
 import pickle
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import pytest
 import tiny
 import torch
 from commands import Cli, without_steps
+from forks import COMMAND, Forks
 from rejections import Change, assert_rejected, change_json, folder_contents, remove, write
 from safetensors.torch import load_file, save_file
 
@@ -167,18 +167,17 @@ def test_an_absurd_size_is_rejected_before_memory_is_allocated(workdir: Path) ->
     assert done.stderr.startswith("error: the weights in 'checkpoint' do not match its config.json")
 
 
-def test_a_hub_id_without_a_network(workdir: Path) -> None:
+def test_a_hub_id_without_a_network(workdir: Path, forks: Forks) -> None:
     before = folder_contents(workdir)
-    command = [sys.executable, "-m", "squeezebert_mobile", "export", "some/one", "-o", "new"]
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(workdir.parent / "hub")}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | offline
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(
+    program = f"import os; os.environ |= {offline}; {COMMAND}"
+    done = forks.run(workdir, *"export some/one -o new".split(), program=program)
+    err = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert err.startswith(
         "error: no folder 'some/one', and the Hub (http://127.0.0.1:9) cannot be reached: "
     )
-    assert done.stderr.count("\n") == 1 and "check the name and the network" in done.stderr
+    assert err.count("\n") == 1 and "check the name and the network" in err
     assert folder_contents(workdir) == before
 
 
@@ -270,19 +269,14 @@ def test_an_artifact_is_not_a_checkpoint(cli: Cli, workdir: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["new", pytest.param("artifact", marks=pytest.mark.slow)])
-def test_a_full_disk(workdir: Path, target: str) -> None:
+def test_a_full_disk(workdir: Path, target: str, forks: Forks) -> None:
     """A limit on the file size makes writes fail, as a full disk does."""
     before = folder_contents(workdir)
     command = f"export checkpoint -o {target} --force --precision fp32".split()
-    done = subprocess.run(
-        [sys.executable, "-m", "squeezebert_mobile", *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert without_steps(done.stderr) == (
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"
+    done = forks.run(workdir, *command, program=f"{limit}; {COMMAND}")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert without_steps(done.stderr.decode()) == (
         f"error: cannot write {target!r}: File too large; nothing was written; "
         "free some space, or choose another folder with -o\n"
     )

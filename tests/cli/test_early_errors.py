@@ -159,17 +159,17 @@ def _run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks("import pydantic.types, squeezebert_mobile.cli", SCRIPT) as forks:
+def light_forks() -> Iterator[Forks]:
+    with Forks("import pydantic.types, squeezebert_mobile.cli") as forks:
         yield forks
 
 
 @pytest.mark.parametrize(("command", "message"), CASES)
 def test_an_error_needs_no_large_library(
-    folder: Path, command: str, message: str, forks: Forks
+    folder: Path, command: str, message: str, light_forks: Forks
 ) -> None:
     before = sorted(folder.rglob("*"))
-    done = forks.run(folder, *command.split())
+    done = light_forks.run(folder, *command.split(), program=SCRIPT)
     assert (done.returncode, done.stdout) == (1, b"\n")
     err = done.stderr.decode()
     assert message.replace("FOLDER", str(folder)) in err

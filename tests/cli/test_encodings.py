@@ -4,13 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tiny
 from commands import Cli
-from forks import RAPID, RUNTIME, Forks
+from forks import Forks
 from labelled import write
 
 TEXT = "réveille-moi ✓ 天 😀"
@@ -26,66 +25,33 @@ SHOWN = {
 }
 
 
-def _run(folder: Path, encoding: str, *words: str, code: int = 0) -> tuple[str, str]:
-    """stdout and stderr of a command, decoded."""
-    done = subprocess.run(
-        [sys.executable, "-m", "squeezebert_mobile", *words],
-        cwd=folder,
-        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    err = done.stderr.decode(encoding)
-    assert "Traceback" not in err and "UnicodeEncodeError" not in err, err
-    assert done.returncode == code, err
-    return done.stdout.decode(encoding), err
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint and its artifact, with labels that few encodings have."""
-    folder = tmp_path_factory.mktemp("encodings")
-    tiny.write_checkpoint(
-        folder / "café ☕", task="text-classification", num_labels=2, id2label=LABELS
-    )
-    _run(folder, "cp1252", *"export --precision fp32 -o".split(), "artifact", "café ☕")
-    write(folder, "données.csv", f"text,label\n{TEXT},天气\nwake me at six,météo ☂\n")
-    return folder
-
-
-def _forks(encoding: str, shared: str = RUNTIME) -> Forks:
-    """The commands with streams of an encoding."""
-    return Forks(shared, environment={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
-
-
-@pytest.fixture(scope="module")
-def in_ascii() -> Iterator[Forks]:
-    with _forks("ascii", f"{RUNTIME}, sklearn.metrics\n{RAPID}") as forks:
-        yield forks
-
-
-@pytest.fixture(scope="module")
-def in_cp1252() -> Iterator[Forks]:
-    with _forks("cp1252") as forks:
-        yield forks
-
-
 def _output(forks: Forks, folder: Path, encoding: str, *words: str, code: int = 0) -> str:
     """stdout, decoded."""
-    done = forks.run(folder, *words)
+    done = forks.run(folder, *words, encoding=encoding)
     err = done.stderr.decode(encoding)
     assert "Traceback" not in err and "UnicodeEncodeError" not in err, err
     assert done.returncode == code, err
     return done.stdout.decode(encoding)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
+    """A checkpoint and its artifact, with labels that few encodings have."""
+    folder = tmp_path_factory.mktemp("encodings")
+    tiny.write_checkpoint(
+        folder / "café ☕", task="text-classification", num_labels=2, id2label=LABELS
+    )
+    words = "export --precision fp32 -o artifact".split()
+    _output(forks, folder, "cp1252", *words, "café ☕")
+    write(folder, "données.csv", f"text,label\n{TEXT},天气\nwake me at six,météo ☂\n")
+    return folder
+
+
 @pytest.mark.parametrize("encoding", SHOWN)
-def test_run(folder: Path, encoding: str) -> None:
-    with _forks(encoding) as forks:
-        out = _output(forks, folder, encoding, "run", "artifact", TEXT)
-        words = ("run", "artifact", TEXT, "--top-k", "2", "--json")
-        answer = json.loads(_output(forks, folder, encoding, *words))
+def test_run(folder: Path, forks: Forks, encoding: str) -> None:
+    out = _output(forks, folder, encoding, "run", "artifact", TEXT)
+    words = ("run", "artifact", TEXT, "--top-k", "2", "--json")
+    answer = json.loads(_output(forks, folder, encoding, *words))
     assert out.splitlines()[0] == SHOWN[encoding]
     assert answer["text"] == TEXT  # the escapes are JSON's
     assert {label["label"] for label in answer["labels"]} == set(LABELS.values())
@@ -108,9 +74,9 @@ def test_run(folder: Path, encoding: str) -> None:
     ],
     ids=" ".join,
 )
-def test_other_commands(folder: Path, in_ascii: Forks, words: tuple[str, ...]) -> None:
+def test_other_commands(folder: Path, forks: Forks, words: tuple[str, ...]) -> None:
     code = int(words[0] == "doctor")
-    out = _output(in_ascii, folder, "ascii", *words, code=code)
+    out = _output(forks, folder, "ascii", *words, code=code)
     assert out.isascii() and out
     if "--json" in words:
         values = json.dumps(json.loads(out), ensure_ascii=False)
@@ -129,22 +95,38 @@ def test_other_commands(folder: Path, in_ascii: Forks, words: tuple[str, ...]) -
     ids=str,
 )
 def test_an_error_shows_escapes(
-    folder: Path, in_cp1252: Forks, words: tuple[str, ...], code: int
+    folder: Path, forks: Forks, words: tuple[str, ...], code: int
 ) -> None:
-    done = in_cp1252.run(folder, *words)
+    done = forks.run(folder, *words, encoding="cp1252")
     err = done.stderr.decode("cp1252")
     assert "Traceback" not in err and "UnicodeEncodeError" not in err, err
     assert (done.returncode, done.stdout) == (code, b"") and r"\u2615" in err
     assert code == 2 or err.count("\n") == 1
 
 
-def test_a_name_that_is_not_unicode_is_escaped(folder: Path) -> None:
+def test_a_name_that_is_not_unicode_is_escaped(folder: Path, forks: Forks) -> None:
     """An argument with an invalid byte, on a stdout that is UTF-8."""
     (folder / "caf\udce9.csv").write_text("text,label\nwake,天气\n", encoding="utf-8")
-    out, _ = _run(folder, "utf-8", "evaluate", "artifact", "caf\udce9.csv", "--json")
-    assert json.loads(out)["data"] == "caf\udce9.csv"
-    _, err = _run(folder, "utf-8", "run", "caf\udce9", "text", code=1)
-    assert r"caf\udce9" in err
+    words = ("evaluate", "artifact", "caf\udce9.csv", "--json")
+    assert json.loads(_output(forks, folder, "utf-8", *words))["data"] == "caf\udce9.csv"
+    done = forks.run(folder, "run", "caf\udce9", "text")
+    assert done.returncode == 1 and rb"caf\udce9" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_new_process(folder: Path, encoding: str) -> None:
+    """The forks above change the encoding of their streams themselves."""
+    done = subprocess.run(
+        [sys.executable, "-m", "squeezebert_mobile", "run", "☕\udce9", TEXT],
+        cwd=folder,
+        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    err = done.stderr.decode(encoding)
+    assert done.returncode == 1 and err.startswith("error: no such artifact folder: '")
+    assert err.count("\n") == 1 and r"\udce9" in err
 
 
 def test_output_without_an_encoding_of_its_own(cli: Cli, folder: Path) -> None:

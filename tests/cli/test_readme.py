@@ -3,15 +3,13 @@
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import textwrap
 import tomllib
 from pathlib import Path
 
 import pytest
 from commands import Cli
-from forks import RAPID, RUNTIME, Forks
+from forks import Forks
 
 from squeezebert_mobile.models.checkpoint import demo_folder
 from squeezebert_mobile.models.config import SqueezeBertConfig
@@ -39,17 +37,16 @@ def _without_baseline(words: list[str]) -> list[str]:
     return [*words, "--baseline", "none"] if words[0] == "bench" else words
 
 
-def test_the_shell_commands(tmp_path: Path) -> None:
+def test_the_shell_commands(tmp_path: Path, forks: Forks) -> None:
     (block,) = _blocks("sh")
     commands = [shlex.split(line) for line in block.splitlines()]
     assert [command[1] for command in commands] == ["export", "run", "bench"]
     shown = ""
-    with Forks(f"{RUNTIME}, squeezebert_mobile.export\n{RAPID}") as forks:
-        for program, *words in commands:
-            assert program == "squeezebert-mobile"
-            done = forks.run(tmp_path, *_without_baseline(words))
-            assert done.returncode == 0, done.stderr
-            shown += done.stdout.decode()
+    for program, *words in commands:
+        assert program == "squeezebert-mobile"
+        done = forks.run(tmp_path, *_without_baseline(words))
+        assert done.returncode == 0, done.stderr
+        shown += done.stdout.decode()
     assert "set_alarm" in shown and "get_directions" in shown and "median" in shown
 
 
@@ -91,17 +88,17 @@ def test_evaluating_the_demo_on_a_sample(
     assert out.startswith("text-classification, 96 examples (csv)\n") and "same answer in" in out
 
 
-def test_the_accuracy_of_the_demo_on_the_sample_is_that_of_the_page(assistant: Path) -> None:
+def test_the_accuracy_of_the_demo_on_the_sample_is_that_of_the_page(
+    assistant: Path, forks: Forks
+) -> None:
     page = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^## From Python\n\n((?:    .*\n|\n)+)", page, flags=re.MULTILINE)
     code = textwrap.dedent(code).replace('"assistant"', repr(str(assistant)))
     body, _, last = code.rstrip().rpartition("\n")
     expression, _, shown = last.partition("  # ")
-    done = subprocess.run(
-        [sys.executable, "-c", f"{body}\nprint({expression})"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stdout.startswith(shown.replace('"', "'").partition("...")[0].strip())
+    done = forks.run(ROOT, program=f"{body}\nprint({expression})")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().startswith(shown.replace('"', "'").partition("...")[0].strip())
 
 
 def test_every_data_file_of_the_readme_is_in_the_repository() -> None:
@@ -118,12 +115,11 @@ def test_the_samples_are_those_of_the_grammar(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == len(list(SAMPLES.iterdir())) == 2
 
 
-def test_the_python_code(tmp_path: Path) -> None:
+def test_the_python_code(tmp_path: Path, forks: Forks) -> None:
     (block,) = _blocks("python")
-    done = subprocess.run(
-        [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    difference, light, *_ = done.stdout.splitlines()
+    done = forks.run(tmp_path, program=block)
+    assert done.returncode == 0, done.stderr
+    difference, light, *_ = done.stdout.decode().splitlines()
     assert float(difference) <= 1e-4
     assert light.startswith("smart_home")
 

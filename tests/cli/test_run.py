@@ -6,7 +6,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 import tiny
 from artifacts import rewrite_manifest, write_artifact
 from commands import Cli
-from forks import RUNTIME, Forks
+from forks import Forks
 
 from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.runtime import load_artifact
@@ -41,8 +41,8 @@ def test_run_prints_predictions(cli: Cli, assistant: Path, text: str, intent: st
 Run = Callable[..., tuple[list[Any], str]]
 
 
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
+@pytest.fixture
+def run(forks: Forks) -> Run:
     """Gives the JSON lines for texts on stdin, and stderr."""
 
     def run(artifact: Path, texts: bytes, *options: str, code: int = 0) -> tuple[list[Any], str]:
@@ -50,8 +50,7 @@ def run() -> Iterator[Run]:
         assert done.returncode == code, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
 
-    with Forks(RUNTIME) as forks:
-        yield run
+    return run
 
 
 def test_run_reads_stdin_and_writes_json_lines(assistant: Path, run: Run) -> None:
@@ -99,11 +98,14 @@ def test_there_is_an_answer_for_each_line(
     assert err == "" and {line["text"] for line in lines} == rest
 
 
-def test_a_blank_line_as_text(assistant: Path) -> None:
-    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(assistant)]
-    done = subprocess.run(command, input=b"wake me at six\n\n", capture_output=True, check=True)
+def test_a_blank_line_as_text(assistant: Path, forks: Forks) -> None:
+    done = forks.run(assistant, "run", ".", stdin=b"wake me at six\n\n")
     lines = done.stdout.decode().splitlines()
-    assert lines[0] == "wake me at six" and lines[2:] == ["", "  (blank line)"]
+    assert (
+        done.returncode == 0
+        and lines[0] == "wake me at six"
+        and lines[2:] == ["", "  (blank line)"]
+    )
 
 
 @pytest.mark.parametrize("batch_size", ["1", "4"])

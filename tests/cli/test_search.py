@@ -6,6 +6,7 @@ import pty
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import tiny
 from artifacts import rewrite_manifest
 from commands import Cli
+from forks import Forks
 from sentence_folder import write_modules
 
 from squeezebert_mobile.export import export_checkpoint
@@ -33,22 +35,29 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def _search(artifact: Path, lines: bytes, *options: str, code: int = 0) -> tuple[list[str], str]:
-    """The lines of stdout, and stderr."""
-    command = [sys.executable, "-m", "squeezebert_mobile", "run", str(artifact), *options]
-    done = subprocess.run(command, input=lines, capture_output=True, check=False)
-    assert done.returncode == code, done.stderr
-    return done.stdout.decode().splitlines(), done.stderr.decode()
+Search = Callable[..., tuple[list[str], str]]
+
+
+@pytest.fixture
+def search(vectors: Path, forks: Forks) -> Search:
+    """Gives the lines of stdout, and stderr, for lines on stdin."""
+
+    def search(lines: bytes, *options: str, code: int = 0) -> tuple[list[str], str]:
+        done = forks.run(vectors, "run", ".", *options, stdin=lines)
+        assert done.returncode == code, done.stderr
+        return done.stdout.decode().splitlines(), done.stderr.decode()
+
+    return search
 
 
 def _stdin() -> bytes:
     return "\n".join(LINES).encode() + b"\n"
 
 
-def test_the_nearest_lines(vectors: Path) -> None:
+def test_the_nearest_lines(vectors: Path, search: Search) -> None:
     with load_artifact(vectors) as model:
         result = model.search("play music", [line for line in LINES if line.strip()])
-    found, err = _search(vectors, _stdin(), "--query", "play music", "--json")
+    found, err = search(_stdin(), "--query", "play music", "--json")
     assert err == ""
     records = [json.loads(line) for line in found]
     assert [record["text"] for record in records] == [hit.text for hit in result.hits]
@@ -56,7 +65,7 @@ def test_the_nearest_lines(vectors: Path) -> None:
         assert record.keys() == {"text", "score", "line"}
         assert record["text"] == LINES[record["line"] - 1]
         assert record["score"] == pytest.approx(hit.score, abs=1e-6)
-    shown, _ = _search(vectors, _stdin(), "--query", "play music", "--top-k", "2")
+    shown, _ = search(_stdin(), "--query", "play music", "--top-k", "2")
     assert shown == [f"{hit.score:.4f}  {hit.text}" for hit in result.hits[:2]]
 
 
@@ -95,13 +104,13 @@ def test_truncated_lines_are_noted(cli: Cli, vectors: Path) -> None:
         (b"wake me\n\n\xff\n", "line 3: "),
     ],
 )
-def test_lines_that_cannot_be_searched(vectors: Path, lines: bytes, message: str) -> None:
-    out, err = _search(vectors, lines, "--query", "play music", code=1)
+def test_lines_that_cannot_be_searched(search: Search, lines: bytes, message: str) -> None:
+    out, err = search(lines, "--query", "play music", code=1)
     assert out == [] and err.startswith(f"error: {message}") and err.count("\n") == 1
 
 
-def test_an_empty_query(vectors: Path) -> None:
-    out, err = _search(vectors, b"wake me\n", "--query", "", code=1)
+def test_an_empty_query(search: Search) -> None:
+    out, err = search(b"wake me\n", "--query", "", code=1)
     assert out == [] and "query" in err and "line" not in err
 
 

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from commands import Cli
-from forks import Forks
+from forks import COMMAND, Forks
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -117,23 +117,7 @@ def test_a_name_that_is_too_long(cli: Cli, workdir: Path, command: str, name: st
 
 
 # The interpreter's folders may be closed to other users, so that it changes its own user.
-_IMPORTS = """
-import contextlib, io, os, sys
-import squeezebert_mobile.cli as cli, squeezebert_mobile.artifact
-import squeezebert_mobile.benchmarks.report, squeezebert_mobile.models.checkpoint
-import squeezebert_mobile.runtime, squeezebert_mobile.export
-import squeezebert_mobile.evaluation.scoring, squeezebert_mobile.cli.printing.artifact
-import squeezebert_mobile.cli.printing.checkpoint, sklearn.metrics, onnxruntime
-sys.argv[1:] = ["inspect", "--help"]  # parts of typer are imported when a command runs
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    cli.main()
-"""
-
-
-@pytest.fixture(scope="module")
-def other_user() -> Iterator[Forks]:
-    with Forks(_IMPORTS, "os.setgroups([]); os.setuid(65534); cli.main()") as forks:
-        yield forks
+_OTHER_USER = f"import os; os.setgroups([]); os.setuid(65534); {COMMAND}"
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="becomes another user")
@@ -147,12 +131,12 @@ def other_user() -> Iterator[Forks]:
         ("checkpoint", "inspect checkpoint"),
     ],
 )
-def test_what_may_not_be_read(workdir: Path, name: str, command: str, other_user: Forks) -> None:
+def test_what_may_not_be_read(workdir: Path, name: str, command: str, forks: Forks) -> None:
     subprocess.run(["chmod", "-R", "a+rX", workdir], check=True)
     for parent in workdir.parents[: len(workdir.parents) - 2]:
         parent.chmod(parent.stat().st_mode | 0o055)
     (workdir / name).chmod(0)
-    done = other_user.run(workdir, *command.split())
+    done = forks.run(workdir, *command.split(), program=_OTHER_USER)
     err = done.stderr.decode()
     assert (done.returncode, done.stdout) == (1, b""), err
     assert err.startswith("error: ") and err.count("\n") == 1, err

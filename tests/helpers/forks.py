@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,15 +17,23 @@ from squeezebert_mobile.closeable import Closeable
 
 #: The command line as a program.
 COMMAND = "from squeezebert_mobile.cli import main; main()"
-#: What commands on an artifact import.
-RUNTIME = "import onnxruntime, squeezebert_mobile.runtime, squeezebert_mobile.cli"
-
-
-#: `bench --preset rapid` measures no longer than its runs take.
-RAPID = """
+#: Imports what its commands import, also parts of typer, which a command imports when it runs.
+#: `bench --preset rapid` measures no longer than its runs take, and exports need fewer texts.
+COMMANDS = """
+import contextlib, io, sys
 from dataclasses import replace
+import onnxruntime, sklearn.metrics, squeezebert_mobile.artifact, squeezebert_mobile.cli as cli
+import squeezebert_mobile.benchmarks.report, squeezebert_mobile.cli.printing.artifact
+import squeezebert_mobile.cli.printing.checkpoint, squeezebert_mobile.evaluation.scoring
+import squeezebert_mobile.export, squeezebert_mobile.models.checkpoint, squeezebert_mobile.runtime
 from squeezebert_mobile.benchmarks.measure.schedule import PRESETS
+from squeezebert_mobile.export import convert
 PRESETS["rapid"] = replace(PRESETS["rapid"], seconds=0, starts=1)
+texts = convert.shipped_texts()[::8]
+convert.shipped_texts = lambda: texts
+sys.argv[1:] = ["inspect", "--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    cli.main()
 """
 
 
@@ -35,24 +42,18 @@ class Forks(Closeable):
 
     Args:
         shared: The source of what is done once, before the forks: imports.
-        program: The source of the program; `sys.argv` has the arguments.
-        environment: Changes to the environment of all.
     """
 
-    def __init__(
-        self, shared: str, program: str = COMMAND, environment: Mapping[str, str] | None = None
-    ) -> None:
-        self._sources = shared, program
-        self._environment = {**os.environ, **(environment or {})}
+    def __init__(self, shared: str) -> None:
+        self._shared = shared
 
     def __enter__(self) -> Self:
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
         fds = theirs_in, theirs_out
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *map(str, fds), *self._sources],
+            [sys.executable, __file__, *map(str, fds), self._shared],
             stdin=subprocess.DEVNULL,
-            env=self._environment,
             pass_fds=fds,
         )
         for fd in fds:
@@ -67,52 +68,74 @@ class Forks(Closeable):
         self._process.wait()
 
     def run(
-        self, folder: Path, *words: str, stdin: bytes = b""
+        self,
+        folder: Path,
+        *words: str,
+        stdin: bytes = b"",
+        stdout: str = "",
+        encoding: str = "utf-8",
+        program: str = COMMAND,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run the program in a folder with these arguments."""
+        """Run the program in a folder with these arguments.
+
+        Args:
+            folder: The working directory.
+            words: The arguments.
+            stdin: What it reads from standard input.
+            stdout: A file for standard output, such as /dev/full; the result has none of it then.
+            encoding: That of the standard streams, as PYTHONIOENCODING sets it.
+            program: The source of the program; `sys.argv` has the arguments.
+        """
         with tempfile.TemporaryDirectory() as place:
             files = [os.path.join(place, name) for name in ("in", "out", "err")]
             os.mkfifo(files[0])
+            files[1] = stdout or files[1]
             request = {"folder": str(folder), "words": words, "files": files}
+            request |= {"encoding": encoding, "program": program}
             print(json.dumps(request), file=self._requests, flush=True)
             with open(files[0], "wb") as pipe:  # as soon as the program has opened it
                 pipe.write(stdin)
             code = int(self._codes.readline())
-            out, err = (Path(file).read_bytes() for file in files[1:])
+            out, err = (b"" if file == stdout else Path(file).read_bytes() for file in files[1:])
         return subprocess.CompletedProcess(words, code, out, err)
 
 
-def _serve(requests: int, codes: int, shared: str, program: str) -> None:
-    space: dict[str, Any] = {"__name__": "__main__"}
-    exec(shared, space)  # noqa: S102 -- a test's own source
+def _serve(requests: int, codes: int, shared: str) -> None:
+    exec(shared, {})  # noqa: S102 -- a test's own source
     with os.fdopen(requests) as lines:
         for line in lines:
             if not (child := os.fork()):
-                _run(json.loads(line), program, space)
+                _run(json.loads(line))
             _, status = os.waitpid(child, 0)
             os.write(codes, f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def _run(request: dict[str, Any], program: str, space: dict[str, Any]) -> None:
+def _run(request: dict[str, Any]) -> None:
     code = 1
     try:
         for number, file in enumerate(request["files"]):
             flags = os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY
             os.dup2(os.open(file, flags), number)
+        os.environ["PYTHONIOENCODING"] = request["encoding"]  # of processes that it starts
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            stream.reconfigure(encoding=request["encoding"])
         os.chdir(request["folder"])
         sys.argv = ["squeezebert-mobile", *request["words"]]
         try:
-            exec(program, space)  # noqa: S102
+            exec(request["program"], {"__name__": "__main__"})  # noqa: S102
             code = 0
         except SystemExit as stop:
             code = int(stop.code or 0)
         except BaseException:
             traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            code = 120  # as Python exits then
     finally:
         os._exit(code)
 
 
 if __name__ == "__main__":
-    _serve(*map(int, sys.argv[1:3]), *sys.argv[3:5])
+    _serve(*map(int, sys.argv[1:3]), sys.argv[3])

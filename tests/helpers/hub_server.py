@@ -6,6 +6,7 @@ Files that Git LFS stores are on a second server, as on the Hub, which must not 
 import hashlib
 import json
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,8 @@ def _blob(data: bytes) -> str:
 class _Handler(BaseHTTPRequestHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
+    # An answer is sent in two parts; the second would wait 40 ms for the first's acknowledgement.
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -309,6 +312,8 @@ def use(monkeypatch: pytest.MonkeyPatch, endpoint: str, home: Path) -> None:
     from huggingface_hub.utils import close_session
 
     close_session()
+    # No connection is encrypted; to read the system's certificates takes 50 ms for each client.
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
