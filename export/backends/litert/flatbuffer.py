@@ -4,7 +4,7 @@ One subgraph and one signature for each input length; constants with the same by
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,12 @@ _OPERATOR_VERSIONS = {"FULLY_CONNECTED": 5, "CONV_2D": 6, "EMBEDDING_LOOKUP": 3}
 
 @dataclass(frozen=True)
 class TensorRef:
-    """A tensor of a subgraph."""
+    """A tensor of a subgraph, perhaps seen with more or fewer leading axes of size 1."""
 
     index: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    rank: int  # in the file
 
 
 class _Buffer(schema.BufferT):  # type: ignore[misc]
@@ -228,7 +229,7 @@ class Subgraph:
             operator.outputs = [places[index] for index in operator.outputs]
         for refs in (self.inputs, self.outputs):
             for name, ref in refs.items():
-                refs[name] = TensorRef(places[ref.index], ref.shape, ref.dtype)
+                refs[name] = replace(ref, index=places[ref.index])
 
     def packed(self, name: str) -> Any:
         """The subgraph as an object of the schema."""
@@ -260,7 +261,7 @@ class Subgraph:
         buffer: int = 0,
         quantization: Any = None,
     ) -> TensorRef:
-        ref = TensorRef(len(self.tensors), shape, dtype)
+        ref = TensorRef(len(self.tensors), shape, dtype, len(shape))
         self.tensors.append(
             schema.TensorT(
                 shape=list(shape),

@@ -14,7 +14,8 @@ from torch.export.graph_signature import InputKind
 
 from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.export.backends.litert.flatbuffer import TensorRef, TfliteFile
-from squeezebert_mobile.export.backends.litert.operators import HANDLERS, Weight, Writer
+from squeezebert_mobile.export.backends.litert.operators import HANDLERS
+from squeezebert_mobile.export.backends.litert.writer import Weight, Writer
 from squeezebert_mobile.formats import signature
 from squeezebert_mobile.models.rewriting import Traceable
 from squeezebert_mobile.tasks import INPUT_NAMES
@@ -38,7 +39,8 @@ def lower(model: Traceable, lengths: Sequence[int]) -> TfliteFile:
         subgraph = file.subgraph(signature(length))
         shape = (*_leading(model), length)
         inputs = {name: subgraph.input(name, shape, np.int32) for name in INPUT_NAMES}
-        outputs = _Lowering(traced, Writer(subgraph)).run(*_arguments(traced, inputs))
+        writer = Writer(subgraph)
+        outputs = map(writer.as_shaped, _Lowering(traced, writer).run(*_arguments(traced, inputs)))
         subgraph.outputs |= dict(zip(model.outputs, outputs, strict=True))
         subgraph.remove_unused()
     return file

@@ -6,7 +6,7 @@ Shapes of results come from torch itself, by running the operator on tensors wit
 import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,67 +15,14 @@ import torch.ao.quantization.fx._decomposed  # registers torch.ops.quantized_dec
 from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor
 
-from squeezebert_mobile.export.backends.litert.flatbuffer import Subgraph, TensorRef
+from squeezebert_mobile.export.backends.litert.flatbuffer import TensorRef
+from squeezebert_mobile.export.backends.litert.writer import Operand, Weight, Writer
 
-__all__ = ["HANDLERS", "Weight", "Writer", "dequantize_rows"]
+__all__ = ["HANDLERS", "dequantize_rows"]
 
 aten: Any = torch.ops.aten
 #: An int8 matrix in fp32, for the scale of each row.
 dequantize_rows: Any = torch.ops.quantized_decomposed.dequantize_per_channel.default
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A parameter or buffer of the model; int8 with the scale of each row, or fp32."""
-
-    name: str
-    values: Tensor
-    scales: Tensor | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the values."""
-        return tuple(self.values.shape)
-
-
-Operand = TensorRef | Weight | Tensor | float | int
-
-
-@dataclass
-class Writer:
-    """Appends operators to a subgraph."""
-
-    subgraph: Subgraph
-    #: The result of a transpose of the last two axes -> its input, which products read instead.
-    transposed: dict[TensorRef, TensorRef] = field(default_factory=dict)
-
-    def ref(self, value: Operand) -> TensorRef:
-        """A tensor of the subgraph; a weight or number becomes a constant."""
-        if isinstance(value, TensorRef):
-            return value
-        if isinstance(value, Weight):
-            scales = None if value.scales is None else value.scales.numpy()
-            return self.subgraph.constant(value.values.numpy(), scales)
-        if isinstance(value, Tensor):
-            return self.subgraph.constant(value.numpy())
-        return self.subgraph.constant(np.array(value, np.float32))
-
-    def ints(self, values: Sequence[int]) -> TensorRef:
-        """A constant of int32 numbers, such as a shape."""
-        return self.subgraph.constant(np.array(values, np.int32))
-
-    def add(
-        self,
-        name: str,
-        inputs: Sequence[Operand | None],
-        shape: Sequence[int],
-        options: Any = None,
-        dtype: Any = np.float32,
-    ) -> TensorRef:
-        """Append an operator with a single result."""
-        refs = [None if each is None else self.ref(each) for each in inputs]
-        (result,) = self.subgraph.add(name, refs, [shape], options, dtype)
-        return result
 
 
 def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -253,7 +200,7 @@ def _layer_norm(
 
 def _mean(w: Writer, x: TensorRef) -> TensorRef:
     """The mean over the last axis, which is kept."""
-    axes = w.ints([len(x.shape) - 1])
+    axes = w.ints([x.rank - 1])
     return w.add("MEAN", [x, axes], (*x.shape[:-1], 1), schema.ReducerOptionsT(keepDims=True))
 
 
@@ -274,10 +221,10 @@ def _embedding(w: Writer, table: Weight, ids: TensorRef | Tensor, *_: Any) -> Te
 
 
 def _reshaped(w: Writer, x: TensorRef, shape: Sequence[int]) -> TensorRef:
-    if tuple(shape) == x.shape:
-        return x
-    options = schema.ReshapeOptionsT(newShape=list(shape))
-    return w.add("RESHAPE", [x, w.ints(shape)], shape, options, x.dtype)
+    rank = min(len(shape), len(x.shape))
+    if tuple(shape[len(shape) - rank :]) == x.shape[len(x.shape) - rank :]:
+        return replace(x, shape=tuple(shape))
+    return w.reshape(x, shape)
 
 
 def _reshape(function: Callable[..., Any]) -> Callable[..., TensorRef]:
@@ -307,7 +254,7 @@ def _split(w: Writer, x: TensorRef, size: int, axis: int = 0) -> list[TensorRef]
     count = x.shape[axis] // size
     shape = [*x.shape[:axis], size, *x.shape[axis + 1 :]]
     options = schema.SplitOptionsT(numSplits=count)
-    inputs = [w.subgraph.constant(np.array(axis, np.int32)), x]
+    inputs = [w.subgraph.constant(np.array(axis, np.int32)), w.as_shaped(x)]
     return w.subgraph.add("SPLIT", inputs, [shape] * count, options, x.dtype)
 
 

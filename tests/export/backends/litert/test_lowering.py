@@ -176,3 +176,29 @@ def test_no_path_of_the_machine_is_in_the_file(tmp_path: Path) -> None:
 def test_what_no_output_needs_is_left_out(tmp_path: Path) -> None:
     file = lower(Model(lambda x, mask: (x.tanh(), x + 1)[1]), LENGTHS)  # type: ignore[arg-type]
     assert "TANH" not in file.operators() and file.operators()["ADD"] == 2
+
+
+def test_leading_axes_of_size_1_need_no_reshape(tmp_path: Path) -> None:
+    def function(x: Tensor, mask: Tensor) -> Tensor:
+        wide = functional.layer_norm(x[None].tanh() * 2, (C,))
+        return (wide.squeeze(0) + x).unsqueeze(0).squeeze(0)
+
+    model = Model(function)
+    assert difference(model, tmp_path / "model.tflite") < 1e-6
+    assert _reshapes(model) == _reshapes(Model(lambda x, mask: x))
+
+
+def test_products_of_groups_in_a_row_are_reshaped_once(tmp_path: Path) -> None:
+    weight, bias = torch.randn(C, C // 2, 1) / 2, torch.randn(C)
+
+    def product(x: Tensor) -> Tensor:
+        return functional.conv1d(x.transpose(1, 2), weight, bias, groups=2).transpose(1, 2)
+
+    model = Model(lambda x, mask: product(product(x).relu()) + product(x))
+    assert difference(model, tmp_path / "model.tflite") < 1e-6
+    # Into an image; the output is reshaped either way.
+    assert _reshapes(model) == _reshapes(Model(lambda x, mask: x)) + 1
+
+
+def _reshapes(model: nn.Module) -> int:
+    return lower(model, LENGTHS).operators()["RESHAPE"]  # type: ignore[arg-type]
