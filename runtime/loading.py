@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from squeezebert_mobile.artifact import Manifest, read_artifact
+from squeezebert_mobile.artifact import Manifest, reading_artifact
 from squeezebert_mobile.errors import ArtifactError, CheckpointError, InputError, choose
-from squeezebert_mobile.runtime.sessions import open_session
+from squeezebert_mobile.runtime.sessions import check_file, open_checked
 from squeezebert_mobile.runtime.tasks.feature_extraction import FeatureExtraction
 from squeezebert_mobile.runtime.tasks.fill_mask import FillMask
 from squeezebert_mobile.runtime.tasks.multiple_choice import MultipleChoice
@@ -86,14 +86,24 @@ def load_artifact(
     if task is not None and task not in PIPELINES:
         raise InputError(choose("task", task, PIPELINES))
     folder = Path(folder)
-    manifest = read_artifact(folder)
-    _check_task(manifest)
-    _check_fixed_shapes(manifest)
-    if task not in {None, manifest.task}:
-        raise ArtifactError(
-            f"{str(folder)!r} is an artifact for {manifest.task}, not {task}; load it with "
-            f"task={manifest.task!r}, or export a checkpoint with --task {task}"
-        )
+    with reading_artifact(folder) as manifest:
+        _check_task(manifest)
+        _check_fixed_shapes(manifest)
+        if task not in {None, manifest.task}:
+            raise ArtifactError(
+                f"{str(folder)!r} is an artifact for {manifest.task}, not {task}; load it with "
+                f"task={manifest.task!r}, or export a checkpoint with --task {task}"
+            )
+        tokenizer = _tokenizer(folder, manifest)
+        model_file = folder / manifest.model_file
+        check_file(model_file, manifest.format)
+    session = open_checked(model_file, manifest.format, manifest.spec, threads=threads)
+    return PIPELINES[manifest.task](
+        spec=manifest.spec, session=session, tokenizer=tokenizer, artifact=manifest
+    )
+
+
+def _tokenizer(folder: Path, manifest: Manifest) -> SqueezeBertTokenizer:
     try:
         tokenizer = SqueezeBertTokenizer.from_artifact(folder, manifest.files)
     except CheckpointError as error:
@@ -103,10 +113,7 @@ def load_artifact(
             f"the tokenizer of {str(folder)!r} has {len(tokenizer)} tokens, but its model has only "
             f"{manifest.model.vocab_size}; export the checkpoint again"
         )
-    session = open_session(folder, manifest, threads=threads)
-    return PIPELINES[manifest.task](
-        spec=manifest.spec, session=session, tokenizer=tokenizer, artifact=manifest
-    )
+    return tokenizer
 
 
 def _check_task(manifest: Manifest) -> None:

@@ -18,7 +18,9 @@ __all__ = [
     "FloatArray",
     "IntArray",
     "Session",
+    "check_file",
     "checked_feed",
+    "open_checked",
     "open_model",
     "open_session",
 ]
@@ -50,15 +52,33 @@ def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None 
 
 def open_model(path: Path, format: str, spec: ModelSpec, *, threads: int | None = None) -> Session:
     """Load a model file; raises the same errors as `open_session`."""
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise InputError(f"threads={threads!r} must be at least 1, or None for all cores")
-    if threads is not None and threads > MAX_THREADS:
-        raise InputError(f"threads={threads} must be at most {MAX_THREADS}, or None for all cores")
+    check_file(path, format)
+    return open_checked(path, format, spec, threads=threads)
+
+
+def check_file(path: Path, format: str) -> None:
+    """Check what the format's runtime does not: LiteRT crashes on a damaged file.
+
+    Raises:
+        ArtifactError: the model cannot be loaded.
+    """
     if not is_unicode(str(path)):
         raise ArtifactError(
             f"{str(path)!r} has bytes that are not UTF-8, so that {format} cannot open it; rename "
             "the folder"
         )
+    if format == "litert":
+        importlib.import_module(f"{__name__}.litert").check_file(path)
+
+
+def open_checked(
+    path: Path, format: str, spec: ModelSpec, *, threads: int | None = None
+) -> Session:
+    """As `open_model`, for a file that `check_file` has checked."""
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise InputError(f"threads={threads!r} must be at least 1, or None for all cores")
+    if threads is not None and threads > MAX_THREADS:
+        raise InputError(f"threads={threads} must be at most {MAX_THREADS}, or None for all cores")
     module = importlib.import_module(f"{__name__}.{format}")
     session: Callable[..., Session] = getattr(module, SESSIONS[format])
     return session(path, spec, threads=threads)

@@ -20,7 +20,7 @@ class Damaged(ValueError):
 
 def require(holds: NDArray[np.bool_] | bool, what: str) -> None:
     """Raise `Damaged` unless all of `holds` are true."""
-    if not np.all(holds):
+    if not (holds if isinstance(holds, bool) else holds.all()):
         raise Damaged(f"it is damaged: {what}")
 
 
@@ -36,9 +36,9 @@ class Reader:
     def numbers(self, positions: Ints, dtype: str) -> Ints:
         """The little-endian numbers of a type, such as "<i4", at the positions."""
         width = np.dtype(dtype).itemsize
-        inside = (positions >= 0) & (positions <= self.size - width)
-        require(inside, "an offset leads out of the file")
-        require(positions % width == 0, "a number is not aligned")
+        first, last = positions.min(initial=0), positions.max(initial=0)
+        require(bool(first >= 0 and last <= self.size - width), "an offset leads out of the file")
+        require(positions & (width - 1) == 0, "a number is not aligned")
         if dtype not in self._views:
             self._views[dtype] = self._bytes[: self.size // width * width].view(dtype)
         return self._views[dtype][positions // width].astype(np.int64)
@@ -89,13 +89,15 @@ class Tables:
     def __init__(self, reader: Reader, positions: Ints) -> None:
         """The tables at the positions."""
         self.reader, self._positions = reader, positions
-        require(positions % 4 == 0, "a table is not aligned")
-        self._fields = positions - reader.numbers(positions, "<i4")
-        self._fields_size = reader.numbers(self._fields, "<u2")
-        self._size = reader.numbers(self._fields + 2, "<u2")
-        ends = self._positions + self._size, self._fields + self._fields_size
-        require(self._fields_size >= 4, "a table has no fields")
-        require(np.maximum(*ends) <= reader.size, "a table is longer than the file")
+        require(positions & 3 == 0, "a table is not aligned")
+        # Tables with the same fields share the list of where these are in a table.
+        places = positions - reader.numbers(positions, "<i4")
+        lists, self._list = np.unique(places, return_inverse=True)
+        self._lists, self._lists_size = lists, reader.numbers(lists, "<u2")
+        self._size = reader.numbers(lists + 2, "<u2")  # of the tables that share a list
+        require(self._lists_size >= 4, "a table has no fields")
+        ends = np.append(positions + self._size[self._list], lists + self._lists_size)
+        require(ends <= reader.size, "a table is longer than the file")
 
     def __len__(self) -> int:
         """The number of tables."""
@@ -105,9 +107,18 @@ class Tables:
         """The table at a place, alone."""
         return Tables(self.reader, self._positions[place : place + 1])
 
-    def number(self, field: int, dtype: str, default: int = 0) -> Ints:
-        """A field of numbers in each table."""
-        places = self._places(field, np.dtype(dtype).itemsize)
+    def number(
+        self, field: int, dtype: str, default: int = 0, having: NDArray[np.bool_] | bool = True
+    ) -> Ints:
+        """A field of numbers in each table; the default where it is left out.
+
+        Args:
+            field: Its place in the schema.
+            dtype: Of the numbers, such as "<i4".
+            default: The number of a table without the field.
+            having: The tables whose field it is, if they are of several types.
+        """
+        places = self._places(field, np.dtype(dtype).itemsize, having)
         there = places > 0
         found = np.full(len(self), default, np.int64)
         found[there] = self.reader.numbers(places[there], dtype)
@@ -147,8 +158,9 @@ class Tables:
 
     def only(self, *fields: int) -> Self:
         """Check that the tables have no other fields, which would have to be checked too."""
-        for field in range((int(self._fields_size.max(initial=4)) - 4) // 2):
-            require(field in fields or ~self.there(field), "it has fields that no export writes")
+        for field in range((int(self._lists_size.max(initial=4)) - 4) // 2):
+            if field not in fields:
+                require(self._offsets(field) == 0, "it has fields that no export writes")
         return self
 
     def there(self, field: int) -> NDArray[np.bool_]:
@@ -162,12 +174,17 @@ class Tables:
 
     def _places(self, field: int, width: int, having: NDArray[np.bool_] | bool = True) -> Ints:
         """Where a field is in each table; 0 where it is left out."""
+        offsets = self._offsets(field)
+        is_inside = (offsets == 0) | ((offsets >= 4) & (offsets + width <= self._size))
+        own = offsets[self._list]
+        there = (own > 0) & having
+        require(is_inside[self._list] | ~there, "a field is outside its table")
+        return np.where(there, self._positions + own, 0)
+
+    def _offsets(self, field: int) -> Ints:
+        """From the start of a table to a field, for each list; 0 where it is left out."""
         entry = 4 + 2 * field
-        there = (self._fields_size >= entry + 2) & having
-        offsets = np.zeros(len(self), np.int64)
-        offsets[there] = self.reader.numbers(self._fields[there] + entry, "<u2")
-        require(
-            (offsets == 0) | ((offsets >= 4) & (offsets + width <= self._size)),
-            "a field is outside its table",
-        )
-        return np.where(offsets > 0, self._positions + offsets, 0)
+        listed = self._lists_size >= entry + 2
+        offsets = np.zeros(len(self._lists), np.int64)
+        offsets[listed] = self.reader.numbers(self._lists[listed] + entry, "<u2")
+        return offsets

@@ -28,9 +28,10 @@ from squeezebert_mobile.runtime.sessions.native_logs import (
     without_native_logs,
 )
 from squeezebert_mobile.runtime.sessions.padding import run_padded
+from squeezebert_mobile.runtime.sessions.page_cache import kept_in_cache
 from squeezebert_mobile.runtime.sessions.tflite_check import check_model
 
-__all__ = ["LiteRtSession"]
+__all__ = ["LiteRtSession", "check_file"]
 
 #: XNNPACK packs weights for its kernels. In this cache, in memory, the signatures share them.
 _SHARED_WEIGHTS = ":memory"
@@ -46,6 +47,27 @@ def _environment() -> Any:
     return created
 
 
+def check_file(path: Path) -> None:
+    """Check the tables of a file before a session loads it; LiteRT crashes on damaged ones.
+
+    Raises:
+        ArtifactError: it is no LiteRT model, or is damaged.
+    """
+    require("ai_edge_litert", "litert")
+    try:
+        check_model(np.memmap(path, mode="r"))
+    except (OSError, ValueError) as error:
+        raise _cannot_load(path, error) from None
+
+
+def _cannot_load(path: Path, error: Exception) -> ArtifactError:
+    version = importlib.metadata.version("ai-edge-litert")
+    return ArtifactError(
+        f"ai-edge-litert {version} cannot load {str(path)!r}: {last_line(error)}; upgrade "
+        "ai-edge-litert, or export the checkpoint again"
+    )
+
+
 class LiteRtSession(Closeable):
     """A LiteRT model with the interface of a session.
 
@@ -54,25 +76,20 @@ class LiteRtSession(Closeable):
     """
 
     def __init__(self, path: Path, spec: ModelSpec, *, threads: int | None) -> None:
-        """Load a model file; with `threads` None, LiteRT chooses."""
+        """Load a file that `check_file` has checked; with `threads` None, LiteRT chooses."""
         self._model: Any = None
         compiled_model = require("ai_edge_litert.compiled_model", "litert")
         options = require("ai_edge_litert.options", "litert")
         cpu = options.CpuOptions(threads or 0, xnnpack_weight_cache_path=_SHARED_WEIGHTS)
         load = compiled_model.CompiledModel.from_file
         try:
-            check_model(np.memmap(path, mode="r"))
-            with without_native_logs():
+            with kept_in_cache(path), without_native_logs():
                 self._model = load(
                     str(path), environment=_environment(), options=options.Options(cpu_options=cpu)
                 )
                 signatures = self._model.get_signature_list()
         except Exception as error:  # LiteRT's native errors have no public base
-            version = importlib.metadata.version("ai-edge-litert")
-            raise ArtifactError(
-                f"ai-edge-litert {version} cannot load {str(path)!r}: {last_line(error)}; upgrade "
-                "ai-edge-litert, or export the checkpoint again"
-            ) from None
+            raise _cannot_load(path, error) from None
         self.spec = spec
         self._lengths = spec.sequence_lengths or (spec.max_sequence_length,)
         self._check(str(path), signatures)

@@ -21,19 +21,19 @@ __all__ = ["check_model"]
 
 _IDENTIFIER = b"TFL3"
 _LONGEST = 1 << 31  # bytes of a tensor
-#: Type of a tensor -> bytes of an element; other types are not written by an export.
-_WIDTHS = {0: 4, 2: 4, 4: 8, 6: 1, 9: 1}
+#: Bytes of an element, by a tensor's type; 0 for a type that no export writes.
+_SIZES = np.array([4, 0, 4, 0, 8, 0, 1, 0, 0, 1])
 _FLOAT32, _INT32 = 0, 2
 
 _ANY = -1
-_RESHAPE_OPTIONS = 17
-_WITH_BIAS = (3, 9)  # CONV_2D, FULLY_CONNECTED: the third input may be left out
+_CONV_2D_OPTIONS, _RESHAPE_OPTIONS, _SPLIT_OPTIONS = 1, 17, 35
+_CONV_2D, _FULLY_CONNECTED = 3, 9  # their third input, the bias, may be left out
 #: Operators of an export, by their number in the schema -> type of the options (0: none), number of
 #: inputs, number of results.
 _OPERATORS = {
     0: (11, 2, 1),  # ADD
     2: (10, _ANY, 1),  # CONCATENATION
-    3: (1, 3, 1),  # CONV_2D
+    3: (_CONV_2D_OPTIONS, 3, 1),  # CONV_2D
     7: (0, 2, 1),  # EMBEDDING_LOOKUP
     9: (8, 3, 1),  # FULLY_CONNECTED
     14: (0, 1, 1),  # LOGISTIC
@@ -48,7 +48,7 @@ _OPERATORS = {
     41: (28, 2, 1),  # SUB
     42: (29, 2, 1),  # DIV
     47: (0, 1, 1),  # EXP
-    49: (35, 2, _ANY),  # SPLIT
+    49: (_SPLIT_OPTIONS, 2, _ANY),  # SPLIT
     55: (39, 2, 1),  # MAXIMUM
     57: (39, 2, 1),  # MINIMUM
     65: (48, 3, 1),  # SLICE
@@ -63,6 +63,10 @@ _OPERATORS = {
     126: (101, 2, 1),  # BATCH_MATMUL
     150: (116, 1, 1),  # GELU
 }
+#: By operator's number: the type of the options, the number of inputs, and that of results.
+_FORMS = np.zeros((3, max(_OPERATORS) + 1), np.int64)
+for _number, _form in _OPERATORS.items():
+    _FORMS[:, _number] = _form
 
 
 def check_model(content: NDArray[np.uint8]) -> None:
@@ -127,8 +131,9 @@ class _Tensors:
         dimensions = shapes.values()
         require((dimensions > 0) & (dimensions < _LONGEST), "a tensor has an impossible shape")
         self.types = types = self.tables.number(1, "<i1")  # type
-        require(np.isin(types, list(_WIDTHS)), "a tensor has an unknown type")
-        sizes = np.array([_WIDTHS.get(type, 0) for type in range(max(_WIDTHS) + 1)])[types]
+        require((types >= 0) & (types < len(_SIZES)), "a tensor has an unknown type")
+        sizes = _SIZES[types]
+        require(sizes > 0, "a tensor has an unknown type")
         logarithms = np.zeros(len(self.tables))
         np.add.at(logarithms, shapes.owners(), np.log2(dimensions))
         require(logarithms < 31, "a tensor has an impossible shape")
@@ -178,7 +183,7 @@ def _check_operators(subgraphs: Tables, tensors: _Tensors, codes: Ints) -> None:
     made[tensors.among(tensors.inputs)] = -1
     require(made[written] == never, "two operators have the same result")
     made[written] = writes.owners()
-    require(len(np.unique(written)) == len(written), "two operators have the same result")
+    require(np.bincount(written, minlength=1).max() <= 1, "two operators have the same result")
     needed = read >= 0
     before = made[read[needed]] < reads.owners()[needed]
     require(before, "an operator reads what is not there yet")
@@ -187,14 +192,11 @@ def _check_operators(subgraphs: Tables, tensors: _Tensors, codes: Ints) -> None:
 
 def _check_form(operators: Tables, numbers: Ints, reads: Vectors, writes: Vectors) -> None:
     """Each operator has the options that it reads, and as many tensors."""
-    options, inputs, results = (
-        np.array([_OPERATORS[number][place] for number in numbers.tolist()]) for place in range(3)
-    )
+    options, inputs, results = _FORMS[:, numbers]
     types = operators.number(3, "<u1")  # builtin_options_type
     there = operators.there(4)  # builtin_options
     require((types == options) & (there == (options > 0)), "an operator has another's options")
-    tables = operators.table(4)
-    tables.vectors(0, having=options[there] == _RESHAPE_OPTIONS).values()  # new_shape
+    _check_options(operators.table(4), options[there], writes.lengths[there])
     require(
         (inputs == _ANY) | (reads.lengths == inputs), "an operator reads too much or too little"
     )
@@ -203,8 +205,19 @@ def _check_form(operators: Tables, numbers: Ints, reads: Vectors, writes: Vector
     left_out = reads.values() < 0
     first = np.cumsum(reads.lengths) - reads.lengths
     within = np.arange(len(left_out)) - first[reads.owners()]
-    may_be = np.isin(numbers, _WITH_BIAS)[reads.owners()] & (within == 2)
+    may_be = ((numbers == _CONV_2D) | (numbers == _FULLY_CONNECTED))[reads.owners()] & (within == 2)
     require(~left_out | may_be, "an operator lacks what it reads")
+
+
+def _check_options(tables: Tables, types: Ints, results: Ints) -> None:
+    """The options that LiteRT does not check itself."""
+    tables.vectors(0, having=types == _RESHAPE_OPTIONS).values()  # new_shape
+    is_split, is_convolution = types == _SPLIT_OPTIONS, types == _CONV_2D_OPTIONS
+    parts = tables.number(0, "<i4", having=is_split)  # num_splits
+    require(parts[is_split] == results[is_split], "an operator has too many results")
+    for field, default in ((1, 0), (2, 0), (4, 1), (5, 1)):  # strides and dilations
+        steps = tables.number(field, "<i4", default, having=is_convolution)
+        require(steps[is_convolution] == 1, "a convolution has steps that no export writes")
 
 
 def _check_signatures(model: Tables, tensors: _Tensors) -> None:
@@ -219,6 +232,7 @@ def _check_signatures(model: Tables, tensors: _Tensors) -> None:
         own = subgraph[maps.owners()]
         index = entries.number(1, "<u4")  # tensor_index
         require(index < tensors.counts[own], "a signature names a tensor that is not there")
-        known = tensors.among(kind)
-        require(np.isin(tensors.first[own] + index, known), "a signature names another tensor")
+        is_known = np.zeros(len(tensors.tables), np.bool_)
+        is_known[tensors.among(kind)] = True
+        require(is_known[tensors.first[own] + index], "a signature names another tensor")
         require(maps.lengths == kind.lengths[subgraph], "a signature leaves out a tensor")

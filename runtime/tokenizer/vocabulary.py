@@ -15,12 +15,12 @@ A setting that transformers supports and this tokenizer does not is an error, as
 ids.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pydantic_core
 from tokenizers import AddedToken
 from tokenizers.models import WordPiece
 
@@ -141,8 +141,8 @@ def _read_object(path: Path) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = pydantic_core.from_json(text, cache_strings="none")  # half of json's time
+    except ValueError as error:
         raise CheckpointError(f"{str(path)!r} is not valid JSON: {error}; copy it again") from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{str(path)!r} must hold a JSON object, not {type(data).__name__}")
@@ -203,12 +203,15 @@ def _json_vocab(tokenizer: dict[str, Any], path: Path) -> dict[str, int]:
         )
     if not vocab:
         raise CheckpointError(f"{str(path)!r} has an empty vocabulary")
-    for token, number in vocab.items():
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 31:
-            raise CheckpointError(
-                f"{str(path)!r} has the invalid id {number!r} for token {token!r}"
-            )
+    numbers = vocab.values()
+    if {*map(type, numbers)} != {int} or min(numbers) < 0 or max(numbers) >= 1 << 31:
+        token, number = next(item for item in vocab.items() if not _is_id(item[1]))
+        raise CheckpointError(f"{str(path)!r} has the invalid id {number!r} for token {token!r}")
     return vocab
+
+
+def _is_id(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 1 << 31
 
 
 def _check_against_model(vocab: Mapping[str, int], config: dict[str, Any], folder: Path) -> None:

@@ -1,13 +1,21 @@
 """Reading an artifact: damaged, incomplete and unsafe ones are refused."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from small_artifact import write_small_artifact
 
-from squeezebert_mobile.artifact import Manifest, file_facts, read_artifact, read_golden
+from squeezebert_mobile.artifact import (
+    Manifest,
+    file_facts,
+    read_artifact,
+    read_golden,
+    reading,
+    reading_artifact,
+)
 from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.tasks import INPUT_NAMES
 
@@ -87,34 +95,80 @@ def test_a_missing_and_an_empty_folder_have_different_errors(tmp_path: Path) -> 
         read_artifact(tmp_path)
 
 
-def test_a_changed_byte_is_detected(folder: Path) -> None:
+def _read_beside_a_block(folder: Path) -> Manifest:
+    with reading_artifact(folder) as manifest:
+        return manifest
+
+
+Read = Callable[[Path], Manifest]
+
+
+@pytest.fixture(params=[read_artifact, _read_beside_a_block], ids=["at once", "beside a block"])
+def read(request: pytest.FixtureRequest) -> Read:
+    """The two ways to read an artifact; both make all checks."""
+    return request.param  # type: ignore[no-any-return]
+
+
+def test_a_changed_byte_is_detected(folder: Path, read: Read) -> None:
     model = bytearray((folder / "model.onnx").read_bytes())
     model[len(model) // 2] ^= 1
     (folder / "model.onnx").write_bytes(model)
     with pytest.raises(ArtifactError, match="has changed since the export"):
-        read_artifact(folder)
+        read(folder)
 
 
-def test_a_missing_file_is_named(folder: Path) -> None:
+def test_a_missing_file_is_named(folder: Path, read: Read) -> None:
     (folder / "golden.json").unlink()
     with pytest.raises(ArtifactError, match=r"golden\.json' is missing"):
-        read_artifact(folder)
+        read(folder)
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "a/b", "..", ".", "c:x", "a\\b"])
-def test_a_path_outside_the_folder_is_refused(folder: Path, name: str) -> None:
+def test_a_path_outside_the_folder_is_refused(folder: Path, read: Read, name: str) -> None:
     (folder.parent / "secret").write_text("secret")
     facts = file_facts(folder.parent / "secret").model_dump()
     _change(folder / "manifest.json", lambda d: d["files"].update({name: facts}))  # type: ignore[attr-defined]
     with pytest.raises(ArtifactError, match="points outside its folder"):
-        read_artifact(folder)
+        read(folder)
 
 
-def test_a_link_is_refused(folder: Path) -> None:
+def test_a_link_is_refused(folder: Path, read: Read) -> None:
     (folder / "vocab.txt").rename(folder.parent / "elsewhere.txt")
     (folder / "vocab.txt").symlink_to(folder.parent / "elsewhere.txt")
     with pytest.raises(ArtifactError, match="points outside its folder"):
-        read_artifact(folder)
+        read(folder)
+
+
+def test_the_largest_file_is_checked_by_the_end_of_the_block(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_read, hashed = threading.Event(), list[str]()
+
+    def slow(path: Path) -> str:
+        assert is_read.wait(10)
+        hashed.append(path.name)
+        return file_facts(path).sha256
+
+    monkeypatch.setattr(reading, "_mapped_sha256", slow)
+    with reading_artifact(folder) as manifest:
+        assert manifest.task == "text-classification"
+        assert hashed == []
+        is_read.set()
+    assert hashed == [_largest(folder).name]
+
+
+def _largest(folder: Path) -> Path:
+    listed = (folder / name for name in read_artifact(folder).files)
+    return max(listed, key=lambda path: path.stat().st_size)
+
+
+def test_damage_explains_an_error_of_the_block(folder: Path) -> None:
+    with pytest.raises(ZeroDivisionError), reading_artifact(folder):
+        raise ZeroDivisionError
+    largest = _largest(folder)
+    largest.write_bytes(b"?" * largest.stat().st_size)
+    with pytest.raises(ArtifactError, match="has changed since"), reading_artifact(folder):
+        raise ZeroDivisionError
 
 
 def _write_tolerance(folder: Path, tolerance: str) -> None:

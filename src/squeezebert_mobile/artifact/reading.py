@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import mmap
 import os
 import stat
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +31,7 @@ __all__ = [
     "read_golden",
     "read_manifest",
     "read_with_checksums",
+    "reading_artifact",
     "replaced",
     "sha256_of",
     "write_json",
@@ -40,6 +44,12 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mapped_sha256(path: Path) -> str:
+    """As `sha256_of`, without Python's lock, for which a reader would wait at every chunk."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return hashlib.sha256(content).hexdigest()
 
 
 def file_facts(path: Path) -> FileFacts:
@@ -111,32 +121,74 @@ def read_artifact(folder: Path) -> Manifest:
     return read_with_checksums(folder)[0]
 
 
+@contextmanager
+def reading_artifact(folder: Path) -> Iterator[Manifest]:
+    """As `read_artifact`, but the largest file, which has the weights, is checked beside the block.
+
+    The other files are checked before the block begins; the model may be used when it has ended.
+    """
+    manifest, _ = _read_listed(folder)
+    largest = max(manifest.files, key=lambda name: manifest.files[name].bytes)
+    for name in manifest.files.keys() - {largest}:
+        _check_file(folder, name, manifest.files[name])
+    errors: list[Exception] = []
+
+    def check_largest() -> None:
+        try:
+            _check_file(folder, largest, manifest.files[largest], _mapped_sha256)
+        except Exception as error:  # raised where the block ends
+            errors.append(error)
+
+    thread = threading.Thread(target=check_largest)
+    thread.start()
+    try:
+        yield manifest
+    finally:
+        thread.join()
+        for error in errors:  # it explains an error of the block, which has read a part of the file
+            raise error from None
+    _check_references(folder, manifest)
+
+
 def read_with_checksums(folder: Path) -> tuple[Manifest, dict[str, str]]:
     """As `read_artifact`; also the SHA-256 of each file, of the manifest too.
 
     An artifact may be replaced while it is in use; `check_unchanged` compares the checksums.
     """
-    manifest, checksum = _read_manifest(folder)
-    required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
-    if missing := sorted(required - manifest.files.keys()):
-        raise ArtifactError(f"{str(folder / MANIFEST_FILE)!r} lists no {missing[0]}")
+    manifest, checksum = _read_listed(folder)
     for name, facts in manifest.files.items():
         _check_file(folder, name, facts)
-    if manifest.format == "onnx":
-        check_external_data(folder / manifest.model_file, manifest.files)
+    _check_references(folder, manifest)
     return manifest, {
         MANIFEST_FILE: checksum,
         **{name: facts.sha256 for name, facts in manifest.files.items()},
     }
 
 
-def _check_file(folder: Path, name: str, facts: FileFacts) -> None:
+def _read_listed(folder: Path) -> tuple[Manifest, str]:
+    """The manifest, which lists each file that an artifact has, and its SHA-256."""
+    manifest, checksum = _read_manifest(folder)
+    required = {manifest.model_file, GOLDEN_FILE, "tokenizer.json"}
+    if missing := sorted(required - manifest.files.keys()):
+        raise ArtifactError(f"{str(folder / MANIFEST_FILE)!r} lists no {missing[0]}")
+    return manifest, checksum
+
+
+def _check_references(folder: Path, manifest: Manifest) -> None:
+    """Check that the model names no file that the manifest does not list."""
+    if manifest.format == "onnx":
+        check_external_data(folder / manifest.model_file, manifest.files)
+
+
+def _check_file(
+    folder: Path, name: str, facts: FileFacts, sha256: Callable[[Path], str] = sha256_of
+) -> None:
     _check_inside(folder, name)
     path = folder / name
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise FileNotFoundError
-        is_same = path.stat().st_size == facts.bytes and sha256_of(path) == facts.sha256
+        is_same = path.stat().st_size == facts.bytes and sha256(path) == facts.sha256
     except (FileNotFoundError, ValueError):  # ValueError: no file can have that name
         raise ArtifactError(
             f"artifact file {str(path)!r} is missing; copy or export it again"

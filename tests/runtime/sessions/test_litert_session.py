@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiny
 from commands import Cli
+from mappings import resident_kib
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import ArtifactError, InputError, MissingExtraError
@@ -102,6 +103,12 @@ def test_nothing_is_printed(artifact: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, artifact], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "done\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_file_leaves_the_process_when_its_weights_are_packed(artifact: Path) -> None:
+    with load_artifact(artifact):
+        assert resident_kib(artifact / "model.tflite") == [0]
 
 
 def test_a_closed_session(artifact: Path) -> None:
