@@ -1,11 +1,35 @@
 """An adb server for all tests, and a stand-in for a phone for each."""
 
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from phone_run import Run
 from phone_stand_in import PRETEND_RUNNER, AdbServer, StandIn
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_waiting() -> Iterator[None]:
+    """adbutils waits 10 ms whenever it closes a connection, and 40 ms within each push.
+
+    It sends a file in small parts, each of which waits for the acknowledgement of the one before.
+    """
+    from adbutils import _adb
+
+    connect = _adb.AdbConnection._create_socket
+
+    def connected(self: _adb.AdbConnection) -> socket.socket:
+        connection: socket.socket = connect(self)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_adb.AdbConnection, "_create_socket", connected)
+        patch.setattr(_adb, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 10)))
+        yield
 
 
 @pytest.fixture(scope="session")

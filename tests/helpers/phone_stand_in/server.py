@@ -107,7 +107,9 @@ class AdbServer(Closeable):
         return said
 
     def disconnect(self, phone: StandIn) -> None:
+        """Disconnect a stand-in, and wait until it is gone: it could not be connected before."""
         self.client.disconnect(phone.serial)
+        self.wait_for(phone, None)
 
     def wait_for(self, phone: StandIn, state: str | None, seconds: float = _SECONDS) -> None:
         """Wait until a device is in a state; None: until it is gone."""
