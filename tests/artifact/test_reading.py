@@ -1,6 +1,7 @@
 """Reading an artifact: damaged, incomplete and unsafe ones are refused."""
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -155,6 +156,14 @@ def test_the_largest_file_is_checked_by_the_end_of_the_block(
         assert hashed == []
         is_read.set()
     assert hashed == [_largest(folder).name]
+
+
+def test_a_pipe_in_place_of_the_model_is_refused_before_the_block(folder: Path) -> None:
+    model = _largest(folder)
+    model.unlink()
+    os.mkfifo(model)
+    with pytest.raises(ArtifactError, match="is missing"), reading_artifact(folder):
+        pytest.fail("a reader of the pipe would wait for ever")
 
 
 def _largest(folder: Path) -> Path:
