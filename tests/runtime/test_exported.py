@@ -9,6 +9,7 @@ import tiny
 from artifacts import TEXTS
 
 from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import load_artifact
 
 CALLS: dict[str, dict[str, Any]] = {
@@ -21,7 +22,8 @@ CALLS: dict[str, dict[str, Any]] = {
 def test_same_as_transformers(task: str, tmp_path: Path) -> None:
     _, traced = artifacts.load_pair(tmp_path / "traced", task)
     checkpoint = tmp_path / "traced" / "checkpoint"
-    export_checkpoint(checkpoint, tmp_path / "exported", task=task, precision="fp32")
+    options = {"precision": "fp32", "texts": shipped_texts()[::8]}
+    export_checkpoint(checkpoint, tmp_path / "exported", task=task, **options)
     exported = load_artifact(tmp_path / "exported", threads=1)
     ours, theirs = (pipeline(**CALLS[task]) for pipeline in (exported, traced))
     compare(*(_dicts(result) for result in (ours, theirs)))
@@ -51,6 +53,7 @@ def test_fixed_length_int8(tmp_path: Path) -> None:
         task="text-classification",
         precision="int8",
         sequence_length=12,
+        texts=shipped_texts()[::8],
     )
     assert manifest.sequence_length == 12
     with load_artifact(tmp_path / "exported") as model:

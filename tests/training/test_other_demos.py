@@ -115,7 +115,7 @@ def test_the_recipe_writes_the_same_bytes_again(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module: ModuleType = MODULES[name]
-    monkeypatch.setattr(module, "TRAINING_PER_INTENT", 60)  # enough to have every label
+    monkeypatch.setattr(module, "TRAINING_PER_INTENT", 15)  # enough to have every label
     monkeypatch.setattr(module, "HELD_OUT_PER_INTENT", 5)
     monkeypatch.setattr(module, "TRAINING", replace(module.TRAINING, epochs=1))
     for folder in ("once", "again"):

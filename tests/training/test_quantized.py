@@ -23,11 +23,21 @@ from squeezebert_mobile.models.checkpoint import open_checkpoint, shipped_texts
 from squeezebert_mobile.models.rewriting import products, rewrite
 from squeezebert_mobile.runtime import load_artifact
 from squeezebert_mobile.tasks import TASKS
+from squeezebert_mobile.training import plain_text
 from squeezebert_mobile.training.examples import TrainingExample, some_inputs
 from squeezebert_mobile.training.history import TrainingProgress
+from squeezebert_mobile.training.quantized import student as student_module
 from squeezebert_mobile.training.quantized.student import Student, make_student
 
+#: Of 200; half of them are calibrated with.
+TEXTS = shipped_texts()[::8]
 LINES = "wake me at six\nis it cold\nset the alarm\nwhat rain at night\nwake me\nsun is what\n"
+
+
+@pytest.fixture(autouse=True)
+def _fewer_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (plain_text, student_module):
+        monkeypatch.setattr(module, "shipped_texts", lambda: TEXTS)
 
 
 @pytest.fixture
@@ -84,7 +94,8 @@ def test_the_exported_file_computes_what_was_trained(
     for product, weight in zip(products(again), trained, strict=True):
         torch.testing.assert_close(product.weight, weight, rtol=1e-5, atol=1e-7)
 
-    manifest = export_checkpoint(tmp_path / "trained", tmp_path / "out", precision=precision)
+    options = {"precision": precision, "texts": TEXTS}
+    manifest = export_checkpoint(tmp_path / "trained", tmp_path / "out", **options)
     assert "higher" not in str(manifest.quantization)
     with load_artifact(tmp_path / "out") as model:
         names = ("input_ids", "attention_mask", "token_type_ids")
@@ -122,7 +133,7 @@ def test_plain_text_trains_every_task(task: str, lines: Path, tmp_path: Path) ->
     start = _checkpoint(tmp_path / "tiny", task)
     results = _quantized(start, lines, tmp_path / "out", task=task, epochs=1)
     assert results["quantize"] == "int4" and results["teacher"] == "tiny"
-    assert results["examples"] == len(LINES.splitlines()) + len(shipped_texts()) // 2
+    assert results["examples"] == len(LINES.splitlines()) + len(TEXTS[::2])
     assert (tmp_path / "out" / FILE).is_file()
     assert open_checkpoint(tmp_path / "out").model.task == task
 

@@ -8,6 +8,7 @@ import pytest
 from every_format import FORMATS
 
 from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.models.checkpoint import shipped_texts
 from squeezebert_mobile.runtime import Pipeline, load_artifact
 from squeezebert_mobile.training.demos.sentences import sentences
 
@@ -25,7 +26,8 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 
 
 def _logits(folder: Path, format: str, precision: str) -> np.ndarray:
-    export_checkpoint("demo", folder, format=format, precision=precision)
+    texts = shipped_texts()[::8]
+    export_checkpoint("demo", folder, format=format, precision=precision, texts=texts)
     with load_artifact(folder, threads=1) as model:
         return np.concatenate([_ask(model, text) for text in COMMANDS])
 
