@@ -149,7 +149,7 @@ def _peers(
             _show(results, output, readme, as_json)
         else:
             models = select(only or [])
-            with run_files(output, resume=resume) as files:
+            with run_files(output, lengths or LENGTHS, resume=resume) as files:
                 if resume:
                     files.continue_with(models)
                 results = bench_peers(
@@ -157,7 +157,6 @@ def _peers(
                     preset=PRESETS[preset],
                     models=models,
                     threads=threads or THREADS,
-                    sequence_lengths=lengths or LENGTHS,
                 )
                 _show(results, output, readme, as_json)
                 if results.complete:

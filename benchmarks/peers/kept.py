@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.machine import machine_facts
+from squeezebert_mobile.benchmarks.peers.families import LENGTHS
 from squeezebert_mobile.benchmarks.peers.models import SurveyModel
 from squeezebert_mobile.benchmarks.records.base import Record
 from squeezebert_mobile.benchmarks.records.journal import Journal, check_not_in_use
@@ -46,11 +47,13 @@ class RunFiles:
     Args:
         folder: The folder of its models.
         journal: The open journal.
+        lengths: Lengths of the inputs in tokens, for which the models are built.
     """
 
-    def __init__(self, folder: Path, journal: Journal) -> None:  # noqa: D107
+    def __init__(self, folder: Path, journal: Journal, lengths: Sequence[int]) -> None:  # noqa: D107
         self.folder = folder
         self.journal = journal
+        self.lengths = lengths
         self.built: dict[str, Contender] = {}  # complete models by label
         self._built_with: dict[str, str] | None = None
 
@@ -64,7 +67,7 @@ class RunFiles:
         with _errors_named(self.folder):
             record = _READER.validate_json((self.folder / _RECORD).read_bytes())
         if not self.journal.events:
-            self._built_with = _built_with()
+            self._built_with = _built_with(self.lengths)
             if difference := _difference(record.built_with, self._built_with):
                 raise BenchmarkError(
                     f"cannot resume with the models in {str(self.folder)!r}: {difference}; remove "
@@ -84,7 +87,7 @@ class RunFiles:
         """
         self.built[model.label] = model.contender(self.folder)
         if self.journal.path:
-            self._built_with = self._built_with or _built_with()
+            self._built_with = self._built_with or _built_with(self.lengths)
             checksums = {label: contender.sha256 for label, contender in self.built.items()}
             record = _Record(built_with=self._built_with, built=checksums)
             text = record.model_dump_json(indent=1)
@@ -125,13 +128,16 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def run_files(output: Path | None, *, resume: bool) -> Iterator[RunFiles]:
+def run_files(
+    output: Path | None, lengths: Sequence[int] = LENGTHS, *, resume: bool
+) -> Iterator[RunFiles]:
     """The files of a new run, or of the one that was interrupted.
 
     After an error they are kept if any part of the run is complete.
 
     Args:
         output: The folder of the run; without it, its models are in a temporary folder.
+        lengths: Lengths of the inputs in tokens.
         resume: Continue the run in `output`.
 
     Raises:
@@ -140,9 +146,9 @@ def run_files(output: Path | None, *, resume: bool) -> Iterator[RunFiles]:
     with contextlib.ExitStack() as stack:
         if output is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="squeezebert-peers-"))
-            files = RunFiles(Path(folder), Journal())
+            files = RunFiles(Path(folder), Journal(), lengths)
         else:
-            files = RunFiles(output / _MODELS, _opened(output, resume=resume))
+            files = RunFiles(output / _MODELS, _opened(output, resume=resume), lengths)
             files.folder.mkdir(exist_ok=True)
         stack.enter_context(files.journal)
         try:
@@ -202,7 +208,7 @@ def _errors_named(folder: Path) -> Iterator[None]:
 # What models are built with ------------------------------------------------------------------
 
 
-def _built_with() -> dict[str, str]:
+def _built_with(lengths: Sequence[int]) -> dict[str, str]:
     """The versions of all packages, of Python and of the machine, and a digest of the code."""
     versions = {each.name: each.version for each in importlib.metadata.distributions() if each.name}
     machine = machine_facts()
@@ -210,6 +216,7 @@ def _built_with() -> dict[str, str]:
     return versions | {
         "Python": platform.python_version(),
         "the machine": f"{machine.cpu} ({features})",
+        "the list of lengths": " ".join(map(str, sorted(set(lengths)))),
         "the code of squeezebert-mobile": _code_digest(),
     }
 

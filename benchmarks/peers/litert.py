@@ -1,16 +1,18 @@
 """Builds the LiteRT peers as the pages of litert-torch and ai-edge-quantizer say.
 
-A file has a signature for each length, all of which share the weights: the converter fixes shapes.
+A file has a signature for each length that is measured, all of which share the weights: the
+converter fixes shapes.
 """
 
 import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.benchmarks.peers.families import LENGTHS, Family
+from squeezebert_mobile.benchmarks.peers.families import Family
 from squeezebert_mobile.benchmarks.peers.theirs import Peer, network
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import BenchmarkError, require
@@ -49,7 +51,7 @@ def install_converter(folder: Path) -> Path:
     return target
 
 
-def _fp32(family: Family, target: Path) -> None:
+def _fp32(family: Family, target: Path, lengths: Sequence[int]) -> None:
     litert_torch = _converter("litert_torch")
     torch = require("torch", "export")
     model = network(family)
@@ -65,7 +67,7 @@ def _fp32(family: Family, target: Path) -> None:
             return self.model(input_ids, attention_mask, token_type_ids)[0]
 
     builder, logits = litert_torch, Logits().eval()
-    for length in LENGTHS:
+    for length in sorted(set(lengths)):
         ids = torch.ones(1, length, dtype=torch.int64)
         inputs = dict(zip(INPUT_NAMES, (ids, ids, torch.zeros_like(ids)), strict=True))
         builder = builder.signature(f"length_{length}", logits, sample_kwargs=inputs)
@@ -74,10 +76,10 @@ def _fp32(family: Family, target: Path) -> None:
     rename(partial, target)  # the int8 peer reads this file
 
 
-def _int8(family: Family, target: Path) -> None:
+def _int8(family: Family, target: Path, lengths: Sequence[int]) -> None:
     plain = target.with_name("litert fp32.tflite")
     if not plain.exists():  # it was not selected, or is built later
-        _fp32(family, plain)
+        _fp32(family, plain, lengths)
     quantizer = _converter("ai_edge_quantizer.quantizer").Quantizer(str(plain))
     recipe = _converter("ai_edge_quantizer.recipe").dynamic_wi8_afp32()
     quantizer.load_quantization_recipe(recipe)
@@ -100,6 +102,7 @@ LITERT_PEERS = (
         "litert fp32.tflite",
         _fp32,
         "litert_torch.convert, a signature for each length",
+        fixes_shapes=True,
     ),
     Peer(
         "litert",
@@ -108,5 +111,6 @@ LITERT_PEERS = (
         "litert int8.tflite",
         _int8,
         "ai_edge_quantizer's recipe dynamic_wi8_afp32 of the fp32 file",
+        fixes_shapes=True,
     ),
 )

@@ -11,7 +11,7 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     artifact_contender,
     file_contender,
 )
-from squeezebert_mobile.benchmarks.peers.families import FAMILIES, Family
+from squeezebert_mobile.benchmarks.peers.families import FAMILIES, LENGTHS, Family
 from squeezebert_mobile.benchmarks.peers.litert import LITERT_PEERS
 from squeezebert_mobile.benchmarks.peers.ours import build_ours
 from squeezebert_mobile.benchmarks.peers.theirs import PEERS
@@ -34,8 +34,9 @@ class SurveyModel:
     precision: str
     variant: str  # distinguishes models of one kind, format and precision; may be empty
     file: str  # file name (ours: folder name), unique for a kind and family
-    make: Callable[[Family, Path], None]
+    make: Callable[..., None]  # of the family, the path, and if it fixes shapes the lengths
     how: str  # a line for the report
+    fixes_shapes: bool = False  # whether it takes no other lengths than those it is made for
 
     @property
     def way(self) -> str:
@@ -56,11 +57,11 @@ class SurveyModel:
         """The file or folder that `build(folder)` writes."""
         return folder / f"{self.kind} {self.family.name}" / self.file
 
-    def build(self, folder: Path) -> None:
-        """Build the model in `folder`, which all models share."""
+    def build(self, folder: Path, lengths: Sequence[int] = LENGTHS) -> None:
+        """Build the model in `folder`, which all models share, for inputs of `lengths` tokens."""
         path = self.path(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.make(self.family, path)
+        self.make(self.family, path, *([lengths] if self.fixes_shapes else []))
 
     def contender(self, folder: Path) -> Contender:
         """The built model as a contender to measure."""

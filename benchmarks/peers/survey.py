@@ -57,7 +57,6 @@ def bench_peers(
     preset: Preset = SURVEY,
     models: Sequence[SurveyModel] = MODELS,
     threads: Sequence[int] = THREADS,
-    sequence_lengths: Sequence[int] = LENGTHS,
 ) -> Results:
     """Build `models`, measure them in one run, and check `GOALS`.
 
@@ -68,7 +67,6 @@ def bench_peers(
         preset: How long to measure.
         models: The models to compare.
         threads: Numbers of threads; every model is measured with each.
-        sequence_lengths: Lengths of the input in tokens.
 
     Raises:
         MissingExtraError: transformers or torch is not installed.
@@ -76,7 +74,7 @@ def bench_peers(
     """
     events = files.journal.events
     if events:
-        _check_same(files, models, preset, threads, sequence_lengths)
+        _check_same(files, models, preset, threads)
     if events and isinstance(events[-1], End):  # only the results are missing
         return with_goals(assemble(events))
     with progress_bar() as progress:
@@ -88,7 +86,7 @@ def bench_peers(
             contenders,
             preset=preset,
             threads=threads,
-            sequence_lengths=sequence_lengths,
+            sequence_lengths=files.lengths,
             not_built=failures,
             journal=files.journal,
             progress=progress,
@@ -101,7 +99,6 @@ def _check_same(
     models: Sequence[SurveyModel],
     preset: Preset,
     threads: Sequence[int],
-    lengths: Sequence[int],
 ) -> None:
     """Check that the run in `files` began with the same options, and that its models are there.
 
@@ -115,7 +112,12 @@ def _check_same(
     labels = {*measured, *(failure.contender for failure in _failed_builds(events))}
     then = begin.settings
     options = (labels, then.preset, set(then.threads), set(then.sequence_lengths))
-    if options != ({model.label for model in models}, preset.name, set(threads), set(lengths)):
+    if options != (
+        {model.label for model in models},
+        preset.name,
+        set(threads),
+        set(files.lengths),
+    ):
         raise BenchmarkError(
             f"cannot resume {str(files.journal.path)!r}: models, threads, lengths or preset "
             "are not those that the run began with; use the same command as before, or choose "
@@ -147,7 +149,7 @@ def _build_all(
 
     def build(model: SurveyModel) -> None:
         try:
-            build_in_subprocess(files.folder / "log.txt", model.build, files.folder)
+            build_in_subprocess(files.folder / "log.txt", model.build, files.folder, files.lengths)
         except BuildError as error:
             reasons[model.label] = str(error)
         else:

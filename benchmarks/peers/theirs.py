@@ -153,8 +153,9 @@ class Peer:
     precision: str
     variant: str  # distinguishes peers of one format and precision; may be empty
     file: str  # file name
-    make: Callable[[Family, Path], None]
+    make: Callable[..., None]  # of the family, the file, and if it fixes shapes the lengths
     how: str
+    fixes_shapes: bool = False  # its file takes no other lengths than those it is made for
 
 
 _QUANTIZED = "onnxruntime.quantization.quantize_dynamic"

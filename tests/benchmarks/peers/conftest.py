@@ -18,6 +18,7 @@ class Broken(dict[str, BaseException]):
     def __init__(self) -> None:
         super().__init__()
         self.built: list[str] = []
+        self.lengths: list[int] = []  # for which they were built
         self.error_s = 0.001  # how long a build takes that fails
 
 
@@ -26,8 +27,9 @@ def stand_ins(monkeypatch, pretend, tiny_file):
     """Each model is the tiny one, except those that a test adds to the broken ones."""
     broken = Broken()
 
-    def build_in_subprocess(log, build, folder):
+    def build_in_subprocess(log, build, folder, lengths):
         broken.built.append(build.__self__.label)
+        broken.lengths = lengths
         error = broken.get(build.__self__.label)
         time.sleep(broken.error_s if error else 0.001)  # let other builds start meanwhile
         if error:

@@ -68,6 +68,11 @@ def measured(monkeypatch):
     return seen
 
 
+def test_models_are_built_for_the_lengths_that_are_measured(survey):
+    assert survey(stop_at=6) == 130
+    assert survey.broken.lengths == [16, 32]
+
+
 def test_an_interrupted_survey_keeps_its_complete_parts(survey, output, measured, capsys):
     # begin, 3 starts, 3 warm-ups, 8 blocks, 3 warm-ups, 2 of 8 blocks
     assert survey(stop_at=20) == 130
@@ -223,13 +228,20 @@ def test_other_versions_while_building(survey, output, name, monkeypatch, capsys
     survey.broken[LABELS[2]] = KeyboardInterrupt()
     survey()
     survey.broken.clear()
-    versions = kept._built_with()
-    monkeypatch.setattr(kept, "_built_with", lambda: versions | {name: "9.9"})
+    versions = kept._built_with([16, 32])
+    monkeypatch.setattr(kept, "_built_with", lambda lengths: versions | {name: "9.9"})
     message = error(survey, capsys, "--resume")
     assert f"{name} is 9.9, and was {versions[name]} when they were built; remove the" in message
     monkeypatch.undo()  # nothing was removed
     record = json.loads((output / "models" / "built.json").read_text())
     assert record["built"] and record["built_with"] == versions
+
+
+def test_other_lengths_while_building(survey, capsys):
+    survey.broken[LABELS[2]] = KeyboardInterrupt()
+    survey()
+    message = error(survey, capsys, "--resume", "--lengths", "64")
+    assert "the list of lengths is 16 32 64, and was 16 32 when they were built" in message
 
 
 def test_a_model_that_has_changed(survey, output, tiny_file, capsys):
