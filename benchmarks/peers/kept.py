@@ -141,7 +141,8 @@ def run_files(
         resume: Continue the run in `output`.
 
     Raises:
-        BenchmarkError: there is nothing to continue; or without `resume`, there is.
+        BenchmarkError: there is nothing to continue; or without `resume`, there is; or the folder
+            of the models has other files.
     """
     with contextlib.ExitStack() as stack:
         if output is None:
@@ -186,11 +187,29 @@ def _opened(output: Path, *, resume: bool) -> Journal:
             f"{str(output)!r} has the finished parts of an interrupted run; continue it with "
             f"--resume, or remove {str(journal)!r} and {str(record.parent)!r} and run again"
         )
+    if not resume:
+        _check_ours(record.parent, journal)
+        _remove(record.parent)
     if not is_begun:
         journal.unlink(missing_ok=True)
-    if not resume:
-        _remove(record.parent)
     return Journal(journal, resume=is_begun)
+
+
+def _check_ours(models: Path, journal: Path) -> None:
+    """Check that nothing but the models of an earlier run would be removed."""
+    if journal.exists():  # a run that was killed before its first model was complete
+        return
+    try:
+        is_free = not any(models.iterdir())
+    except FileNotFoundError:
+        is_free = not models.is_symlink()
+    except OSError:  # a file, or a folder that cannot be read
+        is_free = False
+    if not is_free:
+        raise BenchmarkError(
+            f"{str(models)!r} is not of an earlier run, and the models would be built there; "
+            "choose another folder with -o, or move it away"
+        )
 
 
 @contextlib.contextmanager

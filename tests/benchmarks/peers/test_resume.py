@@ -191,6 +191,35 @@ def test_a_new_run_does_not_remove_an_interrupted_one(survey, output, capsys):
     assert (output / "results.json.journal").read_bytes() == journal
 
 
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "dangling link"])
+def test_a_folder_of_models_that_is_not_of_a_run_stays(survey, output, tmp_path, kind, capsys):
+    mine, models = tmp_path / "mine", output / "models"
+    output.mkdir()
+    if kind == "folder":
+        mine = models
+    if kind in {"folder", "link"}:
+        mine.mkdir()
+        (mine / "weights.bin").touch()
+    if kind == "file":
+        models.touch()
+    if "link" in kind:
+        models.symlink_to(mine)
+    before = sorted(tmp_path.rglob("*"))
+    message = error(survey, capsys)
+    assert f"{str(models)!r} is not of an earlier run" in message and "with -o" in message
+    assert sorted(tmp_path.rglob("*")) == before and survey.broken.built == []
+
+
+def test_a_run_killed_before_its_first_model_is_complete_is_replaced(survey, output):
+    survey.broken |= dict.fromkeys(LABELS, Killed())
+    with pytest.raises(Killed):
+        survey()
+    (output / "models" / "log.txt").touch()
+    survey.broken.clear()
+    assert survey() == 0
+    assert files(output) == ["report.md", "results.json"]
+
+
 def test_nothing_to_resume(survey, output, capsys):
     message = error(survey, capsys, "--resume")
     assert message == (
