@@ -288,6 +288,21 @@ def test_answers_stay_on_stdout_beside_a_bar_on_stderr(assistant: Path, tmp_path
     assert answers.read_text(encoding="utf-8").count("\n") == 30
 
 
+def test_run_splits_no_word_into_two_entities(cli: Cli, tmp_path: Path) -> None:
+    """Nor does the app, whose answers are among tests/golden/app."""
+    artifact = write_artifact(tmp_path, "token-classification")[1]
+    text = "alarming clocks raining, sets of dogs"
+
+    def parts(*options: str) -> list[str]:
+        code, out, err = cli("run", artifact, text, "--json", *options)
+        assert code == 0, err
+        return [entity["word"] for entity in json.loads(out)["entities"]]
+
+    assert parts() and not any(word.startswith("##") for word in parts())
+    assert parts() == parts("--aggregation", "first")
+    assert any(word.startswith("##") for word in parts("--aggregation", "simple"))
+
+
 def test_run_puts_a_prompt_before_the_text(cli: Cli, tmp_path: Path) -> None:
     _, target = write_artifact(tmp_path, "feature-extraction")
     vector = {"pooling": ["cls"], "normalize": True, "prompts": {"query": "what is the "}}

@@ -72,7 +72,7 @@ CALLS: dict[str, list[dict[str, Any]]] = {
     "token-classification": [
         {"texts": text, "aggregation_strategy": strategy, "ignore_labels": ["O"]}
         for text in TEXTS[:4]
-        for strategy in ("none", "simple")
+        for strategy in ("none", "first")
     ],
     "question-answering": [
         {"question": "who plays music?", "context": _CONTEXT, "top_k": 3},

@@ -79,8 +79,11 @@ def run(
     ] = None,
     aggregation: Annotated[
         Aggregation,
-        typer.Option(help="How token-classification groups tokens into entities."),
-    ] = "simple",
+        typer.Option(
+            help="How token-classification groups tokens into entities: 'first' gives a word the "
+            "label of its first token, and 'simple' may split it."
+        ),
+    ] = "first",
     threads: Annotated[
         int | None,
         typer.Option(

@@ -101,7 +101,7 @@ internal class Case(private val data: Map<String, Any?>) {
     val question: Question? = when (data["task"]) {
         "text-classification" -> Question.Classify(text("texts"))
         "fill-mask" -> Question.Fill(text("texts"))
-        "token-classification" -> Question.Tag(text("texts")).takeIf { call["aggregation_strategy"] == "simple" }
+        "token-classification" -> Question.Tag(text("texts")).takeIf { call["aggregation_strategy"] == "first" }
         "question-answering" -> Question.Ask(text("question"), text("context")).takeIf { "doc_stride" !in call }
         "multiple-choice" -> Question.Choose(text("texts"), (call["choices"] as List<*>).map { it as String })
         else -> null

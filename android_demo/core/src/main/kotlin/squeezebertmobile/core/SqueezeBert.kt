@@ -44,7 +44,7 @@ class SqueezeBert private constructor(val artifact: Artifact, session: Session) 
     @JvmOverloads
     fun find(
         text: String,
-        aggregation: Aggregation = Aggregation.SIMPLE,
+        aggregation: Aggregation = Aggregation.FIRST,
         ignoredLabels: Set<String> = setOf("O"),
     ): TokenClassificationResult = ask { TokenClassification(model).find(text, aggregation, ignoredLabels) }
 

@@ -23,7 +23,7 @@ class TokenClassificationResult(val entities: List<Entity>, val tokensCut: Int) 
     override fun toString(): String = "entities $entities${cutNote(tokensCut)}"
 }
 
-/** How neighbouring tokens are grouped: the Python pipeline's aggregation_strategy. */
+/** How neighbouring tokens are grouped: the Python pipeline's aggregation_strategy. [SIMPLE] may split a word. */
 enum class Aggregation(internal val ofWord: ((List<DoubleArray>) -> DoubleArray)?) {
     NONE(null),
     SIMPLE(null),

@@ -99,7 +99,7 @@ fun answer(model: Model, question: Question, vectors: Vectors = Vectors()): Answ
         Answer(ranking, listOf(tokens(model, question.text)), result.tokensCut)
     }
     is Question.Tag -> {
-        val result = TokenClassification(model).find(question.text, Aggregation.SIMPLE)
+        val result = TokenClassification(model).find(question.text, Aggregation.FIRST)
         Answer(Prediction.Tags(result.entities), listOf(tokens(model, question.text)), result.tokensCut)
     }
     is Question.Ask -> {
