@@ -173,13 +173,18 @@ test-phone: $(READY) $(RUNNER_READY)  ## test bench on a simulated phone, errors
 clean:  ## remove build files; a stale build/ adds deleted modules to the wheel
 	rm -rf build dist .typing android_demo/target android_demo/*/target *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# A failure leaves the written files as they were.
+TABLES := android_demo/core/src/main/resources/squeezebertmobile/unicode.txt
+
 unicode-tables: $(READY)  ## write the tokenizers library's character tables for Kotlin
-	$(BIN)/python android_demo/unicode_tables.py > android_demo/core/src/main/resources/squeezebertmobile/unicode.txt
-	$(BIN)/python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json
+	$(BIN)/python android_demo/unicode_tables.py > $(TABLES).new && mv $(TABLES).new $(TABLES)
+	$(BIN)/python tests/helpers/wordpiece_vectors.py golden > tests/golden/wordpiece.json.new \
+	  && mv tests/golden/wordpiece.json.new tests/golden/wordpiece.json
 
 samples: $(READY)  ## write the labelled samples in docs/samples/
 	$(BIN)/python -m squeezebert_mobile.training.demos.samples docs/samples
 
 schema: $(READY)  ## write docs/manifest.schema.json from the manifest's pydantic model
 	$(BIN)/python -c 'import json; from squeezebert_mobile.artifact import Manifest; \
-	  print(json.dumps(Manifest.model_json_schema(), indent=1))' > docs/manifest.schema.json
+	  print(json.dumps(Manifest.model_json_schema(), indent=1))' > docs/manifest.schema.json.new \
+	  && mv docs/manifest.schema.json.new docs/manifest.schema.json

@@ -1,8 +1,11 @@
 """The wheel contains all packages, versions agree, and dependencies are pinned."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
 
 import squeezebert_mobile
 
@@ -55,3 +58,23 @@ def test_every_make_target_is_phony() -> None:
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]
     targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
     assert targets == phony
+
+
+@pytest.mark.parametrize("target", ["schema", "unicode-tables"])
+def test_a_failing_make_target_leaves_the_files_that_it_writes(target: str, tmp_path: Path) -> None:
+    written = (
+        "docs/manifest.schema.json",
+        "android_demo/core/src/main/resources/squeezebertmobile/unicode.txt",
+        "tests/golden/wordpiece.json",
+    )
+    for name in written:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("earlier")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho half\nexit 1\n")
+    python.chmod(0o755)
+    make = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.ready", "BIN=.", target]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and "half" not in done.stdout + done.stderr, done.stderr
+    for name in written:
+        assert (tmp_path / name).read_text() == "earlier"

@@ -29,6 +29,7 @@ from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.report.writers.markdown import as_markdown
 from squeezebert_mobile.benchmarks.report.writers.terminal import print_page
 from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.files import atomic_file, atomic_write, check_regular, check_writable
 from squeezebert_mobile.streams import Console, print_json, print_line
 
 __all__ = ["main"]
@@ -36,7 +37,8 @@ __all__ = ["main"]
 _LONGEST = 512  # positions of both families' models
 _SHORTEST = 2  # an ExecuTorch program takes no single token
 
-RESULTS_NAME = "results.json"
+RESULTS_NAME, _REPORT_NAME = "results.json", "report.md"
+_FOR_README = {"what": "summary table", "remedy": "choose another file with --readme"}
 
 if TYPE_CHECKING:
     PresetName = str
@@ -116,7 +118,7 @@ def _peers(
         typer.Option(
             *("-o", "--output"),
             metavar="FOLDER",
-            help=f"Write {RESULTS_NAME}, report.md and {PLOT_NAME} there.",
+            help=f"Write {RESULTS_NAME}, {_REPORT_NAME} and {PLOT_NAME} there.",
         ),
     ] = None,
     earlier: Annotated[
@@ -193,6 +195,7 @@ def _check_places(output: Path | None, readme: Path | None) -> None:
     """Check before anything is measured that the results can be written."""
     if readme:
         check_marks(_text(readme))
+        check_writable(readme, **_FOR_README)
     if output:
         require("matplotlib", "bench")
         try:
@@ -203,20 +206,27 @@ def _check_places(output: Path | None, readme: Path | None) -> None:
                 f"cannot write into {str(output)!r}: {error.strerror}; "
                 "choose another folder with -o"
             ) from None
+        for name in (RESULTS_NAME, _REPORT_NAME, PLOT_NAME):
+            check_writable(output / name, what=name, remedy="choose another folder with -o")
 
 
 def _write(results: Results, output: Path | None, readme: Path | None) -> None:
     if output:
         results.write(output / RESULTS_NAME)
-        report = as_markdown(report_page(results))
-        (output / "report.md").write_text(report, encoding="utf-8")
-        draw(results, output / PLOT_NAME)
+        atomic_write(
+            output / _REPORT_NAME, as_markdown(report_page(results)), what="report of the survey"
+        )
+        with atomic_file(output / PLOT_NAME, what="plot") as partial:
+            draw(results, partial)
     if readme:
-        readme.write_text(readme_with(_text(readme), results), encoding="utf-8")
+        text = readme_with(_text(readme), results)
+        with atomic_file(readme, **_FOR_README) as partial:
+            partial.write_bytes(text.encode("utf-8"))
 
 
 def _text(path: Path) -> str:
     try:
+        check_regular(path)
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchmarkError(f"cannot read {str(path)!r}: {error}") from None

@@ -1,5 +1,8 @@
 """Markdown, the plot, and the README's table."""
 
+import errno
+import io
+import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -7,8 +10,9 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
+from squeezebert_mobile import files
 from squeezebert_mobile.artifact import FORMATS
-from squeezebert_mobile.benchmarks.peers import BuildError, select
+from squeezebert_mobile.benchmarks.peers import BuildError, __main__, select
 from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.peers.pages import report_page
 from squeezebert_mobile.benchmarks.peers.plot import draw
@@ -200,6 +204,51 @@ def test_a_readme_without_marks_is_rejected_before_anything_is_built(
         readme.write_text(text, encoding="utf-8")
     assert main(["--readme", str(readme)]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["a read-only folder", "a folder"])
+def test_files_that_cannot_be_written_are_reported_before_anything_is_built(
+    kind, tmp_path, monkeypatch, capsys
+):
+    readme = tmp_path / "README.md"
+    readme.write_text(MARKED, encoding="utf-8")
+    monkeypatch.setattr(__main__, "bench_peers", lambda *_, **__: pytest.fail("it was measured"))
+    if kind == "a folder":
+        (tmp_path / "report.md").mkdir()
+        assert main(["-o", str(tmp_path)]) == 1
+        told = f"cannot write the report.md to {str(tmp_path / 'report.md')!r}: Is a directory"
+    else:
+        monkeypatch.setattr(files.os, "access", lambda path, mode: mode == os.R_OK)
+        assert main(["--readme", str(readme)]) == 1
+        told = f"cannot write the summary table to {str(readme)!r}: Permission denied"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {told}; choose another")
+
+
+@pytest.mark.parametrize("name", ["report.md", "latency.svg", "README.md"])
+def test_a_full_disk_leaves_the_earlier_file(results, folder, tmp_path, name, monkeypatch, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text(MARKED, encoding="utf-8")
+    for other in ("report.md", "latency.svg"):
+        (tmp_path / other).write_text("earlier")
+    before = (tmp_path / name).read_bytes()
+    opened = io.open
+
+    def full(file, mode="r", *more, **options):
+        """Open a file, and write nothing to it."""
+        stream = opened(file, mode, *more, **options)
+        if "w" in mode and Path(str(file)).name == name:
+            stream.close()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return stream
+
+    monkeypatch.setattr(io, "open", full)
+    monkeypatch.setattr("builtins.open", full)
+    words = ["--from", str(folder / "results.json"), "-o", str(tmp_path), "--readme", str(readme)]
+    assert main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: cannot write the ") and "No space left on device" in line
+    assert (tmp_path / name).read_bytes() == before
 
 
 def test_the_readme_and_report_of_this_repository_are_current():
