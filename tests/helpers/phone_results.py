@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from squeezebert_mobile.benchmarks.records import statistics as stats
+from squeezebert_mobile.benchmarks.records.energy import DeviceState
 from squeezebert_mobile.benchmarks.records.phone import (
     Answers,
     Cluster,
@@ -58,6 +59,16 @@ PHONE = Phone(
     libraries={"libonnxruntime.so": "a" * 64},
     runner_sha256="b" * 64,
     stand_in=False,
+)
+
+#: What the phone reports of what else takes power.
+STATE = DeviceState(
+    wakefulness="Awake",
+    brightness=12,
+    airplane_mode=True,
+    wifi=True,
+    bluetooth=False,
+    mobile_data=None,
 )
 
 

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from phone_results import PHONE, phone_results
+from phone_results import PHONE, STATE, phone_results
 
 from squeezebert_mobile.benchmarks.phone.resume import JournalView
 from squeezebert_mobile.benchmarks.records.assembly import assemble
 from squeezebert_mobile.benchmarks.records.energy import (
-    DeviceState,
     EnergyBlock,
     EnergyPlan,
     Reading,
@@ -27,14 +26,6 @@ from squeezebert_mobile.benchmarks.records.journal import Journal
 from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Failure
 
-STATE = DeviceState(
-    wakefulness="Awake",
-    brightness=10,
-    airplane_mode=True,
-    wifi=True,
-    bluetooth=False,
-    mobile_data=None,
-)
 IDLE_MW, ANSWER_MJ, ANSWERS, SECONDS = 500.0, 40.0, 100, 20.0
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phone_events import CELL, LABELS, RESULTS, begin, visits, warm_ups
+from phone_results import STATE
 from rich.console import Console  # noqa: TID251 - as callers have one
 
 from squeezebert_mobile.benchmarks.measure.leftovers import results_of_journal
@@ -25,7 +26,6 @@ from squeezebert_mobile.benchmarks.profiles.trace import Trace
 from squeezebert_mobile.benchmarks.records import energy
 from squeezebert_mobile.benchmarks.records import statistics as stats
 from squeezebert_mobile.benchmarks.records.energy import (
-    DeviceState,
     EnergyBlock,
     EnergyPlan,
     Reading,
@@ -88,16 +88,8 @@ def _energy(index: int) -> EnergyMeasured:
         )
         for part in range(3)
     )
-    state = DeviceState(
-        wakefulness="Awake",
-        brightness=5,
-        airplane_mode=True,
-        wifi=True,
-        bluetooth=None,
-        mobile_data=False,
-    )
     block = EnergyBlock(
-        begin=begin, middle=middle, end=end, answers=50, state=state, thermal_status=0
+        begin=begin, middle=middle, end=end, answers=50, state=STATE, thermal_status=0
     )
     return EnergyMeasured(
         contender=LABELS[0], threads=CELL[0], sequence_length=CELL[1], index=index, block=block

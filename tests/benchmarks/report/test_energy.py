@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 from parsed_page import Parsed
-from phone_results import PHONE, phone_results
+from phone_results import PHONE, STATE, phone_results
 
 from squeezebert_mobile.benchmarks.records.energy import (
-    DeviceState,
     Energy,
     EnergyBlock,
     EnergyPlan,
@@ -22,17 +21,9 @@ EVIL = "<script>\x1b[31m[/x]`|$\n"
 
 
 def _energy(label: str, scale: float) -> Energy:
-    state = DeviceState(
-        wakefulness="Awake",
-        brightness=12,
-        airplane_mode=True,
-        wifi=True,
-        bluetooth=False,
-        mobile_data=None,
-    )
     reading = Reading(at_s=1, rails_mj={EVIL: 5})
     block = EnergyBlock(
-        begin=reading, middle=reading, end=reading, answers=5, state=state, thermal_status=0
+        begin=reading, middle=reading, end=reading, answers=5, state=STATE, thermal_status=0
     )
     return Energy(
         contender=label,
