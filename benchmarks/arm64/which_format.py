@@ -21,6 +21,7 @@ from squeezebert_mobile.benchmarks.report.formatting import format_number
 from squeezebert_mobile.benchmarks.report.writers.markdown import markdown_table
 from squeezebert_mobile.benchmarks.report.writers.page import Table
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
+from squeezebert_mobile.formats import FORMATS
 
 __all__ = ["format_table", "main"]
 
@@ -32,12 +33,6 @@ _PHONES = {
 }
 _LENGTH = 128  # tokens
 _MIB = 1 << 20
-_NAMES = {
-    "onnx": "ONNX",
-    "executorch": "ExecuTorch",
-    "litert": "LiteRT",
-    "torchscript": "TorchScript",
-}
 _TABLE = re.compile(r"(?<=<!-- which format -->\n).*?(?=<!-- to here -->)", re.DOTALL)
 _ACCURACY = re.compile(r"<!-- accuracy -->\n(.*?)<!-- to here -->", re.DOTALL)
 
@@ -73,8 +68,9 @@ def format_table(counts: Sequence[Count], results: Results, same: dict[str, str]
     for model in _shown():
         cells = (*_millions(model, counts), *_start(model, results))
         if any(cells):
-            accuracy = same.get(f"{_NAMES.get(model.format, '')} {model.precision}", "")
-            rows.append((model.label, *cells, accuracy if model.kind == "ours" else ""))
+            ours = model.kind == "ours"
+            way = f"{FORMATS[model.format].name} {model.precision}" if ours else ""
+            rows.append((model.label, *cells, same.get(way, "")))
     return Table(
         f"M instructions of {_LENGTH} tokens, start, memory, accuracy", header, tuple(rows)
     )

@@ -39,6 +39,7 @@ Engine = Literal["qnnpack", "x86"]
 class FormatFacts:
     """What a consumer of a format needs to know; how it is written is up to its export backend."""
 
+    name: str  # for readers
     file: str  # name of the model file in the artifact
     precisions: tuple[str, ...]
     library: str  # Python package that runs it
@@ -52,11 +53,17 @@ class FormatFacts:
 
 
 FORMATS: dict[str, FormatFacts] = {
-    "onnx": FormatFacts("model.onnx", get_args(Precision), "onnxruntime", None),
+    "onnx": FormatFacts("ONNX", "model.onnx", get_args(Precision), "onnxruntime", None),
     "executorch": FormatFacts(
-        "model.pte", ("fp32", "int8"), "executorch", "executorch", single_row=True
+        "ExecuTorch",
+        "model.pte",
+        ("fp32", "int8"),
+        "executorch",
+        "executorch",
+        single_row=True,
     ),
     "litert": FormatFacts(
+        "LiteRT",
         "model.tflite",
         ("fp32", "int8"),
         "ai_edge_litert",
@@ -66,7 +73,12 @@ FORMATS: dict[str, FormatFacts] = {
         integers="int32",
     ),
     "torchscript": FormatFacts(
-        "model.pt", ("fp32", "int8"), "torch", "export", engines=get_args(Engine)
+        "TorchScript",
+        "model.pt",
+        ("fp32", "int8"),
+        "torch",
+        "export",
+        engines=get_args(Engine),
     ),
 }
 

@@ -22,12 +22,6 @@ from squeezebert_mobile.training.demos.tagged import tagged_sentences
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluate.md"
 TABLE = re.compile(r"(?<=<!-- accuracy -->\n).*?(?=<!-- to here -->)", re.DOTALL)
-NAMES = {
-    "onnx": "ONNX",
-    "executorch": "ExecuTorch",
-    "litert": "LiteRT",
-    "torchscript": "TorchScript",
-}
 
 
 def _texts(per_intent: int) -> str:
@@ -81,7 +75,7 @@ def rows() -> dict[str, list[str]]:
                     export_checkpoint(checkpoint, out, format=format, precision=precision)
                     with load_artifact(out, threads=1) as model:
                         ours = score(model, data)
-                    cells = table_rows.setdefault(f"{NAMES[format]} {precision}", [])
+                    cells = table_rows.setdefault(f"{facts.name} {precision}", [])
                     cells += [f"{ours.metrics[metric]:.1%}", f"{agreement(ours, theirs):.1%}"]
                     print(checkpoint, format, precision, *cells[-2:], flush=True)
     return table_rows

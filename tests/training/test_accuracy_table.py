@@ -37,8 +37,8 @@ def test_the_accuracy_of_the_demo_in_int8(tmp_path: Path) -> None:
 
 def test_every_format_and_precision_has_a_row() -> None:
     page = accuracy_table.PAGE.read_text(encoding="utf-8")
-    for format, facts in accuracy_table.FORMATS.items():
+    for facts in accuracy_table.FORMATS.values():
         for precision in facts.precisions:
-            cells = _row(f"{accuracy_table.NAMES[format]} {precision}")
+            cells = _row(f"{facts.name} {precision}")
             assert len(cells) == 2 * len(accuracy_table.DEMOS)
     assert page.count("<!-- accuracy -->") == 1
