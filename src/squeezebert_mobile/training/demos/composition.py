@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from squeezebert_mobile.training.demos.sentences import SPLITS, Grammar, choices, read_grammar
+from squeezebert_mobile.training.demos.sentences import SLOT, SPLITS, Grammar, choices, read_grammar
 
 __all__ = ["broadened", "composed"]
 
 _COMPOSED = 3  # uses of a template with parts for each use of another
 _SCRAPS = "{scrap}"  # templates with it are bare words of an intent
-_SLOT = re.compile(r"\{(\w+)\}")
 
 
 @cache
@@ -48,7 +47,7 @@ def broadened(split: str) -> Grammar:
 
 
 def _has_parts(template: str, grammar: Grammar) -> bool:
-    return any(slot in grammar.phrases for slot in _SLOT.findall(template))
+    return any(slot in grammar.phrases for slot in SLOT.findall(template))
 
 
 def composed(template: str, grammar: Grammar, rng: random.Random) -> str:
@@ -61,7 +60,7 @@ def composed(template: str, grammar: Grammar, rng: random.Random) -> str:
     while True:
         text, before = template, ""
         while text != before:
-            text, before = _SLOT.sub(choose, text), text
+            text, before = SLOT.sub(choose, text), text
         if text == template or not _shortened(text) & _reserved():
             return text
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 __all__ = [
     "INTENTS",
+    "SLOT",
     "SPLITS",
     "Grammar",
     "Sentence",
@@ -48,7 +49,8 @@ INTENTS = (
 
 _GRAMMARS = Path(__file__).parent / "grammar"
 _CHOICE = re.compile(r"\(([^()]*)\)")
-_SLOT = re.compile(r"\{(\w+)\}")
+#: A slot, or a part, in a template.
+SLOT = re.compile(r"\{(\w+)\}")
 # Slots that can hold anything. In training some of them do, so that the model relies on the words
 # around a slot: an unknown word, or a known one from another slot, does not indicate an intent.
 _OPEN = (
@@ -198,7 +200,7 @@ def _fill(template: str, rng: random.Random, fill: Callable[[str], str]) -> str:
     while choice := _CHOICE.search(template):
         option = rng.choice(choice[1].split("|"))
         template = template[: choice.start()] + option + template[choice.end() :]
-    while slot := _SLOT.search(template):
+    while slot := SLOT.search(template):
         template = template[: slot.start()] + fill(slot[1]) + template[slot.end() :]
     return " ".join(template.split())
 
