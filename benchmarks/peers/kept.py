@@ -7,7 +7,7 @@ import importlib.util
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -26,9 +26,10 @@ __all__ = ["RunFiles", "kept", "run_files"]
 _MODELS = "models"
 _JOURNAL = "results.json.journal"
 _RECORD = "built.json"
-#: The code and the requirements that decide what is built.
-_PACKAGES = ("artifact", "export", "models", "runtime")
-_BUILDERS = ("families.py", "litert-converter.txt", "litert.py", "ours.py", "theirs.py")
+#: The folders of the package: installed, the last three are in the first; in a clone beside it.
+_PACKAGES = ("", ".export", ".runtime", ".benchmarks")
+#: The code, and the texts and requirements that models are built with.
+_SUFFIXES = {".py", ".txt"}
 
 
 class _Record(Record):
@@ -236,19 +237,27 @@ def _built_with(lengths: Sequence[int]) -> dict[str, str]:
         "Python": platform.python_version(),
         "the machine": f"{machine.cpu} ({features})",
         "the list of lengths": " ".join(map(str, sorted(set(lengths)))),
-        "the code of squeezebert-mobile": _code_digest(),
+        "the code of squeezebert-mobile": _code_digest(_code_files()),
     }
 
 
-def _code_digest() -> str:
-    files = [Path(__file__).with_name(name) for name in _BUILDERS]
-    for name in _PACKAGES:
-        spec = importlib.util.find_spec(f"squeezebert_mobile.{name}")  # does not import torch
+def _code_files() -> dict[str, Path]:
+    """The files of the package that decide what is built, by their names in it."""
+    files: dict[str, Path] = {}
+    for package in _PACKAGES:
+        spec = importlib.util.find_spec(f"squeezebert_mobile{package}")  # does not import torch
         for folder in (spec and spec.submodule_search_locations) or ():
-            files += sorted(Path(folder).rglob("*.py"))
+            for path in Path(folder).rglob("*"):
+                if path.suffix in _SUFFIXES:
+                    place = Path(package.removeprefix("."), path.relative_to(folder))
+                    files[place.as_posix()] = path
+    return files
+
+
+def _code_digest(files: Mapping[str, Path]) -> str:
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
+    for name, path in sorted(files.items()):
+        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:12]
 
 

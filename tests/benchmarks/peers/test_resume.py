@@ -295,7 +295,16 @@ def test_two_runs_in_one_folder(survey, output, capsys):
         assert "another benchmark is writing" in error(survey, capsys)
 
 
-def test_the_code_decides_what_is_built(monkeypatch):
-    digest = kept._code_digest()
-    monkeypatch.setattr(kept, "_PACKAGES", ("artifact", "export", "models"))
-    assert kept._code_digest() != digest
+def test_the_code_decides_what_is_built(tmp_path):
+    names = ["formats.py", "tasks.py", "export_options.py", "files.py", "hub/download.py"]
+    names += ["cli/export.py", "models/assets/sentences.txt", "export/convert.py"]
+    names += ["runtime/loading.py", "benchmarks/peers/litert-converter.txt"]
+    files = kept._code_files()
+    assert set(names) <= files.keys()
+    digest = kept._code_digest(files)
+    for name in names:
+        changed = tmp_path / "changed"
+        changed.write_bytes(files[name].read_bytes() + b"\n")
+        assert kept._code_digest(files | {name: changed}) != digest
+    moved = {name: path for name, path in files.items() if name != "files.py"}
+    assert kept._code_digest(moved | {"hub/files.py": files["files.py"]}) != digest
