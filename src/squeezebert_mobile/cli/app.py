@@ -3,8 +3,10 @@
 Each command imports its libraries when it runs, so that --help stays fast.
 """
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -19,7 +21,7 @@ from squeezebert_mobile.cli.run import run
 from squeezebert_mobile.errors import SqueezeBertMobileError
 from squeezebert_mobile.streams import prepare_streams, print_line, writing_errors, writing_output
 
-__all__ = ["app", "main"]
+__all__ = ["app", "errors_in_one_line", "main"]
 
 app = typer.Typer(
     cls=Program,
@@ -40,12 +42,19 @@ for _command in (
 
 def main() -> None:
     """Run the command line; errors of this package print one line and exit with 1."""
-    prepare_streams()
     debug = "--debug" in sys.argv
     logging.getLogger("squeezebert_mobile").setLevel(logging.DEBUG if debug else logging.NOTSET)
+    with errors_in_one_line(debug=debug):
+        app()
+
+
+@contextlib.contextmanager
+def errors_in_one_line(*, debug: bool = False) -> Iterator[None]:
+    """Exit with 1 after an error of this package, which is printed in one line unless `debug`."""
+    prepare_streams()
     try:
         try:
-            app()
+            yield
         finally:
             with writing_output():
                 sys.stdout.flush()

@@ -3,8 +3,10 @@
 import os
 import shlex
 import tempfile
+from collections.abc import Sequence
 
-from squeezebert_mobile.cli import app
+from squeezebert_mobile.cli.app import app, errors_in_one_line
+from squeezebert_mobile.errors import ExportError
 from squeezebert_mobile.streams import Console
 
 __all__ = ["COMMANDS", "main"]
@@ -26,16 +28,36 @@ COMMANDS = (
 
 
 def main() -> None:
-    """Print and run each command."""
-    console = Console()
-    with tempfile.TemporaryDirectory() as folder:
+    """Print and run each command; exit with the code of the first one that fails."""
+    with errors_in_one_line(), _temporary_folder() as folder:
         os.chdir(folder)
-        for command in COMMANDS:
-            line = shlex.join(("squeezebert-mobile", *command))
-            console.print()
-            console.print(f"$ {line}", style="bold", highlight=False, soft_wrap=True)
-            app(list(command), standalone_mode=False)
-        os.chdir(os.path.dirname(folder))  # Windows cannot remove the working directory
+        try:
+            for command in COMMANDS:
+                _run(command)
+        finally:
+            os.chdir(os.path.dirname(folder))  # Windows cannot remove the working directory
+
+
+def _run(command: Sequence[str]) -> None:
+    console = Console()
+    console.print()
+    line = shlex.join(("squeezebert-mobile", *command))
+    console.print(f"$ {line}", style="bold", highlight=False, soft_wrap=True)
+    try:
+        app(list(command), prog_name="squeezebert-mobile")
+    except SystemExit as end:  # the only way out without an error, too
+        if end.code:
+            raise
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise ExportError(
+            f"cannot create a temporary folder: {error.strerror}; free some space, or set TMPDIR "
+            "to another folder"
+        ) from None
 
 
 if __name__ == "__main__":
