@@ -6,12 +6,14 @@ time to start Python and to import is saved.
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from squeezebert_mobile.closeable import Closeable
 
@@ -37,8 +39,33 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 """
 
 
+class Fork:
+    """A program that runs.
+
+    Args:
+        answers: Where the process that it was forked from reports how it ends.
+        pid: The number of its process.
+    """
+
+    def __init__(self, answers: IO[bytes], pid: int) -> None:
+        self._answers, self._pid = answers, pid
+
+    def ended(self, seconds: float = 0) -> bool:
+        """Whether it has ended, or does so within the time."""
+        return bool(select.select([self._answers], [], [], seconds)[0])
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if not self.ended():
+            os.kill(self._pid, number)
+
+    def wait(self) -> int:
+        """Its exit code; a negative one is that of the signal that ended it."""
+        return int(self._answers.readline())
+
+
 class Forks(Closeable):
-    """Runs a program with different arguments.
+    """Runs a program with different arguments, one after the other.
 
     Args:
         shared: The source of what is done once, before the forks: imports.
@@ -58,13 +85,13 @@ class Forks(Closeable):
         )
         for fd in fds:
             os.close(fd)
-        self._requests, self._codes = os.fdopen(ours_out, "w"), os.fdopen(ours_in)
+        self._requests, self._answers = os.fdopen(ours_out, "w"), os.fdopen(ours_in, "rb", 0)
         return self
 
     def close(self) -> None:
         """End the process."""
         self._requests.close()
-        self._codes.close()
+        self._answers.close()
         self._process.wait()
 
     def run(
@@ -90,24 +117,38 @@ class Forks(Closeable):
             files = [os.path.join(place, name) for name in ("in", "out", "err")]
             os.mkfifo(files[0])
             files[1] = stdout or files[1]
-            request = {"folder": str(folder), "words": words, "files": files}
-            request |= {"encoding": encoding, "program": program}
-            print(json.dumps(request), file=self._requests, flush=True)
+            options = {"files": files, "encoding": encoding, "program": program}
+            fork = self.start(folder, *words, **options)
             with open(files[0], "wb") as pipe:  # as soon as the program has opened it
                 pipe.write(stdin)
-            code = int(self._codes.readline())
+            code = fork.wait()
             out, err = (b"" if file == stdout else Path(file).read_bytes() for file in files[1:])
         return subprocess.CompletedProcess(words, code, out, err)
 
+    def start(
+        self,
+        folder: Path,
+        *words: str,
+        files: Sequence[str] = (os.devnull, os.devnull, os.devnull),
+        encoding: str = "utf-8",
+        program: str = COMMAND,
+    ) -> Fork:
+        """Start the program; `files` are its standard streams, and the rest is as for `run`."""
+        request = {"folder": str(folder), "words": words, "files": files}
+        request |= {"encoding": encoding, "program": program}
+        print(json.dumps(request), file=self._requests, flush=True)
+        return Fork(self._answers, int(self._answers.readline()))
 
-def _serve(requests: int, codes: int, shared: str) -> None:
+
+def _serve(requests: int, answers: int, shared: str) -> None:
     exec(shared, {})  # noqa: S102 -- a test's own source
     with os.fdopen(requests) as lines:
         for line in lines:
             if not (child := os.fork()):
                 _run(json.loads(line))
+            os.write(answers, f"{child}\n".encode())
             _, status = os.waitpid(child, 0)
-            os.write(codes, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def _run(request: dict[str, Any]) -> None:

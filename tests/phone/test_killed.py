@@ -1,17 +1,13 @@
 """A bench that is killed at any moment, also after the last event: nothing is lost or doubled."""
 
-import os
 import random
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from forks import Fork, Forks
 from phone_run import Run
 
 from squeezebert_mobile.benchmarks.records.events import (
@@ -24,68 +20,29 @@ from squeezebert_mobile.benchmarks.records.events import (
 
 pytestmark = [pytest.mark.phone, pytest.mark.timeout(1800)]
 
-#: Benches in processes of their own: forks, which need no time to start Python and to import.
-#: Each line of its input has the arguments of one; the answers are its process, and its end.
-_BENCHES = """
-import os, signal, sys, traceback
-sys.path.insert(0, sys.argv[1])
+#: What a bench imports, and the bench.
+_SHARED = "import phone_run, squeezebert_mobile.benchmarks.phone.run"
+_BENCH = """
+import signal, sys
 from pathlib import Path
 from types import SimpleNamespace
 from phone_run import Run
-for line in sys.stdin:
-    folder, server, phone, how = line.split()
-    if not (child := os.fork()):
-        os.dup2(2, 1)
-        try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            run = Run(Path(folder), SimpleNamespace(address=server), SimpleNamespace(serial=phone))
-            run.measure(resume=how == "resume")
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    print(child, flush=True)
-    os.waitpid(child, 0)
-    print("ended", flush=True)
+folder, server, phone, how = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.default_int_handler)
+run = Run(Path(folder), SimpleNamespace(address=server), SimpleNamespace(serial=phone))
+run.measure(resume=how == "resume")
 """
 
 
-class _Bench:
-    """A bench that runs."""
-
-    def __init__(self, benches: "subprocess.Popen[bytes]", words: list[str]) -> None:
-        assert benches.stdin is not None and benches.stdout is not None
-        benches.stdin.write(f"{' '.join(words)}\n".encode())
-        self._answers = benches.stdout
-        self._pid = int(self._answers.readline())
-
-    def ended(self, seconds: float = 0) -> bool:
-        return bool(select.select([self._answers], [], [], seconds)[0])
-
-    def send_signal(self, number: int) -> None:
-        if not self.ended():
-            os.kill(self._pid, number)
-
-    def wait(self) -> None:
-        assert self.ended(60)
-        assert self._answers.readline() == b"ended\n"
-
-
 @pytest.fixture(scope="module")
-def benches() -> Iterator["subprocess.Popen[bytes]"]:
-    helpers = str(Path(__file__).parent.parent / "helpers")
-    with subprocess.Popen(
-        [sys.executable, "-c", _BENCHES, helpers],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        yield process
+def benches() -> Iterator[Forks]:
+    with Forks(_SHARED) as forks:
+        yield forks
 
 
-def _start(benches: "subprocess.Popen[bytes]", run: Run, resume: bool) -> _Bench:
-    words = [str(run.folder), run.server.address, run.phone.serial]
-    return _Bench(benches, [*words, "resume" if resume else "new"])
+def _start(benches: Forks, run: Run, resume: bool) -> Fork:
+    words = (run.server.address, run.phone.serial, "resume" if resume else "new")
+    return benches.start(run.folder, str(run.folder), *words, program=_BENCH)
 
 
 def _events(run: Run) -> list[Event]:
@@ -96,18 +53,19 @@ def _lines(run: Run) -> int:
     return run.journal.read_bytes().count(b"\n") if run.journal.exists() else 0
 
 
-def _kill_after(run: Run, bench: _Bench, lines: int, seconds: float) -> None:
+def _kill_after(run: Run, bench: Fork, lines: int, seconds: float) -> None:
     limit = time.monotonic() + 120
     while _lines(run) < lines and not bench.ended():
         assert time.monotonic() < limit
         time.sleep(0.002)
     time.sleep(seconds)
     bench.send_signal(signal.SIGKILL)
+    assert bench.ended(60)
     bench.wait()
 
 
 @pytest.mark.parametrize("kills", [12, pytest.param(50, marks=pytest.mark.slow)])
-def test_killed_at_any_moment(run: Run, benches: "subprocess.Popen[bytes]", kills: int) -> None:
+def test_killed_at_any_moment(run: Run, benches: Forks, kills: int) -> None:
     chance = random.Random(0)
     run.measure()
     whole = len(run.events)
@@ -147,9 +105,7 @@ def _check(events: list[Event]) -> None:
     "signals", [["SIGTERM"], ["SIGHUP"], ["SIGINT"], ["SIGINT", "SIGINT"], ["SIGINT", "SIGKILL"]],
     ids="-".join,
 )  # fmt: skip
-def test_ended_by_a_signal(
-    run: Run, benches: "subprocess.Popen[bytes]", signals: list[str]
-) -> None:
+def test_ended_by_a_signal(run: Run, benches: Forks, signals: list[str]) -> None:
     run.measure()
     whole = len(run.events)
     run.journal.unlink()
@@ -161,6 +117,7 @@ def test_ended_by_a_signal(
     for name in signals:
         bench.send_signal(getattr(signal, name))
         time.sleep(0.02)
+    assert bench.ended(60)
     bench.wait()
     kept = run.events
     _check(kept)
