@@ -116,11 +116,12 @@ def export_checkpoint(
         CheckpointError: the checkpoint cannot be used.
         ExportError: an option is wrong, or the model cannot be exported.
         InputError: `data` cannot be read, or is for another model.
-        MissingExtraError: the format needs executorch, or `data` scikit-learn, which is not
-            installed.
+        MissingExtraError: the format needs executorch or ai-edge-litert, or `data` scikit-learn,
+            which is not installed.
         ParityError: the outputs of the exported model are too far from the checkpoint's.
     """
-    folder, texts, progress = Path(folder), texts or shipped_texts(), as_progress(progress)
+    folder, progress = Path(folder), as_progress(progress)
+    texts = shipped_texts() if texts is None else texts
     if task is not None:
         get_task(task)
     check_export_options(
@@ -374,7 +375,7 @@ def verify_against(
     reference = Reference(
         source.model, source.tokenizer, manifest.max_sequence_length, manifest.sequence_length
     )
-    texts = texts or shipped_texts()
+    texts = shipped_texts() if texts is None else texts
     with progress("verify") as report:
         comparison = verify(
             reference, model.session, precision, texts, limit=limit, progress=report

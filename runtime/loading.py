@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 from squeezebert_mobile.artifact import Manifest, reading_artifact
 from squeezebert_mobile.errors import ArtifactError, CheckpointError, InputError, choose
-from squeezebert_mobile.runtime.sessions import check_file, open_checked
+from squeezebert_mobile.runtime.sessions import check_file, check_threads, open_checked
 from squeezebert_mobile.runtime.tasks.feature_extraction import FeatureExtraction
 from squeezebert_mobile.runtime.tasks.fill_mask import FillMask
 from squeezebert_mobile.runtime.tasks.multiple_choice import MultipleChoice
@@ -81,10 +81,11 @@ def load_artifact(
     Raises:
         ArtifactError: a file is missing or damaged, or has an unsupported schema version; or the
             artifact is for another task.
-        InputError: `task` is unknown.
+        InputError: `task` is unknown, or the number of threads is invalid.
     """
     if task is not None and task not in PIPELINES:
         raise InputError(choose("task", task, PIPELINES))
+    check_threads(threads)
     folder = Path(folder)
     with reading_artifact(folder) as manifest:
         _check_task(manifest)

@@ -61,7 +61,6 @@ def _common_format(paths: Sequence[Path], manifests: Sequence[Manifest]) -> str:
                 f"{str(paths[0])!r} is {first} and {str(path)!r} is {manifest.format}; write a "
                 "list for each format, as each has a runtime of its own"
             )
-    for path in paths:
-        if first in _NO_LIST:
-            raise InputError(f"{str(path)!r} is {first}: {_NO_LIST[first]}")
+    if first in _NO_LIST:
+        raise InputError(f"{str(paths[0])!r} is {first}: {_NO_LIST[first]}")
     return first

@@ -19,6 +19,7 @@ __all__ = [
     "IntArray",
     "Session",
     "check_file",
+    "check_threads",
     "checked_feed",
     "open_checked",
     "open_model",
@@ -52,8 +53,21 @@ def open_session(folder: str | Path, manifest: Manifest, *, threads: int | None 
 
 def open_model(path: Path, format: str, spec: ModelSpec, *, threads: int | None = None) -> Session:
     """Load a model file; raises the same errors as `open_session`."""
+    check_threads(threads)
     check_file(path, format)
     return open_checked(path, format, spec, threads=threads)
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise InputError unless `threads` is None, or a number that a runtime takes."""
+    if threads is None:
+        return
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InputError(
+            f"threads={threads!r} must be a whole number of at least 1, or None for all cores"
+        )
+    if threads > MAX_THREADS:
+        raise InputError(f"threads={threads} must be at most {MAX_THREADS}, or None for all cores")
 
 
 def check_file(path: Path, format: str) -> None:
@@ -74,11 +88,7 @@ def check_file(path: Path, format: str) -> None:
 def open_checked(
     path: Path, format: str, spec: ModelSpec, *, threads: int | None = None
 ) -> Session:
-    """As `open_model`, for a file that `check_file` has checked."""
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise InputError(f"threads={threads!r} must be at least 1, or None for all cores")
-    if threads is not None and threads > MAX_THREADS:
-        raise InputError(f"threads={threads} must be at most {MAX_THREADS}, or None for all cores")
+    """As `open_model`, for a file and threads that are checked."""
     module = importlib.import_module(f"{__name__}.{format}")
     session: Callable[..., Session] = getattr(module, SESSIONS[format])
     return session(path, spec, threads=threads)

@@ -13,7 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.errors import InputError, choose
 
-__all__ = ["FloatArray", "IntArray", "Session", "checked_feed", "last_line", "run_rows"]
+__all__ = ["CLOSED", "FloatArray", "IntArray", "Session", "checked_feed", "last_line", "run_rows"]
+
+#: The error of a session after `close`.
+CLOSED = "this session is closed; load the artifact again"
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]

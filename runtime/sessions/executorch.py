@@ -20,6 +20,7 @@ from squeezebert_mobile.errors import (
     require_extra,
 )
 from squeezebert_mobile.runtime.sessions.base import (
+    CLOSED,
     FloatArray,
     IntArray,
     checked_feed,
@@ -53,18 +54,22 @@ class Program(Closeable):
         self._method: Any = None
         self._program: Any = None
         self._claimed = False
+        self._lock = threading.RLock()  # a method has a single set of buffers
         with _load_errors(path):
             from executorch.extension.pybindings import portable_lib
             from executorch.runtime import Runtime, Verification
 
             # Before loading: operators keep the thread pool that exists then.
-            _EXECUTORCH_THREADS.claim(threads, portable_lib._unsafe_reset_threadpool)
+            _EXECUTORCH_THREADS.claim(
+                threads,
+                portable_lib._threadpool_get_thread_count,
+                portable_lib._unsafe_reset_threadpool,
+            )
             self._claimed = True
             self._program = Runtime.get().load_program(
                 path, verification=Verification.Minimal, enable_etdump=etdump
             )
             self._method = self._program.load_method("forward")
-        self._lock = threading.Lock()  # a method has a single set of buffers
 
     @property
     def closed(self) -> bool:
@@ -82,10 +87,12 @@ class Program(Closeable):
         """Run the program.
 
         Raises:
-            InputError: the program does not accept the inputs.
+            InputError: the program does not accept the inputs, or is closed.
         """
         try:
             with self._lock:
+                if self.closed:  # by another thread, between two rows of a batch
+                    raise InputError(CLOSED)
                 return [output.numpy().copy() for output in self._method.execute(inputs)]
         except RuntimeError as error:
             raise InputError(f"the model cannot run this input: {last_line(error)}") from None
@@ -100,11 +107,12 @@ class Program(Closeable):
             self._program.write_etdump_result_to_file(str(path), f"{path}.buffer")
 
     def close(self) -> None:
-        """Free the program."""
-        self._method = self._program = None
-        if self._claimed:
-            self._claimed = False
-            _EXECUTORCH_THREADS.release()
+        """Free the program, when its run has ended."""
+        with self._lock:
+            self._method = self._program = None
+            if self._claimed:
+                self._claimed = False
+                _EXECUTORCH_THREADS.release()
 
     def __del__(self) -> None:
         """Release the thread count too."""
@@ -133,7 +141,7 @@ class ExecuTorchSession(Closeable):
             InputError: the feed does not match the spec, or the session is closed.
         """
         if self._program.closed:
-            raise InputError("this session is closed; load the artifact again")
+            raise InputError(CLOSED)
         return run_rows(checked_feed(self.spec, feed, rows_apart=True), self._run_row)
 
     def _run_row(self, row: Mapping[str, IntArray]) -> dict[str, FloatArray]:

@@ -58,14 +58,26 @@ class Reader:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Vectors of numbers, or of offsets: the first element and the number of elements of each."""
+    """Vectors of numbers or of offsets.
+
+    Attributes:
+        reader: The file.
+        starts: The byte position of each vector's first element.
+        lengths: The number of elements of each vector.
+    """
 
     reader: Reader
     starts: Ints
     lengths: Ints
 
     def positions(self, width: int) -> Ints:
-        """Of all elements of all vectors, one after another."""
+        """The byte positions of all elements, vector by vector.
+
+        Raises:
+            Damaged: together the vectors are longer than the file, so that they overlap.
+        """
+        total = int(self.lengths.sum()) * width
+        require(total <= self.reader.size, "its vectors are longer than the file")
         before = np.cumsum(self.lengths) - self.lengths
         within = np.arange(int(self.lengths.sum())) - np.repeat(before, self.lengths)
         return np.repeat(self.starts, self.lengths) + width * within

@@ -17,6 +17,7 @@ from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import ArtifactError, InputError, require
 from squeezebert_mobile.formats import signature
 from squeezebert_mobile.runtime.sessions.base import (
+    CLOSED,
     FloatArray,
     IntArray,
     checked_feed,
@@ -103,18 +104,21 @@ class LiteRtSession(Closeable):
             InputError: the feed does not match the spec, or the session is closed.
         """
         if self._model is None:
-            raise InputError("this session is closed; load the artifact again")
+            raise InputError(CLOSED)
         arrays = checked_feed(self.spec, feed, rows_apart=True)
         return run_rows(arrays, lambda row: run_padded(self.spec, row, self._run_padded))
 
     def close(self) -> None:
-        """Free the model; a later `run` raises InputError."""
-        self._buffers = {}
-        self._model = None
+        """Free the model, when its run has ended; a later `run` raises InputError."""
+        with self._lock:
+            self._buffers = {}
+            self._model = None
 
     def _run_padded(self, row: Mapping[str, IntArray]) -> dict[str, FloatArray]:
         length = row["input_ids"].shape[-1]
         with self._lock:
+            if self._model is None:  # closed by another thread, between two rows of a batch
+                raise InputError(CLOSED)
             try:
                 if length not in self._buffers:
                     buffers = _Buffers(self._model, self.spec, length)

@@ -4,24 +4,58 @@ import ctypes
 import functools
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 __all__ = ["close_stderr_at_exit", "without_native_logs"]
 
 
+class _Stderr:
+    """The process's stderr, which blocks in several threads may silence at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks = 0
+        self._kept: int | None = None  # the descriptor that is put back
+
+    def silence(self) -> None:
+        """The first block's begin redirects it."""
+        with self._lock:
+            self._blocks += 1
+            if self._blocks > 1:
+                return
+            if sys.stderr is not None:  # as under pythonw
+                sys.stderr.flush()
+            try:
+                self._kept = os.dup(2)
+            except OSError:  # it is closed
+                return
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 2)
+            os.close(null)
+
+    def restore(self) -> None:
+        """The last block's end puts it back."""
+        with self._lock:
+            self._blocks -= 1
+            if self._blocks == 0 and self._kept is not None:
+                os.dup2(self._kept, 2)
+                os.close(self._kept)
+                self._kept = None
+
+
+_STDERR = _Stderr()
+
+
 @contextmanager
 def without_native_logs() -> Iterator[None]:
     """Silence stderr within the block: runtimes log how they count CPUs, or what they lack."""
-    sys.stderr.flush()
-    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    _STDERR.silence()
     try:
         yield
     finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(null)
+        _STDERR.restore()
 
 
 @functools.cache

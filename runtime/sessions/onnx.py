@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from squeezebert_mobile.artifact import ModelSpec, TensorSpec
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import ArtifactError, InputError, first_line
-from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed
+from squeezebert_mobile.runtime.sessions.base import CLOSED, FloatArray, checked_feed
 
 __all__ = ["OnnxSession", "open_inference"]
 
@@ -40,7 +40,7 @@ class OnnxSession(Closeable):
         """
         session = self._session
         if session is None:
-            raise InputError("this session is closed; load the artifact again")
+            raise InputError(CLOSED)
         arrays = checked_feed(self.spec, feed)
         try:
             return dict(zip(self._outputs, session.run(self._outputs, arrays), strict=True))

@@ -14,12 +14,24 @@ class SharedThreads:
     def __init__(self, name: str) -> None:
         """`name` of the runtime is for the error message."""
         self._name = name
-        self._lock = threading.Lock()
-        self._count: int | None = None
+        self._lock = threading.RLock()  # a session may be freed within `claim`
+        self._count: int | None = None  # what was set; None: the runtime's default
+        self._default: int | None = None  # known as soon as another number is set
         self._sessions = 0
 
-    def claim(self, count: int | None, set_threads: Callable[[int], object]) -> None:
-        """Open a session with `count` threads; None accepts the current count.
+    def claim(
+        self,
+        count: int | None,
+        get_threads: Callable[[], int],
+        set_threads: Callable[[int], object],
+    ) -> None:
+        """Open a session with `count` threads.
+
+        Args:
+            count: The number of threads; None accepts that of the open sessions, or else is the
+                runtime's default.
+            get_threads: Reads the runtime's number.
+            set_threads: Sets it.
 
         Raises:
             InputError: a session with another count is open.
@@ -32,8 +44,13 @@ class SharedThreads:
                     "close it first, or use the same number"
                 )
             if count is not None and count != self._count:
+                if self._default is None:
+                    self._default = get_threads()
                 set_threads(count)
                 self._count = count
+            elif count is None and self._count is not None and not self._sessions:
+                set_threads(self._default or 1)
+                self._count = None
             self._sessions += 1
 
     def release(self) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from squeezebert_mobile.artifact import ModelSpec
 from squeezebert_mobile.closeable import Closeable
 from squeezebert_mobile.errors import ArtifactError, InputError, require
-from squeezebert_mobile.runtime.sessions.base import FloatArray, checked_feed, last_line
+from squeezebert_mobile.runtime.sessions.base import CLOSED, FloatArray, checked_feed, last_line
 from squeezebert_mobile.runtime.sessions.shared_threads import SharedThreads
 
 __all__ = ["TorchScriptSession"]
@@ -42,7 +42,7 @@ class TorchScriptSession(Closeable):
                 f"torch {torch.__version__} cannot load {str(path)!r}: {last_line(error)}; "
                 "upgrade torch, or export the checkpoint again"
             ) from None
-        _TORCH_THREADS.claim(threads, torch.set_num_threads)
+        _TORCH_THREADS.claim(threads, torch.get_num_threads, torch.set_num_threads)
         self._model = model
         self.spec = spec
         self._outputs = [output.name for output in spec.outputs]
@@ -53,14 +53,14 @@ class TorchScriptSession(Closeable):
         Raises:
             InputError: the feed does not match the spec, or the session is closed.
         """
-        if self._model is None:
-            raise InputError("this session is closed; load the artifact again")
-        torch = self._torch
+        model, torch = self._model, self._torch  # another thread may close the session
+        if model is None:
+            raise InputError(CLOSED)
         arrays = checked_feed(self.spec, feed)
         inputs = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays.values()]
         try:
             with torch.inference_mode():
-                outputs = self._model(*inputs)
+                outputs = model(*inputs)
         except Exception as error:  # torch's interpreter raises various types
             raise InputError(f"the model cannot run this input: {last_line(error)}") from None
         return {name: out.numpy() for name, out in zip(self._outputs, outputs, strict=True)}

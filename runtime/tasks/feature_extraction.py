@@ -173,7 +173,7 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
                 inputs(), _parse_text, prompt=prompt, batch_size=batch_size
             ):
                 truncated += result.truncated
-                yield waiting.popleft(), self.similarity(asked, result).item()
+                yield as_text(waiting.popleft()), self.similarity(asked, result).item()
 
         hits = nearest(scored(), top_k)
         return SearchResult(hits, texts_truncated=truncated, tokens_cut=asked.tokens_cut)
@@ -227,7 +227,8 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
         if isinstance(value, str | bytes | Mapping | FeatureExtractionResult):
             value = [value]
         known = (FeatureExtractionResult, np.ndarray)
-        if not isinstance(value, list) or not all(isinstance(item, known) for item in value):
+        is_list = isinstance(value, list | tuple)
+        if not is_list or not all(isinstance(item, known) for item in value):
             value = list(self(value, batch_size=batch_size))
         vectors = [item if isinstance(item, np.ndarray) else item.sentence for item in value]
         return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)

@@ -22,7 +22,6 @@ from typing import Any
 
 import pydantic_core
 from tokenizers import AddedToken
-from tokenizers.models import WordPiece
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.files import MAX_DOCUMENT_BYTES, read_regular
@@ -44,6 +43,10 @@ UNLIMITED = int(1e30)
 
 #: Larger files are not read; the largest published WordPiece vocabulary (119,547 tokens) has 2 MB.
 MAX_BYTES = MAX_DOCUMENT_BYTES
+#: What Unicode calls white space; Python's own list has four control characters more.
+_WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 _MARK = "\ufeff"  # the byte order mark that some editors write at the start of a UTF-8 file
 _BERT_CLASSES = {  # the names of the BERT tokenizer in transformers
     f"{name}Tokenizer"
@@ -120,7 +123,7 @@ def _read_text(path: Path) -> str | None:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CheckpointError(
-                f"{str(path)!r} is too large for a vocabulary: {path.stat().st_size} bytes, "
+                f"{str(path)!r} is too large for a tokenizer's file: {path.stat().st_size} bytes, "
                 f"at most {MAX_BYTES} are read"
             )
         return read_regular(path, MAX_BYTES).decode("utf-8-sig")  # without a byte order mark
@@ -161,12 +164,8 @@ def read_vocab_file(path: Path) -> dict[str, int]:
             f"{str(path)!r} is not UTF-8 text (byte {text.encode().index(0)}); save it as UTF-8, "
             "or copy it again"
         )
-    vocab = dict(WordPiece.read_file(str(path)))
-    # The library reads a byte order mark as a part of the first token.
-    first = next((token for token, number in vocab.items() if number == 0), "")
-    if first.startswith(_MARK):  # if the token has another line, that one counts, as elsewhere
-        vocab.setdefault(first.lstrip(_MARK), vocab.pop(first))
-    return vocab
+    lines = text.lstrip(_MARK).removesuffix("\n").split("\n")  # as tokenizers' WordPiece.read_file
+    return {line.rstrip(_WHITESPACE): number for number, line in enumerate(lines)}
 
 
 def _vocab(tokenizer: dict[str, Any], folder: Path) -> dict[str, int]:

@@ -158,3 +158,20 @@ def test_damaged_models_end(
     path.write_bytes(data[:place] + noise + data[place:])
     with contextlib.suppress(ArtifactError):
         check_external_data(path, {"model.onnx": None})
+
+
+def test_a_field_that_readers_number_differently(tmp_path: Path) -> None:
+    """protobuf's C++ reader drops the bits of a field's number above the 32nd."""
+    path = tmp_path / "model.onnx"
+    graph = _initializer(_tensor("elsewhere")).graph.SerializeToString()
+    path.write_bytes(_varint((7 << 3 | 2) + (1 << 32)) + _varint(len(graph)) + graph)
+    with pytest.raises(ArtifactError, match="is damaged: a field has a number out of range"):
+        check_external_data(path, {})
+
+
+def _varint(value: int) -> bytes:
+    content = []
+    while value >= 0x80:
+        content.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*content, value])

@@ -140,7 +140,7 @@ def test_a_link_is_refused(folder: Path, read: Read) -> None:
         read(folder)
 
 
-def test_the_largest_file_is_checked_by_the_end_of_the_block(
+def test_the_model_is_checked_by_the_end_of_the_block(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_read, hashed = threading.Event(), list[str]()
@@ -155,26 +155,21 @@ def test_the_largest_file_is_checked_by_the_end_of_the_block(
         assert manifest.task == "text-classification"
         assert hashed == []
         is_read.set()
-    assert hashed == [_largest(folder).name]
+    assert hashed == ["model.onnx"]
 
 
 def test_a_pipe_in_place_of_the_model_is_refused_before_the_block(folder: Path) -> None:
-    model = _largest(folder)
+    model = folder / "model.onnx"
     model.unlink()
     os.mkfifo(model)
     with pytest.raises(ArtifactError, match="is missing"), reading_artifact(folder):
         pytest.fail("a reader of the pipe would wait for ever")
 
 
-def _largest(folder: Path) -> Path:
-    listed = (folder / name for name in read_artifact(folder).files)
-    return max(listed, key=lambda path: path.stat().st_size)
-
-
 def test_damage_explains_an_error_of_the_block(folder: Path) -> None:
     with pytest.raises(ZeroDivisionError), reading_artifact(folder):
         raise ZeroDivisionError
-    largest = _largest(folder)
+    largest = folder / "model.onnx"
     largest.write_bytes(b"?" * largest.stat().st_size)
     with pytest.raises(ArtifactError, match="has changed since"), reading_artifact(folder):
         raise ZeroDivisionError
@@ -219,3 +214,21 @@ def test_the_largest_tolerance_follows_the_values(folder: Path) -> None:
         _write_tolerance(folder, refused)
         with pytest.raises(ArtifactError, match="is not from 0 to"):
             read_golden(folder)
+
+
+@pytest.mark.parametrize("lengths", [(4,), (4, 6), (8, 4, 8), (4, 4, 8)])
+def test_lengths_that_do_not_ascend_to_the_longest(folder: Path, lengths: tuple[int, ...]) -> None:
+    assert read_artifact(folder).max_sequence_length == 8
+    _change(folder / "manifest.json", lambda data: data.update(sequence_lengths=lengths))
+    with pytest.raises(ArtifactError, match="must ascend to max_sequence_length, 8"):
+        read_artifact(folder)
+
+
+def test_a_large_tokenizer_is_checked_before_the_block(folder: Path) -> None:
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_text(json.dumps({"vocab": "a" * 100_000}))
+    facts = file_facts(tokenizer).model_dump()
+    _change(folder / "manifest.json", lambda data: data["files"].update({tokenizer.name: facts}))  # type: ignore[attr-defined]
+    tokenizer.write_text(json.dumps({"vocab": "b" * 100_000}))
+    with pytest.raises(ArtifactError, match="has changed since"), reading_artifact(folder):
+        pytest.fail("the tokenizer would be read before its checksum is known")

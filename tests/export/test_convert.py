@@ -206,3 +206,9 @@ def test_the_limit_of_fp32_is_checked(
         export_checkpoint(checkpoint, tmp_path / "out", precision="fp32", texts=TEXTS)
     (table,) = raised.value.__notes__
     assert "max_abs_diff <= 1e-12" in table
+
+
+def test_no_texts_are_not_replaced_by_others(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="text"):
+        export_checkpoint(checkpoint, tmp_path / "out", texts=[])
+    assert not (tmp_path / "out").exists()

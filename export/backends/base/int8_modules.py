@@ -1,4 +1,4 @@
-"""int8 for the formats that are made from torch modules: TorchScript and ExecuTorch.
+"""int8 for the formats that are made from torch modules: TorchScript, ExecuTorch and LiteRT.
 
 `with_int8` copies a rewritten model and replaces its embedding tables and products by the format's
 int8 modules. ONNX graphs are quantized as graphs (`onnx/quantization.py`), with the same integers.

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ai_edge_litert.interpreter import Interpreter
 
+from squeezebert_mobile.errors import ExportError
+from squeezebert_mobile.runtime.sessions.base import last_line
 from squeezebert_mobile.runtime.sessions.native_logs import without_native_logs
 
 __all__ = ["delegated_operators"]
@@ -15,13 +17,22 @@ def delegated_operators(path: Path) -> dict[str, int]:
 
     All subgraphs have the same operators, for other lengths, on which XNNPACK's choice does not
     depend.
+
+    Raises:
+        ExportError: LiteRT cannot run the file.
     """
     with without_native_logs():
-        # Each operator that is taken then becomes a node of its own, with the same results.
-        interpreter = Interpreter(
-            str(path), num_threads=1, experimental_disable_delegate_node_fusion=True
-        )
-        interpreter.allocate_tensors()
+        try:
+            # Each operator that is taken then becomes a node of its own, with the same results.
+            interpreter = Interpreter(
+                str(path), num_threads=1, experimental_disable_delegate_node_fusion=True
+            )
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ExportError(
+                f"LiteRT cannot run the exported model: {last_line(error)}; export it with "
+                "--format onnx or executorch"
+            ) from None
         nodes = interpreter._get_ops_details()
     taken = {tuple(node["outputs"]) for node in nodes if node["op_name"] == "DELEGATE"}
     names = (node["op_name"] for node in nodes if tuple(node["outputs"]) in taken)

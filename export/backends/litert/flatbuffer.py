@@ -172,7 +172,7 @@ class Subgraph:
             scales: The step of each row, for int8.
         """
         place = self.file.buffer(array)
-        key = (place, array.shape, None if scales is None else scales.tobytes())
+        key = (place, array.dtype, array.shape, None if scales is None else scales.tobytes())
         if key not in self._constants:
             quantization = None if scales is None else self.file.scales(scales)
             self._constants[key] = self._tensor(

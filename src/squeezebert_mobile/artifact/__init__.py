@@ -1,7 +1,7 @@
 """The artifact: the folder that an export writes and all other parts read.
 
     manifest.json     the model, its export, and its accuracy against the checkpoint
-    model.onnx | model.pte | model.pt
+    model.onnx | model.pte | model.tflite | model.pt
     model.onnx.data   the weights of a large ONNX model, which refers to this file
     tokenizer.json, vocab.txt
     golden.json       eight texts with this artifact's own outputs, for a self-check

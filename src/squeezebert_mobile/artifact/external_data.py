@@ -39,7 +39,7 @@ def check_external_data(model: Path, listed: Mapping[str, object]) -> None:
         listed: The files of the manifest by name, whose checksums are compared.
 
     Raises:
-        ArtifactError: it reads another file.
+        ArtifactError: it reads another file, or is damaged so that readers differ.
     """
     if model.stat().st_size == 0:
         return  # which cannot be mapped
@@ -47,12 +47,17 @@ def check_external_data(model: Path, listed: Mapping[str, object]) -> None:
         model.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
-        for name in _locations(data):
-            if name not in listed:
-                raise ArtifactError(
-                    f"the model {str(model)!r} reads weights from {name!r}, which its manifest "
-                    "does not list; export the checkpoint again"
-                )
+        try:
+            names = {*_locations(data)} - listed.keys()
+        except ValueError as error:
+            raise ArtifactError(
+                f"the model {str(model)!r} is damaged: {error}; export the checkpoint again"
+            ) from None
+    for name in sorted(names):
+        raise ArtifactError(
+            f"the model {str(model)!r} reads weights from {name!r}, which its manifest does not "
+            "list; export the checkpoint again"
+        )
 
 
 def _locations(data: mmap.mmap) -> Iterator[str]:
@@ -75,6 +80,9 @@ def _fields(data: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, i
     """Number, start and end of each field of type 2; ends where the message is damaged."""
     while place < end:
         tag, place = _varint(data, place, end)
+        if tag >> 32:
+            # protobuf drops these bits, and reads another field.
+            raise ValueError("a field has a number out of range")
         number, kind = tag >> 3, tag & 7
         if kind == _VARINT:
             _, place = _varint(data, place, end)

@@ -1,8 +1,8 @@
 """manifest.json: the model, its export, and its accuracy against the checkpoint."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from squeezebert_mobile.artifact.schema import Count, Fraction, Name, Record, Sha256
 from squeezebert_mobile.artifact.spec import ModelSpec, SentenceVector, TensorSpec
@@ -138,6 +138,16 @@ class Manifest(Record):
     parity: Parity
     accuracy: Accuracy | None = None  # on the data passed to the export
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        lengths = self.sequence_lengths or (self.max_sequence_length,)
+        if list(lengths) != sorted(set(lengths)) or lengths[-1] != self.max_sequence_length:
+            raise ValueError(
+                f"sequence_lengths {list(lengths)} must ascend to max_sequence_length, "
+                f"{self.max_sequence_length}"
+            )
+        return self
 
     @property
     def model_file(self) -> str:

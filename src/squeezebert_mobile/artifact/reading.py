@@ -123,12 +123,13 @@ def read_artifact(folder: Path) -> Manifest:
 
 @contextmanager
 def reading_artifact(folder: Path) -> Iterator[Manifest]:
-    """As `read_artifact`; the largest file, which has the weights, is hashed beside the block.
+    """As `read_artifact`; the model's largest file, with the weights, is hashed beside the block.
 
     The other files are checked before the block begins; the model may be used when it has ended.
     """
     manifest, _ = _read_listed(folder)
-    largest = max(manifest.files, key=lambda name: manifest.files[name].bytes)
+    parts = [name for name in manifest.files if name.startswith(manifest.model_file)]
+    largest = max(parts, key=lambda name: manifest.files[name].bytes)
     for name, facts in manifest.files.items():
         _check_file(folder, name, facts, None if name == largest else sha256_of)
     errors: list[Exception] = []

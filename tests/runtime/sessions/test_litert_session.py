@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -242,3 +243,17 @@ def test_a_missing_extra_is_one_line(artifact: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     with pytest.raises(MissingExtraError, match=r"squeezebert-mobile\[litert\]"):
         load_artifact(artifact)
+
+
+def test_a_session_that_another_thread_closes_between_two_rows(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_artifact(artifact)
+
+    def closing(*args: Any) -> Any:
+        model.close()
+        return run_padded(*args)
+
+    monkeypatch.setattr("squeezebert_mobile.runtime.sessions.litert.run_padded", closing)
+    with pytest.raises(InputError, match="this session is closed; load the artifact again"):
+        model.session.run({"input_ids": [[2, 3]]})

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from squeezebert_mobile.artifact import read_manifest
 from squeezebert_mobile.errors import ArtifactError, InputError
-from squeezebert_mobile.runtime import OnnxSession, open_session
+from squeezebert_mobile.runtime import OnnxSession, load_artifact, open_session
 from squeezebert_mobile.tasks import TASKS
 
 IDS = np.array([[2, 9, 10, 11, 3], [2, 12, 3, 0, 0]])
@@ -109,10 +110,13 @@ def test_closed(exported: tuple[Any, Path]) -> None:
         session.run({"input_ids": IDS})
 
 
-@pytest.mark.parametrize("threads", [0, -1, True])
-def test_bad_threads(exported: tuple[Any, Path], threads: int) -> None:
-    with pytest.raises(InputError, match=f"threads={threads} must be at least 1"):
+@pytest.mark.parametrize("threads", [0, -1, True, "2", 2.0])
+def test_bad_threads(exported: tuple[Any, Path], threads: Any) -> None:
+    message = re.escape(f"threads={threads!r} must be a whole number of at least 1, or None")
+    with pytest.raises(InputError, match=message):
         open_session(exported[1], read_manifest(exported[1]), threads=threads)
+    with pytest.raises(InputError, match=message):  # before anything is read
+        load_artifact(exported[1] / "none", threads=threads)
 
 
 @pytest.mark.parametrize("damage", [b"not a model", b"Mat\xb2ul"])

@@ -10,6 +10,7 @@ import tiny
 from ai_edge_litert import schema_py_generated as schema
 
 from squeezebert_mobile.export import export_checkpoint
+from squeezebert_mobile.runtime.sessions.flatbuffer import Reader, Vectors
 from squeezebert_mobile.runtime.sessions.tflite_check import check_model
 
 TEXTS = ["wake me at six", "play music", "what time is it", "is it cold"] * 2
@@ -65,3 +66,11 @@ def test_options_out_of_range(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         check_model(changed(model_file, set_option(kind, name, value)))
+
+
+def test_vectors_that_share_bytes_take_no_memory() -> None:
+    """Offsets may all lead to one long vector, whose elements would be counted many times."""
+    reader = Reader(np.zeros(32_000, np.uint8))
+    vectors = Vectors(reader, np.full(4000, 16), np.full(4000, 4000))
+    with pytest.raises(ValueError, match="its vectors are longer than the file"):
+        vectors.positions(4)

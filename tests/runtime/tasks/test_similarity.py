@@ -198,3 +198,11 @@ def test_what_cannot_be_searched(
 ) -> None:
     with pytest.raises(InputError, match=message):
         model.search(query, texts, **options)
+
+
+def test_results_in_a_tuple_and_a_text_in_bytes(model: Any) -> None:
+    results = model(TEXTS)
+    want = model.similarity(results, results)
+    np.testing.assert_array_equal(model.similarity(tuple(results), tuple(results)), want)
+    (hit,) = model.search(TEXTS[0], [b"play music"]).hits
+    assert hit.text == "play music"

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers.models import WordPiece
 
 from squeezebert_mobile.errors import CheckpointError
 from squeezebert_mobile.runtime import SqueezeBertTokenizer
 from squeezebert_mobile.runtime.tokenizer import vocabulary
+from squeezebert_mobile.runtime.tokenizer.vocabulary import read_vocab_file
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello"]
 
@@ -127,7 +129,7 @@ def test_damaged_files(files: dict[str, Any], message: str, tmp_path: Path) -> N
 
 def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocabulary, "MAX_BYTES", 30)
-    with pytest.raises(CheckpointError, match="vocab.txt' is too large for a vocabulary: 36 bytes"):
+    with pytest.raises(CheckpointError, match="txt' is too large for a tokenizer's file: 36"):
         SqueezeBertTokenizer.from_pretrained(write(tmp_path, {}))
 
 
@@ -157,3 +159,13 @@ def test_a_larger_model_is_fine(tmp_path: Path) -> None:
     """Embeddings are often padded to a round number of rows."""
     folder = write(tmp_path, {"config.json": {"vocab_size": 64}})
     assert SqueezeBertTokenizer.from_pretrained(folder).vocab_size == 6
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n"])
+def test_lines_are_those_of_the_library(tmp_path: Path, end: str) -> None:
+    spaces = "\t\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u180e\u2000\u200a\u200b\u2028\u2029\u202f"
+    spaces += "\u205f\u3000"
+    lines = ["[PAD]", "a", "", *(f"{space}x{space}{space}" for space in spaces), "a\r", "ü", "  "]
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(("\n".join(lines) + end).encode())
+    assert read_vocab_file(path) == WordPiece.read_file(str(path))

@@ -202,3 +202,14 @@ def test_products_of_groups_in_a_row_are_reshaped_once(tmp_path: Path) -> None:
 
 def _reshapes(model: nn.Module) -> int:
     return lower(model, LENGTHS).operators()["RESHAPE"]  # type: ignore[arg-type]
+
+
+def test_zeros_of_two_types_are_two_constants(tmp_path: Path) -> None:
+    weight, zeros = torch.randn(3, 4), torch.zeros(3)
+    # A slice begins at three int32 zeros; the bias has the same bytes.
+    model = Model(lambda x, mask: functional.linear(x[..., :4], weight, zeros))
+    lower(model, LENGTHS).write(tmp_path / "model.tflite")  # type: ignore[arg-type]
+    for subgraph in _read(tmp_path / "model.tflite").subgraphs:
+        types = {each.type for each in subgraph.tensors if list(each.shape) == [3]}
+        assert types == {schema.TensorType.FLOAT32, schema.TensorType.INT32}
+    assert difference(model, tmp_path / "model.tflite") < 1e-5
