@@ -6,6 +6,7 @@ require_extra("export")  # before the imports that would fail
 
 from squeezebert_mobile.export.convert import export_checkpoint, verify_against
 from squeezebert_mobile.export.inspection import inspect_checkpoint
+from squeezebert_mobile.models.checkpoint import open_checkpoint
 from squeezebert_mobile.models.config import BertConfig, SqueezeBertConfig
 from squeezebert_mobile.models.families import load_config, task_of
 from squeezebert_mobile.models.heads import (
@@ -35,6 +36,7 @@ __all__ = [
     "initialize",
     "inspect_checkpoint",
     "load_config",
+    "open_checkpoint",
     "reference_pipeline",
     "task_of",
     "verify_against",

@@ -23,7 +23,7 @@ BLOCK = re.compile(
     re.DOTALL,
 )
 
-OPERATORS = "squeezebert-mobile operators demo -o operators.config"
+OPERATORS = "squeezebert-mobile operators assistant -o operators.config"
 
 
 def _blocks(kind: str) -> list[tuple[str, str]]:
@@ -56,10 +56,25 @@ def test_every_command_is_run_or_marked() -> None:
 def test_the_operators_are_listed(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(ANDROID / "app/src/main/assets/artifacts/demo-intents", tmp_path / "demo")
+    shutil.copytree(ANDROID / "app/src/main/assets/artifacts/demo-intents", tmp_path / "assistant")
     monkeypatch.chdir(tmp_path)
     assert cli(*OPERATORS.split()[1:])[0] == 0
     assert "DynamicQuantizeMatMul" in Path(OPERATORS.split()[-1]).read_text(encoding="utf-8")
+
+
+def test_every_command_in_a_sentence_can_be_parsed(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = re.findall(r"`squeezebert-mobile ([^`]+)`", PAGE)
+    assert "bench assistant --target adb --threads 1 --threads 2" in commands
+    monkeypatch.chdir(tmp_path)  # without the artifact, which is missed when all options are read
+    code, _, err = cli(*"bench assistant --threads 1 --threads 2".split())
+    assert code == 1 and "no such artifact folder: 'assistant'" in err
+
+
+def test_the_ids_are_those_of_the_example_in_cpp() -> None:
+    source = (ROOT / "docs/integrate/answer.cpp").read_text(encoding="utf-8")
+    assert f"//     {COMPILE}\n//     {RUN}\n" in source
 
 
 def test_the_files_that_it_names_exist() -> None:
@@ -106,7 +121,7 @@ def test_a_consumer_has_no_parent_and_only_the_folder() -> None:
 # C++ ----------------------------------------------------------------------------------------
 
 COMPILE = "g++ -std=c++17 answer.cpp -I include -L lib -lonnxruntime -o answer"
-RUN = "./answer demo/model.onnx 2 873 64 3"
+RUN = "./answer assistant/model.onnx 2 873 64 3"
 HEADER = os.environ.get("ONNXRUNTIME_INCLUDE", "")
 
 
@@ -118,11 +133,11 @@ def test_the_cpp_example_gives_the_golden_outputs(tmp_path: Path) -> None:
     for name in ("libonnxruntime.so", "libonnxruntime.so.1"):
         (tmp_path / "lib" / name).symlink_to(library)
     (tmp_path / "include").symlink_to(HEADER)
-    (tmp_path / "demo").symlink_to(ANDROID / "app/src/main/assets/artifacts/demo-intents")
+    (tmp_path / "assistant").symlink_to(ANDROID / "app/src/main/assets/artifacts/demo-intents")
     shutil.copy(ROOT / "docs/integrate/answer.cpp", tmp_path)
     command = [*COMPILE.split(), "-Wall", "-Wextra", "-Werror"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
-    golden = json.loads((tmp_path / "demo/golden.json").read_bytes())
+    golden = json.loads((tmp_path / "assistant/golden.json").read_bytes())
     texts = [text for text in golden["texts"] if {*text["token_type_ids"][0]} == {0}]
     assert RUN.split()[2:] in [[str(each) for each in text["input_ids"][0]] for text in texts]
     environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path / "lib")}

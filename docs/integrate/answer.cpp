@@ -1,7 +1,7 @@
 // Runs an artifact's model.onnx with ONNX Runtime's C API: prints the logits of one text.
 //
 //     g++ -std=c++17 answer.cpp -I include -L lib -lonnxruntime -o answer
-//     ./answer demo/model.onnx 2 873 3
+//     ./answer assistant/model.onnx 2 873 64 3
 //
 // The arguments are the token ids, [CLS] and [SEP] included.
 #include <onnxruntime_c_api.h>

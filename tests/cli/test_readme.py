@@ -92,13 +92,15 @@ def test_the_accuracy_of_the_demo_on_the_sample_is_that_of_the_page(
     assistant: Path, forks: Forks
 ) -> None:
     page = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^## From Python\n\n((?:    .*\n|\n)+)", page, flags=re.MULTILINE)
+    part = page.split("## From Python\n", 1)[1].split("\n## ", 1)[0]
+    code = "".join(re.findall(r"^(?:    .*)?\n", part, flags=re.MULTILINE))
     code = textwrap.dedent(code).replace('"assistant"', repr(str(assistant)))
-    body, _, last = code.rstrip().rpartition("\n")
-    expression, _, shown = last.partition("  # ")
-    done = forks.run(ROOT, program=f"{body}\nprint({expression})")
+    shown = re.findall(r"^score.* # (.*?)\.\.\.", code, flags=re.MULTILINE)
+    assert len(shown) == 2  # of the artifact and of the checkpoint
+    done = forks.run(ROOT, program=re.sub(r"^(score.*?) +#.*", r"print(\1)", code, flags=re.M))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.decode().startswith(shown.replace('"', "'").partition("...")[0].strip())
+    for line, expected in zip(done.stdout.decode().splitlines(), shown, strict=True):
+        assert line.startswith(expected.replace('"', "'"))
 
 
 def test_every_data_file_of_the_readme_is_in_the_repository() -> None:

@@ -3,9 +3,11 @@
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,15 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = shipped_texts()[::8]
     export_checkpoint(folder / "checkpoint", folder / "out", precision="fp32", texts=texts)
     return folder / "out"
+
+
+def test_the_python_code_of_the_page(vectors: Path, forks: Forks) -> None:
+    page = (Path(__file__).parents[2] / "docs/sentence-vectors.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^    from (?:.*\n|\n)+?(?=\S)", page, flags=re.MULTILINE)
+    code = textwrap.dedent(code).replace('"minilm"', repr(str(vectors)))
+    assert "model.search(" in code
+    done = forks.run(vectors, program=f"{code}\nprint(model.similarity(texts[:1], vectors).shape)")
+    assert (done.returncode, done.stdout) == (0, b"(1, 3)\n"), done.stderr
 
 
 Search = Callable[..., tuple[list[str], str]]

@@ -1,5 +1,6 @@
 """The page about formats: its table comes from the results that are checked in."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -64,3 +65,12 @@ def test_a_missing_part_is_named(tmp_path: Path, name: str, text: str | None, me
 def test_counts_are_those_of_a_run() -> None:
     for count in read_counts(DOCS / "arm64" / "counts.json"):
         assert count.golden_texts or not count.model.startswith("ours")
+
+
+def test_the_page_about_artifacts_has_the_counts_of_the_table() -> None:
+    newest = {(count.model, count.cpu): count for count in read_counts(DOCS / "arm64/counts.json")}
+    page = " ".join((DOCS / "artifact.md").read_text(encoding="utf-8").split())
+    shown = re.findall(r"(?:ONNX Runtime|ONNX) (\d+)(?: M)?\b(?: and (\d+))?", page)
+    core = (newest[MODEL, cpu].instructions for cpu in ("cortex-a76", "i8mm"))
+    sdot, i8mm = (str(round(count / 1e6)) for count in core)
+    assert [pair for pair in shown if len(pair[0]) == 3] == [(sdot, ""), (sdot, i8mm)]
