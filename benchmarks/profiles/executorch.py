@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from squeezebert_mobile.benchmarks.profiles.runs import Operator, ProfiledRun
-from squeezebert_mobile.runtime.sessions.flatbuffer import Damaged, Ints, Reader, Tables, require
+from squeezebert_mobile.runtime.sessions.flatbuffer_reader import (
+    Damaged,
+    Ints,
+    Reader,
+    Tables,
+    check,
+)
 
 __all__ = ["called_operators", "joined", "operator_type", "profiled_runs"]
 
@@ -41,7 +47,7 @@ def called_operators(program: NDArray[np.uint8]) -> list[str]:
     """
     plans = Reader(program).root().vectors(1).tables()  # execution_plan
     names = plans.strings(0)
-    require(_METHOD in names, f"it has no method {_METHOD!r}")
+    check(_METHOD in names, f"it has no method {_METHOD!r}")
     plan = plans.at(names.index(_METHOD))
     operators = plan.vectors(6).tables()  # operators
     called = {
@@ -52,10 +58,10 @@ def called_operators(program: NDArray[np.uint8]) -> list[str]:
         _DELEGATE_CALL: plan.vectors(7).tables().strings(0),  # delegates: id
     }
     chains = plan.vectors(5).tables()  # chains
-    require(len(chains) == 1, "it has more than one chain")
+    check(len(chains) == 1, "it has more than one chain")
     instructions = chains.vectors(2).tables()
     kinds = instructions.number(0, "u1")  # instr_args: type
-    require(instructions.there(1), "an instruction is empty")
+    check(instructions.has_field(1), "an instruction is empty")
     places = instructions.table(1).number(0, "<i4")  # op_index, delegate_index
     return [
         _element(called[kind], place) if kind in called else ""
@@ -64,7 +70,7 @@ def called_operators(program: NDArray[np.uint8]) -> list[str]:
 
 
 def _element(names: Sequence[str], place: int) -> str:
-    require(0 <= place < len(names), "an instruction calls what is not there")
+    check(0 <= place < len(names), "an instruction calls what is not there")
     return names[place]
 
 
@@ -145,7 +151,7 @@ def profiled_runs(content: NDArray[np.uint8], called: Sequence[str]) -> list[Pro
     """
     if bytes(content[8:12]) != _IDENTIFIER:
         raise Damaged("it is no ETDump")
-    require(int.from_bytes(content[:_ROOT], "little") == len(content) - _ROOT, "it is cut off")
+    check(int.from_bytes(content[:_ROOT], "little") == len(content) - _ROOT, "it is cut off")
     blocks = Reader(content).root(_ROOT).vectors(1).tables()  # run_data
     runs, start = [], None
     for events in _events(blocks):
@@ -165,10 +171,10 @@ def _events(blocks: Tables) -> Iterator[list[_Event]]:
     """The events of each block that has some."""
     lists = blocks.vectors(3)  # events
     entries = lists.tables()
-    timed = entries.there(0)
+    timed = entries.has_field(0)
     profile = entries.table(0)  # profile_event
     begins, ends = profile.number(6, "<u8"), profile.number(7, "<u8")
-    require((begins >= 0) & (ends >= begins), "an event ends before it begins")
+    check((begins >= 0) & (ends >= begins), "an event ends before it begins")
     found = [
         _Event(*fields)
         for fields in zip(

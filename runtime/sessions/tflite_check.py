@@ -8,13 +8,13 @@ their places in the schema.
 import numpy as np
 from numpy.typing import NDArray
 
-from squeezebert_mobile.runtime.sessions.flatbuffer import (
+from squeezebert_mobile.runtime.sessions.flatbuffer_reader import (
     Damaged,
     Ints,
     Reader,
     Tables,
     Vectors,
-    require,
+    check,
 )
 
 __all__ = ["check_model"]
@@ -77,13 +77,13 @@ def check_model(content: NDArray[np.uint8]) -> None:
     """
     if bytes(content[4:8]) != _IDENTIFIER:
         raise Damaged("it is no LiteRT model")
-    model = Reader(content).root().only(0, 1, 2, 4, 7)
-    codes = _codes(model.vectors(1).tables().only(0, 2, 3))  # operator_codes
-    buffers = model.vectors(4).tables().only(0)
+    model = Reader(content).root().allow_only(0, 1, 2, 4, 7)
+    codes = _codes(model.vectors(1).tables().allow_only(0, 2, 3))  # operator_codes
+    buffers = model.vectors(4).tables().allow_only(0)
     nbytes = buffers.vectors(0, width=1).lengths  # data
-    subgraphs = model.vectors(2).tables().only(0, 1, 2, 3, 4)
+    subgraphs = model.vectors(2).tables().allow_only(0, 1, 2, 3, 4)
     subgraphs.check_strings(4)  # name
-    require(len(subgraphs) > 0, "it has no subgraph")
+    check(len(subgraphs) > 0, "it has no subgraph")
     tensors = _Tensors(subgraphs, nbytes)
     _check_operators(subgraphs, tensors, codes)
     _check_signatures(model, tensors)
@@ -94,11 +94,11 @@ class _Tensors:
 
     def __init__(self, subgraphs: Tables, nbytes: Ints) -> None:
         lists = subgraphs.vectors(0)  # tensors
-        self.tables, self.counts = lists.tables().only(0, 1, 2, 3, 4, 8), lists.lengths
+        self.tables, self.counts = lists.tables().allow_only(0, 1, 2, 3, 4, 8), lists.lengths
         self.tables.check_strings(3)  # name
         self.first = np.cumsum(self.counts) - self.counts  # of each subgraph
         places = self.tables.number(2, "<u4")  # buffer
-        require(places < len(nbytes), "a tensor has no buffer")
+        check(places < len(nbytes), "a tensor has no buffer")
         self.is_constant = nbytes[places] > 0
         self._check_shapes(nbytes[places])
         self._check_scales()
@@ -107,7 +107,7 @@ class _Tensors:
             (self.inputs, _INT32, "an input is not int32"),
             (self.outputs, _FLOAT32, "an output is not float32"),
         ):
-            require(self.types[self.among(each)] == type, name)
+            check(self.types[self.among(each)] == type, name)
 
     def among(
         self, vectors: Vectors, *, optional: bool = False, owners: Ints | None = None
@@ -123,39 +123,37 @@ class _Tensors:
         subgraph = vectors.owners() if owners is None else owners[vectors.owners()]
         low = -1 if optional else 0
         inside = (values >= low) & (values < self.counts[subgraph])
-        require(inside, "an operator or a signature names a tensor that is not there")
+        check(inside, "an operator or a signature names a tensor that is not there")
         return np.where(values < 0, -1, self.first[subgraph] + values)
 
     def _check_shapes(self, nbytes: Ints) -> None:
         shapes = self.tables.vectors(0)  # shape
         dimensions = shapes.values()
-        require((dimensions > 0) & (dimensions < _LONGEST), "a tensor has an impossible shape")
+        check((dimensions > 0) & (dimensions < _LONGEST), "a tensor has an impossible shape")
         self.types = types = self.tables.number(1, "<i1")  # type
-        require((types >= 0) & (types < len(_SIZES)), "a tensor has an unknown type")
+        check((types >= 0) & (types < len(_SIZES)), "a tensor has an unknown type")
         sizes = _SIZES[types]
-        require(sizes > 0, "a tensor has an unknown type")
+        check(sizes > 0, "a tensor has an unknown type")
         logarithms = np.zeros(len(self.tables))
         np.add.at(logarithms, shapes.owners(), np.log2(dimensions))
-        require(logarithms < 31, "a tensor has an impossible shape")
+        check(logarithms < 31, "a tensor has an impossible shape")
         products = sizes.astype(np.int64)
         np.multiply.at(products, shapes.owners(), dimensions)
-        require(products < _LONGEST, "a tensor has an impossible shape")
-        require(
-            (nbytes == 0) | (nbytes == products), "a weight is shorter or longer than its shape"
-        )
+        check(products < _LONGEST, "a tensor has an impossible shape")
+        check((nbytes == 0) | (nbytes == products), "a weight is shorter or longer than its shape")
         self.shapes = shapes
 
     def _check_scales(self) -> None:
         """A weight has one scale for each row, or a single one."""
-        has = self.tables.there(4)
-        quantization = self.tables.table(4).only(2, 3)
+        has = self.tables.has_field(4)
+        quantization = self.tables.table(4).allow_only(2, 3)
         scales, zeros = quantization.vectors(2), quantization.vectors(3, width=8)
         rows = np.ones(len(quantization), np.int64)
         some = self.shapes.lengths[has] > 0
         rows[some] = self.tables.reader.numbers(self.shapes.starts[has][some], "<i4")
         counts = scales.lengths
-        require((counts == 1) | (counts == rows), "a weight has another number of scales")
-        require(zeros.lengths == counts, "a weight has another number of zero points")
+        check((counts == 1) | (counts == rows), "a weight has another number of scales")
+        check(zeros.lengths == counts, "a weight has another number of zero points")
 
 
 def _codes(codes: Tables) -> Ints:
@@ -169,9 +167,9 @@ def _codes(codes: Tables) -> Ints:
 
 def _check_operators(subgraphs: Tables, tensors: _Tensors, codes: Ints) -> None:
     lists = subgraphs.vectors(3)  # operators
-    operators, owners = lists.tables().only(0, 1, 2, 3, 4), lists.owners()
+    operators, owners = lists.tables().allow_only(0, 1, 2, 3, 4), lists.owners()
     places = operators.number(0, "<u4")  # opcode_index
-    require(places < len(codes), "an operator is not in the list")
+    check(places < len(codes), "an operator is not in the list")
     numbers = codes[places]
     reads, writes = operators.vectors(1), operators.vectors(2)
     _check_form(operators, numbers, reads, writes)
@@ -181,32 +179,30 @@ def _check_operators(subgraphs: Tables, tensors: _Tensors, codes: Ints) -> None:
     made = np.full(len(tensors.tables), never)  # by which operator
     made[tensors.is_constant] = -1
     made[tensors.among(tensors.inputs)] = -1
-    require(made[written] == never, "two operators have the same result")
+    check(made[written] == never, "two operators have the same result")
     made[written] = writes.owners()
-    require(np.bincount(written, minlength=1).max() <= 1, "two operators have the same result")
+    check(np.bincount(written, minlength=1).max() <= 1, "two operators have the same result")
     needed = read >= 0
     before = made[read[needed]] < reads.owners()[needed]
-    require(before, "an operator reads what is not there yet")
-    require(made[tensors.among(tensors.outputs)] < never, "an output is never computed")
+    check(before, "an operator reads what is not there yet")
+    check(made[tensors.among(tensors.outputs)] < never, "an output is never computed")
 
 
 def _check_form(operators: Tables, numbers: Ints, reads: Vectors, writes: Vectors) -> None:
     """Each operator has the options that it reads, and as many tensors."""
     options, inputs, results = _FORMS[:, numbers]
     types = operators.number(3, "<u1")  # builtin_options_type
-    there = operators.there(4)  # builtin_options
-    require((types == options) & (there == (options > 0)), "an operator has another's options")
+    there = operators.has_field(4)  # builtin_options
+    check((types == options) & (there == (options > 0)), "an operator has another's options")
     _check_options(operators.table(4), options[there], writes.lengths[there])
-    require(
-        (inputs == _ANY) | (reads.lengths == inputs), "an operator reads too much or too little"
-    )
-    require((results == _ANY) | (writes.lengths == results), "an operator has too many results")
-    require((reads.lengths > 0) & (writes.lengths > 0), "an operator reads or writes nothing")
+    check((inputs == _ANY) | (reads.lengths == inputs), "an operator reads too much or too little")
+    check((results == _ANY) | (writes.lengths == results), "an operator has too many results")
+    check((reads.lengths > 0) & (writes.lengths > 0), "an operator reads or writes nothing")
     left_out = reads.values() < 0
     first = np.cumsum(reads.lengths) - reads.lengths
     within = np.arange(len(left_out)) - first[reads.owners()]
     may_be = ((numbers == _CONV_2D) | (numbers == _FULLY_CONNECTED))[reads.owners()] & (within == 2)
-    require(~left_out | may_be, "an operator lacks what it reads")
+    check(~left_out | may_be, "an operator lacks what it reads")
 
 
 def _check_options(tables: Tables, types: Ints, results: Ints) -> None:
@@ -214,25 +210,25 @@ def _check_options(tables: Tables, types: Ints, results: Ints) -> None:
     tables.vectors(0, having=types == _RESHAPE_OPTIONS).values()  # new_shape
     is_split, is_convolution = types == _SPLIT_OPTIONS, types == _CONV_2D_OPTIONS
     parts = tables.number(0, "<i4", having=is_split)  # num_splits
-    require(parts[is_split] == results[is_split], "an operator has too many results")
+    check(parts[is_split] == results[is_split], "an operator has too many results")
     for field, default in ((1, 0), (2, 0), (4, 1), (5, 1)):  # strides and dilations
         steps = tables.number(field, "<i4", default, having=is_convolution)
-        require(steps[is_convolution] == 1, "a convolution has steps that no export writes")
+        check(steps[is_convolution] == 1, "a convolution has steps that no export writes")
 
 
 def _check_signatures(model: Tables, tensors: _Tensors) -> None:
-    signatures = model.vectors(7).tables().only(0, 1, 2, 4)  # signature_defs
+    signatures = model.vectors(7).tables().allow_only(0, 1, 2, 4)  # signature_defs
     signatures.check_strings(2)  # signature_key
     subgraph = signatures.number(4, "<u4")  # subgraph_index
-    require(subgraph < len(tensors.counts), "a signature has no subgraph")
+    check(subgraph < len(tensors.counts), "a signature has no subgraph")
     for field, kind in ((0, tensors.inputs), (1, tensors.outputs)):
         maps = signatures.vectors(field)
-        entries = maps.tables().only(0, 1)
+        entries = maps.tables().allow_only(0, 1)
         entries.check_strings(0)  # name
         own = subgraph[maps.owners()]
         index = entries.number(1, "<u4")  # tensor_index
-        require(index < tensors.counts[own], "a signature names a tensor that is not there")
+        check(index < tensors.counts[own], "a signature names a tensor that is not there")
         is_known = np.zeros(len(tensors.tables), np.bool_)
         is_known[tensors.among(kind)] = True
-        require(is_known[tensors.first[own] + index], "a signature names another tensor")
-        require(maps.lengths == kind.lengths[subgraph], "a signature leaves out a tensor")
+        check(is_known[tensors.first[own] + index], "a signature names another tensor")
+        check(maps.lengths == kind.lengths[subgraph], "a signature leaves out a tensor")

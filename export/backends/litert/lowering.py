@@ -13,8 +13,8 @@ from torch import fx
 from torch.export.graph_signature import InputKind
 
 from squeezebert_mobile.errors import ExportError
-from squeezebert_mobile.export.backends.litert.flatbuffer import TensorRef, TfliteFile
 from squeezebert_mobile.export.backends.litert.operators import HANDLERS
+from squeezebert_mobile.export.backends.litert.tflite_file import TensorRef, TfliteFile
 from squeezebert_mobile.export.backends.litert.writer import Weight, Writer
 from squeezebert_mobile.formats import signature
 from squeezebert_mobile.models.rewriting import Traceable

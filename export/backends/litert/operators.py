@@ -15,7 +15,7 @@ import torch.ao.quantization.fx._decomposed  # registers torch.ops.quantized_dec
 from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor
 
-from squeezebert_mobile.export.backends.litert.flatbuffer import TensorRef
+from squeezebert_mobile.export.backends.litert.tflite_file import TensorRef
 from squeezebert_mobile.export.backends.litert.writer import Operand, Weight, Writer
 
 __all__ = ["HANDLERS", "dequantize_rows"]

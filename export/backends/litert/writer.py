@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor
 
-from squeezebert_mobile.export.backends.litert.flatbuffer import Subgraph, TensorRef
+from squeezebert_mobile.export.backends.litert.tflite_file import Subgraph, TensorRef
 
 __all__ = ["Operand", "Weight", "Writer"]
 

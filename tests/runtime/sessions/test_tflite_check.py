@@ -10,7 +10,7 @@ import tiny
 from ai_edge_litert import schema_py_generated as schema
 
 from squeezebert_mobile.export import export_checkpoint
-from squeezebert_mobile.runtime.sessions.flatbuffer import Reader, Vectors
+from squeezebert_mobile.runtime.sessions.flatbuffer_reader import Reader, Vectors
 from squeezebert_mobile.runtime.sessions.tflite_check import check_model
 
 TEXTS = ["wake me at six", "play music", "what time is it", "is it cold"] * 2

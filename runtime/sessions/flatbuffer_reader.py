@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Damaged", "Ints", "Reader", "Tables", "Vectors", "require"]
+__all__ = ["Damaged", "Ints", "Reader", "Tables", "Vectors", "check"]
 
 Ints = NDArray[np.int64]
 
@@ -18,7 +18,7 @@ class Damaged(ValueError):
     """What is wrong with a file."""
 
 
-def require(holds: NDArray[np.bool_] | bool, what: str) -> None:
+def check(holds: NDArray[np.bool_] | bool, what: str) -> None:
     """Raise `Damaged` unless all of `holds` are true."""
     if not (holds if isinstance(holds, bool) else holds.all()):
         raise Damaged(f"it is damaged: {what}")
@@ -37,8 +37,8 @@ class Reader:
         """The little-endian numbers of a type, such as "<i4", at the positions."""
         width = np.dtype(dtype).itemsize
         first, last = positions.min(initial=0), positions.max(initial=0)
-        require(bool(first >= 0 and last <= self.size - width), "an offset leads out of the file")
-        require(positions & (width - 1) == 0, "a number is not aligned")
+        check(bool(first >= 0 and last <= self.size - width), "an offset leads out of the file")
+        check(positions & (width - 1) == 0, "a number is not aligned")
         if dtype not in self._views:
             self._views[dtype] = self._bytes[: self.size // width * width].view(dtype)
         return self._views[dtype][positions // width].astype(np.int64)
@@ -77,7 +77,7 @@ class Vectors:
             Damaged: together the vectors are longer than the file, so that they overlap.
         """
         total = int(self.lengths.sum()) * width
-        require(total <= self.reader.size, "its vectors are longer than the file")
+        check(total <= self.reader.size, "its vectors are longer than the file")
         before = np.cumsum(self.lengths) - self.lengths
         within = np.arange(int(self.lengths.sum())) - np.repeat(before, self.lengths)
         return np.repeat(self.starts, self.lengths) + width * within
@@ -101,15 +101,15 @@ class Tables:
     def __init__(self, reader: Reader, positions: Ints) -> None:
         """The tables at the positions."""
         self.reader, self._positions = reader, positions
-        require(positions & 3 == 0, "a table is not aligned")
+        check(positions & 3 == 0, "a table is not aligned")
         # Tables with the same fields share the list of where these are in a table.
         places = positions - reader.numbers(positions, "<i4")
         lists, self._list = np.unique(places, return_inverse=True)
         self._lists, self._lists_size = lists, reader.numbers(lists, "<u2")
         self._size = reader.numbers(lists + 2, "<u2")  # of the tables that share a list
-        require(self._lists_size >= 4, "a table has no fields")
+        check(self._lists_size >= 4, "a table has no fields")
         ends = np.append(positions + self._size[self._list], lists + self._lists_size)
-        require(ends <= reader.size, "a table is longer than the file")
+        check(ends <= reader.size, "a table is longer than the file")
 
     def __len__(self) -> int:
         """The number of tables."""
@@ -150,17 +150,17 @@ class Tables:
         there = places > 0
         starts, lengths = np.zeros(len(self), np.int64), np.zeros(len(self), np.int64)
         targets = self.reader.follow(places[there])
-        require(targets % 4 == 0, "a vector is not aligned")
+        check(targets % 4 == 0, "a vector is not aligned")
         lengths[there] = self.reader.numbers(targets, "<u4")
         starts[there] = targets + 4
-        require(starts + width * lengths <= self.reader.size, "a vector is longer than the file")
+        check(starts + width * lengths <= self.reader.size, "a vector is longer than the file")
         return Vectors(self.reader, starts, lengths)
 
     def check_strings(self, field: int) -> None:
         """Check a field of strings, which end with a zero."""
         strings = self.vectors(field, width=1)
         ends = (strings.starts + strings.lengths)[strings.starts > 0]
-        require(self.reader.numbers(ends, "u1") == 0, "a name has no end")
+        check(self.reader.numbers(ends, "u1") == 0, "a name has no end")
 
     def strings(self, field: int) -> list[str]:
         """A field of strings; "" where there is none."""
@@ -168,14 +168,14 @@ class Tables:
         places = zip(found.starts.tolist(), found.lengths.tolist(), strict=True)
         return [self.reader.text(start, length) for start, length in places]
 
-    def only(self, *fields: int) -> Self:
+    def allow_only(self, *fields: int) -> Self:
         """Check that the tables have no other fields, which would have to be checked too."""
         for field in range((int(self._lists_size.max(initial=4)) - 4) // 2):
             if field not in fields:
-                require(self._offsets(field) == 0, "it has fields that no export writes")
+                check(self._offsets(field) == 0, "it has fields that no export writes")
         return self
 
-    def there(self, field: int) -> NDArray[np.bool_]:
+    def has_field(self, field: int) -> NDArray[np.bool_]:
         """Which of the tables have a field."""
         return self._places(field, 1) > 0
 
@@ -190,7 +190,7 @@ class Tables:
         is_inside = (offsets == 0) | ((offsets >= 4) & (offsets + width <= self._size))
         own = offsets[self._list]
         there = (own > 0) & having
-        require(is_inside[self._list] | ~there, "a field is outside its table")
+        check(is_inside[self._list] | ~there, "a field is outside its table")
         return np.where(there, self._positions + own, 0)
 
     def _offsets(self, field: int) -> Ints:
