@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from squeezebert_mobile.benchmarks.command import run_command
+from squeezebert_mobile.benchmarks.peers.families import MAX_LENGTH, MIN_LENGTH
 from squeezebert_mobile.benchmarks.peers.kept import kept, run_files
 from squeezebert_mobile.benchmarks.peers.models import MODELS, select
 from squeezebert_mobile.benchmarks.peers.pages import report_page, terminal_page
@@ -33,9 +34,6 @@ from squeezebert_mobile.files import atomic_file, atomic_write, check_regular, c
 from squeezebert_mobile.streams import Console, print_json, print_line
 
 __all__ = ["main"]
-
-_LONGEST = 512  # positions of both families' models
-_SHORTEST = 2  # an ExecuTorch program takes no single token
 
 RESULTS_NAME, _REPORT_NAME = "results.json", "report.md"
 _FOR_README = {"what": "summary table", "remedy": "choose another file with --readme"}
@@ -74,8 +72,8 @@ def _count(text: str) -> int:
 
 
 def _length(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text) or not _SHORTEST <= int(text) <= _LONGEST:
-        raise typer.BadParameter(f"{text!r} is not a number from {_SHORTEST} to {_LONGEST}")
+    if not re.fullmatch("[0-9]{1,9}", text) or not MIN_LENGTH <= int(text) <= MAX_LENGTH:
+        raise typer.BadParameter(f"{text!r} is not a number from {MIN_LENGTH} to {MAX_LENGTH}")
     return int(text)
 
 

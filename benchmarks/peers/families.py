@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FAMILIES", "LENGTHS", "TASK", "VOCAB_SIZE", "Family"]
+__all__ = ["FAMILIES", "LENGTHS", "MAX_LENGTH", "MIN_LENGTH", "TASK", "VOCAB_SIZE", "Family"]
 
 TASK = "text-classification"
 LENGTHS = (16, 32, 128, 384)  # tokens of the inputs that are measured
+MIN_LENGTH = 2  # an ExecuTorch program takes no single token
+MAX_LENGTH = 512  # positions of both families' published base models
 VOCAB_SIZE = 30522  # of both families' published base models
 
 

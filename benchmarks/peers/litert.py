@@ -16,6 +16,7 @@ from squeezebert_mobile.benchmarks.peers.families import Family
 from squeezebert_mobile.benchmarks.peers.theirs import Peer, network
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import BenchmarkError, require
+from squeezebert_mobile.formats import signature
 from squeezebert_mobile.partial_folders import partial_folder
 from squeezebert_mobile.renames import rename
 from squeezebert_mobile.tasks import INPUT_NAMES
@@ -70,7 +71,7 @@ def _fp32(family: Family, target: Path, lengths: Sequence[int]) -> None:
     for length in sorted(set(lengths)):
         ids = torch.ones(1, length, dtype=torch.int64)
         inputs = dict(zip(INPUT_NAMES, (ids, ids, torch.zeros_like(ids)), strict=True))
-        builder = builder.signature(f"length_{length}", logits, sample_kwargs=inputs)
+        builder = builder.signature(signature(length), logits, sample_kwargs=inputs)
     partial = target.with_suffix(f".{os.getpid()}.tflite")
     builder.convert().export(str(partial))
     rename(partial, target)  # the int8 peer reads this file

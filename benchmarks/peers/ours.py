@@ -3,9 +3,9 @@
 import platform
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 
+from squeezebert_mobile.benchmarks.inputs.texts import few_texts
 from squeezebert_mobile.benchmarks.peers.families import TASK, Family
 from squeezebert_mobile.errors import ExportError
 
@@ -19,7 +19,7 @@ def build_ours(family: Family, folder: Path, *, format: str, precision: str) -> 
         ExportError: the command failed; the message is its last line.
     """
     texts = folder.with_name(f"{folder.name}.txt")
-    texts.write_text("\n".join(_verification_texts()), encoding="utf-8")
+    texts.write_text("\n".join(few_texts()), encoding="utf-8")
     command = [sys.executable, "-m", "squeezebert_mobile", "export", family.checkpoint]
     command += ["--task", TASK, "--format", format, "--precision", precision]
     command += ["--texts", str(texts), "-o", str(folder)]
@@ -30,15 +30,6 @@ def build_ours(family: Family, folder: Path, *, format: str, precision: str) -> 
     if export.returncode:
         lines = export.stderr.strip().splitlines() or [f"exit code {export.returncode}"]
         raise ExportError(lines[-1].removeprefix("error: "))
-
-
-def _verification_texts() -> list[str]:
-    """Every eighth of the 200 shipped sentences, as for the baselines of `bench`.
-
-    They suffice to verify a graph with random weights, whose answers nobody uses.
-    """
-    file = resources.files("squeezebert_mobile") / "models" / "assets" / "sentences.txt"
-    return file.read_text(encoding="utf-8").splitlines()[::8]
 
 
 def _engine() -> str:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squeezebert_mobile.benchmarks.peers.families import Family
+from squeezebert_mobile.benchmarks.peers.families import MAX_LENGTH, MIN_LENGTH, Family
 from squeezebert_mobile.errors import require
 from squeezebert_mobile.renames import rename
+from squeezebert_mobile.tasks import INPUT_NAMES
 
 __all__ = ["PEERS", "Peer", "network"]
 
 _SEED = 0
-_LONGEST = 512  # positions of the published models
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def network(family: Family) -> Any:
@@ -73,9 +72,9 @@ def _onnx(family: Family, target: Path) -> None:
         network(family),
         _example(),
         partial,
-        input_names=list(_INPUTS),
+        input_names=list(INPUT_NAMES),
         output_names=["logits"],
-        dynamic_axes={name: {0: "batch", 1: "sequence"} for name in _INPUTS},
+        dynamic_axes={name: {0: "batch", 1: "sequence"} for name in INPUT_NAMES},
         dynamo=False,
     )
     rename(partial, target)
@@ -131,7 +130,7 @@ def _executorch_int8(family: Family, target: Path) -> None:
 def _dynamic_shapes() -> tuple[Any, ...]:
     """Dynamic shapes: any length, a batch of 1."""
     torch = require("torch", "export")
-    return ({1: torch.export.Dim("sequence", min=2, max=_LONGEST)},) * len(_INPUTS)
+    return ({1: torch.export.Dim("sequence", min=MIN_LENGTH, max=MAX_LENGTH)},) * len(INPUT_NAMES)
 
 
 def _lower(exported: Any, target: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from squeezebert_mobile import __version__
 from squeezebert_mobile.artifact import MANIFEST_FILE, read_artifact, read_manifest
 from squeezebert_mobile.benchmarks import Contender, artifact_contender
+from squeezebert_mobile.benchmarks.inputs.texts import few_texts
 from squeezebert_mobile.cache import cache_folder
 from squeezebert_mobile.errors import (
     ArtifactError,
@@ -22,7 +23,7 @@ __all__ = ["Baseline", "bert_base_contenders"]
 
 _CHECKPOINT = "preset:bert-base"
 #: Minutes on two cores and GB of memory of an export of BERT-base to ONNX, by precision (measured
-#: with _verification_texts).
+#: with few_texts).
 _COST = {"fp32": (1, 3), "fp16": (1, 4), "int8": (2, 4), "int4": (3, 4)}
 
 
@@ -123,7 +124,7 @@ def _export(baseline: Baseline, progress: Progress) -> None:
             format=baseline.format,
             precision=baseline.precision,
             sequence_length=baseline.sequence_length,
-            texts=_verification_texts(),
+            texts=few_texts(),
             force=True,
             progress=progress,
         )
@@ -144,13 +145,3 @@ def _remove_damaged(folder: Path) -> None:
             shutil.rmtree(folder)
     except OSError as error:
         raise ExportError(f"cannot replace {str(folder)!r}: {error.strerror}") from None
-
-
-def _verification_texts() -> list[str]:
-    """Every eighth of the 200 bundled texts: enough to verify a model with random weights.
-
-    Its predictions are meaningless, and someone is waiting for a first benchmark.
-    """
-    from squeezebert_mobile.models.checkpoint import shipped_texts
-
-    return shipped_texts()[::8]
