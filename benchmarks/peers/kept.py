@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from squeezebert_mobile.artifact.schema import Record
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.machine import machine_facts
 from squeezebert_mobile.benchmarks.peers.families import LENGTHS
 from squeezebert_mobile.benchmarks.peers.models import SurveyModel
-from squeezebert_mobile.benchmarks.records.base import Record
 from squeezebert_mobile.benchmarks.records.journal import Journal, check_not_in_use
 from squeezebert_mobile.errors import BenchmarkError, SqueezeBertMobileError
 from squeezebert_mobile.files import atomic_write

@@ -1,17 +1,10 @@
-"""Base class and number types of the records in a results file."""
+"""Number types of the records in a results file; artifact/schema.py has their base class."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-__all__ = ["Bytes", "Count", "Milliseconds", "Record"]
+__all__ = ["Bytes", "Milliseconds"]
 
-Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0)]
-
-
-class Record(BaseModel):
-    """An immutable record; unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)

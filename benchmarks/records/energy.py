@@ -7,11 +7,16 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from squeezebert_mobile.benchmarks.records.base import Count, Record
+from squeezebert_mobile.artifact.schema import Count, Record
+from squeezebert_mobile.benchmarks.records.bootstrap import (
+    MIN_BLOCKS,
+    WIDE,
+    block_draws,
+    interval_of,
+)
 
 __all__ = [
     "ENERGY_FLAGS",
-    "MIN_ENERGY_BLOCKS",
     "MIN_STEPS",
     "DeviceState",
     "Energy",
@@ -28,17 +33,11 @@ __all__ = [
 EnergySource = Literal["power stats", "iio", "battery"]
 EnergyFlag = Literal["few blocks", "wide", "coarse counter", "throttled", "state changed"]
 
-#: With fewer blocks there is no interval, as for latencies.
-MIN_ENERGY_BLOCKS = 6
 #: A block whose inference takes fewer steps of the counter is too short for it.
 MIN_STEPS = 20
-_WIDE = 0.10  # an interval wider than this share of the figure is flagged
-_CONFIDENCE = 0.95
-_RESAMPLES = 1000
-_SEED = 0
 
 ENERGY_FLAGS: dict[EnergyFlag, str] = {
-    "few blocks": f"fewer than {MIN_ENERGY_BLOCKS} blocks were measured: too few for an interval",
+    "few blocks": f"fewer than {MIN_BLOCKS} blocks were measured: too few for an interval",
     "wide": "the 95 % interval is wider than 10 % of the energy",
     "coarse counter": (
         f"the inference of a block took fewer than {MIN_STEPS} steps of the counter: the blocks "
@@ -221,12 +220,9 @@ def _estimate(
 
     count = len(answers)
     figure = answer_mj(np.arange(count))
-    if count < MIN_ENERGY_BLOCKS:
+    if count < MIN_BLOCKS:
         return figure, None, None
-    draws = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
-    tail = 100 * (1 - _CONFIDENCE) / 2
-    low, high = np.percentile([answer_mj(draw) for draw in draws], [tail, 100 - tail])
-    return figure, float(low), float(high)
+    return figure, *interval_of([answer_mj(draw) for draw in block_draws(count)])
 
 
 def _step(
@@ -274,8 +270,8 @@ def _flags(
     low, high = interval
     own_mj = answer_mj * sum(block.answers for block in blocks) / len(blocks)  # of a block
     raised: dict[EnergyFlag, bool] = {
-        "few blocks": len(blocks) < MIN_ENERGY_BLOCKS,
-        "wide": low is not None and high is not None and high - low > _WIDE * answer_mj,
+        "few blocks": len(blocks) < MIN_BLOCKS,
+        "wide": low is not None and high is not None and high - low > WIDE * answer_mj,
         "coarse counter": step_mj is None or own_mj < MIN_STEPS * step_mj,
         "throttled": any(block.thermal_status for block in blocks),
         "state changed": len({block.state for block in blocks}) > 1,

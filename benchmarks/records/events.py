@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from squeezebert_mobile.benchmarks.records.base import Count, Milliseconds, Record
+from squeezebert_mobile.artifact.schema import Count, Record
+from squeezebert_mobile.benchmarks.records.base import Milliseconds
 from squeezebert_mobile.benchmarks.records.energy import EnergyBlock
 from squeezebert_mobile.benchmarks.records.phone import (
     Answers,

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from squeezebert_mobile.benchmarks.records.base import Bytes, Count, Milliseconds, Record
+from squeezebert_mobile.artifact.schema import Count, Record
+from squeezebert_mobile.benchmarks.records.base import Bytes, Milliseconds
 from squeezebert_mobile.benchmarks.records.targets import Accelerator
 
 __all__ = [

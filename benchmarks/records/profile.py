@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from squeezebert_mobile.benchmarks.records.base import Count, Record
+from squeezebert_mobile.artifact.schema import Count, Record
 
 __all__ = ["Profile", "RunRecord", "Share"]
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from squeezebert_mobile.benchmarks.records.base import Bytes, Count, Milliseconds, Record
+from squeezebert_mobile.artifact.schema import Count, Record
+from squeezebert_mobile.benchmarks.records.base import Bytes, Milliseconds
 from squeezebert_mobile.benchmarks.records.energy import Energy, EnergyPlan
 from squeezebert_mobile.benchmarks.records.phone import (
     Answers,

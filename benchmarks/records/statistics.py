@@ -5,10 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from squeezebert_mobile.benchmarks.records.bootstrap import (
+    MIN_BLOCKS,
+    WIDE,
+    block_draws,
+    interval_of,
+)
 from squeezebert_mobile.benchmarks.records.results import Flag, Interval, Latency
 
 __all__ = [
-    "MIN_BLOCKS",
     "MIN_STABILITY",
     "drift",
     "latency",
@@ -17,16 +22,9 @@ __all__ = [
     "stability",
 ]
 
-#: With fewer blocks there is neither interval nor drift: resampling two or three blocks gives
-#: narrow intervals that mean nothing.
-MIN_BLOCKS = 6
 #: A latency with a lower stability is flagged: moderate on the scale of `stability`.
 MIN_STABILITY = 60
 
-_CONFIDENCE = 0.95
-_RESAMPLES = 1000
-_SEED = 0
-_WIDE = 0.10  # an interval wider than this share of its ratio is flagged
 _TRIMMED = 0.2  # share of the runs that the trimmed mean leaves out, half at each end
 _DRIFT = 0.05  # a second half that differs from the first by more than this share is flagged
 
@@ -105,12 +103,10 @@ def speedup(slower: Blocks, faster: Blocks) -> Interval:
     ratio = float(np.median(np.concatenate(above)) / np.median(np.concatenate(below)))
     if len(above) < MIN_BLOCKS:
         return Interval(ratio=ratio, low=None, high=None, flags=_flags(len(above), None))
-    draws = np.random.default_rng(_SEED).integers(len(above), size=(_RESAMPLES, len(above)))
-    resampled = _medians(above, draws) / _medians(below, draws)
-    tail = 100 * (1 - _CONFIDENCE) / 2
-    low, high = (float(edge) for edge in np.percentile(resampled, [tail, 100 - tail]))
+    draws = block_draws(len(above))
+    low, high = interval_of(_medians(above, draws) / _medians(below, draws))
     by_block = np.array([np.median(a) / np.median(b) for a, b in zip(above, below, strict=True)])
-    wide = (high - low) / ratio > _WIDE
+    wide = (high - low) / ratio > WIDE
     return Interval(
         ratio=ratio, low=low, high=high, flags=_flags(len(above), _drift(by_block), wide=wide)
     )

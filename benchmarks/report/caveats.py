@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from squeezebert_mobile.benchmarks.records.bootstrap import MIN_BLOCKS
 from squeezebert_mobile.benchmarks.records.phone import Answers, Placement
 from squeezebert_mobile.benchmarks.records.results import Flag, Measurement, Results
-from squeezebert_mobile.benchmarks.records.statistics import MIN_BLOCKS, MIN_STABILITY
+from squeezebert_mobile.benchmarks.records.statistics import MIN_STABILITY
 from squeezebert_mobile.benchmarks.report.formatting import DOUBT, plural
 from squeezebert_mobile.benchmarks.report.queries import is_stand_in
 from squeezebert_mobile.benchmarks.report.writers.page import Listing

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from squeezebert_mobile.artifact import Manifest, file_facts, write_json
 from squeezebert_mobile.benchmarks.measure.contenders import Contender, file_contender
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
-from squeezebert_mobile.benchmarks.records import statistics as stats
+from squeezebert_mobile.benchmarks.records import bootstrap
 
 VOCAB = 100
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -39,7 +39,7 @@ class FakeClock:
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interval from 200 resamples is as good for a test, and five times faster."""
-    monkeypatch.setattr(stats, "_RESAMPLES", 200)
+    monkeypatch.setattr(bootstrap, "_RESAMPLES", 200)
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ from squeezebert_mobile.benchmarks.measure.schedule import Preset, runs_per_visi
 from squeezebert_mobile.benchmarks.phone.profile import collect
 from squeezebert_mobile.benchmarks.phone.resume import JournalView, check_resumable
 from squeezebert_mobile.benchmarks.profiles.trace import Trace
-from squeezebert_mobile.benchmarks.records import energy
-from squeezebert_mobile.benchmarks.records import statistics as stats
+from squeezebert_mobile.benchmarks.records import bootstrap
 from squeezebert_mobile.benchmarks.records.energy import (
     EnergyBlock,
     EnergyPlan,
@@ -222,8 +221,7 @@ def test_mutated_journals(
     events: Callable[[], list[Event]],
     resume: Callable[[Path, list[Event]], None],
 ) -> None:
-    monkeypatch.setattr(stats, "_RESAMPLES", 5)
-    monkeypatch.setattr(energy, "_RESAMPLES", 5)
+    monkeypatch.setattr(bootstrap, "_RESAMPLES", 5)
     journal, path = events(), tmp_path / "results.json.journal"
     outcomes: dict[tuple[str, bool], int] = {}
 
