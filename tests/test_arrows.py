@@ -1,6 +1,8 @@
 """Imports between the folders: layers, no cycles, and limits on the size of folders and files."""
 
 import ast
+import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +76,20 @@ def test_layers() -> None:
         and _layer(name) not in MAY_IMPORT[_layer(module)]
     ]
     assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_the_arrows_drawn_in_the_docs_are_these() -> None:
+    page = (ROOT / "docs" / "develop.md").read_text(encoding="utf-8")
+    drawn: dict[str, set[str]] = {"ground": set()}
+    for line in page.split("Imports point one way")[1].splitlines():
+        names = [re.sub("─+", "", part).strip() for part in line.split("▶")]
+        for above, below in itertools.pairwise(names):
+            drawn.setdefault(above, set()).add(below)
+
+    def reached(layer: str) -> set[str]:
+        return drawn[layer].union(*map(reached, drawn[layer]))
+
+    assert {layer: reached(layer) for layer in drawn} == MAY_IMPORT
 
 
 def _cycle(graph: dict[str, set[str]]) -> list[str]:

@@ -41,7 +41,7 @@ class Trace:
             self._events.append(_name("process_name", place, contender))
         self._events.append(_name("thread_name", place, track))
         for run in runs:
-            self._events += ({**place, "ph": "X", **slice} for slice in _slices(run))
+            self._events += ({**place, "ph": "X", **event} for event in _slices(run))
 
     def write(self, path: Path, *, results: Path) -> None:
         """Write the file.

@@ -44,7 +44,7 @@ def _escaped_errors() -> Iterator[None]:
         raise
 
 
-#: Parameters that are names of something, and are never empty; as paths.
+#: Parameters that must not be empty, as paths must not: each is the name of something.
 _NAMES = frozenset(
     "name checkpoint against teacher baseline revision adb_server serial cores".split()
 )

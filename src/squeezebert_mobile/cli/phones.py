@@ -70,10 +70,12 @@ def clean(
 
 def push(
     artifact: Artifact,
-    zip: Annotated[
+    zip_file: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.zip", help="Write a zip file for the app instead; needs no phone."
+            "--zip",
+            metavar="FILE.zip",
+            help="Write a zip file for the app instead; needs no phone.",
         ),
     ] = None,
     serial: Serials = None,
@@ -90,12 +92,12 @@ def push(
     from squeezebert_mobile.benchmarks.phone.commands import push_to_phones, zip_up
     from squeezebert_mobile.cli.printing.progress import print_note
 
-    if zip:
+    if zip_file:
         reject_phone_options(
             {"serial": serial, "all_devices": all_devices, "adb_server": adb_server},
             remedy="remove --zip",
         )
-        pushed = [zip_up(artifact, zip)]
+        pushed = [zip_up(artifact, zip_file)]
     else:
         pushed = push_to_phones(
             artifact, adb_server, serial or (), all_devices=all_devices, note=print_note
@@ -104,5 +106,5 @@ def push(
         print_json(json.dumps([asdict(copy) for copy in pushed], indent=1))
         return
     for copy in pushed:
-        where = f"written to {copy.to}" if zip else f"copied into the app on {copy.to}"
+        where = f"written to {copy.to}" if zip_file else f"copied into the app on {copy.to}"
         print_line(f"{copy.name}: {where}, {copy.bytes / 1e6:.1f} MB")

@@ -17,6 +17,7 @@ import torch
 from commands import Cli
 
 from squeezebert_mobile.artifact import Manifest, Parity, read_artifact
+from squeezebert_mobile.cli.printing.artifact import _repair
 from squeezebert_mobile.errors import ParityError
 from squeezebert_mobile.export import convert, export_checkpoint, inspect_checkpoint
 from squeezebert_mobile.export.quantize import mixed_precision
@@ -253,6 +254,8 @@ def test_the_worst_unit_goes_one_precision_up(mixed: MixedPrecision) -> None:
         r"\d+\.\d% of the products' weights",
         why[1],
     )
+    # `inspect` reads the cost from it.
+    assert _repair("int4", mixed.reasons).startswith("repaired: 1 parts in higher precision, about")
     assert len(mixed.overrides) == 4 and set(mixed.overrides.values()) == {"int8"}
     mixed.raise_precision()
     assert mixed.reasons["layers.0.attention.product"].startswith("fp32")

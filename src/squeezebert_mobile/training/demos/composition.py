@@ -51,7 +51,10 @@ def _has_parts(template: str, grammar: Grammar) -> bool:
 
 
 def composed(template: str, grammar: Grammar, rng: random.Random) -> str:
-    """The template with its parts chosen so that it is no template of another split, nor nearly."""
+    """The template with its parts chosen at random.
+
+    If it has parts, the result differs in more than one word from every template of another split.
+    """
 
     def choose(part: re.Match[str]) -> str:
         options = grammar.phrases.get(part[1])
