@@ -139,7 +139,8 @@ def export_checkpoint(
     limit = make_limit(precision, atol, rtol)
     if len(texts) < GOLDEN_TEXTS:
         raise ExportError(
-            f"{len(texts)} texts are too few to verify with; give at least {GOLDEN_TEXTS}"
+            f"{len(texts)} {'text is' if len(texts) == 1 else 'texts are'} too few to verify with; "
+            f"give at least {GOLDEN_TEXTS}"
         )
     with atomic_folder(folder, force=force) as partial:
         revision = download_checkpoint(checkpoint, revision=revision, progress=progress)

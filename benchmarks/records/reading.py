@@ -23,6 +23,9 @@ from squeezebert_mobile.files import MAX_DATA_BYTES, read_regular
 
 __all__ = ["read_events", "read_results"]
 
+#: Fields of results alone: one that lacks them all is another file, such as a manifest.
+_OWN_FIELDS = Results.model_fields.keys() - {"schema_version"}
+
 
 def read_results(path: Path) -> Results:
     """The results in a results file, or in the journal of an interrupted run.
@@ -35,7 +38,13 @@ def read_results(path: Path) -> Results:
         if data.startswith(b'{"event"'):  # as a journal does
             return assemble(_events(data, path))
         text = _text(data, path)
-        _check_version(_object(text, path), path)
+        found = _object(text, path)
+        if len(found) > 1 and not found.keys() & _OWN_FIELDS:
+            raise BenchmarkError(
+                f"{str(path)!r} is not a results file; give one that bench has written with -o, or "
+                "what evaluate --json printed"
+            )
+        _check_version(found, path)
         return Results.model_validate_json(text)
 
 

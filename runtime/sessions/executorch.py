@@ -130,7 +130,7 @@ class ExecuTorchSession(Closeable):
     ) -> None:
         """Load a model file; `threads` and `etdump` as for a program."""
         self._program = Program(str(path), threads=threads, etdump=etdump)
-        self._torch = require("torch", "export")
+        self._torch = require("torch", "executorch")
         self.spec = spec
         self._outputs = [output.name for output in spec.outputs]
 
@@ -173,7 +173,7 @@ def check_program(path: str) -> None:
 @contextmanager
 def _load_errors(path: str) -> Iterator[None]:
     """Silence executorch within the block, and translate its errors."""
-    torch = require("torch", "export")
+    torch = require("torch", "executorch")
     require_extra("executorch")
     try:
         with without_native_logs(), warnings.catch_warnings():

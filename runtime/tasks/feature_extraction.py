@@ -244,8 +244,8 @@ class FeatureExtraction(Pipeline[FeatureExtractionResult]):
             return ""
         if name not in settings.prompts:
             if not settings.prompts:
-                raise InputError(f"the model has no prompts; leave out prompt_name={name!r}")
-            raise InputError(choose("prompt_name", name, settings.prompts))
+                raise InputError(f"the model has no prompts; leave out the prompt name {name!r}")
+            raise InputError(choose("prompt name", name, settings.prompts))
         return settings.prompts[name]
 
     def _named_prompt(self, names: tuple[str, ...]) -> str:

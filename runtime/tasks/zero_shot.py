@@ -43,8 +43,8 @@ def hypotheses(labels: Sequence[str], template: str) -> list[str]:
         texts = []
     if not texts or texts[0] == template:
         raise InputError(
-            f"hypothesis_template={template!r:.60} must contain {{}} once, where the label goes, "
-            f"such as {TEMPLATE!r}"
+            f"the hypothesis template {template!r:.60} must contain {{}} once, where the label "
+            f"goes, such as {TEMPLATE!r}"
         )
     return texts
 
@@ -60,20 +60,22 @@ def entailment_place(labels: Sequence[str], entailment_label: str | None) -> int
     """
     if len(labels) < 2:
         raise InputError(
-            f"zero-shot classification needs a model of natural language inference, with a label "
-            f"for entailment and one for contradiction; this model has {list(labels)}"
+            "this model is not one of natural language inference (NLI), which zero-shot "
+            "classification needs: it has no label for entailment beside one for contradiction, "
+            f"only {', '.join(labels) or 'none'}; use an NLI model"
         )
     if entailment_label is not None:
         if entailment_label not in labels:
-            raise InputError(choose("entailment_label", entailment_label, labels))
+            raise InputError(choose("entailment label", entailment_label, labels))
         return labels.index(entailment_label)
     places = [i for i, label in enumerate(labels) if label.lower().startswith("entail")]
     if len(places) != 1:
         shown = ", ".join(labels[:10]) + (", …" if len(labels) > 10 else "")
         raise InputError(
-            f"{'several labels are' if places else 'no label is'} called entailment ({shown}); if "
-            "this is a model of natural language inference, name its label with entailment_label "
-            "(--entailment-label)"
+            "this model is not one of natural language inference (NLI), which zero-shot "
+            f"classification needs: {'several labels are' if places else 'no label is'} called "
+            f"entailment ({shown}); use an NLI model, or name the label of an NLI model whose "
+            "labels have other names (--entailment-label)"
         )
     return places[0]
 

@@ -83,6 +83,10 @@ def test_version(cli: Cli) -> None:
         (("run", "nowhere", "text"), "no such artifact folder: 'nowhere'"),
         (("run", "ASSISTANT", ""), "empty"),
         (
+            ("run", "ASSISTANT", "text", "--aggregation", "max"),
+            "--aggregation does not apply to text-classification; remove it",
+        ),
+        (
             ("run", "ASSISTANT", "text", "--choice", "a"),
             "--choice does not apply to text-classificati",
         ),
@@ -91,6 +95,19 @@ def test_version(cli: Cli) -> None:
             "--question does not apply to text-class",
         ),
         (("verify", "nowhere"), "no such artifact folder: 'nowhere'"),
+        *(
+            (
+                words.split(),
+                "error: 'demo' is a checkpoint, not an artifact; run: squeezebert-mobile export "
+                "demo -o DIR\n",
+            )
+            for words in (
+                "run demo x",
+                "verify demo",
+                "operators demo -o o",
+                "push demo --zip a.zip",
+            )
+        ),
         (("verify", "ASSISTANT", "--texts", "few.txt"), "--texts requires --against; add a"),
         (("bench", "nowhere"), "no such artifact folder: 'nowhere'"),
         (("bench", "ASSISTANT", "ASSISTANT", "--baseline", "none"), "is given twice"),

@@ -35,6 +35,10 @@ def _link_outside(folder: Path) -> None:
 BAD_ARTIFACTS: dict[str, tuple[Change, str]] = {
     "no such folder": (shutil.rmtree, "no such artifact folder: 'artifact'; make one with: squ"),
     "no manifest": (remove("manifest.json"), "'artifact' is not an artifact: it has no manifest"),
+    "no manifest, but a config": (
+        lambda folder: (folder / "manifest.json").rename(folder / "config.json"),
+        "'artifact' is a checkpoint, not an artifact; run: squeezebert-mobile export artifact -o",
+    ),
     "broken manifest": (write("manifest.json", b"{"), "manifest.json' cannot be read as JSON: "),
     "newer schema": (_manifest(schema_version=2), "has schema_version 2, this"),
     "damaged": (_manifest(max_sequence_length=-1), "damaged at max_sequence_l"),

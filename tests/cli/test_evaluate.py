@@ -200,7 +200,7 @@ def test_skipped_and_truncated_examples_are_counted(
     text = f"sentence\tlabel\n{long}\t1\n \t0\n"
     data = write(tmp_path, "dev.tsv", text)
     _, out, _ = cli("evaluate", checkpoint, data)
-    assert "1 examples (sst-2)\nlines skipped (cut off, or without a label): 1\n" in out
+    assert ", 1 example (sst-2)\nlines skipped (cut off, or without a label): 1\n" in out
     assert "texts truncated to the longest input: 1\n" in out
 
 
@@ -238,6 +238,11 @@ def test_random_weights_are_noted(cli: Cli, tmp_path: Path) -> None:
         ("mask a.txt --against short --against mask", "'mask' reads 40 tokens and 'short' 30, so"),
         ("mask a.txt --against other", "'mask' and 'other' have different vocabularies, so their"),
         ("mask a.txt --against short", "'mask' reads 40 tokens and 'short' 30, so their losses"),
+        (
+            "mask a.csv --data-format squad",
+            "error: --data-format squad is for question-answering, but the model is for fill-mask; "
+            "leave it out, or give one of: lines\n",
+        ),
         ("mask a.csv", "'a.csv' is csv data, which is for text-classification, but the model is"),
     ],
 )
@@ -278,3 +283,19 @@ def test_workers_and_batch_size_must_be_positive(cli: Cli, intents: Path) -> Non
     for option in ("--workers", "--batch-size"):
         code, _, err = cli("evaluate", "demo", intents, option, "0")
         assert code == 2 and option in err
+
+
+@pytest.mark.parametrize(
+    ("labels", "remedy"),
+    [
+        (("yes", "no"), "set id2label in the checkpoint's config.json and export the checkpoint a"),
+        (("LABEL_0", "LABEL_1"), "or export the checkpoint again with --labels\n"),
+    ],
+)
+def test_labels_that_an_artifact_lacks(
+    cli: Cli, tmp_path: Path, labels: tuple[str, ...], remedy: str
+) -> None:
+    _, target = artifacts.write_artifact(tmp_path, "text-classification")
+    artifacts.rewrite_manifest(target, labels=labels)
+    code, out, err = cli("evaluate", target, write(tmp_path, "a.csv", "text,label\na cat,low\n"))
+    assert (code, out) == (1, "") and remedy in err and "model's config.json" not in err

@@ -136,5 +136,9 @@ def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
     kept = "kept in fp32: classifier (", "most sensitive (signal-to-noise ratio): pooler"
     for word in ("int8", "mean cosine", *kept, "DynamicQuantizeMatMul", "apache-2.0"):
         assert word in out
+    sizes = {path.name: f"{path.stat().st_size:,}" for path in assistant.iterdir()}
+    sizes["total"] = f"{sum(path.stat().st_size for path in assistant.iterdir()):,}"
+    shown = [line.split() for line in out.splitlines()]
+    assert all([name, size] in shown for name, size in sizes.items())
     code, out, _ = cli("inspect", assistant, "--json")
     assert json.loads(out) == json.loads((assistant / "manifest.json").read_text(encoding="utf-8"))

@@ -247,7 +247,8 @@ def test_run_asks_for_the_entailment_label(cli: Cli, unnamed: Path) -> None:
     command = ["run", unnamed, "play a song", "--candidate-label", "music"]
     code, out, err = cli(*command)
     assert (code, out) == (1, "") and len(err.splitlines()) == 2  # with the note on random weights
-    assert "no label is called entailment (LABEL_0, LABEL_1, LABEL_2)" in err
+    assert "this model is not one of natural language inference (NLI), which zero-shot class" in err
+    assert "no label is called entailment (LABEL_0, LABEL_1, LABEL_2); use an NLI model" in err
     assert "--entailment-label" in err
     assert cli(*command, "--entailment-label", "LABEL_1")[0] == 0
 
@@ -313,7 +314,13 @@ def test_run_puts_a_prompt_before_the_text(cli: Cli, tmp_path: Path) -> None:
     assert json.loads(out)["sentence"] == whole["sentence"]
     code, _, err = cli("run", target, "cat", "--prompt-name", "passage")
     assert code == 1
-    assert "unknown prompt_name 'passage'; choose from: query" in err
+    assert "unknown prompt name 'passage'; choose from: query" in err
+    rewrite_manifest(target, sentence_vector=vector | {"prompts": {}})
+    code, _, err = cli("run", target, "cat", "--prompt-name", "query")
+    assert (code, err.splitlines()[-1]) == (
+        1,
+        "error: the model has no prompts; leave out the prompt name 'query'",
+    )
 
 
 def test_prompts_are_for_sentence_vectors(cli: Cli, assistant: Path) -> None:

@@ -166,6 +166,7 @@ def test_a_shorter_maximum(checkpoint: Path, tmp_path: Path) -> None:
             "--max-sequence-length 24 contradicts --sequence-length 16",
         ),
         ({"task": "fill-mask"}, CheckpointError, "predictions"),
+        ({"texts": TEXTS[:1]}, ExportError, "1 text is too few to verify with; give at least 8"),
         ({"texts": TEXTS[:7]}, ExportError, "7 texts are too few to verify with; give at least 8"),
     ],
 )

@@ -162,10 +162,10 @@ def test_an_empty_prompt(folder: Path, plain: Path) -> None:
 
 
 def test_unknown_prompts_are_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="the model has no prompts; leave out prompt_name='query'"):
+    with pytest.raises(InputError, match="the model has no prompts; leave out the prompt name 'q"):
         _ours(folder, prompt_name="query")
     write_modules(folder, {"pooling_mode": "cls"}, prompts={"prompts": PROMPTS})
-    with pytest.raises(InputError, match="unknown prompt_name 'querry'; did you mean 'query'"):
+    with pytest.raises(InputError, match="unknown prompt name 'querry'; did you mean 'query'"):
         _ours(folder, prompt_name="querry")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import mmap
 import os
+import shlex
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from squeezebert_mobile.artifact.manifest import (
 )
 from squeezebert_mobile.errors import ArtifactError
 from squeezebert_mobile.files import read_regular
+from squeezebert_mobile.hub.names import CONFIG_FILE, DEMOS, PRESETS
 
 __all__ = [
     "check_unchanged",
@@ -63,6 +65,8 @@ def _read_json(path: Path) -> tuple[dict[str, Any], bytes]:
         content = read_regular(path)
         data = json.loads(content.decode("utf-8"))
     except FileNotFoundError:
+        if path.name == MANIFEST_FILE and (path.parent / CONFIG_FILE).is_file():
+            raise _checkpoint(path.parent) from None
         raise ArtifactError(
             f"{str(path.parent)!r} is not an artifact: it has no {path.name}; "
             "make one with: squeezebert-mobile export CHECKPOINT -o DIR"
@@ -84,6 +88,13 @@ def _read_json(path: Path) -> tuple[dict[str, Any], bytes]:
     return data, content
 
 
+def _checkpoint(name: Path) -> ArtifactError:
+    return ArtifactError(
+        f"{str(name)!r} is a checkpoint, not an artifact; run: squeezebert-mobile export "
+        f"{shlex.quote(str(name))} -o DIR"
+    )
+
+
 def _validate(model: type[_Model], path: Path) -> tuple[_Model, str]:
     """The record in a file, and the SHA-256 of what was read."""
     data, content = _read_json(path)
@@ -103,6 +114,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     if not os.path.isdir(folder):
+        if str(folder) in (*DEMOS, *PRESETS):
+            raise _checkpoint(folder)
         raise ArtifactError(
             f"no such artifact folder: {str(folder)!r}; "
             "make one with: squeezebert-mobile export CHECKPOINT -o DIR"

@@ -231,7 +231,7 @@ def inspect(
         if as_json:
             print_json(manifest.model_dump_json(indent=1))
         else:
-            print_artifact(manifest, Console())
+            print_artifact(manifest, Path(name), Console())
         return
     from squeezebert_mobile.cli.printing.checkpoint import print_checkpoint
     from squeezebert_mobile.cli.printing.progress import download_progress, print_note

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+#: Options of the pipelines that have another name in the command.
+_FLAGS = {
+    "aggregation_strategy": "aggregation",
+    "candidate_labels": "candidate_label",
+    "choices": "choice",
+}
+
 
 def run(
     artifact: Artifact,
@@ -78,12 +85,12 @@ def run(
         ),
     ] = None,
     aggregation: Annotated[
-        Aggregation,
+        Aggregation | None,
         typer.Option(
-            help="How token-classification groups tokens into entities: 'first' gives a word the "
-            "label of its first token, and 'simple' may split it."
+            help="How token-classification groups tokens into entities: 'first', the default, "
+            "gives a word the label of its first token, and 'simple' may split it."
         ),
-    ] = "first",
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -137,12 +144,13 @@ def run(
             "prompt_name": prompt_name,
             "query": query,
             "top_k": top_k,
+            "aggregation_strategy": aggregation,
             "candidate_labels": candidate_label or None,
             **zero_shot,
         },
     )
     if "aggregation_strategy" in accepted:
-        options["aggregation_strategy"] = aggregation
+        options.setdefault("aggregation_strategy", "first")
     if model.manifest.weights == "random":
         print_note("the weights are random; the predictions are meaningless")
     if question is not None:
@@ -222,7 +230,7 @@ def _task_options(task: str, accepted: Iterable[str], options: dict[str, Any]) -
     """The options that were given, if the task's pipeline accepts them."""
     options = {name: value for name, value in options.items() if value is not None}
     if wrong := sorted(options.keys() - set(accepted)):
-        flag = {"choices": "choice"}.get(wrong[0], wrong[0]).replace("_", "-")
+        flag = _FLAGS.get(wrong[0], wrong[0]).replace("_", "-")
         other = ", or use another artifact" if task in TASKS else ""
         raise InputError(f"--{flag} does not apply to {task}; remove it{other}")
     if task == "multiple-choice" and len(options.get("choices", ())) < 2:

@@ -15,7 +15,11 @@ _MAX_LISTED = 300  # characters of a list of labels
 
 
 def match_labels(
-    labels: Sequence[str], data: DataSet, *, owner: str = "the model"
+    labels: Sequence[str],
+    data: DataSet,
+    *,
+    owner: str = "the model",
+    is_artifact: bool = False,
 ) -> dict[str, int]:
     """The index of the data's class for each of the model's labels that the data has.
 
@@ -27,6 +31,7 @@ def match_labels(
         labels: The model's labels.
         data: The data set.
         owner: The model, as the message shows it.
+        is_artifact: Whether it is an artifact, which has no config.json.
 
     Raises:
         InputError: a class of the data has no label in the model.
@@ -34,9 +39,14 @@ def match_labels(
     matched = _match(labels, data)
     if matched is None:
         unknown = describe_labels(data, unknown_labels(labels, data))
+        remedy = "set id2label in the model's config.json"
+        if is_artifact:  # which has no config.json
+            unnamed = all(map(_DEFAULT_NAME.fullmatch, labels))
+            first = "" if unnamed else "set id2label in the checkpoint's config.json and "
+            remedy = f"{first}export the checkpoint again{' with --labels' if unnamed else ''}"
         raise InputError(
             f"{unknown}, but {owner} has {list_labels(labels)}; use the model's labels in the "
-            "data, or set id2label in the model's config.json"
+            f"data, or {remedy}"
         )
     return matched
 

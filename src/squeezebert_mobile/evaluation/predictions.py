@@ -101,7 +101,7 @@ def _text_classification(pipeline: Pipeline[Any], data: DataSet, name: str) -> _
         )
     if outputs_numbers:
         return _Adapter(_text_or_pair, _regression_prediction, {"function_to_apply": "none"})
-    class_indices = match_labels(spec.labels or (), data, owner=name)
+    class_indices = _class_indices(pipeline, data, name)
 
     def to_prediction(example: Example, result: TextClassificationResult) -> Prediction:
         index = class_indices.get(result.label, -1)
@@ -110,6 +110,11 @@ def _text_classification(pipeline: Pipeline[Any], data: DataSet, name: str) -> _
         return _class_prediction(answer, result.score, gold, index, truncated=result.truncated)
 
     return _Adapter(_text_or_pair, to_prediction)
+
+
+def _class_indices(pipeline: Pipeline[Any], data: DataSet, name: str) -> dict[str, int]:
+    is_artifact = pipeline.artifact is not None
+    return match_labels(pipeline.spec.labels or (), data, owner=name, is_artifact=is_artifact)
 
 
 def _typical_label(data: DataSet) -> str:
@@ -162,7 +167,7 @@ def _class_prediction(
 
 
 def _token_classification(pipeline: Pipeline[Any], data: DataSet, name: str) -> _Adapter:
-    class_indices = match_labels(pipeline.spec.labels or (), data, owner=name)
+    class_indices = _class_indices(pipeline, data, name)
 
     def to_input(example: Example) -> str:
         return " ".join(example.texts)

@@ -199,6 +199,17 @@ def test_an_empty_file(journal):
         read_results(journal)
 
 
+def test_another_json_file_is_no_results(tmp_path):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"schema_version": 1, "task": "fill-mask"}')
+    with pytest.raises(BenchmarkError) as error:
+        read_results(manifest)
+    assert str(error.value) == (
+        f"{str(manifest)!r} is not a results file; give one that bench has written with -o, or "
+        "what evaluate --json printed"
+    )
+
+
 def test_a_damaged_line_in_a_journal(results, journal):
     lines = journal.read_text().split("\n")
     lines[2] = '{"event":"dance"}'

@@ -1,6 +1,7 @@
 """Sessions that run in torch: kernel backends, and threads shared by the process."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import tiny
 import torch
 
 from squeezebert_mobile.artifact import file_facts
-from squeezebert_mobile.errors import ArtifactError, InputError
+from squeezebert_mobile.errors import ArtifactError, InputError, MissingExtraError
 from squeezebert_mobile.export import export_checkpoint
 from squeezebert_mobile.export.backends.torchscript import TORCHSCRIPT
 from squeezebert_mobile.runtime import load_artifact
+from squeezebert_mobile.runtime.sessions.executorch import Program
 
 TEXTS = ["wake me at six", "play music", "what time is it", "is it cold"] * 2
 FEED = {"input_ids": np.array([[2, 7, 9, 3]])}
@@ -103,3 +105,11 @@ def test_the_file_contains_no_local_path(artifact: Path) -> None:
 def test_it_is_quiet(artifact: Path, capfd: pytest.CaptureFixture[str]) -> None:
     load_artifact(artifact)("wake me at six")
     assert capfd.readouterr() == ("", "")
+
+
+def test_executorch_without_torch_names_the_extra_that_has_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"squeezebert-mobile\[executorch\]"):
+        Program("model.pte", threads=1)

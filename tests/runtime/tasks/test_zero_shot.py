@@ -132,7 +132,7 @@ def test_result(ours: Any) -> None:
         ({"hypothesis_template": "{label}"}, "must contain {} once"),
         ({"hypothesis_template": "{"}, "must contain {} once"),
         ({"hypothesis_template": "{:d}"}, "must contain {} once"),
-        ({"entailment_label": "entailmet"}, "unknown entailment_label 'entailmet'; .*'entailment'"),
+        ({"entailment_label": "entailmet"}, "unknown entailment label 'entailmet'; .*'entailment'"),
         ({"candidate_labels": ["music " * 40]}, "has 44 tokens, which leaves no room for a text"),
         ({"batch_size": 0}, "batch_size=0 must be"),
     ],
@@ -147,7 +147,7 @@ def test_bad_input(ours: Any, call: dict[str, Any], message: str) -> None:
     [
         (("positive", "negative"), r"no label is called entailment \(positive, negative\)"),
         (("entailed", "entailment", "no"), "several labels are called entailment"),
-        (("entailment",), "needs a model of natural language inference"),
+        (("entailment",), "has no label for entailment beside one for contradiction, only ent"),
     ],
 )
 def test_other_models(tmp_path: Any, labels: tuple[str, ...], message: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from squeezebert_mobile.artifact import Accuracy, Manifest, Parity
+from squeezebert_mobile.artifact import MANIFEST_FILE, Accuracy, Manifest, Parity
 from squeezebert_mobile.cli.printing.tables import (
     architecture,
     groups,
@@ -33,9 +33,10 @@ def print_export(manifest: Manifest, folder: Path, console: Console) -> None:
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
-def print_artifact(manifest: Manifest, console: Console) -> None:
-    """Print what `print_export` prints, then source, inputs, versions and operators."""
+def print_artifact(manifest: Manifest, folder: Path, console: Console) -> None:
+    """Print what `print_export` prints, then files, source, inputs, versions and operators."""
     _print_summary(manifest, console)
+    console.print(_file_table(manifest, folder))
     source = manifest.source
     print_facts(
         console,
@@ -108,6 +109,18 @@ def _inputs(manifest: Manifest) -> dict[str, str]:
 
 def _lengths(lengths: Sequence[int] | None) -> str:
     return f"{', '.join(map(str, lengths))} tokens" if lengths else ""
+
+
+def _file_table(manifest: Manifest, folder: Path) -> Table:
+    """All files of an artifact, which an app contains, with their sizes."""
+    sizes = {name: facts.bytes for name, facts in manifest.files.items()}
+    sizes[MANIFEST_FILE] = (folder / MANIFEST_FILE).stat().st_size  # it does not list itself
+    table = make_table("file", "bytes")
+    for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        table.add_row(name, f"{size:,}")
+    table.add_section()
+    table.add_row("total", f"{sum(sizes.values()):,}")
+    return table
 
 
 def _size_table(manifest: Manifest) -> Table:

@@ -24,7 +24,8 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     With several more, print a table with a row for each model.
     """
     data = evaluation.data
-    console.print(f"{data.task}, {len(data.examples)} examples ({data.format})")
+    count = f"{len(data.examples)} example{'s' if len(data.examples) != 1 else ''}"
+    console.print(f"{data.task}, {count} ({data.format})")
     if data.left_out:
         console.print(f"lines skipped (cut off, or without a label): {data.left_out}")
     others = evaluation.others

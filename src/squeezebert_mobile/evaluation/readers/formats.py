@@ -105,6 +105,11 @@ def read_data(
     needed = FORMATS[name].task
     if needed != task:
         hint = "; or add --data-format lines" if "lines" in formats and not format else ""
+        if format is not None:
+            raise InputError(
+                f"--data-format {format} is for {needed}, but the model is for {task}; leave it "
+                f"out, or give one of: {', '.join(formats)}"
+            )
         raise file.error(
             f"is {name} data, which is for {needed}, but the model is for {task}; use "
             f"{' or '.join(_displayed(formats))} data, or a model for {needed}{hint}"
