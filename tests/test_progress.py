@@ -106,7 +106,8 @@ def test_an_export_with_a_function(tmp_path: Path) -> None:
         names.append(name)
         return silent(name)
 
-    export_checkpoint(tmp_path / "checkpoint", tmp_path / "out", precision="fp32", progress=record)
+    options = {"precision": "fp32", "texts": TEXTS}
+    export_checkpoint(tmp_path / "checkpoint", tmp_path / "out", **options, progress=record)
     assert names == ["load", "rewrite", "export", "verify"]
 
 

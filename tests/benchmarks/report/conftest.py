@@ -1,10 +1,12 @@
 """Results of a host, and reports that are written only once."""
 
+import html
+
 import numpy as np
 import pytest
 
 from squeezebert_mobile.benchmarks.measure.host import measure_host
-from squeezebert_mobile.benchmarks.report import write_report
+from squeezebert_mobile.benchmarks.report import figures, write_report
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,17 @@ def written(tmp_path_factory):
         return done[key]
 
     return write
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are made, but not drawn, which takes most of a second."""
+
+    def described(make, alt, prefix):
+        make()
+        return f'<svg role="img" aria-label="{html.escape(alt)}"></svg>'
+
+    monkeypatch.setattr(figures, "_draw", described)
 
 
 @pytest.fixture

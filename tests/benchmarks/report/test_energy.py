@@ -17,6 +17,8 @@ from squeezebert_mobile.benchmarks.records.results import Failure, Results
 from squeezebert_mobile.benchmarks.report import print_table, write_report
 from squeezebert_mobile.streams import Console
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EVIL = "<script>\x1b[31m[/x]`|$\n"
 
 

@@ -13,6 +13,8 @@ from squeezebert_mobile.benchmarks.report.side_by_side import (
 )
 from squeezebert_mobile.errors import BenchmarkError
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 STAND_IN = PHONE.model_copy(update={"stand_in": True})
 
 
