@@ -19,11 +19,6 @@ from squeezebert_mobile.benchmarks.measure.contenders import (
     open_model,
 )
 from squeezebert_mobile.benchmarks.measure.from_text import TextRun, check_takes_text
-from squeezebert_mobile.benchmarks.measure.leftovers import (
-    check_journal,
-    keeping_measurements,
-    results_of_journal,
-)
 from squeezebert_mobile.benchmarks.measure.machine import load_average, machine_facts
 from squeezebert_mobile.benchmarks.measure.profiling import (
     check_profilable,
@@ -38,6 +33,11 @@ from squeezebert_mobile.benchmarks.measure.recording import Recorder
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
 from squeezebert_mobile.benchmarks.measure.timing import Clock, Run, warm_up
+from squeezebert_mobile.benchmarks.measure.unfinished_runs import (
+    check_journal,
+    keeping_measurements,
+    results_of_journal,
+)
 from squeezebert_mobile.benchmarks.profiles.runs import summarized
 from squeezebert_mobile.benchmarks.profiles.trace import Trace, trace_of
 from squeezebert_mobile.benchmarks.records.assembly import assemble

@@ -11,11 +11,11 @@ import typer
 
 from squeezebert_mobile.benchmarks.command import run_command
 from squeezebert_mobile.benchmarks.peers.families import MAX_LENGTH, MIN_LENGTH
-from squeezebert_mobile.benchmarks.peers.kept import kept, run_files
 from squeezebert_mobile.benchmarks.peers.models import MODELS, select
 from squeezebert_mobile.benchmarks.peers.pages import report_page, terminal_page
 from squeezebert_mobile.benchmarks.peers.plot import PLOT_NAME, draw
 from squeezebert_mobile.benchmarks.peers.readme import check_marks, readme_with
+from squeezebert_mobile.benchmarks.peers.resume_state import kept, run_files
 from squeezebert_mobile.benchmarks.peers.survey import (
     LENGTHS,
     PRESETS,

@@ -18,7 +18,7 @@ from squeezebert_mobile.benchmarks.peers.theirs import PEERS
 from squeezebert_mobile.benchmarks.records.results import Role
 from squeezebert_mobile.errors import BenchmarkError, choose
 
-__all__ = ["MODELS", "REFERENCE", "WAYS", "SurveyModel", "models_of", "select"]
+__all__ = ["MODELS", "REFERENCE", "CONFIGURATIONS", "SurveyModel", "models_of", "select"]
 
 #: All others are compared with this one: the usual choice today.
 REFERENCE = "peer BERT-base onnx fp32"
@@ -39,14 +39,14 @@ class SurveyModel:
     fixes_shapes: bool = False  # whether it takes no other lengths than those it is made for
 
     @property
-    def way(self) -> str:
+    def configuration(self) -> str:
         """Kind, format, precision and variant: the label without the family."""
         return " ".join(filter(None, (self.kind, self.format, self.precision, self.variant)))
 
     @property
     def label(self) -> str:
         """The name in results."""
-        return self.way.replace(self.kind, f"{self.kind} {self.family.name}", 1)
+        return self.configuration.replace(self.kind, f"{self.kind} {self.family.name}", 1)
 
     @property
     def suffix(self) -> str:
@@ -92,7 +92,7 @@ def models_of(family: Family) -> Iterator[SurveyModel]:
 
 
 MODELS = tuple(model for family in FAMILIES for model in models_of(family))
-WAYS = tuple(dict.fromkeys(model.way for model in MODELS))
+CONFIGURATIONS = tuple(dict.fromkeys(model.configuration for model in MODELS))
 
 
 def select(wanted: Sequence[str], models: Sequence[SurveyModel] = MODELS) -> list[SurveyModel]:

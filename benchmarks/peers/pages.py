@@ -53,7 +53,7 @@ def _summary(results: Results) -> Iterator[Block]:
 
 
 def _recipes(results: Results) -> Iterator[Block]:
-    recipes = {model.way: model.how for model in tables.survey_models(results)}
+    recipes = {model.configuration: model.how for model in tables.survey_models(results)}
     yield Listing(tuple(f"{way}: {how}" for way, how in recipes.items()))
 
 

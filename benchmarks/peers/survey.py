@@ -10,8 +10,8 @@ from squeezebert_mobile.benchmarks.measure.schedule import PRESETS as LONGER_PRE
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.peers.building import BuildError, build_in_subprocess
 from squeezebert_mobile.benchmarks.peers.families import LENGTHS
-from squeezebert_mobile.benchmarks.peers.kept import RunFiles
-from squeezebert_mobile.benchmarks.peers.models import MODELS, WAYS, SurveyModel
+from squeezebert_mobile.benchmarks.peers.models import CONFIGURATIONS, MODELS, SurveyModel
+from squeezebert_mobile.benchmarks.peers.resume_state import RunFiles
 from squeezebert_mobile.benchmarks.records.assembly import assemble, ratio_to_baseline
 from squeezebert_mobile.benchmarks.records.events import Begin, End, Event, Failed
 from squeezebert_mobile.benchmarks.records.results import Failure, Goal, Results
@@ -157,10 +157,10 @@ def _build_all(
                 files.add(model)
         report(f", {model.label}")
 
-    # In the order of WAYS: an int8 peer is made from the fp32 one.
+    # In the order of CONFIGURATIONS: an int8 peer is made from the fp32 one.
     adding = threading.Lock()
     left = [model for model in models if model.label not in files.built]
-    ordered = sorted(left, key=lambda model: WAYS.index(model.way))
+    ordered = sorted(left, key=lambda model: CONFIGURATIONS.index(model.configuration))
     report("")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(build, ordered))  # after a missing extra or Ctrl-C, no further build starts

@@ -91,7 +91,7 @@ def _by_family(
     rows: dict[str, list[Row]] = {}
     for model in survey_models(results):
         if row := cells(model):
-            name = Cell(model.way, style="" if model.kind == "ours" else "muted")
+            name = Cell(model.configuration, style="" if model.kind == "ours" else "muted")
             rows.setdefault(model.family.name, []).append((name, *row))
     return grouped(rows)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from squeezebert_mobile.artifact import read_artifact
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
-from squeezebert_mobile.benchmarks.measure.leftovers import remove_unbegun
 from squeezebert_mobile.benchmarks.measure.progress import (
     ProgressCallback,
     progress_bars,
@@ -21,6 +20,7 @@ from squeezebert_mobile.benchmarks.measure.progress import (
 )
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
+from squeezebert_mobile.benchmarks.measure.unfinished_runs import remove_empty_journal
 from squeezebert_mobile.benchmarks.phone.adb.client import Adb, Device
 from squeezebert_mobile.benchmarks.phone.adb.errors import PhoneError
 from squeezebert_mobile.benchmarks.phone.adb.facts import (
@@ -198,7 +198,7 @@ def _place(request: PhoneRequest, serial: str, *, several: bool) -> tuple[Path, 
     usual = own if several else request.output
     for journal in (journal_of(usual), journal_of(own)):
         if journal:
-            remove_unbegun(journal)
+            remove_empty_journal(journal)
     if not request.resume:
         return usual, False
     if _is_there(journal_of(usual)):

@@ -8,10 +8,10 @@ from pathlib import Path
 from squeezebert_mobile.artifact import sha256_of
 from squeezebert_mobile.benchmarks.measure.contenders import Contender
 from squeezebert_mobile.benchmarks.measure.from_text import check_takes_text
-from squeezebert_mobile.benchmarks.measure.leftovers import is_measured, keeping_measurements
 from squeezebert_mobile.benchmarks.measure.progress import ProgressCallback
 from squeezebert_mobile.benchmarks.measure.schedule import Preset
 from squeezebert_mobile.benchmarks.measure.settings import make_settings
+from squeezebert_mobile.benchmarks.measure.unfinished_runs import is_measured, keeping_measurements
 from squeezebert_mobile.benchmarks.phone.adb.client import Device
 from squeezebert_mobile.benchmarks.phone.adb.facts import core_mask, read_phone
 from squeezebert_mobile.benchmarks.phone.adb.files import make_home

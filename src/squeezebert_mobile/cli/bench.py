@@ -178,8 +178,8 @@ def bench(
         print_table,
     )
     from squeezebert_mobile.benchmarks.measure.host import bench_on_host
-    from squeezebert_mobile.benchmarks.measure.leftovers import check_journal
     from squeezebert_mobile.benchmarks.measure.profiling import check_profilable
+    from squeezebert_mobile.benchmarks.measure.unfinished_runs import check_journal
     from squeezebert_mobile.benchmarks.records.journal import journal_of
     from squeezebert_mobile.benchmarks.records.regression_check import check_measured
 

@@ -128,7 +128,7 @@ def test_the_builds_pass_one_length_after_the_other_to_the_converter(tmp_path, m
     }
     monkeypatch.setattr(litert, "_converter", modules.__getitem__)
     for family in peer_builds.SMALL_FAMILIES:
-        (model,) = (each for each in models_of(family) if each.way == "peer litert int8")
+        (model,) = (each for each in models_of(family) if each.configuration == "peer litert int8")
         model.build(tmp_path, (64, 16))
         folder = model.path(tmp_path).parent
         assert {path.name for path in folder.iterdir()} == {

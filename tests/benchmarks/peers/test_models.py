@@ -61,12 +61,13 @@ def test_words_that_match_no_model(words, message):
 
 
 @pytest.mark.parametrize(
-    "way", ["ours onnx fp32", pytest.param("ours torchscript int8", marks=pytest.mark.slow)]
+    "configuration",
+    ["ours onnx fp32", pytest.param("ours torchscript int8", marks=pytest.mark.slow)],
 )
-def test_our_models_take_any_length(way, tmp_path):
+def test_our_models_take_any_length(configuration, tmp_path):
     write_checkpoint(tmp_path / "checkpoint", task="text-classification")
     family = Family("SqueezeBERT", "SqueezeBert", str(tmp_path / "checkpoint"))
-    (model,) = select([way], list(models_of(family)))
+    (model,) = select([configuration], list(models_of(family)))
     model.build(tmp_path)
     contender = model.contender(tmp_path)
     assert (contender.label, contender.role) == (model.label, "contender")

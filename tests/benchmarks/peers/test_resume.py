@@ -5,7 +5,7 @@ import json
 import pytest
 
 from squeezebert_mobile.benchmarks.measure import host
-from squeezebert_mobile.benchmarks.peers import BuildError, __main__, kept
+from squeezebert_mobile.benchmarks.peers import BuildError, __main__, resume_state
 from squeezebert_mobile.benchmarks.peers.__main__ import main
 from squeezebert_mobile.benchmarks.records.events import BlockMeasured, Started
 from squeezebert_mobile.benchmarks.records.journal import Journal
@@ -42,7 +42,7 @@ def survey(stand_ins, output, monkeypatch):
             patched.setattr(Journal, "add", stopping)
             return main([*WORDS, "-o", str(output), *more])
 
-    monkeypatch.setattr(__main__, "draw", lambda results, path: None)  # takes a second
+    monkeypatch.setattr(__main__, "draw", lambda results, path: path.touch())  # takes a second
     run.broken = stand_ins
     return run
 
@@ -77,6 +77,7 @@ def test_an_interrupted_survey_keeps_its_complete_parts(survey, output, measured
     # begin, 3 starts, 3 warm-ups, 8 blocks, 3 warm-ups, 2 of 8 blocks
     assert survey(stop_at=20) == 130
     assert files(output) == [
+        "latency.svg",
         "models",
         "report.md",
         "results.json",
@@ -96,7 +97,7 @@ def test_an_interrupted_survey_keeps_its_complete_parts(survey, output, measured
     assert survey("--resume") == 0
     assert survey.broken.built == []
     assert measured == [32] * 8  # all contenders alternate again in all blocks
-    assert files(output) == ["report.md", "results.json"]
+    assert files(output) == ["latency.svg", "report.md", "results.json"]
     results = read_results(output / "results.json")
     assert results.complete and len(results.measurements) == 6
     assert {len(each.blocks) for each in results.measurements} == {8}
@@ -114,7 +115,7 @@ def test_a_survey_is_continued_after_every_event(survey, output, stop_at, capsys
     assert results.complete and not results.failures
     assert [len(each.blocks) for each in results.measurements] == [8] * 6
     assert [len(starts) for starts in results.starts.values()] == [1, 1, 1]
-    assert files(output) == ["report.md", "results.json"]
+    assert files(output) == ["latency.svg", "report.md", "results.json"]
 
 
 def test_models_are_built_once(survey, output, capsys):
@@ -217,7 +218,7 @@ def test_a_run_killed_before_its_first_model_is_complete_is_replaced(survey, out
     (output / "models" / "log.txt").touch()
     survey.broken.clear()
     assert survey() == 0
-    assert files(output) == ["report.md", "results.json"]
+    assert files(output) == ["latency.svg", "report.md", "results.json"]
 
 
 def test_nothing_to_resume(survey, output, capsys):
@@ -257,8 +258,8 @@ def test_other_versions_while_building(survey, output, name, monkeypatch, capsys
     survey.broken[LABELS[2]] = KeyboardInterrupt()
     survey()
     survey.broken.clear()
-    versions = kept._built_with([16, 32])
-    monkeypatch.setattr(kept, "_built_with", lambda lengths: versions | {name: "9.9"})
+    versions = resume_state._built_with([16, 32])
+    monkeypatch.setattr(resume_state, "_built_with", lambda lengths: versions | {name: "9.9"})
     message = error(survey, capsys, "--resume")
     assert f"{name} is 9.9, and was {versions[name]} when they were built; remove the" in message
     monkeypatch.undo()  # nothing was removed
@@ -299,12 +300,12 @@ def test_the_code_decides_what_is_built(tmp_path):
     names = ["formats.py", "tasks.py", "export_options.py", "files.py", "hub/download.py"]
     names += ["cli/export.py", "models/assets/sentences.txt", "export/convert.py"]
     names += ["runtime/loading.py", "benchmarks/peers/litert-converter.txt"]
-    files = kept._code_files()
+    files = resume_state._code_files()
     assert set(names) <= files.keys()
-    digest = kept._code_digest(files)
+    digest = resume_state._code_digest(files)
     for name in names:
         changed = tmp_path / "changed"
         changed.write_bytes(files[name].read_bytes() + b"\n")
-        assert kept._code_digest(files | {name: changed}) != digest
+        assert resume_state._code_digest(files | {name: changed}) != digest
     moved = {name: path for name, path in files.items() if name != "files.py"}
-    assert kept._code_digest(moved | {"hub/files.py": files["files.py"]}) != digest
+    assert resume_state._code_digest(moved | {"hub/files.py": files["files.py"]}) != digest

@@ -36,7 +36,7 @@ def test_one_run_measures_all_models_and_checks_the_goals(stand_ins, tmp_path, c
     out = capsys.readouterr().out
     assert max(len(line) for line in out.splitlines()) <= 80
     for model in MODELS:
-        assert model.way in flat(out)
+        assert model.configuration in flat(out)
 
 
 def test_every_workload_is_measured(stand_ins, capsys):

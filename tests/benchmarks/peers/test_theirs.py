@@ -27,8 +27,10 @@ def built(tmp_path_factory):
     return folder
 
 
-def find(way, family="SqueezeBERT"):
-    (found,) = [m for m in SMALL_PEERS if (m.way, m.family.name) == (way, family)]
+def find(configuration, family="SqueezeBERT"):
+    (found,) = [
+        m for m in SMALL_PEERS if (m.configuration, m.family.name) == (configuration, family)
+    ]
     return found
 
 
@@ -69,11 +71,11 @@ def test_int8_peers_have_integer_operators(built):
 
 @pytest.mark.slow  # peers are built
 @pytest.mark.parametrize(
-    ("way", "channels"),
+    ("configuration", "channels"),
     [("peer onnx int8", 1), ("peer onnx int8 per channel", 64), ("peer onnx int8 as optimum", 64)],
 )
-def test_scales_are_per_channel_where_the_name_says_so(way, channels, built):
-    graph = onnx.load(find(way, "BERT-base").path(built)).graph
+def test_scales_are_per_channel_where_the_name_says_so(configuration, channels, built):
+    graph = onnx.load(find(configuration, "BERT-base").path(built)).graph
     scales = [
         numpy_helper.to_array(each).size for each in graph.initializer if "scale" in each.name
     ]
@@ -111,12 +113,12 @@ def test_a_failed_export_leaves_nothing_to_quantize(monkeypatch, tmp_path):
         raise RuntimeError("no memory")
 
     monkeypatch.setattr(torch.onnx, "export", broken)
-    for way in ("peer onnx fp32", "peer onnx int8"):
+    for configuration in ("peer onnx fp32", "peer onnx int8"):
         with pytest.raises(RuntimeError, match="no memory"):
-            find(way).build(tmp_path)
+            find(configuration).build(tmp_path)
 
 
-@pytest.mark.parametrize("model", QUICK, ids=lambda model: model.way)
+@pytest.mark.parametrize("model", QUICK, ids=lambda model: model.configuration)
 def test_a_missing_transformers_is_named(model, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'squeezebert-mobile\[peers\]'"):

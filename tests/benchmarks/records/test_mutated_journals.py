@@ -17,9 +17,9 @@ from phone_events import CELL, LABELS, RESULTS, begin, visits, warm_ups
 from phone_results import STATE
 from rich.console import Console  # noqa: TID251 - as callers have one
 
-from squeezebert_mobile.benchmarks.measure.leftovers import results_of_journal
 from squeezebert_mobile.benchmarks.measure.machine import machine_facts
 from squeezebert_mobile.benchmarks.measure.schedule import Preset, runs_per_visit
+from squeezebert_mobile.benchmarks.measure.unfinished_runs import results_of_journal
 from squeezebert_mobile.benchmarks.phone.profile import collect
 from squeezebert_mobile.benchmarks.phone.resume import JournalView, check_resumable
 from squeezebert_mobile.benchmarks.profiles.trace import Trace

@@ -23,7 +23,7 @@ __all__ = [
     "check_journal",
     "is_measured",
     "keeping_measurements",
-    "remove_unbegun",
+    "remove_empty_journal",
     "results_of_journal",
 ]
 
@@ -45,7 +45,7 @@ def check_journal(journal: Path | None, *, resume: bool) -> None:
         _check_there(journal)
     elif journal is not None and os.path.lexists(journal):
         check_not_in_use(journal)
-        _remove_empty(journal)
+        _remove_if_unmeasured(journal)
 
 
 def _check_there(journal: Path | None) -> None:
@@ -61,8 +61,8 @@ def _check_there(journal: Path | None) -> None:
         )
 
 
-def _remove_empty(journal: Path) -> None:
-    remove_unbegun(journal)
+def _remove_if_unmeasured(journal: Path) -> None:
+    remove_empty_journal(journal)
     if not journal.exists():
         return
     events = read_events(journal)
@@ -83,7 +83,7 @@ def _remove_empty(journal: Path) -> None:
     )
 
 
-def remove_unbegun(journal: Path) -> None:
+def remove_empty_journal(journal: Path) -> None:
     """Remove the journal of a run that was killed before its first line was written."""
     if journal.is_file():
         check_not_in_use(journal)
