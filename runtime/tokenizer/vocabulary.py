@@ -15,6 +15,7 @@ A setting that transformers supports and this tokenizer does not is an error, as
 ids.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,12 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         data = pydantic_core.from_json(text, cache_strings="none")  # half of json's time
     except ValueError as error:
-        raise CheckpointError(f"{str(path)!r} is not valid JSON: {error}; copy it again") from None
+        try:
+            data = json.loads(text)  # takes an escaped surrogate without its other half
+        except (ValueError, RecursionError):
+            raise CheckpointError(
+                f"{str(path)!r} is not valid JSON: {error}; copy it again"
+            ) from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{str(path)!r} must hold a JSON object, not {type(data).__name__}")
     return data

@@ -127,7 +127,7 @@ def test_threads(cli: Cli, words: tuple[str, ...], threads: str) -> None:
 def test_threads_in_python(artifact: Path, threads: int) -> None:
     with pytest.raises(InputError) as caught:
         load_artifact(artifact, threads=threads)
-    limit = "at most 64" if threads > 64 else "at least 1"
+    limit = "at most 64" if threads > 64 else "a whole number of at least 1"
     assert str(caught.value) == f"threads={threads!r} must be {limit}, or None for all cores"
 
 
