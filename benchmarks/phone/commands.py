@@ -56,6 +56,7 @@ from squeezebert_mobile.benchmarks.records.reading import read_results
 from squeezebert_mobile.benchmarks.records.results import Results
 from squeezebert_mobile.benchmarks.records.targets import Accelerator
 from squeezebert_mobile.errors import InputError, SqueezeBertMobileError
+from squeezebert_mobile.files import check_new
 
 __all__ = ["PhoneRequest", "Pushed", "bench_on_phones", "clean_phones", "push_to_phones", "zip_up"]
 
@@ -81,6 +82,7 @@ class PhoneRequest:
     energy: bool = False
     profile: bool = False
     from_text: bool = False
+    force: bool = True  # replace existing results
 
     @property
     def devices(self) -> list[Device]:
@@ -131,6 +133,11 @@ def bench_on_phones(
     check_energy(request.target, energy=request.energy)
     check_profile(request.target, profile=request.profile)
     devices = request.devices
+    for device in devices:
+        own = _path_for(request.output, device.serial)
+        check_new(
+            own if len(devices) > 1 else request.output, force=request.force or request.resume
+        )
     if request.energy:
         for device in devices:
             find_meter(device)  # before a baseline is exported
@@ -336,16 +343,17 @@ class Pushed:
     to: str  # path of the zip file, or serial of the phone
 
 
-def zip_up(folder: Path, path: Path) -> Pushed:
+def zip_up(folder: Path, path: Path, *, force: bool = False) -> Pushed:
     """Write an artifact as a zip file that the app can import.
 
     Raises:
         ArtifactError: the folder is not an artifact, or is damaged.
-        InputError: the app does not accept files of that name.
+        InputError: the app does not accept files of that name, or the file exists.
         PhoneError: phones cannot run its format.
         BenchmarkError: the file cannot be written.
     """
     name = name_of_zip(path)
+    check_new(path, force=force, option="--zip")
     manifest = read_artifact(folder)
     check_formats([manifest.format])
     write_zip(folder, manifest, path)

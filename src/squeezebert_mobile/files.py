@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from squeezebert_mobile.errors import BenchmarkError, ExportError, is_unicode
+from squeezebert_mobile.errors import BenchmarkError, ExportError, InputError, is_unicode
 from squeezebert_mobile.formats import MANIFEST_FILE
 from squeezebert_mobile.partial_folders import partial_folder
 from squeezebert_mobile.renames import rename
@@ -26,6 +26,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "atomic_write",
+    "check_new",
     "check_regular",
     "check_replaceable",
     "check_writable",
@@ -198,6 +199,18 @@ def check_writable(path: Path, *, what: str, remedy: str = "choose another file 
     parent = next(folder for folder in path.resolve().parents if folder.exists())
     if not os.access(parent, os.W_OK | os.X_OK):
         raise _not_written(path, os.strerror(errno.EACCES), what, remedy)
+
+
+def check_new(path: Path, *, force: bool, option: str = "-o") -> None:
+    """Check that no file is at `path` that would be replaced; a stream is written to.
+
+    Raises:
+        InputError: there is one, and `force` is not given.
+    """
+    if not force and path.exists() and not is_stream(path):
+        raise InputError(
+            f"{str(path)!r} exists; replace it with --force, or choose another file with {option}"
+        )
 
 
 def atomic_write(path: Path, text: str, *, what: str) -> None:

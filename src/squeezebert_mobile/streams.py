@@ -29,6 +29,7 @@ __all__ = [
     "writing_output",
 ]
 
+_UNLIMITED = 10_000  # columns; more than any table has
 _HANDLER = "squeezebert_mobile.escape"
 _STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}  # by file descriptor
 
@@ -47,6 +48,10 @@ class Console(rich.console.Console):
     def __init__(self, *, stderr: bool = False, **options: Any) -> None:
         """Write to standard output or standard error; `options` are rich's."""
         super().__init__(stderr=stderr, markup=False, emoji=False, **options)
+        #: Whether it writes to a file or a pipe, which has no width and needs no padding.
+        self._is_file = not (stderr or options or self.is_terminal)
+        if self._is_file and "COLUMNS" not in os.environ:
+            self.width = _UNLIMITED
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text that a string is shown as."""
@@ -63,7 +68,14 @@ class Console(rich.console.Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as rich does, and nothing if standard error cannot be written."""
         with _writing(stderr=self.stderr):
-            super().print(*objects, **options)
+            if not self._is_file:
+                super().print(*objects, **options)
+                return
+            with self.capture() as captured:
+                super().print(*objects, **options)
+            lines = captured.get().split("\n")
+            self.file.write("\n".join(line.rstrip(" ") for line in lines))
+            self.file.flush()
 
 
 def print_line(text: str, *, keep: str = "", stderr: bool = False) -> None:

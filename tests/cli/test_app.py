@@ -11,6 +11,7 @@ from commands import Cli, processor_time
 
 from squeezebert_mobile.runtime.tasks.token_classification import AGGREGATIONS
 from squeezebert_mobile.tasks import Aggregation
+from squeezebert_mobile.training.resume import StateFile
 
 COMMANDS = (
     *("export", "finetune", "run", "inspect", "verify", "evaluate"),
@@ -135,12 +136,20 @@ def test_an_error_is_one_line_and_exit_code_1(
     [
         (("export", "demo"), "--output"),
         (("export", "demo", "-o", "out", "--task", "classify"), "'classify' is not one of"),
+        (
+            ("export", "demo", "-o", "out", "--task", "text-clasification"),
+            "'--task': 'text-clasification' is not one of 'feature-extraction', 'fill-mask', "
+            "'text-classification', 'multiple-choice', 'token-classification', "
+            "'question-answering'; did you mean 'text-classification'?",
+        ),
+        (("run", "somewhere", "--threads", "two"), "'--threads': 'two' is not a whole number"),
+        (("export", "demo", "-o", "out", "--atol", "x"), "'--atol': 'x' is not a number"),
         (("export", "demo", "-o", "out", "--precision", "int9"), "'int9' is not one of"),
         (("export", "demo", "-o", "out", "--sequence-length", "long"), "'long' is neither"),
         (("export", "demo", "-o", "out", "--surprise"), "--surprise"),
-        ((*FINETUNE, "x.csv", "--epochs", "0"), "greater than or equal to 1"),
+        ((*FINETUNE, "x.csv", "--epochs", "0"), "0 is too small; give at least 1"),
         (("finetune", "demo", "x.csv", "-o", "out"), "--task"),
-        (("run", "somewhere", "--top-k", "0"), "greater than or equal to 1"),
+        (("run", "somewhere", "--top-k", "0"), "0 is too small; give at least 1"),
         (("run", "somewhere", "--aggregation", "last"), "'last' is not one of 'none', 'simple'"),
         (("bench",), "artifacts"),
         (("bench", "x", "--preset", "slow"), "'slow' is not one of 'rapid', 'quick', 'normal'"),
@@ -180,3 +189,23 @@ def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
     )
     expected = "error: torch is not installed; run: pip install 'squeezebert-mobile[export]'\n"
     assert (done.returncode, done.stderr) == (1, expected)
+
+
+@pytest.mark.parametrize("state", [False, True])
+def test_ctrl_c_is_one_line(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: bool
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("squeezebert_mobile.cli.evaluate.check_data", interrupted)
+    monkeypatch.setattr("squeezebert_mobile.cli.export.check_checkpoint", interrupted)
+    monkeypatch.setattr("squeezebert_mobile.cli.finetune.check_data", interrupted)
+    nothing = "interrupted; nothing was written\n"
+    assert cli("export", "demo", "-o", tmp_path / "out") == (130, "", nothing)
+    assert cli("evaluate", "demo", "dev.csv") == (130, "", nothing)
+    if state:
+        StateFile(tmp_path / "tuned", {}).save({})
+        nothing = "interrupted; continue with the same command and --resume\n"
+    words = ("finetune", "demo", "x.csv", "--task", "text-classification", "-o", tmp_path / "tuned")
+    assert cli(*words) == (130, "", nothing)

@@ -229,7 +229,7 @@ def test_texts_that_are_not_utf_8(cli: Cli, workdir: Path) -> None:
         ),
         (
             "--max-sequence-length long",
-            "Invalid value for '--max-sequence-length': Input should be a valid integer",
+            "Invalid value for '--max-sequence-length': 'long' is not a whole number",
         ),
     ],
 )

@@ -32,6 +32,16 @@ def test_bench_measures_against_a_baseline(cli: Cli, assistant: Path, tmp_path: 
     written = json.loads(results.read_text())
     assert written["complete"] and written["ratios"][0]["contender"] == "assistant"
     assert not list(tmp_path.glob("*.journal"))
+    before = results.read_bytes()
+    code, out, err = cli("bench", "none", *options)  # said before a model is looked for
+    assert (code, out, err) == (
+        1,
+        "",
+        f"error: {str(results)!r} exists; replace it with --force, or choose another file "
+        "with -o\n",
+    )
+    assert "no such artifact folder" in cli("bench", "none", *options, "--force")[2]
+    assert results.read_bytes() == before
 
 
 def test_bench_says_which_baselines_it_exports(

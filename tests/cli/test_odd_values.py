@@ -119,8 +119,9 @@ def test_texts_may_be_empty(cli: Cli, artifact: Path) -> None:
 def test_threads(cli: Cli, words: tuple[str, ...], threads: str) -> None:
     code, out, err = cli(*words, threads)
     assert (code, out) == (2, "")
-    limit = "greater than or equal to 1" if int(threads) < 1 else "less than or equal to 64"
-    assert f"Input should be {limit}" in " ".join(err.split())
+    number, few = threads[:40], int(threads) < 1
+    limit = "small; give at least 1" if few else "large; give at most 64"
+    assert f"{number} is too {limit}" in " ".join(err.split())
 
 
 @pytest.mark.parametrize("threads", [0, 65, 50_000, 2**31, 2**70, -1, True])

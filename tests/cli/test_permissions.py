@@ -46,11 +46,11 @@ def test_artifacts_and_results(
         assert cli("export", "checkpoint", "-o", "new/artifact", *options)[0] == 0
         _check(place / "new", umask)
     bench = "--baseline none --preset rapid --sequence-length 8 -o".split()
-    for _ in range(2):  # a new file, and one that is replaced
-        assert cli("bench", "new/artifact", *bench, "results/r.json")[0] == 0
+    for force in ([], ["--force"]):  # a new file, and one that is replaced
+        assert cli("bench", "new/artifact", *bench, "results/r.json", *force)[0] == 0
         for name in ("r.md", "r.html"):
             assert cli("report", "results/r.json", "-o", f"results/{name}")[0] == 0
-        assert cli("push", "new/artifact", "--zip", "results/a.zip")[0] == 0
+        assert cli("push", "new/artifact", "--zip", "results/a.zip", *force)[0] == 0
         _check(place / "results", umask)
 
 
@@ -80,5 +80,5 @@ def test_a_file_keeps_its_permissions(
     for mode in (0o600, 0o640, 0o664):
         path.touch()
         path.chmod(mode)
-        assert cli("bench", "new", *bench, path)[0] == 0
+        assert cli("bench", "new", *bench, path, "--force")[0] == 0
         assert path.stat().st_size and oct(path.stat().st_mode & 0o777) == oct(mode)

@@ -332,6 +332,8 @@ def test_from_the_command_line_to_a_report(
     )
     code, out, err = cli(*words, "-o", target)
     assert code == 0, err
+    again = cli(*words, "-o", target)
+    assert again[:2] == (1, "") and again[2].startswith(f"error: {str(target)!r} exists; replace")
     shown = " ".join(out.split())
     assert "Measured by the sample app: figures in an app's scheduling context" in shown
     assert "by a process of the adb shell" not in shown and "cores: all" in shown

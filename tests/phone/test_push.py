@@ -84,7 +84,7 @@ def test_an_older_zip_is_replaced_only_by_a_whole_one(
 
     with monkeypatch.context() as patched:
         patched.setattr(inbox.shutil, "copyfileobj", fails)
-        code, _, err = cli("push", ours, "--zip", path)
+        code, _, err = cli("push", ours, "--zip", path, "--force")
     assert (code, err) == (
         1,
         f"error: cannot write the zip file to {str(path)!r}: No space left on device; choose "
@@ -92,7 +92,14 @@ def test_an_older_zip_is_replaced_only_by_a_whole_one(
     )
     assert path.read_bytes() == b"an older one"
     assert not list(tmp_path.glob(".*"))
-    assert cli("push", ours, "--zip", path)[0] == 0
+    code, _, err = cli("push", ours, "--zip", path)
+    assert (code, err) == (
+        1,
+        f"error: {str(path)!r} exists; replace it with --force, or choose another file "
+        "with --zip\n",
+    )
+    assert path.read_bytes() == b"an older one"
+    assert cli("push", ours, "--zip", path, "--force")[0] == 0
     assert zipfile.is_zipfile(path)
 
 

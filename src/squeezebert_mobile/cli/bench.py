@@ -19,7 +19,7 @@ from squeezebert_mobile.cli.options import (
     reject_phone_options,
 )
 from squeezebert_mobile.errors import InputError
-from squeezebert_mobile.files import check_writable
+from squeezebert_mobile.files import check_new, check_writable
 from squeezebert_mobile.formats import MAX_THREADS
 from squeezebert_mobile.progress import shown
 from squeezebert_mobile.streams import print_json, print_line
@@ -159,6 +159,7 @@ def bench(
         Path | None,
         typer.Option("-o", "--output", help="JSON results file (default on phones: phone.json)."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing results.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -172,6 +173,8 @@ def bench(
         output = output or Path("phone.json")
     if output:
         check_writable(output, what="results")
+        if target == "host":
+            check_new(output, force=force or resume)
     from squeezebert_mobile.benchmarks import (
         check_regression,
         get_preset,
@@ -195,6 +198,7 @@ def bench(
         "wait": wait,
         "resume": resume,
         "energy": energy,
+        "force": force,
     }
     measurement: dict[str, Any] = {
         "preset": get_preset(preset),
@@ -202,7 +206,9 @@ def bench(
         "sequence_lengths": tuple(sequence_length) if sequence_length else None,
     }
     if target == "host":
-        reject_phone_options(phone_options | {"resume": None}, remedy="add --target adb")
+        reject_phone_options(
+            phone_options | {"resume": None, "force": None}, remedy="add --target adb"
+        )
         # Before a baseline is exported, which takes minutes.
         check_journal(journal_of(output) if output else None, resume=resume)
         measurement |= {"output": output, "resume": resume}
@@ -303,6 +309,7 @@ def _bench_on_phones(
         cooling=Cooling(**{name: value for name, value in limits.items() if value is not None}),
         resume=options["resume"],
         energy=options["energy"],
+        force=options["force"],
         **({} if options["wait"] is None else {"wait_s": options["wait"]}),
         **measurement,
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -10,10 +11,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from squeezebert_mobile.errors import printable
-from squeezebert_mobile.streams import writing_output
+from squeezebert_mobile.streams import print_line, writing_output
+from squeezebert_mobile.training.output_folder import state_path
 
 __all__ = ["Command", "Program", "similar_options"]
 
+#: Commands that take minutes and write nothing until they succeed.
+_LONG = frozenset({"export", "evaluate", "finetune"})
 _CUTOFF = 0.7  # of difflib's ratio; "dtype" and "data" have 0.44, "topk" and "top-k" 0.89
 
 
@@ -82,7 +86,52 @@ class Command(TyperCommand):
             if hasattr(error, "possibilities"):  # typer's NoSuchOption, which it does not export
                 flags = [flag for option in self.params for flag in option.opts]
                 error.possibilities = similar_options(str(getattr(error, "option_name", "")), flags)
+            if plain := _plain(error.__cause__):
+                vars(error)["message"] = plain
             raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C in one that takes minutes ends with a line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if self.name not in _LONG:
+                raise
+            print_line(_interrupted(ctx.params.get("output")), stderr=True)
+            raise typer.Exit(130) from None  # the shell's exit code for Ctrl-C
+
+
+def _interrupted(output: Path | None) -> str:
+    if output is not None and state_path(output).exists():  # a training's
+        return "interrupted; continue with the same command and --resume"
+    return "interrupted; nothing was written"
+
+
+def _plain(invalid: Any) -> str:
+    """What is wrong with an option's value, and what would be right; empty if that is unknown.
+
+    Args:
+        invalid: The error of pydantic, with which typer converts values.
+    """
+    if not hasattr(invalid, "errors"):
+        return ""
+    first = invalid.errors()[0]
+    value, limits = first["input"], first.get("ctx", {})
+    match first["type"]:
+        case "int_parsing" | "int_parsing_size" | "int_type":
+            return f"{value!r:.40} is not a whole number"
+        case "float_parsing" | "float_type":
+            return f"{value!r:.40} is not a number"
+        case "greater_than_equal":
+            return f"{value!s:.40} is too small; give at least {limits['ge']}"
+        case "less_than_equal":
+            return f"{value!s:.40} is too large; give at most {limits['le']}"
+        case "value_error":
+            text = str(limits["error"])
+            names = re.findall("'([^']+)'", text.partition(" is not one of ")[2])
+            near = difflib.get_close_matches(str(value), names, n=1)
+            return f"{text.removesuffix('.')}; did you mean {near[0]!r}?" if near else text
+    return ""
 
 
 def _name_value(param: Any) -> None:

@@ -81,6 +81,9 @@ def push(
     serial: Serials = None,
     all_devices: AllDevices = False,
     adb_server: AdbServer = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --zip: overwrite an existing file.")
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -97,7 +100,7 @@ def push(
             {"serial": serial, "all_devices": all_devices, "adb_server": adb_server},
             remedy="remove --zip",
         )
-        pushed = [zip_up(artifact, zip_file)]
+        pushed = [zip_up(artifact, zip_file, force=force)]
     else:
         pushed = push_to_phones(
             artifact, adb_server, serial or (), all_devices=all_devices, note=print_note

@@ -5,12 +5,17 @@ from typing import Final
 
 from squeezebert_mobile.files import check_replaceable
 
-__all__ = ["FINE_TUNED", "RESULTS_FILE", "check_output"]
+__all__ = ["FINE_TUNED", "RESULTS_FILE", "check_output", "state_path"]
 
 #: The options, data and scores of a training.
 RESULTS_FILE = "training.json"
 #: Arguments of `check_replaceable` and `atomic_folder`.
 FINE_TUNED: Final = {"marker": RESULTS_FILE, "what": "a fine-tuned checkpoint"}
+
+
+def state_path(output: Path) -> Path:
+    """The state of an interrupted training that writes `output`; removed when it has finished."""
+    return output.absolute().with_name(f"{output.absolute().name}.training") / "state.pt"
 
 
 def check_output(folder: Path, *, force: bool) -> None:

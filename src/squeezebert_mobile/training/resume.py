@@ -13,6 +13,7 @@ import torch
 
 from squeezebert_mobile.errors import TrainingError
 from squeezebert_mobile.renames import rename
+from squeezebert_mobile.training.output_folder import state_path
 
 __all__ = ["StateFile"]
 
@@ -30,11 +31,11 @@ class StateFile:
     @property
     def folder(self) -> Path:
         """The folder of the state file, which is removed when the training has finished."""
-        return self.output.absolute().with_name(f"{self.output.absolute().name}.training")
+        return state_path(self.output).parent
 
     def exists(self) -> bool:
         """Whether there is the state of an interrupted training."""
-        return (self.folder / _NAME).is_file()
+        return state_path(self.output).is_file()
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the saved state by `state`.
