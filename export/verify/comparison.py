@@ -52,7 +52,7 @@ class OutputDifferences:
     differences: list[Floats] = field(default_factory=list)  # the largest of each answer
     agrees: list[NDArray[np.bool_]] = field(default_factory=list)
     #: By how much the checkpoint's logit of our answer is below that of its own answer.
-    regrets: list[Floats] = field(default_factory=list)
+    logit_gaps: list[Floats] = field(default_factory=list)
     numbers: list[tuple[Floats, Floats]] = field(default_factory=list)  # of regression
     _short: list[tuple[Floats, Floats]] = field(default_factory=list)  # waiting to be concatenated
 
@@ -80,14 +80,14 @@ class OutputDifferences:
         self.differences.append(np.abs(ours - theirs).max(axis=-1))
         choice = ours.argmax(-1)[..., None]
         self.agrees.append(choice[..., 0] == theirs.argmax(-1))
-        self.regrets.append(first - np.take_along_axis(theirs, choice, -1)[..., 0])
+        self.logit_gaps.append(first - np.take_along_axis(theirs, choice, -1)[..., 0])
 
     def add_other_answers(self, problem_type: str | None, ours: Floats, theirs: Floats) -> None:
         """Compare outputs that do not choose a label: numbers, or a yes or no per label (B, N)."""
         if problem_type == "regression":
             self.numbers.append((ours, theirs))
         elif problem_type == "multi_label_classification":
-            self.regrets.append(np.where((ours > 0) == (theirs > 0), 0, np.abs(theirs)).ravel())
+            self.logit_gaps.append(np.where((ours > 0) == (theirs > 0), 0, np.abs(theirs)).ravel())
 
     def parity(self, limit: Limit) -> OutputParity:
         """The manifest's figures of this output."""
@@ -207,18 +207,18 @@ def compare(
         answers_undecided=undecided,
         texts=texts,
     )
-    regrets = [regret for each in differences.values() for regret in each.regrets]
+    logit_gaps = [gaps for each in differences.values() for gaps in each.logit_gaps]
     numbers = [pair for each in differences.values() for pair in each.numbers]
     limits = {name: each.limit(limit) for name, each in differences.items()}
     sizes = {name: each.size for name, each in differences.items()}
-    violations = tuple(_violations(parity, limits, regrets, numbers))
+    violations = tuple(_violations(parity, limits, logit_gaps, numbers))
     return Comparison(precision, parity, violations, limits, sizes)
 
 
 def _violations(
     parity: Parity,
     limits: Mapping[str, Limit],
-    regrets: Sequence[Floats],
+    logit_gaps: Sequence[Floats],
     numbers: Sequence[tuple[Floats, Floats]],
 ) -> list[str]:
     violations = [
@@ -231,7 +231,7 @@ def _violations(
     agreement = parity.top1_agreement
     if agreement is not None and agreement < MIN_AGREEMENT:
         violations.append(f"top-1 agreement {agreement:.4f} (at least {MIN_AGREEMENT})")
-    if regrets and (near := float((np.concatenate(regrets) <= NEAR).mean())) < MIN_AGREEMENT:
+    if logit_gaps and (near := float((np.concatenate(logit_gaps) <= NEAR).mean())) < MIN_AGREEMENT:
         violations.append(f"answers near the checkpoint's {near:.4f} (at least {MIN_AGREEMENT})")
     if numbers and not (error := _relative_error(numbers)) <= MAX_ERROR:
         violations.append(f"an error of {error:.2f} standard deviations (at most {MAX_ERROR})")
