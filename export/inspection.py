@@ -75,6 +75,7 @@ class CheckpointFacts:
     largest_bytes: int  # of weights in int8 or int4, if parts are repaired; ONNX
     notes: tuple[str, ...]  # what a user should know of how it was read
     sentence_vector: SentenceVector | None  # None: no modules.json, or another task
+    tokenizer_error: str | None  # why an export cannot read the tokenizer; None: it can
 
 
 def inspect_checkpoint(
@@ -109,7 +110,8 @@ def inspect_checkpoint(
     if folder is not None and task == SqueezeBertModel.task:
         sentences, problems = _sentence_modules(folder)
         notes += [text.replace(str(folder), str(name)) for text in problems]
-    longest = sentences.max_length or _tokenizer_length(folder)
+    length, tokenizer_error = _tokenizer_length(folder)
+    longest = sentences.max_length or length
     return CheckpointFacts(
         name=str(name),
         task=task,
@@ -127,6 +129,7 @@ def inspect_checkpoint(
         largest_bytes=largest_bytes(model),
         notes=(*notes, *model.notes),
         sentence_vector=sentences.vector,
+        tokenizer_error=tokenizer_error and tokenizer_error.replace(str(folder), str(name)),
     )
 
 
@@ -138,12 +141,12 @@ def _sentence_modules(folder: Path) -> tuple[SentenceModules, list[str]]:
         return SentenceModules(), [f"an export is refused: {error}"]
 
 
-def _tokenizer_length(folder: Path | None) -> int:
-    """The longest input of the tokenizer, in tokens; no limit if it cannot be read."""
+def _tokenizer_length(folder: Path | None) -> tuple[int, str | None]:
+    """The longest input of the tokenizer, in tokens; no limit and why, if it cannot be read."""
     try:
-        return read_settings(folder).model_max_length if folder else UNLIMITED
-    except CheckpointError:
-        return UNLIMITED
+        return read_settings(folder).model_max_length if folder else UNLIMITED, None
+    except CheckpointError as error:
+        return UNLIMITED, str(error)
 
 
 def _named_task(

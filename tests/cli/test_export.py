@@ -129,6 +129,19 @@ def test_inspect_shows_a_checkpoint(cli: Cli) -> None:
     assert printed["model"]["groups"]["query"] == 4
 
 
+def test_inspect_says_that_the_tokenizer_is_missing(cli: Cli, tmp_path: Path) -> None:
+    tiny.write_checkpoint(tmp_path, task="text-classification")
+    assert "\ntokenizer" not in cli("inspect", tmp_path)[1]
+    for name in ("vocab.txt", "tokenizer.json"):
+        (tmp_path / name).unlink(missing_ok=True)
+    code, out, err = cli("inspect", tmp_path)
+    assert (code, err) == (0, "")
+    assert "tokenizer missing or damaged, so that an export is refused: '" in " ".join(out.split())
+    assert "has no vocabulary: it needs vocab.txt or tokenizer.json" in " ".join(out.split())
+    reason = json.loads(cli("inspect", tmp_path, "--json")[1])["tokenizer_error"]
+    assert reason.startswith(f"{str(tmp_path)!r} has no vocabulary: it needs vocab.txt or tok")
+
+
 def test_inspect_shows_an_artifact(cli: Cli, assistant: Path) -> None:
     code, out, err = cli("inspect", assistant)
     assert (code, err) == (0, "")

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["print_checkpoint"]
 
 
+def _tokenizer(facts: "CheckpointFacts") -> str:
+    """Why there is none; empty if an export can read it."""
+    error = facts.tokenizer_error
+    return f"missing or damaged, so that an export is refused: {error}" if error else ""
+
+
 def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
     """Print heads, parameters, layers, and the expected size in each format and precision."""
     console.print(facts.name, highlight=False, soft_wrap=True)
@@ -32,6 +38,7 @@ def print_checkpoint(facts: "CheckpointFacts", console: Console) -> None:
             "labels": ", ".join(facts.labels) if "classification" in facts.task else "",
             "longest input": f"{facts.max_sequence_length} tokens",
             "sentence vector": sentence_vector(facts.sentence_vector),
+            "tokenizer": _tokenizer(facts),
             "vocabulary": f"{facts.model.vocab_size} tokens",
         },
     )
