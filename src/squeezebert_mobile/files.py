@@ -207,7 +207,7 @@ def check_new(path: Path, *, force: bool, option: str = "-o") -> None:
     Raises:
         InputError: there is one, and `force` is not given.
     """
-    if not force and path.exists() and not is_stream(path):
+    if not force and os.path.exists(path) and not is_stream(path):  # a name may be too long
         raise InputError(
             f"{str(path)!r} exists; replace it with --force, or choose another file with {option}"
         )
