@@ -22,7 +22,8 @@ def flat(text):
     return " ".join(text.split())
 
 
-def test_one_run_measures_all_models_and_checks_the_goals(stand_ins, tmp_path, capsys):
+def test_one_run_measures_all_models_and_checks_the_goals(stand_ins, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")  # a pipe has no width of its own
     assert main([*ONE_CELL, "-o", str(tmp_path / "report")]) == 0
     results = read_results(tmp_path / "report" / "results.json")
     assert [each.contender for each in results.measurements] == [model.label for model in MODELS]
