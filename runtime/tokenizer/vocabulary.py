@@ -148,8 +148,11 @@ def _read_object(path: Path) -> dict[str, Any]:
         data = pydantic_core.from_json(text, cache_strings="none")  # half of json's time
     except ValueError as error:
         try:
-            data = json.loads(text)  # takes an escaped surrogate without its other half
+            # The model's names and licence may have an escaped surrogate without its other half.
+            data = json.loads(text) if path.name == "config.json" else None
         except (ValueError, RecursionError):
+            data = None
+        if data is None:
             raise CheckpointError(
                 f"{str(path)!r} is not valid JSON: {error}; copy it again"
             ) from None

@@ -1,10 +1,8 @@
 """An adb server for all tests, and a stand-in for a phone for each."""
 
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from phone_run import Run
@@ -13,7 +11,7 @@ from phone_stand_in import PRETEND_RUNNER, AdbServer, StandIn
 
 @pytest.fixture(scope="session", autouse=True)
 def _without_waiting() -> Iterator[None]:
-    """adbutils waits 10 ms whenever it closes a connection, and 40 ms within each push.
+    """adbutils waits 40 ms within each push.
 
     It sends a file in small parts, each of which waits for the acknowledgement of the one before.
     """
@@ -28,7 +26,6 @@ def _without_waiting() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_adb.AdbConnection, "_create_socket", connected)
-        patch.setattr(_adb, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 10)))
         yield
 
 
