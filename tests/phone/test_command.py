@@ -136,6 +136,8 @@ def test_from_an_artifact_to_a_report(
 
     _shorten(monkeypatch, starts=1)
     code, _, err = cli(*words, "--serial", one, "--fail-if-slower", 1000)
+    assert code == 1 and "exists; replace it with --force" in err
+    code, _, err = cli(*words, "--serial", one, "--fail-if-slower", 1000, "--force")
     assert code == 1
     assert re.search(r"error: 'ours \$\(reboot\)' is \d\.\d\d times as fast as 'theirs' .* and "
                      r"--fail-if-slower requires 1000\n", err)  # fmt: skip
