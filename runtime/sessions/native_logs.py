@@ -22,18 +22,9 @@ class _Stderr:
     def silence(self) -> None:
         """The first block's begin redirects it."""
         with self._lock:
+            if self._blocks == 0:
+                self._redirect()
             self._blocks += 1
-            if self._blocks > 1:
-                return
-            if sys.stderr is not None:  # as under pythonw
-                sys.stderr.flush()
-            try:
-                self._kept = os.dup(2)
-            except OSError:  # it is closed
-                return
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 2)
-            os.close(null)
 
     def restore(self) -> None:
         """The last block's end puts it back."""
@@ -43,6 +34,17 @@ class _Stderr:
                 os.dup2(self._kept, 2)
                 os.close(self._kept)
                 self._kept = None
+
+    def _redirect(self) -> None:
+        if sys.stderr is not None:  # it is None under pythonw
+            sys.stderr.flush()
+        try:
+            self._kept = os.dup(2)
+        except OSError:  # it is closed
+            return
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
 
 
 _STDERR = _Stderr()

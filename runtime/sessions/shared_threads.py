@@ -49,7 +49,8 @@ class SharedThreads:
                 set_threads(count)
                 self._count = count
             elif count is None and self._count is not None and not self._sessions:
-                set_threads(self._default or 1)
+                assert self._default is not None  # as a count was set
+                set_threads(self._default)
                 self._count = None
             self._sessions += 1
 

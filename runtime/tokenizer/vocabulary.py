@@ -145,17 +145,13 @@ def _read_object(path: Path) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        data = pydantic_core.from_json(text, cache_strings="none")  # half of json's time
-    except ValueError as error:
-        try:
+        if path.name == "config.json":
             # The model's names and licence may have an escaped surrogate without its other half.
-            data = json.loads(text) if path.name == "config.json" else None
-        except (ValueError, RecursionError):
-            data = None
-        if data is None:
-            raise CheckpointError(
-                f"{str(path)!r} is not valid JSON: {error}; copy it again"
-            ) from None
+            data = json.loads(text)
+        else:
+            data = pydantic_core.from_json(text, cache_strings="none")  # half of json's time
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{str(path)!r} is not valid JSON: {error}; copy it again") from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{str(path)!r} must hold a JSON object, not {type(data).__name__}")
     return data

@@ -53,10 +53,10 @@ def check_external_data(model: Path, listed: Mapping[str, object]) -> None:
             raise ArtifactError(
                 f"the model {str(model)!r} is damaged: {error}; export the checkpoint again"
             ) from None
-    for name in sorted(names):
+    if names:
         raise ArtifactError(
-            f"the model {str(model)!r} reads weights from {name!r}, which its manifest does not "
-            "list; export the checkpoint again"
+            f"the model {str(model)!r} reads weights from {min(names)!r}, which its manifest does "
+            "not list; export the checkpoint again"
         )
 
 
